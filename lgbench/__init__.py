@@ -1,0 +1,26 @@
+"""lgbench trains, segments with and ranks layered GANs.
+
+This package's public names need no torch. `lgbench.layers`, `lgbench.game`, `lgbench.nn`, `lgbench.losses`, ... do.
+"""
+
+from .errors import LgbenchError, NotAvailable
+from .hookspecs import API_VERSION, hookimpl
+from .records import Dataset, Generator, Method, Metric, NoConfig, Regularizer, Source, World
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "API_VERSION",
+    "Dataset",
+    "Generator",
+    "LgbenchError",
+    "Method",
+    "Metric",
+    "NoConfig",
+    "NotAvailable",
+    "Regularizer",
+    "Source",
+    "World",
+    "__version__",
+    "hookimpl",
+]

@@ -1,0 +1,43 @@
+"""What a plugin may offer: five hooks, each called once, when a command first needs what it returns.
+
+Return records, not models: listing what is installed must stay instant, so a hook does not import torch. A plugin is a
+module named in the entry-point group `lgbench`; it may say which API it was written for with `LGBENCH_API = 1`.
+"""
+
+from collections.abc import Iterable
+
+import pluggy
+
+from .records import Dataset, Generator, Method, Metric, Regularizer
+
+__all__ = ["API_VERSION", "hookimpl", "hookspec"]
+
+API_VERSION = 1
+
+hookspec = pluggy.HookspecMarker("lgbench")
+hookimpl = pluggy.HookimplMarker("lgbench")
+
+
+@hookspec
+def generators() -> Iterable[Generator]:  # pyright: ignore[reportReturnType]
+    """Offer networks that paint layered images, for methods to train."""
+
+
+@hookspec
+def regularizers() -> Iterable[Regularizer]:  # pyright: ignore[reportReturnType]
+    """Offer loss terms that any method can switch on with `--with NAME`."""
+
+
+@hookspec
+def metrics() -> Iterable[Metric]:  # pyright: ignore[reportReturnType]
+    """Offer numbers that every evaluation computes where its evidence allows."""
+
+
+@hookspec
+def datasets() -> Iterable[Dataset]:  # pyright: ignore[reportReturnType]
+    """Offer data sets that `--dataset NAME` opens."""
+
+
+@hookspec
+def methods() -> Iterable[Method]:  # pyright: ignore[reportReturnType]
+    """Offer methods that `--method NAME` runs."""

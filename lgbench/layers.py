@@ -1,0 +1,95 @@
+"""`Layers`: what every generator returns, and the one currency between the parts of lgbench."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from torch import Tensor
+
+__all__ = ["Layers", "Painter", "paint_over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """A batch of images as their layers.
+
+    Attributes:
+        image: the composite, (N, 3, H, W) in [-1, 1].
+        background: (N, 3, H, W) in [-1, 1].
+        foregrounds: K layers in painting order, (N, K, 3, H, W) in [-1, 1]; K = 0 where a method paints whole images.
+        alphas: their opacities, (N, K, 1, H, W) in [0, 1].
+        codes: what the layers were painted from; categorical codes are class indices, (N,) int64.
+        poses: affine matrices that placed the foregrounds, (N, K, 2, 3), where the method has them.
+        extras: further tensors that a method's own losses read.
+    """
+
+    image: Tensor
+    background: Tensor
+    foregrounds: Tensor
+    alphas: Tensor
+    codes: Mapping[str, Tensor] = field(default_factory=dict)
+    poses: Tensor | None = None
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def alpha(self) -> Tensor:
+        """Opacity of all foregrounds together, (N, 1, H, W): one minus what still shows of the background."""
+        return 1 - (1 - self.alphas).prod(dim=1)
+
+    @property
+    def layered(self) -> bool:
+        """Whether there is at least one foreground."""
+        return self.alphas.shape[1] > 0
+
+    def recompose(self, foregrounds: Tensor, alphas: Tensor) -> Layers:
+        """The same background under other foregrounds and alphas; `image` follows."""
+        image = paint_over(self.background, foregrounds, alphas)
+        return replace(self, image=image, foregrounds=foregrounds, alphas=alphas)
+
+    @classmethod
+    def compose(cls, background: Tensor, foregrounds: Tensor, alphas: Tensor, **rest: Any) -> Layers:
+        """Layers whose image is the composite of the given ones."""
+        return cls(paint_over(background, foregrounds, alphas), background, foregrounds, alphas, **rest)
+
+    @classmethod
+    def flat(cls, image: Tensor, **rest: Any) -> Layers:
+        """A whole image without foregrounds, from a generator that does not decompose."""
+        n, c, h, w = image.shape
+        return cls(image, image, image.new_zeros(n, 0, c, h, w), image.new_zeros(n, 0, 1, h, w), **rest)
+
+
+def paint_over(background: Tensor, foregrounds: Tensor, alphas: Tensor) -> Tensor:
+    """Paint K foregrounds over a background, the last on top: x <- alpha f + (1 - alpha) x.
+
+    Args:
+        background: (N, C, H, W).
+        foregrounds: (N, K, C, H, W).
+        alphas: (N, K, 1, H, W) in [0, 1].
+
+    Returns:
+        (N, C, H, W); a convex mix, so the range of the layers is kept.
+    """
+    x = background
+    for f, alpha in zip(foregrounds.unbind(dim=1), alphas.unbind(dim=1), strict=True):
+        x = alpha * f + (1 - alpha) * x
+    return x
+
+
+class Painter(Protocol):
+    """A generator network: an `nn.Module` that also samples what it paints from."""
+
+    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+        """Sample the codes of `n` images on the network's device, with torch's global random state.
+
+        Args:
+            images: real images (n, 3, H, W) in [-1, 1]; only conditional generators read them.
+        """
+        ...
+
+    def __call__(self, codes: Mapping[str, Tensor]) -> Layers:
+        """Paint the images that `codes` describe."""
+        ...
+
+

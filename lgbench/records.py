@@ -1,0 +1,164 @@
+"""The nouns that plugins offer. Nothing here imports torch: listing what is installed stays instant.
+
+A record names its builder; the builder is called only when somebody runs it, and may import torch then.
+Every `config` is a frozen dataclass whose defaults are the paper's; a recipe's table of the same name fills it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Dataset", "Generator", "Method", "Metric", "NoConfig", "Regularizer", "Source", "World"]
+
+Settings = Mapping[str, object]
+"""Dotted names of a recipe and their values, say `{"training.steps": 2000}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoConfig:
+    """For records that have nothing to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a builder knows of the images that it is built for.
+
+    Attributes:
+        resolution: side of the square images, pixels.
+        channels: 1 where every image is grey (layers still have three equal channels), else 3.
+        classes: number of labels that the data set distinguishes, 0 where it has none.
+    """
+
+    resolution: int
+    channels: int = 3
+    classes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generator:
+    """A network that samples codes and paints `lgbench.Layers`.
+
+    Attributes:
+        build: `(config, world) -> Painter` (see `lgbench.layers.Painter`).
+        layered: whether it paints a background and at least one foreground with its alpha.
+        codes: recoverable categorical codes, name -> the layer that shows it ("foreground" or "background").
+    """
+
+    name: str
+    summary: str
+    build: Callable[..., Any]
+    config: type = NoConfig
+    layered: bool = True
+    codes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regularizer:
+    """A weighted term that any method can switch on (`--with`) or off (`--without`).
+
+    Attributes:
+        build: `(config, painter, world) -> Term` (see `lgbench.game.Term`).
+        needs: what the generator must have: any of "layers", "codes".
+    """
+
+    name: str
+    summary: str
+    build: Callable[..., Any]
+    config: type = NoConfig
+    paper: str = ""
+    needs: frozenset[str] = frozenset({"layers"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One official file of a data set.
+
+    Attributes:
+        file: name below the data set's folder.
+        urls: where it is offered, best first.
+        checksum: "sha256:<hex>", or "md5:<hex>" where the provider's community states only that.
+        size: bytes, 0 where not stated.
+    """
+
+    file: str
+    urls: tuple[str, ...]
+    checksum: str
+    size: int = 0
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Images with what is known about them.
+
+    Attributes:
+        build: `(config, resolution, home) -> RawDataset` (see `lgbench.data`).
+        provides: any of "masks", "instances", "labels"; what an opened copy lacks, its `Split` says.
+        resolution: default side, pixels.
+        offline: whether it can be had with no network and no files.
+        grey: whether every image is grey.
+    """
+
+    name: str
+    summary: str
+    build: Callable[..., Any]
+    config: type = NoConfig
+    licence: str = ""
+    citation: str = ""
+    provides: frozenset[str] = frozenset()
+    resolution: int = 64
+    offline: bool = False
+    grey: bool = False
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A number for a leaderboard.
+
+    Attributes:
+        compute: `(evidence) -> Score` (see `lgbench.evidence`).
+        needs: parts of the evidence it reads; it is "not available" where one is missing.
+        direction: "up" where higher is better, "down" where lower is, "none" for a diagnostic.
+        version: raised whenever the same evidence would give another value; part of the protocol.
+        reference: the implementation it is tested against, and `deviation` the measured difference.
+    """
+
+    name: str
+    summary: str
+    compute: Callable[..., Any]
+    needs: frozenset[str]
+    direction: Literal["up", "down", "none"]
+    unit: str = ""
+    range: tuple[float, float] = (0.0, 1.0)
+    version: int = 1
+    reference: str = ""
+    deviation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A published way to train a generator, and to segment with it.
+
+    Attributes:
+        generator: name of the `Generator` it trains.
+        build: `(config, painter, world) -> Game` (see `lgbench.game`): critics and phases.
+        regularizers: name -> settings, `weight` among them, of the terms that the paper has.
+        segmenter: default way to segment real images; one of `lgbench.segmentation`'s or of `segmenters`.
+        segmenters: the method's own ways, name -> `(settings, painter, world) -> Game`.
+        presets: settings by "preset", "@dataset" or "preset@dataset", laid over the defaults in the order
+            "@dataset", "preset", "preset@dataset". "smoke", "small" and "paper" are always there.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    citation: str
+    generator: str
+    build: Callable[..., Any]
+    config: type = NoConfig
+    supervision: Literal["none", "weak", "full"] = "none"
+    regularizers: Mapping[str, Settings] = field(default_factory=dict)
+    segmenter: str = "unet-s"
+    segmenters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    presets: Mapping[str, Settings] = field(default_factory=dict)
