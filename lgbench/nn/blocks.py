@@ -1,0 +1,104 @@
+"""Blocks of the FineGAN family (FineGAN, ComGAN, milgan, ELGAN); activation GLU or, in ELGAN, ReLU.
+
+No convolution has a bias where a batch norm follows. Parameter counts stand beside each block.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from .codes import CodeConv
+
+__all__ = ["Act", "Res", "Same", "Stem", "Sub", "Up", "image_head", "mask_head"]
+
+Act = Literal["glu", "relu"]
+
+
+def _gates(act: Act) -> int:
+    return 2 if act == "glu" else 1  # a gated unit reads two channels for each that it returns
+
+
+def _activation(act: Act) -> nn.Module:
+    return nn.GLU(dim=1) if act == "glu" else nn.ReLU(inplace=True)
+
+
+class Same(nn.Module):
+    """Conv 3/1/1, batch norm, activation; (N, i, H, W) -> (N, o, H, W). 18io + 4o parameters (ReLU: 9io + 2o).
+
+    With `classes` > 0 the one-hot map of a class index joins the input in front: (N, classes + i, H, W).
+    """
+
+    def __init__(self, i: int, o: int, act: Act = "glu", classes: int = 0) -> None:
+        super().__init__()
+        width = o * _gates(act)
+        self.conv = CodeConv(classes, i, width) if classes else nn.Conv2d(i, width, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.act = _activation(act)
+
+    def forward(self, h: Tensor, code: Tensor | None = None) -> Tensor:
+        h = self.conv(h) if code is None else self.conv(h, code)
+        return self.act(self.norm(h))
+
+
+class Up(nn.Module):
+    """Nearest upsampling by 2, then `Same`; (N, i, H, W) -> (N, o, 2H, 2W)."""
+
+    def __init__(self, i: int, o: int, act: Act = "glu") -> None:
+        super().__init__()
+        self.up = nn.Upsample(scale_factor=2, mode="nearest")
+        self.same = Same(i, o, act)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.same(self.up(h))
+
+
+class Res(nn.Module):
+    """Residual block without an activation after the sum. 27c^2 + 6c parameters (ReLU: 18c^2 + 4c)."""
+
+    def __init__(self, c: int, act: Act = "glu") -> None:
+        super().__init__()
+        self.same = Same(c, c, act)
+        self.conv = nn.Conv2d(c, c, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(c)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.norm(self.conv(self.same(h)))
+
+
+class Stem(nn.Module):
+    """Linear, batch norm, activation; (N, i) -> (N, c, 4, 4). 32c(i + 2) parameters (ReLU: 16c(i + 2))."""
+
+    def __init__(self, i: int, c: int, act: Act = "glu") -> None:
+        super().__init__()
+        width = c * 16 * _gates(act)
+        self.linear = nn.Linear(i, width, bias=False)
+        self.norm = nn.BatchNorm1d(width)
+        self.act = _activation(act)
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.act(self.norm(self.linear(z)))
+        return h.view(len(h), -1, 4, 4)
+
+
+class Sub(nn.Module):
+    """ComGAN's sub-network: Same(i, w), `blocks` x Res(w), Same(w, o); optionally told a class (see `Same`)."""
+
+    def __init__(self, i: int, w: int, o: int, blocks: int, act: Act = "glu", classes: int = 0) -> None:
+        super().__init__()
+        self.first = Same(i, w, act, classes)
+        self.rest = nn.Sequential(*(Res(w, act) for _ in range(blocks)), Same(w, o, act))
+
+    def forward(self, h: Tensor, code: Tensor | None = None) -> Tensor:
+        return self.rest(self.first(h, code))
+
+
+def image_head(i: int) -> nn.Sequential:
+    """Conv 3/1/1 to three channels and tanh; (N, i, H, W) -> (N, 3, H, W) in [-1, 1]. 27i parameters."""
+    return nn.Sequential(nn.Conv2d(i, 3, 3, 1, 1, bias=False), nn.Tanh())
+
+
+def mask_head(i: int) -> nn.Sequential:
+    """Conv 3/1/1 to one channel and sigmoid; (N, i, H, W) -> (N, 1, H, W) in [0, 1]. 9i parameters."""
+    return nn.Sequential(nn.Conv2d(i, 1, 3, 1, 1, bias=False), nn.Sigmoid())

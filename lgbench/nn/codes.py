@@ -1,0 +1,40 @@
+"""A convolution over a tiled one-hot code, without tiling it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["CodeConv"]
+
+
+class CodeConv(nn.Conv2d):
+    """Conv 3/1/1 without bias over [one-hot of `code` tiled over space, h].
+
+    Exactly `Conv2d(classes + i, o)` on the concatenation, with the same weight tensor, but a constant map convolves to a
+    constant: its part is a look-up of the weights, which differs only where the zero padding takes taps away (the
+    outermost rows and columns). That saves classes / (classes + i) of the arithmetic.
+    """
+
+    taps: Tensor
+
+    def __init__(self, classes: int, i: int, o: int) -> None:
+        super().__init__(classes + i, o, 3, 1, 1, bias=False)
+        self.classes = classes
+        # which of three taps lie inside the image at the first, an inner, and the last position
+        self.register_buffer("taps", torch.tensor([[0.0, 1, 1], [1, 1, 1], [1, 1, 0]]), persistent=False)
+
+    def forward(self, h: Tensor, code: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """(N, i, H, W) features, H and W at least 2, and (N,) class indices -> (N, o, H, W)."""
+        of_code, of_h = self.weight.split([self.classes, self.in_channels - self.classes], dim=1)
+        looked_up = of_code.transpose(0, 1)[code]  # (N, o, 3, 3)
+        border = torch.einsum("noab,ia,jb->noij", looked_up, self.taps, self.taps)
+        rows, columns = (self._position(n, h.device) for n in h.shape[2:])
+        return F.conv2d(h, of_h, padding=1) + border[:, :, rows][:, :, :, columns]
+
+    @staticmethod
+    def _position(n: int, device: torch.device) -> Tensor:
+        where = torch.ones(n, dtype=torch.long, device=device)
+        where[0], where[-1] = 0, 2
+        return where
