@@ -5,7 +5,7 @@ This package's public names need no torch. `lgbench.layers`, `lgbench.game`, `lg
 
 from .errors import LgbenchError, NotAvailable
 from .hookspecs import API_VERSION, hookimpl
-from .records import Dataset, Generator, Method, Metric, NoConfig, Regularizer, Source, World
+from .records import Dataset, Generator, Method, Metric, NoConfig, Regularizer, Segmenter, Source, World
 
 __version__ = "0.1.0"
 
@@ -19,6 +19,7 @@ __all__ = [
     "NoConfig",
     "NotAvailable",
     "Regularizer",
+    "Segmenter",
     "Source",
     "World",
     "__version__",

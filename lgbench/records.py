@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Dataset", "Generator", "Method", "Metric", "NoConfig", "Regularizer", "Source", "World"]
+__all__ = ["Dataset", "Generator", "Method", "Metric", "NoConfig", "Regularizer", "Segmenter", "Source", "World"]
 
 Settings = Mapping[str, object]
 """Dotted names of a recipe and their values, say `{"training.steps": 2000}`."""
@@ -120,6 +120,7 @@ class Metric:
         compute: `(evidence) -> Score` (see `lgbench.evidence`).
         needs: parts of the evidence it reads; it is "not available" where one is missing.
         direction: "up" where higher is better, "down" where lower is, "none" for a diagnostic.
+        extractor: name of the feature extractor that it reads moments of; its weights are part of the protocol.
         version: raised whenever the same evidence would give another value; part of the protocol.
         reference: the implementation it is tested against, and `deviation` the measured difference.
     """
@@ -131,9 +132,25 @@ class Metric:
     direction: Literal["up", "down", "none"]
     unit: str = ""
     range: tuple[float, float] = (0.0, 1.0)
+    extractor: str = ""
     version: int = 1
     reference: str = ""
     deviation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segmenter:
+    """A way to segment real images with a trained generator.
+
+    Attributes:
+        build: `(config, painter, world) -> Game` whose painter is frozen and which has a `predict`; a game without
+            phases segments as it is.
+    """
+
+    name: str
+    summary: str
+    build: Callable[..., Any]
+    config: type = NoConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +162,7 @@ class Method:
         build: `(config, painter, world) -> Game` (see `lgbench.game`): critics and phases.
         regularizers: name -> settings, `weight` among them, of the terms that the paper has.
         segmenter: default way to segment real images; one of `lgbench.segmentation`'s or of `segmenters`.
-        segmenters: the method's own ways, name -> `(settings, painter, world) -> Game`.
+        segmenters: the method's own ways.
         presets: settings by "preset", "@dataset" or "preset@dataset", laid over the defaults in the order
             "@dataset", "preset", "preset@dataset". "smoke", "small" and "paper" are always there.
     """
@@ -160,5 +177,5 @@ class Method:
     supervision: Literal["none", "weak", "full"] = "none"
     regularizers: Mapping[str, Settings] = field(default_factory=dict)
     segmenter: str = "unet-s"
-    segmenters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    segmenters: tuple[Segmenter, ...] = ()
     presets: Mapping[str, Settings] = field(default_factory=dict)

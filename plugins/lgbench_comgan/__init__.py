@@ -1,1 +1,135 @@
+"""ComGAN and DS-ComGAN (Ding et al., NeurIPS 2022), with their controls SimpleGAN, Pi1 and Pi2."""
 
+from lgbench import Generator, Method, Segmenter, hookimpl
+
+from .config import AlignmentConfig, ComGANConfig, ComGANMethod, DSComGANConfig, DSComGANMethod, Pi2Config
+
+LGBENCH_API = 1
+
+PAPER = "Ding et al., ComGAN, NeurIPS 2022"
+
+CITATION = """@inproceedings{ding2022comgan,
+  title={{ComGAN}: Unsupervised Disentanglement and Segmentation via Image Composition},
+  author={Ding, Rui and Guo, Kehua and Zhu, Xiangyuan and Wu, Zheng and Wang, Liwei},
+  booktitle={Advances in Neural Information Processing Systems},
+  year={2022}
+}"""
+
+SMOKE = {
+    "generator.g": 16,
+    "method.d": 16,
+    "training.batch": 32,
+    "training.ema": 0.99,
+    "training.precision": "bf16",
+    "training.steps": 1500,
+    "segmentation.batch": 32,
+    "segmentation.steps": 200,
+    "segmenter.width": 16,
+    "evaluation.samples": 2000,
+}
+
+PRESETS = {
+    "smoke": SMOKE,
+    "small": {
+        "generator.g": 32,
+        "training.precision": "bf16",
+        "training.steps": 20_000,
+        "segmentation.steps": 4000,
+        "segmenter.width": 32,
+        "evaluation.samples": 10_000,
+    },
+    "paper": {"training.steps": 60_000, "evaluation.samples": 20_000},
+    "@flora": {"resolution": 32},
+}
+
+DS_PRESETS = {
+    **PRESETS,
+    "smoke": {**SMOKE, "regularizers.mi-recovery.width": 16, "segmenter.dm_width": 16},
+    "small": {**PRESETS["small"], "regularizers.mi-recovery.width": 32},
+    "paper": {
+        "training.steps": 58_500,  # 450 epochs of CUB's 11,788 images in batches of 90
+        "training.batch": 90,
+        "segmentation.batch": 90,
+        "evaluation.samples": 20_000,
+    },
+    "@flowers": {"generator.n_codes": 102, "regularizers.binarization.weight": 1.0, "segmenter.lambda_cons": 10.0},
+    "@flora": {"resolution": 32, "generator.n_codes": 20, "regularizers.binarization.weight": 1.0},
+    "smoke@flowers": {"generator.n_codes": 20, "training.steps": 1000},
+}
+
+
+def _builder(module: str, name: str):  # noqa: ANN202
+    """The named builder, imported when it is called: it imports torch."""
+
+    def build(config, *rest):  # noqa: ANN001, ANN002, ANN202
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{module}"), name)(config, *rest)
+
+    return build
+
+
+GENERATORS = {
+    "simplegan": ("SimpleGAN", ComGANConfig, "one feature generator, no layers"),
+    "pi1": ("Pi1", ComGANConfig, "two feature generators: foreground with mask, background"),
+    "pi2": ("Pi2", Pi2Config, "three feature generators: foreground, background, mask"),
+    "comgan": ("ComGAN", ComGANConfig, "one feature generator shared by three light sub-networks"),
+    "dscomgan": ("DSComGAN", DSComGANConfig, "ComGAN with codes for foreground and background, multi-scale features"),
+}
+
+
+@hookimpl
+def generators() -> list[Generator]:
+    return [
+        Generator(
+            name=name,
+            summary=summary,
+            config=config,
+            build=_builder("model", network),
+            layered=name != "simplegan",
+            codes={"f": "foreground", "b": "background"} if name == "dscomgan" else {},
+        )
+        for name, (network, config, summary) in GENERATORS.items()
+    ]
+
+
+@hookimpl
+def methods() -> list[Method]:
+    plain = [
+        Method(
+            name=name,
+            summary=GENERATORS[name][2],
+            paper=PAPER,
+            citation=CITATION,
+            generator=name,
+            config=ComGANMethod,
+            build=_builder("game", "comgan"),
+            regularizers={} if name == "simplegan" else {"binarization": {"weight": 1.0}},
+            segmenter="unet-l",
+            presets=PRESETS,
+        )
+        for name in ("simplegan", "pi1", "pi2", "comgan")
+    ]
+    return [
+        *plain,
+        Method(
+            name="dscomgan",
+            summary="separate codes, recovered from their own layers, keep foreground and background apart",
+            paper=PAPER,
+            citation=CITATION,
+            generator="dscomgan",
+            config=DSComGANMethod,
+            build=_builder("game", "dscomgan"),
+            regularizers={"mi-recovery": {"weight": 1.0}},
+            segmenter="two-alignment",
+            segmenters=(
+                Segmenter(
+                    name="two-alignment",
+                    summary="U-Net-L from painted pairs, its masks aligned by a critic",
+                    config=AlignmentConfig,
+                    build=_builder("game", "alignment"),
+                ),
+            ),
+            presets=DS_PRESETS,
+        ),
+    ]

@@ -1,1 +1,111 @@
+"""LR-GAN (Yang, Kannan, Batra, Parikh, ICLR 2017) and its DCGAN control."""
 
+from lgbench import Generator, Method, World, hookimpl
+
+from .config import DCGANConfig, DCGANMethod, LRGANConfig, LRGANMethod
+
+LGBENCH_API = 1
+
+CITATION = """@inproceedings{yang2017lrgan,
+  title={{LR-GAN}: Layered Recursive Generative Adversarial Networks for Image Generation},
+  author={Yang, Jianwei and Kannan, Anitha and Batra, Dhruv and Parikh, Devi},
+  booktitle={International Conference on Learning Representations},
+  year={2017}
+}"""
+
+SMOKE = {
+    "generator.ngf": 32,
+    "method.ndf": 32,
+    "training.steps": 2000,
+    "training.ema": 0.99,
+    "training.precision": "bf16",
+    "segmentation.steps": 300,
+    "segmenter.width": 16,
+    "evaluation.samples": 2000,
+}
+
+PRESETS = {
+    "smoke": SMOKE,
+    "small": {**SMOKE, "training.steps": 6000, "segmentation.steps": 1000, "segmenter.width": 32},
+    "paper": {"training.steps": 80_000, "training.ema": 0.0, "training.flip": False},
+    "@flora": {"resolution": 32},
+    "@digits-one": {"generator.rot_clamp": 0.3, "training.flip": False},
+    "@mnist-one": {"generator.rot_clamp": 0.3, "training.flip": False},
+    "@mnist-two": {
+        "generator.rot_clamp": 0.3,
+        "generator.n_layers": 3,
+        "generator.min_scale": 2.0,
+        "training.flip": False,
+    },
+    "paper@mnist-one": {"training.steps": 46_850},  # 50 epochs of 60,000 images in batches of 64
+    "paper@mnist-two": {"training.steps": 46_850},
+}
+
+
+def _lrgan(config: LRGANConfig, world: World):  # noqa: ANN202
+    from .game import lrgan
+
+    return lrgan(config, world)
+
+
+def _dcgan(config: DCGANConfig, world: World):  # noqa: ANN202
+    from .game import dcgan
+
+    return dcgan(config, world)
+
+
+def _game(config, painter, world):  # noqa: ANN001, ANN202
+    from .game import game
+
+    return game(config, painter, world)
+
+
+@hookimpl
+def generators() -> list[Generator]:
+    return [
+        Generator(
+            name="lrgan",
+            summary="a background, then foregrounds that an LSTM plans, a pose places and a mask pastes",
+            config=LRGANConfig,
+            build=_lrgan,
+        ),
+        Generator(
+            name="dcgan",
+            summary="one whole image; LR-GAN's control",
+            config=DCGANConfig,
+            build=_dcgan,
+            layered=False,
+        ),
+    ]
+
+
+@hookimpl
+def methods() -> list[Method]:
+    return [
+        Method(
+            name="lrgan",
+            summary="layered recursive GAN: the shrinking transform decomposes, without any mask loss",
+            paper="Yang et al., LR-GAN, ICLR 2017",
+            citation=CITATION,
+            generator="lrgan",
+            config=LRGANMethod,
+            build=_game,
+            presets=PRESETS,
+        ),
+        Method(
+            name="dcgan",
+            summary="LR-GAN's control: the same critic and training, no layers",
+            paper="Radford et al., DCGAN, ICLR 2016, as in Yang et al., ICLR 2017",
+            citation=CITATION,
+            generator="dcgan",
+            config=DCGANMethod,
+            build=_game,
+            presets={
+                key: {name: value for name, value in settings.items() if name not in LRGAN_ONLY}
+                for key, settings in PRESETS.items()
+            },
+        ),
+    ]
+
+
+LRGAN_ONLY = {"generator.rot_clamp", "generator.n_layers", "generator.min_scale"}

@@ -1,0 +1,108 @@
+"""Switches of the ComGAN family (comgan: Ding et al., NeurIPS 2022). No torch here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["AlignmentConfig", "ComGANConfig", "ComGANMethod", "DSComGANConfig", "DSComGANMethod", "Pi2Config"]
+
+
+@dataclass(frozen=True, slots=True)
+class ComGANConfig:
+    """Generators without codes: SimpleGAN, Pi1, ComGAN.
+
+    Attributes:
+        g: base width; the feature generator starts at 8 g channels and ends at g / 4.
+        r_fg, r_bg, r_mask: residual blocks of the sub-networks (Corollary 1: light F and B, shallow M).
+        z_scale: factor on the standard normal latent.
+    """
+
+    g: int = 64
+    nz: int = 100
+    r_fg: int = 3
+    r_bg: int = 3
+    r_mask: int = 0
+    z_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pi2Config:
+    """Pi2: three feature generators.
+
+    Attributes:
+        subnet: "none" puts bare heads on each feature generator.
+        shared_z: whether the three read the same latent.
+    """
+
+    g: int = 64
+    nz: int = 100
+    r_fg: int = 3
+    r_bg: int = 3
+    r_mask: int = 0
+    z_scale: float = 1.0
+    subnet: Literal["light", "none"] = "light"
+    shared_z: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DSComGANConfig:
+    """DS-ComGAN's generator.
+
+    Attributes:
+        n_codes: classes N of the codes f and b; 0 follows the data set (200 where it has no classes).
+        features: what the branches read: the last features, or all of them projected to R x R.
+        use_xz: paint an auxiliary whole image from the features.
+        tie_codes: b = f, as the public code trains (the paper: independent).
+        z_scale: the public code samples 4 N(0, I).
+    """
+
+    g: int = 64
+    nz: int = 100
+    n_codes: int = 0
+    features: Literal["multiscale", "last"] = "multiscale"
+    use_xz: bool = True
+    tie_codes: bool = False
+    r_fg: int = 2
+    r_bg: int = 2
+    r_mask: int = 1
+    z_scale: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class ComGANMethod:
+    """One critic, one generator. d: the critic's base width."""
+
+    d: int = 32
+    lr: float = 2e-4
+
+
+@dataclass(frozen=True, slots=True)
+class DSComGANMethod:
+    """Disentanglement stage.
+
+    Attributes:
+        real_weight: factor on the critic's real term; the public code adds it once per fake, the paper's Eq. 7 once.
+    """
+
+    d: int = 32
+    real_weight: float = 2.0
+    lr: float = 2e-4
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentConfig:
+    """Segmentation stage: S learns from the generator's pairs and from a critic of masks.
+
+    Attributes:
+        lambda_cons: weight of the consistency term (2 in the public code).
+        dm_fake: which predictions the mask critic calls fake.
+        dm_channels: 3 repeats the mask as the public code does.
+    """
+
+    width: int = 64
+    lambda_cons: float = 2.0
+    cons_norm: Literal["l1", "l2"] = "l1"
+    use_dm: bool = True
+    dm_fake: Literal["both", "real", "synth"] = "both"
+    dm_channels: Literal[1, 3] = 1
+    dm_width: int = 32
+    lr: float = 2e-4

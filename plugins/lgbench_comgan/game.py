@@ -1,0 +1,110 @@
+"""How the ComGAN family trains: ComGAN's game, DS-ComGAN's disentanglement stage and its segmentation stage."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lgbench import World
+from lgbench.game import Game, Phase, Step
+from lgbench.layers import Painter
+from lgbench.losses import bce_fake, bce_real
+from lgbench.nn import Critic, UNetL, orthogonal_
+
+from .config import AlignmentConfig, ComGANMethod, DSComGANMethod
+
+__all__ = ["alignment", "comgan", "dscomgan"]
+
+
+def comgan(config: ComGANMethod, painter: Painter, world: World) -> Game:
+    """Eq. 3 with its sign mended; the binary term is the `binarization` regularizer."""
+    critic = Critic(world.resolution, config.d)
+    orthogonal_(critic)
+
+    def critic_loss(step: Step) -> dict[str, Tensor]:
+        return {"critic": bce_real(critic(step.images)) + bce_fake(critic(step.layers.image.detach()))}
+
+    def generator_loss(step: Step) -> dict[str, Tensor]:
+        return {"generator": bce_real(critic(step.layers.image))}
+
+    return Game(
+        painter=painter,
+        networks={"generator": painter, "critic": critic},  # pyright: ignore[reportArgumentType]
+        phases=[
+            Phase("critic", ["critic"], critic_loss, lr=config.lr),
+            Phase("generator", ["generator"], generator_loss, lr=config.lr, regularized=True),
+        ],
+    )
+
+
+def dscomgan(config: DSComGANMethod, painter: Painter, world: World) -> Game:
+    """Eq. 7; L_info is the `mi-recovery` regularizer, whose critics learn in the generator's phase."""
+    d_z = Critic(world.resolution, config.d)
+    orthogonal_(d_z)
+
+    def critic_loss(step: Step) -> dict[str, Tensor]:
+        losses = {
+            "critic/real": config.real_weight * bce_real(d_z(step.images)),
+            "critic/composite": bce_fake(d_z(step.layers.image.detach())),
+        }
+        if "whole" in step.layers.extras:
+            losses["critic/whole"] = bce_fake(d_z(step.layers.extras["whole"].detach()))
+        return losses
+
+    def generator_loss(step: Step) -> dict[str, Tensor]:
+        losses = {"generator/composite": bce_real(d_z(step.layers.image))}
+        if "whole" in step.layers.extras:
+            losses["generator/whole"] = bce_real(d_z(step.layers.extras["whole"]))
+        return losses
+
+    return Game(
+        painter=painter,
+        networks={"generator": painter, "critic": d_z},  # pyright: ignore[reportArgumentType]
+        phases=[
+            Phase("critic", ["critic"], critic_loss, lr=config.lr),
+            Phase("generator", ["generator"], generator_loss, lr=config.lr, regularized=True),
+        ],
+    )
+
+
+def alignment(config: AlignmentConfig, painter: Painter, world: World) -> Game:
+    """Two alignments: of S with the generator's masks (Eq. 10), and of its masks with a mask critic (Eq. 9)."""
+    segmenter = UNetL(config.width)
+    d_m = Critic(world.resolution, config.dm_width, config.dm_channels)
+    orthogonal_(d_m)
+
+    def predict(images: Tensor) -> Tensor:
+        return segmenter(images).float().sigmoid()
+
+    def judge(mask: Tensor) -> Tensor:
+        return d_m(mask.expand(-1, config.dm_channels, -1, -1))
+
+    def mask_critic_loss(step: Step) -> dict[str, Tensor]:
+        with torch.no_grad():
+            fakes = {"synth": predict(step.layers.image), "real": predict(step.images)}
+        chosen = [fakes[k] for k in ("synth", "real") if config.dm_fake in (k, "both")]
+        return {
+            "mask-critic/real": len(chosen) * bce_real(judge(step.layers.alpha)),
+            "mask-critic/fake": torch.stack([bce_fake(judge(mask)) for mask in chosen]).sum(),
+        }
+
+    def segmenter_loss(step: Step) -> dict[str, Tensor]:
+        synth = predict(step.layers.image)
+        distance = F.l1_loss if config.cons_norm == "l1" else F.mse_loss
+        losses = {"consistency": config.lambda_cons * distance(synth, step.layers.alpha)}
+        if config.use_dm:
+            losses["alignment"] = bce_real(judge(synth)) + bce_real(judge(predict(step.images)))
+        return losses
+
+    phases = [Phase("segmenter", ["segmenter"], segmenter_loss, lr=config.lr)]
+    if config.use_dm:
+        phases.insert(0, Phase("mask-critic", ["mask-critic"], mask_critic_loss, lr=config.lr))
+    return Game(
+        painter=painter,
+        networks={"segmenter": segmenter, "mask-critic": d_m},
+        phases=phases,
+        result="segmenter",
+        frozen=True,
+        predict=predict,
+    )

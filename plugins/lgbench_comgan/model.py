@@ -1,0 +1,191 @@
+"""Generators of the ComGAN family: SimpleGAN, Pi1, Pi2, ComGAN, DS-ComGAN."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lgbench import World
+from lgbench.layers import Layers
+from lgbench.nn import Same, Stem, Sub, Up, image_head, mask_head, orthogonal_
+
+from .config import ComGANConfig, DSComGANConfig, Pi2Config
+
+__all__ = ["ComGAN", "DSComGAN", "Features", "Pi1", "Pi2", "SimpleGAN"]
+
+
+class Features(nn.Module):
+    """Phi (type C): a latent (N, nz) -> features at every side, the last (N, g / 4, R, R)."""
+
+    def __init__(self, nz: int, g: int, resolution: int) -> None:
+        super().__init__()
+        ups = int(math.log2(resolution // 4))
+        self.widths = [8 * g >> k for k in range(ups)] + [g // 4]
+        self.stem = Stem(nz, 8 * g)
+        self.ups = nn.ModuleList(Up(i, o) for i, o in zip(self.widths, self.widths[1:], strict=False))
+
+    def forward(self, z: Tensor) -> list[Tensor]:
+        a = [self.stem(z)]
+        for up in self.ups:
+            a.append(up(a[-1]))
+        return a
+
+
+def _painter(g: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(Sub(g // 4, g // 2, g // 4, blocks), image_head(g // 4))
+
+
+def _masker(g: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(Sub(g // 4, g // 2, g // 4, blocks), mask_head(g // 4))
+
+
+def _latent(network: nn.Module, n: int, nz: int, scale: float) -> Tensor:
+    return scale * torch.randn(n, nz, device=next(network.parameters()).device)
+
+
+def _compose(f: Tensor, b: Tensor, m: Tensor, codes: Mapping[str, Tensor], **extras: Tensor) -> Layers:
+    f, b, m = f.float(), b.float(), m.float()
+    return Layers.compose(b, f[:, None], m[:, None], codes=dict(codes), extras=extras)
+
+
+class SimpleGAN(nn.Module):
+    """One feature generator and an image head: no layers. Codes: "z", (N, nz)."""
+
+    def __init__(self, config: ComGANConfig, world: World) -> None:
+        super().__init__()
+        self.config = config
+        self.phi = Features(config.nz, config.g, world.resolution)
+        self.head = image_head(config.g // 4)
+        orthogonal_(self)
+
+    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+        """Sample {"z": (n, nz)}."""
+        return {"z": _latent(self, n, self.config.nz, self.config.z_scale)}
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        """Paint whole images."""
+        return Layers.flat(self.head(self.phi(codes["z"])[-1]).float(), codes=dict(codes))
+
+
+class ComGAN(nn.Module):
+    """One feature generator shared by three light sub-networks. Codes: "z", (N, nz)."""
+
+    def __init__(self, config: ComGANConfig, world: World) -> None:
+        super().__init__()
+        self.config = config
+        self.phi = Features(config.nz, config.g, world.resolution)
+        self.f = _painter(config.g, config.r_fg)
+        self.b = _painter(config.g, config.r_bg)
+        self.m = _masker(config.g, config.r_mask)
+        orthogonal_(self)
+
+    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+        """Sample {"z": (n, nz)}."""
+        return {"z": _latent(self, n, self.config.nz, self.config.z_scale)}
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        """Paint: x = m f + (1 - m) b."""
+        h = self.phi(codes["z"])[-1]
+        return _compose(self.f(h), self.b(h), self.m(h), codes)
+
+
+class Pi1(nn.Module):
+    """Two feature generators (FineGAN-like): one for F and M, one for B. Codes: "z", (N, nz)."""
+
+    def __init__(self, config: ComGANConfig, world: World) -> None:
+        super().__init__()
+        self.config = config
+        self.phi_fm = Features(config.nz, config.g, world.resolution)
+        self.phi_b = Features(config.nz, config.g, world.resolution)
+        self.f = _painter(config.g, config.r_fg)
+        self.b = _painter(config.g, config.r_bg)
+        self.m = _masker(config.g, config.r_mask)
+        orthogonal_(self)
+
+    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+        """Sample {"z": (n, nz)}."""
+        return {"z": _latent(self, n, self.config.nz, self.config.z_scale)}
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        """Paint: x = m f + (1 - m) b."""
+        fm, b = self.phi_fm(codes["z"])[-1], self.phi_b(codes["z"])[-1]
+        return _compose(self.f(fm), self.b(b), self.m(fm), codes)
+
+
+class Pi2(nn.Module):
+    """Three feature generators (PerturbGAN-like). Codes: "z", (N, nz), or "z_f", "z_b", "z_m" where they differ."""
+
+    def __init__(self, config: Pi2Config, world: World) -> None:
+        super().__init__()
+        self.config = config
+        self.phi_f, self.phi_b, self.phi_m = (Features(config.nz, config.g, world.resolution) for _ in range(3))
+        if config.subnet == "light":
+            self.f = _painter(config.g, config.r_fg)
+            self.b = _painter(config.g, config.r_bg)
+            self.m = _masker(config.g, config.r_mask)
+        else:
+            self.f, self.b, self.m = image_head(config.g // 4), image_head(config.g // 4), mask_head(config.g // 4)
+        orthogonal_(self)
+
+    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+        """Sample {"z": (n, nz)}, or one for each feature generator."""
+        names = ("z",) if self.config.shared_z else ("z_f", "z_b", "z_m")
+        return {name: _latent(self, n, self.config.nz, self.config.z_scale) for name in names}
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        """Paint: x = m f + (1 - m) b."""
+        z_f, z_b, z_m = [codes["z"]] * 3 if self.config.shared_z else [codes[k] for k in ("z_f", "z_b", "z_m")]
+        f, b, m = self.f(self.phi_f(z_f)[-1]), self.b(self.phi_b(z_b)[-1]), self.m(self.phi_m(z_m)[-1])
+        return _compose(f, b, m, codes)
+
+
+class DSComGAN(nn.Module):
+    """ComGAN whose foreground and background each show a code of their own.
+
+    Codes: "z", (N, nz); "f" and "b", (N,) class indices below `classes`. Extras: "whole", the auxiliary image x_z.
+    """
+
+    def __init__(self, config: DSComGANConfig, world: World) -> None:
+        super().__init__()
+        self.config, g = config, config.g
+        self.classes = config.n_codes or world.classes or 200
+        self.recoverable = {"f": ("foreground", self.classes), "b": ("background", self.classes)}
+        self.phi = Features(config.nz, g, world.resolution)
+        multiscale = config.features == "multiscale"
+        if multiscale:
+            self.p1 = Same(self.phi.widths[-3], g // 2)
+            self.p2 = Same(self.phi.widths[-2], g // 4)
+        i, w, o = (g, 2 * g, g // 4) if multiscale else (g // 4, g // 2, g // 4)
+        self.f, self.f_head = Sub(i, w, o, config.r_fg, classes=self.classes), image_head(o)
+        self.b, self.b_head = Sub(i, w, o, config.r_bg, classes=self.classes), image_head(o)
+        self.m, self.m_head = Sub(i, w, o, config.r_mask), mask_head(o)
+        if config.use_xz:
+            self.whole = image_head(g // 4)
+        orthogonal_(self)
+
+    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+        """Sample {"z": (n, nz), "f": (n,), "b": (n,)}."""
+        z = _latent(self, n, self.config.nz, self.config.z_scale)
+        f = torch.randint(self.classes, (n,), device=z.device)
+        b = f if self.config.tie_codes else torch.randint(self.classes, (n,), device=z.device)
+        return {"z": z, "f": f, "b": b}
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        """Paint: x = m f + (1 - m) b."""
+        a = self.phi(codes["z"])
+        phi = self.gather(a) if self.config.features == "multiscale" else a[-1]
+        m = self.m_head(self.m(phi))
+        f = self.f_head(self.f(phi, codes["f"]))
+        b = self.b_head(self.b(phi, codes["b"]))
+        extras = {"whole": self.whole(a[-1]).float()} if self.config.use_xz else {}
+        return _compose(f, b, m, codes, **extras)
+
+    def gather(self, a: list[Tensor]) -> Tensor:
+        """Features of the last three sides, projected to the last one: (N, g, R, R) (Eq. 5, U as in the public code)."""
+        p1 = self.p1(F.interpolate(a[-3], scale_factor=4, mode="nearest"))
+        p2 = self.p2(F.interpolate(a[-2], scale_factor=2, mode="nearest"))
+        return torch.cat([p2, p1, a[-1]], dim=1)

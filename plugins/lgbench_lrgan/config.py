@@ -1,0 +1,91 @@
+"""Switches of LR-GAN and its DCGAN control; the first value named is the default. No torch here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["DCGANConfig", "DCGANMethod", "LRGANConfig", "LRGANMethod"]
+
+
+@dataclass(frozen=True, slots=True)
+class LRGANConfig:
+    """The generator.
+
+    Attributes:
+        n_layers: layers with the background: 2, 3 (MNIST-TWO), or 1, which is DCGAN at half the width.
+        ngf: base width; the background starts at 4 ngf channels, the foreground at 8 ngf.
+        floor, bg_floor: widths halve at each doubling, never below these.
+        channels: 1 for grey images, 0 to follow the data set.
+        transform: "none" pastes foregrounds full size; no pose network.
+        mask: "none" pastes the warped rectangle opaquely; no mask head.
+        min_scale: initial diagonal of the pose and its lower bound; 1.2 shrinks objects to 1 / 1.2.
+        max_scale_ratio: the upper bound of the diagonal is this times `min_scale`.
+        rot_clamp: bound of the off-diagonal entries; None for no bound.
+        clamp: "none" leaves the pose unbounded, for studying the bound.
+        lstm: whether codes run through an LSTM, so that foregrounds know what lies below.
+        bg_input: paint the background from its latent or from the LSTM's first state.
+        context_encoder: "auto" builds it for three layers and more.
+        first_fg_context: what the first foreground's context encoder reads.
+        init: dcgan.torch's N(0, 0.02) or the framework's.
+        conditional: codes are encoded from a real image (section 5.5 of the paper), whose alpha is then its segmentation.
+    """
+
+    n_layers: int = 2
+    ngf: int = 64
+    floor: int = 64
+    bg_floor: int = 64
+    channels: int = 0
+    nz: int = 100
+    transform: Literal["affine", "none"] = "affine"
+    mask: Literal["learned", "none"] = "learned"
+    min_scale: float = 1.2
+    max_scale_ratio: float = 2.0
+    rot_clamp: float | None = 0.1
+    clamp: Literal["hard", "none"] = "hard"
+    lstm: bool = True
+    bg_input: Literal["z0", "h0"] = "z0"
+    context_encoder: Literal["auto", "off"] = "auto"
+    first_fg_context: Literal["background", "none"] = "background"
+    init: Literal["dcgan", "torch_default"] = "dcgan"
+    conditional: bool = False
+    enc_width: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LRGANMethod:
+    """The critic and the losses.
+
+    Attributes:
+        ndf: the critic's base width.
+        d_head: the public code's 4 x 4 convolution, or the paper's average pool and linear map.
+        lambda_rec: weight of the mean squared reconstruction error of a conditional generator.
+    """
+
+    ndf: int = 64
+    d_head: Literal["conv4", "avgpool"] = "conv4"
+    lambda_rec: float = 10.0
+    lr: float = 2e-4
+
+
+@dataclass(frozen=True, slots=True)
+class DCGANConfig:
+    """The control's generator.
+
+    Attributes:
+        width: "table2" has LR-GAN's foreground widths, which the paper's Table 2 counts; "t1" is LR-GAN with one layer.
+    """
+
+    width: Literal["table2", "t1"] = "table2"
+    ngf: int = 64
+    floor: int = 64
+    channels: int = 0
+    nz: int = 100
+    init: Literal["dcgan", "torch_default"] = "dcgan"
+
+
+@dataclass(frozen=True, slots=True)
+class DCGANMethod:
+    """The control's critic; LR-GAN's."""
+
+    ndf: int = 64
+    d_head: Literal["conv4", "avgpool"] = "conv4"
+    lr: float = 2e-4

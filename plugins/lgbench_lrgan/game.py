@@ -1,0 +1,61 @@
+"""How LR-GAN and DCGAN train: one critic, non-saturating losses, the same fake batch for both moves."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lgbench import LgbenchError, World
+from lgbench.game import Game, Phase, Step
+from lgbench.layers import Painter
+from lgbench.losses import bce_fake, bce_real
+from lgbench.nn import dcgan_
+
+from .config import DCGANConfig, DCGANMethod, LRGANConfig, LRGANMethod
+from .model import DCGAN, LRGAN, ConditionalLRGAN
+from .networks import Critic
+
+__all__ = ["dcgan", "game", "lrgan"]
+
+
+def lrgan(config: LRGANConfig, world: World) -> nn.Module:
+    """LR-GAN's generator, conditional or not.
+
+    Raises:
+        LgbenchError: settings that exclude each other.
+    """
+    if not config.conditional:
+        return LRGAN(config, world)
+    if config.n_layers != 2:
+        raise LgbenchError("A conditional LR-GAN has two layers: set generator.n_layers=2.")
+    return ConditionalLRGAN(config, world)
+
+
+def dcgan(config: DCGANConfig, world: World) -> nn.Module:
+    """DCGAN's generator."""
+    return DCGAN(config, world)
+
+
+def game(config: LRGANMethod | DCGANMethod, painter: Painter, world: World) -> Game:
+    """Critic and generator, one step each."""
+    critic = Critic(world.resolution, world.channels, config.ndf, config.d_head)
+    dcgan_(critic)
+    reconstructs = isinstance(painter, ConditionalLRGAN)
+
+    def critic_loss(step: Step) -> dict[str, Tensor]:
+        return {"critic": bce_real(critic(step.images)) + bce_fake(critic(step.layers.image.detach()))}
+
+    def generator_loss(step: Step) -> dict[str, Tensor]:
+        losses = {"generator": bce_real(critic(step.layers.image))}
+        if reconstructs and isinstance(config, LRGANMethod):
+            losses["reconstruction"] = config.lambda_rec * F.mse_loss(step.layers.image, step.images)
+        return losses
+
+    return Game(
+        painter=painter,
+        networks={"generator": painter, "critic": critic},  # pyright: ignore[reportArgumentType]
+        phases=[
+            Phase("critic", ["critic"], critic_loss, lr=config.lr),
+            Phase("generator", ["generator"], generator_loss, lr=config.lr, regularized=True),
+        ],
+    )
