@@ -1,0 +1,149 @@
+"""Who offers what: finds the installed plugins, and sets the broken ones aside instead of falling over them."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from . import hookspecs
+from .errors import BadPlugin, UnknownName, did_you_mean
+from .records import Dataset, Generator, Method, Metric, Regularizer
+
+__all__ = ["KINDS", "PluginInfo", "Registry", "load", "registry"]
+
+KINDS: dict[str, type] = {
+    "generators": Generator,
+    "regularizers": Regularizer,
+    "metrics": Metric,
+    "datasets": Dataset,
+    "methods": Method,
+}
+GROUP = "lgbench"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """A plugin that was found. `reason` says why it was set aside; empty where it is in use."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    offers: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Registry:
+    """Records by name, one mapping for each hook, and every plugin that was found."""
+
+    generators: dict[str, Generator] = field(default_factory=dict)
+    regularizers: dict[str, Regularizer] = field(default_factory=dict)
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    methods: dict[str, Method] = field(default_factory=dict)
+    plugins: list[PluginInfo] = field(default_factory=list)
+    owners: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def get(self, kind: str, name: str) -> Any:
+        """The record of a kind ("methods", ...) by its name.
+
+        Raises:
+            UnknownName: nobody offers it; the message suggests the nearest name and names plugins that were set aside.
+        """
+        records = getattr(self, kind)
+        if name in records:
+            return records[name]
+        hint = did_you_mean(name, records, f"`lgbench list {kind}` shows what is installed.")
+        broken = [plugin.name for plugin in self.plugins if plugin.reason]
+        if broken:
+            hint += f" (Set aside: {', '.join(broken)}; `lgbench doctor` says why.)"
+        raise UnknownName(f"No installed plugin offers a {kind[:-1]} named {name!r}. {hint}")
+
+    @property
+    def set_aside(self) -> list[PluginInfo]:
+        """Plugins that could not be used."""
+        return [plugin for plugin in self.plugins if plugin.reason]
+
+    def require_all(self) -> None:
+        """Raise `BadPlugin` if any plugin was set aside (`--strict`)."""
+        if self.set_aside:
+            story = "; ".join(f"{p.name} ({p.distribution}): {p.reason}" for p in self.set_aside)
+            raise BadPlugin(f"Plugins that cannot be used: {story}. Mend or uninstall them, or leave out --strict.")
+
+
+def load(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> Registry:
+    """Import every plugin of the entry-point group `lgbench` and collect its records, lgbench's own first."""
+    if entry_points is None:
+        entry_points = importlib.metadata.entry_points(group=GROUP)
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    found = Registry()
+    for entry in sorted(entry_points, key=lambda e: (not _own(e), e.name, e.value)):
+        found.plugins.append(_admit(entry, manager, found))
+    return found
+
+
+@functools.cache
+def registry() -> Registry:
+    """What is installed, found once for the process."""
+    return load()
+
+
+def _own(entry: importlib.metadata.EntryPoint) -> bool:
+    return entry.dist is not None and entry.dist.name == "lgbench"
+
+
+def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, found: Registry) -> PluginInfo:
+    dist, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "0")
+    name = entry.name if _own(entry) else f"{dist}:{entry.name}"
+    offers, reason = [], ""
+    try:
+        offers = _records(entry.load(), name, manager, found)
+    except BadPlugin as error:
+        reason = str(error)
+    except Exception as error:  # whatever somebody else's code raises on import is that plugin's story, not ours
+        reason = f"{type(error).__name__}: {error}"
+        log.debug("plugin %s set aside", name, exc_info=True)
+    for kind, record in offers:
+        getattr(found, kind)[record.name] = record
+        found.owners[kind, record.name] = name
+    described = tuple(f"{kind[:-1]} {record.name}" for kind, record in offers)
+    return PluginInfo(name, entry.value, dist, version, described, reason)
+
+
+def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found: Registry) -> list[tuple[str, Any]]:
+    """All records that a plugin offers, or `BadPlugin` if any one of them cannot be taken."""
+    spoken = getattr(module, "LGBENCH_API", hookspecs.API_VERSION)
+    if spoken != hookspecs.API_VERSION:
+        raise BadPlugin(f"was written for API {spoken}, this lgbench speaks {hookspecs.API_VERSION}")
+    manager.register(module, name)
+    unknown = [h.name for h in manager.get_hookcallers(module) or () if not h.spec]
+    if unknown:
+        manager.unregister(module)
+        raise BadPlugin(f"implements unknown hooks {unknown}; the hooks are {sorted(KINDS)}")
+    others = [plugin for plugin in manager.get_plugins() if plugin is not module]
+    offers: list[tuple[str, Any]] = []
+    for kind, expected in KINDS.items():
+        hook = manager.subset_hook_caller(kind, remove_plugins=others)
+        for record in (record for records in hook() for record in records):
+            if not isinstance(record, expected):
+                raise BadPlugin(f"its hook {kind} returned {type(record).__name__}, not {expected.__name__}")
+            taken = found.owners.get((kind, record.name)) or ("itself" if (kind, record.name) in _names(offers) else "")
+            if taken:
+                raise BadPlugin(f"offers the {kind[:-1]} {record.name!r}, a name that {taken} has taken")
+            offers.append((kind, record))
+    return offers
+
+
+def _names(offers: list[tuple[str, Any]]) -> set[tuple[str, str]]:
+    return {(kind, record.name) for kind, record in offers}

@@ -1,0 +1,338 @@
+"""A recipe: everything that determines a run, resolved from records, presets and the command line, and checked.
+
+Settings are dotted names, `table.field`: tables `method`, `generator`, `data`, `training`, `segmentation`, `segmenter`,
+`evaluation`, `regularizers.NAME`, and `resolution` on its own. Each table fills the frozen dataclass of the part that
+reads it, and only that part sees it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .errors import BadRecipe, UnknownName, did_you_mean
+from .files import sha256_of_json
+from .records import Dataset, Generator, Method, Regularizer, Segmenter
+
+__all__ = [
+    "PRESETS",
+    "Chosen",
+    "EvaluationConfig",
+    "Recipe",
+    "SegmentationConfig",
+    "TrainingConfig",
+    "parse_setting",
+    "parse_with",
+    "resolve",
+]
+
+PRESETS = ("smoke", "small", "paper")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How the generator is trained.
+
+    Attributes:
+        precision: "fp32", "tf32" (GPU) or "bf16" (autocast).
+        ema: decay per step of the averaged generator that is evaluated; 0 for none.
+        flip: mirror half of the real images.
+        category: train on the images of one class only; -1 for all.
+        log_every, grid_every: steps between log lines, and between sample grids.
+        checkpoint_seconds: time between checkpoints.
+        threads: CPU threads, 0 for as many as there are cores.
+    """
+
+    steps: int = 60_000
+    batch: int = 64
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    channels_last: bool = True
+    compile: bool = False
+    ema: float = 0.999
+    flip: bool = True
+    category: int = -1
+    log_every: int = 50
+    grid_every: int = 500
+    checkpoint_seconds: float = 60.0
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationConfig:
+    """How a segmenter is trained. name: "auto" is the method's own choice, "none" leaves the stage out."""
+
+    name: str = "auto"
+    steps: int = 20_000
+    batch: int = 64
+    ema: float = 0.0
+    flip: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationConfig:
+    """What is measured, and how.
+
+    Attributes:
+        samples: images drawn from the generator.
+        split: the split on which masks are predicted.
+        threshold: probability from which a pixel is foreground.
+        aggregation: mean of per-image scores, or one confusion matrix over the split.
+        metrics: names separated by commas; empty for all that are installed.
+        sample_bn: batch norm by its running statistics, or by those of each batch.
+    """
+
+    samples: int = 10_000
+    split: str = "test"
+    threshold: float = 0.5
+    aggregation: Literal["per_image", "pooled"] = "per_image"
+    metrics: str = ""
+    sample_bn: Literal["eval", "batch"] = "eval"
+    batch: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A regularizer that is switched on."""
+
+    record: Regularizer
+    weight: float
+    config: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that determines a run. Two runs of one recipe on one machine end with the same numbers."""
+
+    method: Method
+    generator: Generator
+    dataset: Dataset
+    segmenter: Segmenter | None
+    regularizers: tuple[Chosen, ...]
+    preset: str
+    seed: int
+    resolution: int
+    method_config: Any
+    generator_config: Any
+    data_config: Any
+    segmenter_config: Any
+    training: TrainingConfig
+    segmentation: SegmentationConfig
+    evaluation: EvaluationConfig
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recipe in plain values, as a record holds it."""
+        return {
+            "method": {"name": self.method.name, **dataclasses.asdict(self.method_config)},
+            "generator": {"name": self.generator.name, **dataclasses.asdict(self.generator_config)},
+            "data": {"name": self.dataset.name, **dataclasses.asdict(self.data_config)},
+            "regularizers": {
+                chosen.record.name: {"weight": chosen.weight, **dataclasses.asdict(chosen.config)}
+                for chosen in self.regularizers
+            },
+            "training": dataclasses.asdict(self.training),
+            "segmentation": dataclasses.asdict(self.segmentation),
+            "segmenter": {"name": self.segmenter.name, **dataclasses.asdict(self.segmenter_config)}
+            if self.segmenter
+            else {},
+            "evaluation": dataclasses.asdict(self.evaluation),
+            "preset": self.preset,
+            "seed": self.seed,
+            "resolution": self.resolution,
+        }
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the recipe, hex."""
+        return sha256_of_json(self.as_dict())
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's folder."""
+        data = self.dataset.name.replace(":", "-").replace("/", "-")
+        return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}-{self.hash[:8]}"
+
+
+def parse_setting(text: str) -> tuple[str, object]:
+    """`a.b=c` -> ("a.b", "c"); "null" is None.
+
+    Raises:
+        BadRecipe: there is no "=" in it.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise BadRecipe(f"{text!r} is not a setting. Write it as TABLE.FIELD=VALUE, say training.steps=500.")
+    return name.strip(), None if value.strip() == "null" else value.strip()
+
+
+def parse_with(text: str) -> dict[str, object]:
+    """`NAME:weight=5,form=min` -> settings that switch the regularizer on, weight 1 where it is not said."""
+    name, _, rest = text.partition(":")
+    settings: dict[str, object] = {f"regularizers.{name}.weight": 1.0}
+    for part in filter(None, rest.split(",")):
+        key, value = parse_setting(part)
+        settings[f"regularizers.{name}.{key}"] = value
+    return settings
+
+
+def resolve(
+    method: Method,
+    generator: Generator,
+    dataset: Dataset,
+    regularizers: Mapping[str, Regularizer],
+    segmenters: Sequence[Segmenter],
+    *,
+    preset: str = "small",
+    seed: int = 0,
+    resolution: int | None = None,
+    overrides: Mapping[str, object] | None = None,
+    without: Sequence[str] = (),
+) -> Recipe:
+    """Lay settings over each other and check them: the records' defaults, the method's presets, then `overrides`.
+
+    Args:
+        regularizers: all that are installed, by name.
+        segmenters: the general ways to segment; the method's own join them.
+        preset: one of the method's presets.
+        overrides: dotted settings of the user; they win.
+        without: regularizers to leave out.
+
+    Raises:
+        BadRecipe: a setting that does not exist, does not fit its type, or makes no sense for this generator.
+    """
+    settings = _presets(method, dataset, preset)
+    given = dict(overrides or {})
+    settings.update(given)
+    weights, tables = _regularizer_tables(settings, regularizers, generator, method, without)
+    training = _fill(TrainingConfig, "training", settings)
+    segmentation = _fill(SegmentationConfig, "segmentation", settings)
+    segmenter = _segmenter(segmentation.name, method, generator, segmenters)
+    segmenter_config = None
+    if segmenter is not None:
+        own = segmenter.name == method.segmenter
+        segmenter_config = _fill(segmenter.config, "segmenter", settings if own else given)
+    _no_strangers(settings)
+    return Recipe(
+        method=method,
+        generator=generator,
+        dataset=dataset,
+        segmenter=segmenter,
+        regularizers=tuple(
+            Chosen(regularizers[name], weight, _fill(regularizers[name].config, f"regularizers.{name}", tables))
+            for name, weight in sorted(weights.items())
+        ),
+        preset=preset,
+        seed=seed,
+        resolution=_resolution(resolution or settings.get("resolution") or dataset.resolution),
+        method_config=_fill(method.config, "method", settings),
+        generator_config=_fill(generator.config, "generator", settings),
+        data_config=_fill(dataset.config, "data", settings),
+        segmenter_config=segmenter_config,
+        training=training,
+        segmentation=segmentation,
+        evaluation=_fill(EvaluationConfig, "evaluation", settings),
+    )
+
+
+def _presets(method: Method, dataset: Dataset, preset: str) -> dict[str, object]:
+    known = {key for key in method.presets if "@" not in key} | set(PRESETS)
+    if preset not in known:
+        raise BadRecipe(
+            f"{method.name} has no preset {preset!r}. {did_you_mean(preset, known, f'It has {sorted(known)}.')}"
+        )
+    settings = {f"regularizers.{name}.{key}": v for name, table in method.regularizers.items() for key, v in table.items()}
+    for key in (f"@{dataset.name}", preset, f"{preset}@{dataset.name}"):
+        settings.update(method.presets.get(key, {}))
+    return settings
+
+
+def _regularizer_tables(
+    settings: Mapping[str, object],
+    known: Mapping[str, Regularizer],
+    generator: Generator,
+    method: Method,
+    without: Sequence[str],
+) -> tuple[dict[str, float], dict[str, object]]:
+    """Weights of the regularizers that are on, and the settings below `regularizers.` with the weights taken out."""
+    tables = {name: value for name, value in settings.items() if name.startswith("regularizers.")}
+    weights: dict[str, float] = {}
+    for key in [key for key in tables if key.endswith(".weight")]:
+        name = key.split(".")[1]
+        _known_regularizer(name, known)
+        weights[name] = _typed(float, tables.pop(key), key)
+    for name in without:
+        _known_regularizer(name, known)
+        if name not in weights:
+            raise BadRecipe(f"{method.name} has no {name} to leave out; it has {sorted(weights) or 'no regularizers'}.")
+        del weights[name]
+    weights = {name: weight for name, weight in weights.items() if weight}
+    for name in weights:
+        _sensible(known[name], generator)
+    return weights, {key: value for key, value in tables.items() if key.split(".")[1] in weights}
+
+
+def _known_regularizer(name: str, known: Mapping[str, Regularizer]) -> None:
+    if name not in known:
+        hint = did_you_mean(name, known, "`lgbench list regularizers` shows what is installed.")
+        raise UnknownName(f"No installed plugin offers a regularizer named {name!r}. {hint}")
+
+
+def _sensible(regularizer: Regularizer, generator: Generator) -> None:
+    if "layers" in regularizer.needs and not generator.layered:
+        raise BadRecipe(f"{regularizer.name} needs layers, and {generator.name} paints whole images.")
+    if "codes" in regularizer.needs and not generator.codes:
+        raise BadRecipe(f"{regularizer.name} needs a code that a layer shows, and {generator.name} has none.")
+
+
+def _segmenter(name: str, method: Method, generator: Generator, known: Sequence[Segmenter]) -> Segmenter | None:
+    by_name = {segmenter.name: segmenter for segmenter in (*known, *method.segmenters)}
+    if name == "none" or not generator.layered:
+        return None
+    name = method.segmenter if name == "auto" else name
+    if name not in by_name:
+        hint = did_you_mean(name, by_name, f"It has {sorted(by_name)}.")
+        raise BadRecipe(f"{method.name} has no segmenter named {name!r}. {hint}")
+    return by_name[name]
+
+
+def _fill(config: type, table: str, settings: Mapping[str, object]) -> Any:
+    """An instance of the dataclass `config` from the settings below `table`."""
+    fields = {field.name for field in dataclasses.fields(config)}
+    values = {}
+    for name, value in settings.items():
+        if name.rpartition(".")[0] == table:
+            key = name.rpartition(".")[2]
+            if key not in fields:
+                hint = did_you_mean(key, fields, f"It has {sorted(fields) or 'nothing to set'}.")
+                raise BadRecipe(f"[{table}] has no setting {key!r}. {hint}")
+            values[key] = value
+    return _typed(config, values, table)
+
+
+def _typed(kind: type, value: object, where: str) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join([where, *map(str, problem["loc"])])
+        raise BadRecipe(f"{name}={problem['input']!r} does not fit: {problem['msg']}.") from None
+
+
+TABLES = ("method", "generator", "data", "training", "segmentation", "segmenter", "evaluation")
+
+
+def _no_strangers(settings: Mapping[str, object]) -> None:
+    for name in settings:
+        table = name.partition(".")[0]
+        if name != "resolution" and table not in (*TABLES, "regularizers"):
+            raise BadRecipe(f"There is no setting {name!r}. {did_you_mean(table, TABLES, f'Tables are {TABLES}.')}")
+
+
+def _resolution(value: object) -> int:
+    side = _typed(int, value, "resolution")
+    if side < 16 or side & (side - 1):
+        raise BadRecipe(f"resolution={side} does not fit: networks here need a power of two from 16 up.")
+    return side

@@ -1,0 +1,75 @@
+"""The one place that knows where and how precisely a run computes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .errors import BadRecipe
+
+__all__ = ["Runtime", "choose_device"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """"auto" is the first GPU, or the CPU where there is none.
+
+    Raises:
+        BadRecipe: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadRecipe(f"--device {name} cannot be used: {str(error).splitlines()[0]} Try --device cpu.") from None
+    return device
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Device and arithmetic of one run.
+
+    Attributes:
+        precision: "fp32", "tf32" (matrix products of GPUs) or "bf16" (autocast).
+        channels_last: memory format of networks and images.
+        compile: run networks through `torch.compile`.
+        threads: CPU threads, 0 for the framework's choice.
+    """
+
+    device: torch.device
+    precision: str = "fp32"
+    channels_last: bool = True
+    compile: bool = False
+    threads: int = 0
+
+    def set_up(self) -> None:
+        """Apply the settings that are the process's."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        tf32 = self.precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = self.device.type == "cuda"
+
+    def autocast(self) -> AbstractContextManager:
+        """bf16 inside, where the precision says so."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move a network here, in place; compile its forward where asked to."""
+        network.to(self.device)
+        if self.channels_last:
+            network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        if self.compile:
+            network.compile()
+        return network
+
+    def images(self, uint8: Tensor) -> Tensor:
+        """uint8 (N, C, H, W), C 1 or 3 -> float32 (N, 3, H, W) in [-1, 1] on the device."""
+        x = uint8.to(self.device, non_blocking=True).float().div_(127.5).sub_(1)
+        x = x.expand(-1, 3, -1, -1)
+        return x.contiguous(memory_format=torch.channels_last if self.channels_last else torch.contiguous_format)

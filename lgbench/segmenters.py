@@ -1,0 +1,41 @@
+"""The general ways to segment with a trained generator. Records only: no torch until one is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .records import NoConfig, Segmenter
+
+__all__ = ["SEGMENTERS", "UNetConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class UNetConfig:
+    """width: channels at full resolution. target: learn the thresholded or the soft alpha of the painted pairs."""
+
+    width: int = 64
+    target: Literal["hard", "soft"] = "hard"
+    lr: float = 1e-3
+
+
+def _unet(kind: str):  # noqa: ANN202
+    def build(config: UNetConfig, painter: Any, world: Any) -> Any:
+        from .segmentation import unet_game
+
+        return unet_game(kind, config, painter)
+
+    return build
+
+
+def _generator(config: NoConfig, painter: Any, world: Any) -> Any:
+    from .segmentation import generator_game
+
+    return generator_game(painter)
+
+
+SEGMENTERS = (
+    Segmenter(name="unet-s", summary="U-Net-S learns painted (image, mask) pairs", build=_unet("s"), config=UNetConfig),
+    Segmenter(name="unet-l", summary="U-Net-L learns painted (image, mask) pairs", build=_unet("l"), config=UNetConfig),
+    Segmenter(name="generator", summary="a conditional generator parses the image itself", build=_generator),
+)

@@ -1,0 +1,69 @@
+"""What a person looks at: sample grids while it trains, loss curves at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lgbench.files import atomic
+from lgbench.layers import Layers, paint_over
+
+__all__ = ["layer_grid", "save_curves", "save_png"]
+
+
+def layer_grid(layers: Layers, images: Tensor | None = None, scale: int = 1) -> np.ndarray:
+    """One row a sample: [given image] image, background, each foreground and its alpha, composite of the layers.
+
+    Args:
+        images: (N, 3, H, W), what a conditional generator was given.
+        scale: enlarges each pixel.
+
+    Returns:
+        (rows, columns, 3) uint8.
+    """
+    columns = [] if images is None else [images]
+    columns += [layers.image, layers.background]
+    for f, alpha in zip(layers.foregrounds.unbind(1), layers.alphas.unbind(1), strict=True):
+        columns += [f, alpha.expand(-1, 3, -1, -1) * 2 - 1]
+    if layers.layered:
+        columns.append(paint_over(layers.background, layers.foregrounds, layers.alphas))
+    padded = [torch.nn.functional.pad(column.float(), (1, 1, 1, 1), value=1.0) for column in columns]
+    sheet = torch.cat([torch.cat(list(column), dim=1) for column in padded], dim=2)
+    pixels = ((sheet.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
+    return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def save_png(path: Path, pixels: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 as PNG, atomically."""
+    with atomic(path) as file:
+        Image.fromarray(pixels).save(file, format="png")
+
+
+def save_curves(path: Path, rows: Sequence[Mapping[str, float | None]], title: str) -> None:
+    """Draw every logged number over the steps: losses above, layer statistics in the middle, gradients below."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = [name for name in {key: None for row in rows for key in row} if name not in ("step", "seconds")]
+    layers = [name for name in names if name in ("coverage", "greyness", "layer_difference")]
+    gradients = [name for name in names if name.startswith("gradient/")]
+    losses = [name for name in names if name not in layers and name not in gradients]
+    panels = [(k, v) for k, v in (("losses", losses), ("layers", layers), ("gradient norms", gradients)) if v]
+    figure = Figure(figsize=(9, 2.6 * max(len(panels), 1)), layout="constrained")
+    figure.suptitle(title)
+    for index, (label, members) in enumerate(panels):
+        axis = figure.add_subplot(len(panels), 1, index + 1)
+        for name in members:
+            points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
+            axis.plot(*zip(*points, strict=True), label=name, linewidth=0.9)
+        axis.set_ylabel(label)
+        axis.legend(fontsize="x-small", ncols=3)
+        if label == "gradient norms":
+            axis.set_yscale("log")
+    with atomic(path) as file:
+        FigureCanvasAgg(figure).print_png(file)

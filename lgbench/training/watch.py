@@ -1,0 +1,66 @@
+"""What goes wrong with layered GANs, as numbers: who paints, how sharply, and whether anybody learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lgbench.layers import Layers
+
+__all__ = ["flags", "gradient_norms", "layer_statistics", "training_flags"]
+
+
+@torch.no_grad()
+def layer_statistics(layers: Layers) -> dict[str, float]:
+    """Mean coverage and binarity min(a, 1 - a) of the alphas, and mean |foreground - background|; {} without layers."""
+    if not layers.layered:
+        return {}
+    alpha = layers.alpha
+    return {
+        "coverage": alpha.mean().item(),
+        "greyness": layers.alphas.minimum(1 - layers.alphas).mean().item(),
+        "layer_difference": (layers.foregrounds - layers.background[:, None]).abs().mean().item(),
+    }
+
+
+def gradient_norms(painter: nn.Module, alphas: Tensor) -> dict[str, float]:
+    """2-norms of the gradients that the alphas and each part of the generator have just received."""
+    norms = {}
+    if alphas.grad is not None and alphas.numel():
+        norms["gradient/alpha"] = alphas.grad.norm().item()
+    for name, part in painter.named_children():
+        gradients = [p.grad for p in part.parameters() if p.grad is not None]
+        if gradients:
+            norms[f"gradient/{name}"] = torch.stack(torch._foreach_norm(gradients)).norm().item()  # pyright: ignore
+    return norms
+
+
+def flags(coverage: float, empty: float, full: float, difference: float) -> list[str]:
+    """Names of the collapses that samples show.
+
+    Args:
+        coverage: mean opacity of the foreground over all samples.
+        empty, full: shares of samples with less than 1 % and more than 99 % coverage.
+        difference: mean |foreground - background|, images in [-1, 1].
+
+    Returns:
+        "all_fg" for coverage above 0.95, or full masks on most samples; "all_bg" for coverage below 0.01, or empty masks
+        on most samples (digits cover only 3 %, so a bound of 0.05 would call them empty); "identical" below 0.02.
+    """
+    found = []
+    if coverage > 0.95 or full > 0.5:
+        found.append("all_fg")
+    if coverage < 0.01 or empty > 0.5:
+        found.append("all_bg")
+    if difference < 0.02:
+        found.append("identical")
+    return found
+
+
+def training_flags(rows: Sequence[Mapping[str, float | None]]) -> list[str]:
+    """Names of what the last tenth of a log shows: "critic_saturated" where the critic's loss stayed below 0.02."""
+    last = rows[-max(len(rows) // 10, 1) :]
+    critic = [sum(v or 0.0 for k, v in row.items() if k.startswith("critic")) for row in last]
+    return ["critic_saturated"] if critic and any("critic" in k for k in last[0]) and max(critic) < 0.02 else []
