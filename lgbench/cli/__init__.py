@@ -1,0 +1,79 @@
+"""The command line: a thin door. Each command's module is imported when it is called, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from lgbench import __version__
+from lgbench.errors import LgbenchError, did_you_mean
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "run": ("lgbench.cli.run", "run", "Train, segment, evaluate and record; run again to resume."),
+    "sweep": ("lgbench.cli.run", "sweep", "Run every method, preset and seed of a benchmark file."),
+    "list": ("lgbench.cli.listing", "list_", "Show what is installed."),
+    "info": ("lgbench.cli.listing", "info", "Tell all about one method, data set, metric or regularizer."),
+    "data": ("lgbench.cli.data", "data", "Fetch, add, list and verify data sets."),
+    "compare": ("lgbench.cli.compare", "compare", "Hold two runs side by side."),
+    "leaderboard": ("lgbench.cli.leaderboard", "leaderboard", "Build, check and show the boards."),
+    "doctor": ("lgbench.cli.listing", "doctor", "Report on the environment and on every plugin."),
+    "completion": ("lgbench.cli.listing", "completion", "Print the shell's completion script."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and one line, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        return getattr(importlib.import_module(module), name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(
+                f"There is no command {args[0]!r}. {did_you_mean(args[0], COMMANDS, '`lgbench --help` lists them.')}"
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lgbench")
+def group() -> None:
+    """Train, segment with and rank layered GANs.
+
+    \b
+    lgbench run --method lrgan --dataset flora --preset smoke
+    lgbench run --method dscomgan --dataset flowers
+    """
+
+
+def main() -> NoReturn:
+    """Entry point. What a user can cause is shown without a traceback; an interrupted run says how to go on."""
+    try:
+        group(prog_name="lgbench", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except LgbenchError as error:
+        click.secho(f"lgbench: {error}", fg="red", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.secho("\nInterrupted. Nothing is lost: run the same command again to resume.", fg="yellow", err=True)
+        sys.exit(130)
+    sys.exit(0)

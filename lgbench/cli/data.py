@@ -1,0 +1,164 @@
+"""`lgbench data`: what there is, fetched, verified, added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from lgbench.data import DataHome, Progress
+    from lgbench.records import Dataset
+
+__all__ = ["data"]
+
+
+@click.group()
+def data() -> None:
+    """List, fetch, verify and add data sets."""
+
+
+@data.command("list")
+def list_() -> None:
+    """Show installed data sets and added archives, and whether they are here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lgbench.data import DataHome
+
+    home, records = DataHome(), _records()
+    table = Table("name", "here", "provides", "px", "summary", "licence", box=None, pad_edge=False)
+    for name, record in sorted(records.items()):
+        provides = ", ".join(sorted(record.provides)) or "images"
+        table.add_row(name, _where(record, home), provides, str(record.resolution), record.summary, record.licence)
+    for name, path in home.archives().items():
+        if name not in records:
+            table.add_row(name, "archive", *_archive_row(name, path))
+    Console(width=None if Console().is_terminal else 160).print(table)
+    click.echo(f"Kept in {home.root}. Pictures of your own: folder:PATH.", err=True)
+
+
+@data.command()
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Download the official files of data set NAME; a broken download goes on where it stopped."""
+    from lgbench.data import DataHome, resolve_dataset
+
+    record = resolve_dataset(name, _records(), DataHome())
+    if not record.sources:
+        click.echo(f"{name} needs no files.")
+        return
+    with progress_bars() as progress:
+        folder = DataHome(progress=progress).fetch(name, record.sources, optional=True)
+    click.echo(folder)
+
+
+@data.command()
+@click.argument("name")
+def verify(name: str) -> None:
+    """Compare all files of data set NAME with their checksums, and what was prepared of it with its fingerprints."""
+    from lgbench.data import DataHome, check_prepared, inspect_archive, prepared_folders, resolve_dataset
+    from lgbench.data.download import checksum_of_file
+    from lgbench.errors import BadData, LgbenchError
+
+    home, faults = DataHome(), []
+    record = resolve_dataset(name, _records(), home)
+    for source in record.sources:
+        path = home.folder(record.name) / source.file
+        if not path.exists():
+            click.echo(f"absent  {path}{' (optional)' if source.optional else ''}")
+        elif (found := checksum_of_file(path, source.checksum)) != source.checksum:
+            faults.append(f"{path} has {found}, expected {source.checksum}; delete it and fetch it again")
+        else:
+            click.echo(f"good    {path}")
+    if archive := home.archives().get(record.name):
+        try:
+            inspect_archive(record.name, archive)
+            click.echo(f"good    {archive}")
+        except LgbenchError as error:
+            faults.append(str(error))
+    for folder in prepared_folders(home.prepared_root, record.name):
+        found = check_prepared(folder)
+        faults += [f"{fault}; delete {folder} and it is made again" for fault in found]
+        if not found:
+            click.echo(f"good    {folder}")
+    if faults:
+        raise BadData("\n".join(faults))
+
+
+@data.command()
+@click.argument("name")
+@click.argument("archive", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.zip")
+def add(name: str, archive: Path) -> None:
+    """Keep a portable archive as data set NAME, after reading every picture in it.
+
+    FILE.zip holds images/, optional masks/, and labels.csv or index.csv with a column `file` or `image`.
+    """
+    from lgbench.data import DataHome, takes_archive
+    from lgbench.errors import BadRecipe
+
+    record = _records().get(name)
+    if record is not None and not takes_archive(record):
+        raise BadRecipe(
+            f"{name!r} is an installed data set that takes no archive. Add {archive} under another name, or use it "
+            f"as it is: `--dataset folder:{archive}`."
+        )
+    info = DataHome().add_archive(name, archive)
+    counts = ", ".join(f"{count:,} {split}" for split, count in info.counts.items())
+    click.echo(f"{name}: {counts}; provides {', '.join(sorted(info.provides)) or 'images'}; archive:{info.sha256[:12]}")
+    if len(info.mask_values) > 1:
+        click.echo(
+            f"Its masks are label maps (values {', '.join(map(str, info.mask_values))} besides 0): say which are "
+            "foreground with `--set data.foreground=...`.",
+            err=True,
+        )
+
+
+def _records() -> dict[str, Dataset]:
+    from lgbench.plugins import registry
+
+    return registry().datasets
+
+
+def _where(record: Dataset, home: DataHome) -> str:
+    if record.offline or not record.sources:
+        return "offline"
+    if home.has(record.name, record.sources):
+        return "yes"
+    if record.name in home.archives():
+        return "archive"
+    size = sum(source.size for source in record.sources if not source.optional)
+    return f"to fetch ({size / 1e6:,.0f} MB)" if size else "to fetch"
+
+
+def _archive_row(name: str, path: Path) -> tuple[str, str, str, str]:
+    from lgbench.data import archive_dataset
+    from lgbench.errors import BadData
+
+    try:
+        record = archive_dataset(name, path)
+    except BadData as error:
+        return "", "", str(error), ""
+    return ", ".join(sorted(record.provides)) or "images", str(record.resolution), record.summary, record.licence
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """A function to report progress to, drawn on stderr as one bar for each thing that is going on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total or None)
+
+        yield progress

@@ -1,0 +1,71 @@
+"""`lgbench run --dry-run`: what would be done, by which networks, and about how long it would take here."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from lgbench.game import Game
+from lgbench.nn import count_parameters
+from lgbench.progress import Quiet
+from lgbench.recipe import Recipe
+from lgbench.run import build_game, build_segmenter, runtime_of, world_of
+from lgbench.runtime import Runtime, choose_device
+from lgbench.training import Schedule, fit
+
+__all__ = ["show"]
+
+WARM_UP, MEASURED = 2, 5
+
+
+def show(recipe: Recipe, device: str) -> None:
+    """Print the recipe, parameter counts, and the time of its steps as measured on noise for a few of them."""
+    console = Console()
+    console.print_json(json.dumps(recipe.as_dict()))
+    runtime = runtime_of(recipe, choose_device(device))
+    runtime.set_up()
+    world = world_of(recipe, classes=getattr(recipe.generator_config, "n_codes", 0) or 10)
+    game, terms = build_game(recipe, world)
+    painter = game.networks[game.result]
+    stages = [("train", game, terms, recipe.training.steps, recipe.training.batch)]
+    segmenter = build_segmenter(recipe, painter, world)  # pyright: ignore[reportArgumentType]
+    if segmenter is not None and segmenter.phases:
+        stages.append(("segment", segmenter, [], recipe.segmentation.steps, recipe.segmentation.batch))
+    table = Table(title=f"cost on {runtime.device}, measured over {MEASURED} steps on noise")
+    for column in ("stage", "networks", "steps", "s/step", "about"):
+        table.add_column(column)
+    total = 0.0
+    for name, stage, added, steps, batch in stages:
+        extra = {n: m for _, _, term in added for n, m in term.networks.items()}
+        networks = ", ".join(f"{n} {count_parameters(m):,}" for n, m in {**stage.networks, **extra}.items())
+        seconds = _seconds_per_step(stage, added, batch, recipe.resolution, runtime)
+        total += seconds * steps
+        table.add_row(name, networks, f"{steps:,}", f"{seconds:.3f}", _duration(seconds * steps))
+    console.print(table)
+    console.print(f"In all about {_duration(total)}, and the evaluation of {recipe.evaluation.samples:,} samples.")
+
+
+def _seconds_per_step(game: Game, terms: list, batch: int, side: int, runtime: Runtime) -> float:
+    noise = np.random.default_rng(0).integers(0, 256, (2 * batch, 3, side, side), dtype=np.uint8)
+    if game.frozen:
+        runtime.place(game.painter).eval()  # pyright: ignore[reportArgumentType]
+    with tempfile.TemporaryDirectory() as folder:
+        spent = []
+        for steps in (WARM_UP, WARM_UP + MEASURED):
+            began = time.monotonic()
+            schedule = Schedule(steps, batch, log_every=10**9, grid_every=0)
+            fit(game, terms, noise, schedule, runtime, Path(folder) / str(steps), Quiet(), "measure")
+            spent.append(time.monotonic() - began)
+    return max(spent[1] - spent[0], 1e-6) / MEASURED
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,112 @@
+"""`lgbench leaderboard`: boards from records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["leaderboard"]
+
+_root = click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="The repository: the folder that holds benchmarks/ and leaderboards/.  [default: here]",
+)
+_names = click.argument("names", nargs=-1, metavar="[NAME]...")
+
+
+@click.group()
+def leaderboard() -> None:
+    """Rank committed records beside the numbers that papers report."""
+
+
+@leaderboard.command()
+@_names
+@_root
+def build(names: tuple[str, ...], root: Path) -> None:
+    """Write the boards NAME, or all, and their index."""
+    from lgbench.leaderboard import build as build_boards  # pydantic: `--help` stays instant
+
+    changed = build_boards(root, names)
+    for path in changed:
+        click.echo(path)
+    if not changed:
+        click.echo("Every board is up to date.", err=True)
+
+
+@leaderboard.command()
+@_names
+@_root
+@click.pass_context
+def check(context: click.Context, names: tuple[str, ...], root: Path) -> None:
+    """Fail where a board is stale, or a record was altered or is on the wrong board."""
+    from lgbench.leaderboard import check as check_boards
+
+    faults = check_boards(root, names)
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        context.exit(1)
+    click.echo("Every board is up to date.", err=True)
+
+
+@leaderboard.command()
+@click.argument("name")
+@_root
+def show(name: str, root: Path) -> None:
+    """Print the board NAME."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from lgbench.errors import LgbenchError
+    from lgbench.leaderboard import committed, present, read_boards
+
+    (board,) = read_boards(root, [name])
+    found = committed(root, board)
+    if found.faults:
+        raise LgbenchError("\n".join(found.faults))
+    console = Console()
+    console.print(Text(board.title, style="bold"))
+    if not found.records:
+        console.print(f"No runs yet: `lgbench sweep benchmarks/{board.name}.toml` makes them.", markup=False)
+    grids, notes = present(board, found.records, found.reported)
+    for grid in grids:
+        table = Table(title=Text(grid.title), title_justify="left")
+        for head in grid.head:
+            table.add_column(Text(head), overflow="fold")
+        for row in grid.rows:
+            table.add_row(*map(Text, row))
+        console.print(table)
+    for number, note in enumerate(notes, 1):
+        console.print(Text(f"[{number}] {note}"))
+
+
+@leaderboard.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(exists=True, path_type=Path))
+@_root
+@click.pass_context
+def add(context: click.Context, runs: tuple[Path, ...], root: Path) -> None:
+    """Copy the records of finished runs to the boards they belong to.
+
+    RUN is the folder of a run. Run `lgbench leaderboard build` afterwards.
+    """
+    from lgbench.leaderboard import add as add_record
+    from lgbench.leaderboard import read_boards, why_not
+    from lgbench.results import RECORD_FILE, read_record
+
+    unmatched = False
+    for run in runs:
+        copies = add_record(root, run)
+        for path in copies:
+            click.echo(path)
+        if not copies:
+            unmatched = True
+            record = read_record(run / RECORD_FILE if run.is_dir() else run)
+            click.echo(f"No board takes {run}:", err=True)
+            for board in read_boards(root):
+                click.echo(f"  {board.name}: {why_not(board, record)}", err=True)
+    if unmatched:
+        context.exit(1)

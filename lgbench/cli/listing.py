@@ -1,0 +1,121 @@
+"""`lgbench list`, `info`, `doctor` and `completion`: what is installed. None of them imports torch, but doctor."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from lgbench import NoConfig
+from lgbench.plugins import KINDS, registry
+
+__all__ = ["completion", "doctor", "info", "list_"]
+
+
+@click.command("list")
+@click.argument("kind", required=False, type=click.Choice([*KINDS, "segmenters"]))
+def list_(kind: str | None) -> None:
+    """Show what is installed: all of it, or one KIND."""
+    for name in [kind] if kind else [*KINDS, "segmenters"]:
+        records = _records(name)
+        click.secho(name, bold=True)
+        width = max(map(len, records), default=0)
+        for record in records.values():
+            click.echo(f"  {record.name:{width}}  {record.summary}")
+    aside = registry().set_aside
+    if aside:
+        click.secho(f"{len(aside)} plugin(s) set aside; `lgbench doctor` says why.", fg="yellow", err=True)
+
+
+@click.command()
+@click.argument("name")
+def info(name: str) -> None:
+    """Tell all about NAME: settings with their defaults, presets, what it needs and provides, citation."""
+    from lgbench.errors import UnknownName, did_you_mean
+
+    found = [(kind, _records(kind)[name]) for kind in [*KINDS, "segmenters"] if name in _records(kind)]
+    if not found:
+        known = [n for kind in KINDS for n in _records(kind)]
+        raise UnknownName(f"Nothing named {name!r} is installed. {did_you_mean(name, known, 'See `lgbench list`.')}")
+    for kind, record in found:
+        click.secho(f"{kind.rstrip('s')} {record.name}", bold=True)
+        owner = registry().owners.get((kind, name), "lgbench")
+        click.echo(f"  {record.summary}\n  from plugin: {owner}")
+        for label, value in _facts(record):
+            click.echo(f"  {label}: {value}")
+        if dataclasses.fields(getattr(record, "config", NoConfig)):
+            click.echo(f"  settings ({_table(kind, name)}):")
+            for field in dataclasses.fields(record.config):
+                click.echo(f"    {field.name} = {field.default!r}")
+
+
+@click.command()
+@click.option("--strict", is_flag=True, help="Fail if any plugin is set aside.")
+def doctor(strict: bool) -> None:
+    """Report on the environment and on every plugin."""
+    import platform
+
+    import torch
+
+    from lgbench import __version__
+    from lgbench.data import DataHome
+    from lgbench.metrics.features import EXTRACTORS, extractor_available
+
+    click.echo(f"lgbench {__version__}, Python {platform.python_version()}, torch {torch.__version__}")
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    click.echo(f"devices: CPU with {torch.get_num_threads()} threads; GPUs: {', '.join(gpus) or 'none'}")
+    click.echo(f"data home: {DataHome().root}")
+    for name in EXTRACTORS:
+        click.echo(f"features {name}: {'ready' if extractor_available(name) else 'weights not here'}")
+    for plugin in registry().plugins:
+        state = click.style("set aside", fg="red") if plugin.reason else click.style("ok", fg="green")
+        click.echo(f"plugin {plugin.name} {plugin.version} ({plugin.module}): {state}")
+        click.echo(f"  {plugin.reason or ', '.join(plugin.offers) or 'offers nothing'}")
+    if strict:
+        registry().require_all()
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script, say for `eval "$(lgbench completion bash)"`."""
+    from click.shell_completion import get_completion_class
+
+    from . import group
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(group, {}, "lgbench", "_LGBENCH_COMPLETE").source())
+
+
+def _records(kind: str) -> dict[str, Any]:
+    if kind != "segmenters":
+        return getattr(registry(), kind)
+    from lgbench.segmenters import SEGMENTERS
+
+    own = [segmenter for method in registry().methods.values() for segmenter in method.segmenters]
+    return {segmenter.name: segmenter for segmenter in (*SEGMENTERS, *own)}
+
+
+def _facts(record: Any) -> list[tuple[str, str]]:
+    facts = []
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if field.name in ("name", "summary", "build", "compute", "config", "presets") or value in ("", (), None):
+            continue
+        if isinstance(value, frozenset):
+            value = ", ".join(sorted(value)) or "nothing"
+        if field.name == "sources":
+            value = ", ".join(source.file for source in value)
+        if field.name == "segmenters":
+            value = ", ".join(segmenter.name for segmenter in value)
+        facts.append((field.name, str(value)))
+    for preset, settings in getattr(record, "presets", {}).items():
+        facts.append((f"preset {preset}", ", ".join(f"{k}={v}" for k, v in settings.items()) or "the defaults"))
+    return facts
+
+
+def _table(kind: str, name: str) -> str:
+    tables = {"methods": "method", "generators": "generator", "datasets": "data", "segmenters": "segmenter"}
+    return f"[{tables.get(kind, f'regularizers.{name}')}]"

@@ -1,0 +1,168 @@
+"""`lgbench run` and `lgbench sweep`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from lgbench.errors import BadRecipe
+from lgbench.recipe import PRESETS, Recipe, parse_setting, parse_with, resolve
+
+if TYPE_CHECKING:
+    from lgbench.data import DataHome
+
+__all__ = ["run", "sweep"]
+
+
+class Name(click.ParamType):
+    """The name of an installed record; completes in the shell."""
+
+    name = "name"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from lgbench.plugins import registry
+
+        records = getattr(registry(), self.kind)
+        return [CompletionItem(n, help=r.summary) for n, r in records.items() if n.startswith(incomplete)]
+
+
+def _preset(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [preset for preset in PRESETS if preset.startswith(incomplete)]
+
+
+RUNS = click.option(
+    "--runs", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+
+
+@click.command()
+@click.option("--method", required=True, type=Name("methods"), help="See `lgbench list methods`.")
+@click.option("--dataset", required=True, type=Name("datasets"), help="See `lgbench data list`; or folder:PATH.")
+@click.option("--preset", default="small", show_default=True, shell_complete=_preset, help="smoke, small or paper.")
+@click.option("--set", "settings", multiple=True, metavar="TABLE.FIELD=VALUE", help="Override a setting; repeatable.")
+@click.option("--with", "added", multiple=True, metavar="NAME[:weight=W,...]", help="Switch a regularizer on.")
+@click.option("--without", multiple=True, metavar="NAME", help="Switch a regularizer off.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--resolution", type=int, help="Side of the images; the data set's own by default.")
+@DEVICE
+@RUNS
+@click.option("--dry-run", is_flag=True, help="Show the resolved recipe, its networks and what it will cost.")
+@click.option("--strict", is_flag=True, help="Refuse to work while any plugin is set aside.")
+def run(
+    method: str,
+    dataset: str,
+    preset: str,
+    settings: Sequence[str],
+    added: Sequence[str],
+    without: Sequence[str],
+    seed: int,
+    resolution: int | None,
+    device: str,
+    runs: Path,
+    dry_run: bool,
+    strict: bool,
+) -> None:
+    """Train, segment, evaluate and record. Run it again to resume."""
+    from lgbench.plugins import registry
+
+    if strict:
+        registry().require_all()
+    overrides: dict[str, object] = {}
+    for text in added:
+        overrides |= parse_with(text)
+    overrides |= dict(parse_setting(text) for text in settings)
+    home = _home()
+    recipe = look_up(method, dataset, home, preset, seed, resolution, overrides, without)
+    if dry_run:
+        from .dry_run import show
+
+        show(recipe, device)
+        return
+    carry_out(recipe, home, device, runs)
+
+
+@click.command()
+@click.argument("benchmark", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@DEVICE
+@RUNS
+def sweep(benchmark: Path, device: str, runs: Path) -> None:
+    """Run every method, preset and seed of BENCHMARK, a file such as benchmarks/flora-32.toml; what is done is skipped."""
+    grid = tomllib.loads(benchmark.read_text())
+    missing = [key for key in ("dataset", "methods", "presets", "seeds") if key not in grid]
+    if missing:
+        raise BadRecipe(f"{benchmark} does not say {missing}: a benchmark names a dataset, methods, presets and seeds.")
+    home = _home()
+    config = {f"data.{name}": value for name, value in grid.get("dataset_config", {}).items()}
+    recipes = [
+        look_up(method, grid["dataset"], home, preset, seed, grid.get("resolution"), config, ())
+        for method in grid["methods"]
+        for preset in grid["presets"]
+        for seed in grid["seeds"]
+    ]
+    for recipe in recipes:
+        carry_out(recipe, home, device, runs)
+
+
+def look_up(
+    method: str,
+    dataset: str,
+    home: DataHome,
+    preset: str,
+    seed: int,
+    resolution: int | None,
+    overrides: dict[str, object],
+    without: Sequence[str],
+) -> Recipe:
+    """Find the records that names stand for, and resolve the recipe."""
+    from lgbench.data import resolve_dataset
+    from lgbench.plugins import registry
+    from lgbench.segmenters import SEGMENTERS
+
+    installed = registry()
+    chosen = installed.get("methods", method)
+    return resolve(
+        chosen,
+        installed.get("generators", chosen.generator),
+        resolve_dataset(dataset, installed.datasets, home),
+        installed.regularizers,
+        SEGMENTERS,
+        preset=preset,
+        seed=seed,
+        resolution=resolution,
+        overrides=overrides,
+        without=without,
+    )
+
+
+def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path) -> None:
+    """Run a recipe with progress on stderr, and print its scores and where its record lies."""
+    from lgbench.plugins import registry
+    from lgbench.run import chosen_metrics
+    from lgbench.run import run as start
+    from lgbench.runtime import choose_device
+
+    from .progress import reporting
+    from .results import show_record
+
+    installed = registry()
+    metrics = chosen_metrics(recipe.evaluation.metrics, installed.metrics)
+    folder = runs / recipe.run_name
+    with reporting() as reporter:
+        reporter.note(f"run: {folder}")
+        record = start(recipe, folder, home, choose_device(device), metrics, installed.plugins, reporter)
+    show_record(record)
+
+
+def _home() -> DataHome:
+    from lgbench.data import DataHome
+
+    return DataHome()

@@ -1,0 +1,184 @@
+"""Boards on the disk: `leaderboards/<name>/records/*.json` in, README.md and board.csv out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lgbench.errors import LgbenchError
+from lgbench.files import atomic
+from lgbench.results import RECORD_FILE, BadRecord, Measured, Record, read_record
+
+from .definition import BadBoard, Board, read_boards
+from .render import render, render_index
+from .reported import ReportedRow, read_reported
+
+__all__ = ["Committed", "add", "build", "check", "committed", "record_name", "why_not"]
+
+FOLDER = "leaderboards"
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a board is made of.
+
+    Attributes:
+        records: file name -> record.
+        faults: what is wrong with files that are not among them.
+    """
+
+    records: Mapping[str, Record]
+    reported: Sequence[ReportedRow]
+    faults: Sequence[str]
+
+
+def record_name(record: Record) -> str:
+    """The file name of a committed record, say "lrgan-smoke-s0-1f2e3d4c.json"."""
+    stem = f"{record.method}-{record.preset}-s{record.seed}-{record.id[:8]}"
+    return re.sub(r"[^\w.-]", "_", stem) + ".json"
+
+
+def why_not(board: Board, record: Record) -> str | None:
+    """Why a record does not belong to a board, or None where it does."""
+    if record.dataset != board.dataset:
+        return f"its data set is {record.dataset!r}, the board's {board.dataset!r}"
+    if record.resolution != board.resolution:
+        return f"its resolution is {record.resolution} px, the board's {board.resolution} px"
+    for name, value in sorted(record.values.items()):
+        if not isinstance(value, Measured):
+            continue
+        config = value.protocol.dataset_config
+        for key, wanted in board.dataset_config.items():
+            if not isinstance(config, dict) or key not in config or config[key] != wanted:
+                return f"its {name} was not measured with the data set's {key} = {wanted}"
+        if value.protocol.aggregation is None:
+            continue  # not a mask metric: its split and aggregation are its own
+        for key, wanted in (("split", board.split), ("aggregation", board.aggregation)):
+            if wanted is not None and getattr(value.protocol, key) != wanted:
+                return f"its {name} has {key} {getattr(value.protocol, key)!r}, the board asks for {wanted!r}"
+    return None
+
+
+def committed(root: Path, board: Board) -> Committed:
+    """Read a board's records and reported rows; records that must not be shown become faults.
+
+    Raises:
+        BadBoard: its reported numbers cannot be read.
+    """
+    records, faults = {}, []
+    for path in sorted((root / FOLDER / board.name / "records").glob("*.json")):
+        try:
+            record = read_record(path)
+        except BadRecord as error:
+            faults.append(str(error))
+            continue
+        if reason := why_not(board, record):
+            faults.append(f"{path} does not belong to {board.name}: {reason}. Remove it from this board.")
+        elif path.name != record_name(record):
+            faults.append(f"{path} must be named {record_name(record)}. Rename it.")
+        else:
+            records[path.name] = record
+    return Committed(records, read_reported(root / FOLDER / "reported", board), faults)
+
+
+def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
+    """Write README.md and board.csv of the named boards, or of all, and the index of all.
+
+    Returns:
+        The files that changed.
+
+    Raises:
+        BadBoard: a definition, a record or a table of reported numbers is wrong; nothing is written then.
+    """
+    chosen = {board.name for board in read_boards(root, names)}
+    boards = [(board, committed(root, board)) for board in read_boards(root)]
+    if faults := [fault for _, found in boards for fault in found.faults]:
+        raise BadBoard("\n".join(faults))
+    wanted = {}
+    for board, found in boards:
+        if board.name in chosen:
+            wanted |= _files(root, board, found)
+    wanted |= _index(root, boards)
+    changed = [path for path, content in wanted.items() if _bytes(path) != content]
+    for path in changed:
+        with atomic(path) as file:
+            file.write(wanted[path])
+    return changed
+
+
+def check(root: Path, names: Sequence[str] = ()) -> list[str]:
+    """What is wrong with the named boards, or with all: altered or foreign records, stale files.
+
+    Returns:
+        One text per fault; each says how to mend it.
+    """
+    chosen = {board.name for board in read_boards(root, names)}
+    faults, boards, wanted = [], [], {}
+    for board in read_boards(root):
+        try:
+            found = committed(root, board)
+        except LgbenchError as error:
+            faults.append(str(error))
+            continue
+        boards.append((board, found))
+        if board.name in chosen:
+            faults += found.faults
+            wanted |= _files(root, board, found)
+    if not names:
+        faults += _strays(root)
+        wanted |= _index(root, boards)
+    for path, content in wanted.items():
+        if _bytes(path) != content:
+            state = "stale" if path.exists() else "missing"
+            faults.append(f"{path} is {state}. Run `lgbench leaderboard build` and commit the result.")
+    return faults
+
+
+def add(root: Path, run: Path) -> list[Path]:
+    """Copy a run's record to every board that it belongs to.
+
+    Args:
+        run: the folder of a run, or its record file.
+
+    Returns:
+        The copies, there already or not; empty where no board fits.
+
+    Raises:
+        BadRecord: the run has no record yet, or an altered one.
+    """
+    source = run / RECORD_FILE if run.is_dir() else run
+    record = read_record(source)
+    copies = []
+    for board in read_boards(root):
+        if why_not(board, record) is None:
+            path = root / FOLDER / board.name / "records" / record_name(record)
+            if _bytes(path) != source.read_bytes():
+                with atomic(path) as file:
+                    file.write(source.read_bytes())
+            copies.append(path)
+    return copies
+
+
+def _files(root: Path, board: Board, found: Committed) -> dict[Path, bytes]:
+    rendered = render(board, found.records, found.reported)
+    folder = root / FOLDER / board.name
+    return {folder / "README.md": rendered.markdown.encode(), folder / "board.csv": rendered.csv.encode()}
+
+
+def _index(root: Path, boards: Sequence[tuple[Board, Committed]]) -> dict[Path, bytes]:
+    text = render_index([(board, found.records) for board, found in boards])
+    return {root / FOLDER / "README.md": text.encode()}
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _strays(root: Path) -> list[str]:
+    known = {board.name for board in read_boards(root)} | {"reported"}
+    strays = sorted(path for path in (root / FOLDER).glob("*") if path.is_dir() and path.name not in known)
+    return [
+        f"{path} has no definition in benchmarks/. Add {path.name}.toml there, or remove the folder." for path in strays
+    ]

@@ -1,0 +1,307 @@
+"""The record of a run: one immutable JSON file that holds every number and what it takes to get it again.
+
+A record's `id` is the hash of everything else in it, so a record that was altered no longer fits its own name.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    Tag,
+    ValidationError,
+)
+from pydantic import model_validator as validates
+
+from .errors import LgbenchError
+from .files import canonical_json, sha256_of_json, write_json
+
+__all__ = [
+    "RECORD_FILE",
+    "BadRecord",
+    "Data",
+    "Environment",
+    "Framework",
+    "Measured",
+    "Missing",
+    "Plugin",
+    "Protocol",
+    "Record",
+    "Segmentation",
+    "Training",
+    "protocol_id",
+    "read_record",
+    "record_id",
+    "write_record",
+]
+
+RECORD_FILE = "record.json"
+
+
+class BadRecord(LgbenchError):
+    """A record that was altered, is unreadable or lacks what a record must hold."""
+
+
+def protocol_id(protocol: dict[str, Any]) -> str:
+    """First 12 hex digits of the hash of a protocol; numbers with different ids never meet on a board."""
+    return sha256_of_json(protocol)[:12]
+
+
+def record_id(record: dict[str, Any]) -> str:
+    """First 16 hex digits of the hash of a record without its `id`."""
+    return sha256_of_json({key: value for key, value in record.items() if key != "id"})[:16]
+
+
+def _utc(text: str) -> str:
+    if datetime.fromisoformat(text).utcoffset() != timedelta(0):
+        raise ValueError("must be in UTC, say 2030-01-31T12:00:00+00:00")
+    return text
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Protocol(_Part):
+    """How a number was measured; None where a field does not apply to its metric."""
+
+    dataset: str | None
+    dataset_config: JsonValue
+    origin: str | None
+    split: str | None
+    resolution: Count | None
+    crop: str | None
+    polarity: str | None
+    aggregation: str | None
+    threshold: int | float | None  # as written: 1 and 1.0 hash differently
+    samples: Count | None
+    extractor: str | None
+    weights: str | None
+    metric: str
+    metric_version: int
+
+
+class Measured(_Part):
+    """A metric's value, with its variants and the 95 % interval over images where it has one.
+
+    Attributes:
+        details: companions by name, say {"pooled": ..., "gap": oracle minus committed}.
+        n: images (or samples) behind the value.
+        protocol_id: `protocol_id(protocol)`; a record in which they differ is refused.
+    """
+
+    value: float
+    details: dict[str, float]
+    n: Count
+    interval: tuple[float, float] | None
+    protocol: Protocol
+    protocol_id: str
+
+    @validates(mode="after")
+    def _fits(self) -> Measured:
+        if self.protocol_id != protocol_id(self.protocol.model_dump(mode="json")):
+            raise ValueError("protocol_id is not the hash of the protocol")
+        if self.interval and self.interval[0] > self.interval[1]:
+            raise ValueError("the interval's ends are swapped")
+        return self
+
+
+class Missing(_Part):
+    """A number that this run cannot have, and why."""
+
+    not_available: Text
+
+
+def _kind(value: Any) -> str:
+    return "missing" if isinstance(value, dict) and "not_available" in value else "measured"
+
+
+# Told apart by hand: an error then names what is wrong with the one, not also why it is not the other.
+Value = Annotated[
+    Annotated[Measured, Tag("measured")] | Annotated[Missing, Tag("missing")],
+    Discriminator(_kind),
+]
+
+
+class Plugin(_Part):
+    """An installed plugin: `sha256` covers its source files, "" where it has none."""
+
+    name: Text
+    version: str
+    sha256: Sha256 | Literal[""]
+
+
+class Framework(_Part):
+    """The lgbench that ran: `dirty_hash` is that of the uncommitted changes, where there are any."""
+
+    version: Text
+    commit: str | None
+    dirty: bool
+    dirty_hash: str | None
+
+
+class Environment(_Part):
+    """Where it ran; further keys with plain values are welcome."""
+
+    model_config = ConfigDict(extra="allow")
+    # pydantic's own way of typing the further keys
+    __pydantic_extra__: dict[str, str | int | float | bool | None]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    python: str
+    torch: str
+    cuda: str | None
+    driver: str | None
+    device: Text
+    precision: str
+    threads: Count
+
+
+class Data(_Part):
+    """What it was trained and scored on: split -> SHA-256 of the prepared arrays, and -> number of images."""
+
+    fingerprints: dict[str, Sha256]
+    origin: Text
+    counts: dict[str, Count]
+    provides: list[str]
+
+
+class Training(_Part):
+    """Stage 1. Wall time in seconds, memory in MB, parameters by network, last mean losses by term."""
+
+    steps: Count
+    parameters: dict[str, Count]
+    flags: list[str]
+    wall_s: Amount
+    images_per_s: Amount
+    peak_memory_mb: Amount
+    losses: dict[str, float] | None = None
+
+
+class Segmentation(_Part):
+    """Stage 2: the segmenter that the generator taught."""
+
+    name: Text
+    steps: Count
+    parameters: dict[str, Count]
+    wall_s: Amount
+
+
+class Record(_Part):
+    """A run, whole: see the attributes' own types. `baselines` are trivial masks' scores, name -> metric -> value."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    method: Text
+    dataset: Text
+    preset: Text
+    seed: int
+    resolution: Annotated[int, Field(ge=1)]
+    status: Literal["done", "diverged", "killed", "timed-out"]
+    selected_by: Literal["last", "ema-last", "best-on-val", "best-on-test"]
+    recipe: dict[str, JsonValue]
+    recipe_hash: Sha256
+    plugins: list[Plugin]
+    lgbench: Framework
+    packages: dict[str, str]
+    environment: Environment
+    data: Data
+    training: Training
+    segmentation: Segmentation | None
+    values: dict[str, Value]
+    baselines: dict[str, dict[str, float]] = Field(default_factory=dict)
+    artefacts: dict[str, Sha256]
+    wall_s: Amount
+    device_hours: Amount
+    created: Annotated[str, AfterValidator(_utc)]
+
+    @validates(mode="after")
+    def _fits(self) -> Record:
+        if self.recipe_hash != sha256_of_json(self.recipe):
+            raise ValueError("recipe_hash is not the hash of the recipe")
+        for name, value in self.values.items():
+            if isinstance(value, Measured) and value.protocol.dataset not in (None, self.dataset):
+                raise ValueError(f"values.{name} was measured on {value.protocol.dataset!r}, not {self.dataset!r}")
+        return self
+
+
+def write_record(folder: Path, record: dict[str, Any]) -> Path:
+    """Give a record its id, check it and write it to `folder`/record.json, atomically.
+
+    Args:
+        record: everything that `Record` holds, as plain values; an `id` in it is computed afresh.
+
+    Returns:
+        The file. Writing the same record again changes nothing.
+
+    Raises:
+        BadRecord: something is missing, unknown or of the wrong type, or the folder holds another record already.
+    """
+    path = folder / RECORD_FILE
+    try:  # by way of JSON: what is hashed is what a reader will see
+        body = json.loads(canonical_json({key: value for key, value in record.items() if key != "id"}))
+    except (TypeError, ValueError) as error:
+        raise BadRecord(f"The record for {path} is not plain, finite JSON: {error}.") from error
+    body["id"] = record_id(body)
+    _parse(body, path)
+    if path.exists():
+        held = read_record(path)
+        if held.id != body["id"]:
+            raise BadRecord(
+                f"{path} already holds record {held.id}, and records are immutable. "
+                "Write to another folder, or move the old one away if you mean to drop it."
+            )
+        return path
+    write_json(path, body)
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read one record and check that it is whole and unaltered.
+
+    Raises:
+        BadRecord: names the file and the reason.
+    """
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadRecord(f"No record at {path}. A run writes it last: run the same command again to finish.") from None
+    except ValueError as error:
+        raise BadRecord(f"{path} is not JSON ({error}). {_MEND}") from error
+    if not isinstance(body, dict) or "id" not in body:
+        raise BadRecord(f"{path} is not a record: it has no id. {_MEND}")
+    try:
+        expected = record_id(body)
+    except ValueError as error:  # NaN or infinity, which JSON proper does not have
+        raise BadRecord(f"{path} holds a number that is not finite ({error}). {_MEND}") from error
+    if body["id"] != expected:
+        raise BadRecord(f"{path} was altered: its id is {body['id']}, its content's is {expected}. {_MEND}")
+    return _parse(body, path)
+
+
+_MEND = "Restore the file that the run wrote, or run again."
+
+
+def _parse(body: dict[str, Any], path: Path) -> Record:
+    try:
+        return Record.model_validate_json(json.dumps(body))  # as JSON, so that lists may fill tuples
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'record'}: {fault['msg']}" for fault in faults[:4])
+        more = f"; and {len(faults) - 4} more" if len(faults) > 4 else ""
+        raise BadRecord(f"{path} does not hold a valid record: {told}{more}.") from error

@@ -1,0 +1,201 @@
+"""Boards on the disk are a pure function of records and reported numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_records import BOARD, IMAGES, PROTOCOL, a_record, commit, make_root, markdown, measured, missing, seeds
+from click.testing import CliRunner
+
+from lgbench.cli.leaderboard import leaderboard
+from lgbench.errors import UnknownName
+from lgbench.leaderboard import BadBoard, add, build, check, record_name
+from lgbench.results import BadRecord, read_record, write_record
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_root(tmp_path)
+
+
+def test_building_twice_gives_the_same_bytes_whatever_the_order_of_records(root: Path, tmp_path: Path):
+    records = [*seeds("lrgan", 0.5, 0.6, 0.7), *seeds("comgan", 0.4, 0.5), a_record({"iou": missing("no masks")})]
+    commit(root, *records)
+    build(root)
+    files = {p: p.read_bytes() for p in (root / "leaderboards").rglob("*") if p.name in ("README.md", "board.csv")}
+    assert build(root) == []
+    other = tmp_path / "other"
+    for name in ("benchmarks", "leaderboards/reported"):
+        shutil.copytree(root / name, other / name)
+    commit(other, *reversed(records))
+    build(other)
+    assert len(files) == 3
+    assert all((other / path.relative_to(root)).read_bytes() == content for path, content in files.items())
+
+
+def test_a_fresh_board_passes_the_check_and_a_stale_one_is_named(root: Path):
+    commit(root, *seeds("lrgan", 0.5))
+    assert any("flora-32/README.md is missing" in fault for fault in check(root))
+    build(root)
+    assert check(root) == []
+    commit(root, *seeds("comgan", 0.6))
+    faults = check(root)
+    assert any("flora-32/board.csv is stale. Run `lgbench leaderboard build`" in fault for fault in faults)
+    assert any("leaderboards/README.md is stale" in fault for fault in faults)
+
+
+def test_an_edited_board_is_stale(root: Path):
+    build(root)
+    readme = root / "leaderboards/flora-32/README.md"
+    readme.write_text(readme.read_text().replace("0.76", "0.99"))
+    (fault,) = check(root, ["flora-32"])
+    assert "README.md is stale" in fault
+
+
+def test_an_altered_record_is_caught_and_not_shown(root: Path):
+    (path,) = commit(root, *seeds("lrgan", 0.5))
+    build(root)
+    before = (root / "leaderboards/flora-32/board.csv").read_bytes()
+    body = json.loads(path.read_text())
+    body["values"]["iou"]["value"] = 0.99
+    path.write_text(json.dumps(body))
+    assert any(path.name in fault and "altered" in fault for fault in check(root))
+    with pytest.raises(BadBoard, match="altered"):
+        build(root)
+    assert (root / "leaderboards/flora-32/board.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"), [({"dataset": "digits"}, "data set is 'digits'"), ({"resolution": 64}, "resolution is 64 px")]
+)
+def test_a_record_on_the_wrong_board_is_caught(root: Path, changes: dict[str, Any], told: str):
+    foreign = a_record({"iou": missing("no masks")}, **changes)
+    assert commit(root, foreign) == []
+    path = write_record(root / "run", foreign)
+    target = root / "leaderboards/flora-32/records" / record_name(read_record(path))
+    target.parent.mkdir(parents=True)
+    shutil.copy(path, target)
+    assert any(told in fault for fault in check(root))
+
+
+def test_a_record_scored_by_other_knobs_than_the_board_asks_for_does_not_belong(root: Path):
+    assert commit(root, a_record({"iou": measured(0.5, {**PROTOCOL, "aggregation": "pooled"})})) == []
+    assert commit(root, a_record({"iou": measured(0.5, {**PROTOCOL, "split": "train"})})) == []
+    assert commit(root, a_record({"fid": measured(9.0, {**IMAGES, "split": "train"})})) != []  # a knob of masks only
+
+
+def test_a_board_can_ask_for_settings_of_its_data_set(root: Path):
+    path = root / "benchmarks/flora-32.toml"
+    path.write_text(BOARD.replace("[[reported]]", "[dataset_config]\ncount = 65\n\n[[reported]]"))
+    assert commit(root, *seeds("lrgan", 0.5)) == []
+    path.write_text(BOARD.replace("[[reported]]", "[dataset_config]\ncount = 64\n\n[[reported]]"))
+    assert commit(root, *seeds("lrgan", 0.5)) != []
+
+
+def test_a_renamed_copy_of_a_record_does_not_count_twice(root: Path):
+    (path,) = commit(root, *seeds("lrgan", 0.5))
+    shutil.copy(path, path.with_name("another.json"))
+    assert any(f"must be named {path.name}" in fault for fault in check(root))
+
+
+def test_the_gap_to_the_oracle_stands_beside_the_committed_value(root: Path):
+    commit(root, a_record({"iou": measured(0.5, gap=0.25)}))
+    assert "| 0.50 (gap 0.25) |" in markdown(root)
+
+
+def test_a_board_that_asks_for_numbers_no_paper_has_is_refused(root: Path):
+    (root / "benchmarks/flora-32.toml").write_text(BOARD.replace('dataset = "Flora"', 'dataset = "Fauna"'))
+    with pytest.raises(BadBoard, match="Fauna"):
+        build(root)
+
+
+@pytest.mark.parametrize("fault", ["colour = 1\n", "title = 2\n", "= broken\n"])
+def test_a_malformed_definition_is_named(root: Path, fault: str):
+    path = root / "benchmarks/flora-32.toml"
+    path.write_text(fault + BOARD)
+    with pytest.raises(BadBoard, match=r"flora-32\.toml"):
+        build(root)
+
+
+def test_an_unknown_board_is_told_the_nearest(root: Path):
+    with pytest.raises(UnknownName, match="'flora-32'"):
+        build(root, ["flora-23"])
+
+
+def test_a_board_folder_without_definition_is_a_fault(root: Path):
+    build(root)
+    (root / "leaderboards/ghost").mkdir()
+    assert any("ghost has no definition" in fault for fault in check(root))
+
+
+def test_adding_twice_is_adding_once(root: Path):
+    record = a_record({"iou": measured(0.5)})
+    assert commit(root, record) == commit(root, record)
+    assert len(list((root / "leaderboards/flora-32/records").iterdir())) == 1
+
+
+def test_a_run_without_record_cannot_be_added(root: Path):
+    (root / "run").mkdir()
+    with pytest.raises(BadRecord, match="No record"):
+        add(root, root / "run")
+
+
+def test_the_index_names_the_leader(root: Path):
+    commit(root, *seeds("a", 0.5), *seeds("b", 0.6))
+    build(root)
+    text = (root / "leaderboards/README.md").read_text()
+    assert "| [Flora](flora-32/README.md) | flora, 32 px | IoU ↑ | b smoke\\*: 0.60 | 2 |" in text
+
+
+def test_the_command_line_adds_builds_checks_and_shows(root: Path):
+    def call(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(leaderboard, [*arguments, "--root", str(root)], terminal_width=200)
+        return result.exit_code, result.output
+
+    write_record(root / "run", a_record({"iou": measured(0.5)}))
+    write_record(root / "foreign", a_record({"iou": missing("no masks")}, resolution=64))
+    assert call("add", str(root / "run"))[0] == 0
+    status, told = call("add", str(root / "foreign"))
+    assert status == 1
+    assert "flora-32: its resolution is 64 px" in told
+    status, told = call("check")
+    assert status == 1
+    assert "lgbench leaderboard build" in told
+    assert call("build", "flora-32")[0] == 0
+    assert call("check")[0] == 0
+    status, told = call("show", "flora-32")
+    assert status == 0
+    assert "0.50" in told
+    assert "ReDO" in told
+
+
+def test_asking_for_help_does_not_import_what_boards_need():
+    code = (
+        "import sys; from click.testing import CliRunner; from lgbench.cli.leaderboard import leaderboard;"
+        "CliRunner().invoke(leaderboard, ['build', '--help']);"
+        "sys.exit(str({'pydantic', 'torch', 'pandas', 'scipy'} & set(sys.modules)) if"
+        " {'pydantic', 'torch', 'pandas', 'scipy'} & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_committed_boards_are_up_to_date():
+    assert check(REPOSITORY) == []
+
+
+def test_the_committed_reported_numbers_are_those_that_were_transcribed():
+    shared = Path(os.environ.get("LGBENCH_SHARED", REPOSITORY.parent / "shared")) / "reported"
+    if not shared.is_dir():
+        pytest.skip("the transcribed tables are not here")
+    for path in sorted(shared.glob("*.csv")):
+        assert (REPOSITORY / "leaderboards/reported" / path.name).read_bytes() == path.read_bytes()

@@ -1,0 +1,225 @@
+"""The record of a run is whole, immutable and shows when it was altered."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lgbench.files import sha256_of_json
+from lgbench.results import BadRecord, Measured, Missing, protocol_id, read_record, write_record
+
+PROTOCOL = {
+    "dataset": "flora",
+    "dataset_config": {"count": 64},
+    "origin": "procedural",
+    "split": "test",
+    "resolution": 32,
+    "crop": "center",
+    "polarity": "committed",
+    "aggregation": "per_image",
+    "threshold": 0.5,
+    "samples": None,
+    "extractor": None,
+    "weights": None,
+    "metric": "iou",
+    "metric_version": 1,
+}
+
+
+def a_record() -> dict[str, Any]:
+    recipe = {"seed": 0, "training": {"steps": 20}}
+    return {
+        "schema": 1,
+        "method": "lrgan",
+        "dataset": "flora",
+        "preset": "smoke",
+        "seed": 0,
+        "resolution": 32,
+        "status": "done",
+        "selected_by": "ema-last",
+        "recipe": recipe,
+        "recipe_hash": sha256_of_json(recipe),
+        "plugins": [{"name": "lgbench_lrgan", "version": "0.1.0", "sha256": "a" * 64}],
+        "lgbench": {"version": "0.1.0", "commit": None, "dirty": False, "dirty_hash": None},
+        "packages": {"numpy": "2.0"},
+        "environment": {
+            "python": "3.11",
+            "torch": "2.11",
+            "cuda": None,
+            "driver": None,
+            "device": "CPU",
+            "precision": "fp32",
+            "threads": 1,
+            "compiled": False,
+        },
+        "data": {
+            "fingerprints": {"train": "b" * 64, "test": "c" * 64},
+            "origin": "procedural",
+            "counts": {"train": 48, "test": 16},
+            "provides": ["masks"],
+        },
+        "training": {
+            "steps": 20,
+            "parameters": {"generator": 1000},
+            "flags": [],
+            "wall_s": 1.5,
+            "images_per_s": 100.0,
+            "peak_memory_mb": 0,
+            "losses": {"critic": 0.5},
+        },
+        "segmentation": {"name": "unet-s", "steps": 5, "parameters": {"segmenter": 10}, "wall_s": 0.5},
+        "values": {
+            "iou": {
+                "value": 0.5,
+                "details": {"pooled": 0.4, "gap": 0.1},
+                "n": 16,
+                "interval": [0.4, 0.6],
+                "protocol": PROTOCOL,
+                "protocol_id": protocol_id(PROTOCOL),
+            },
+            "fid": {"not_available": "no weights"},
+        },
+        "baselines": {"all-foreground": {"iou": 0.2}},
+        "artefacts": {"predictions.npz": "d" * 64},
+        "wall_s": 3.0,
+        "device_hours": 0.001,
+        "created": "2030-01-31T12:00:00+00:00",
+    }
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    record = a_record()
+    *outer, last = path.split("/")
+    part = record
+    for key in outer:
+        part = part[key]
+    part[last] = value
+    return record
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path: Path):
+    path = write_record(tmp_path, a_record())
+    record = read_record(path)
+    assert path.name == "record.json"
+    assert json.loads(path.read_text()) == {**a_record(), "id": record.id}
+    assert isinstance(record.values["iou"], Measured)
+    assert record.values["iou"].interval == (0.4, 0.6)
+    assert isinstance(record.values["fid"], Missing)
+
+
+def test_the_id_is_the_hash_of_everything_else(tmp_path: Path):
+    record = a_record()
+    path = write_record(tmp_path, {**record, "id": "what it was given"})
+    assert read_record(path).id == sha256_of_json(record)[:16]
+
+
+def test_baselines_and_losses_may_be_absent(tmp_path: Path):
+    record = a_record()
+    del record["baselines"], record["training"]["losses"]
+    assert read_record(write_record(tmp_path, record)).baselines == {}
+
+
+def test_writing_the_same_record_again_changes_nothing(tmp_path: Path):
+    path = write_record(tmp_path, a_record())
+    before = path.stat().st_mtime_ns
+    assert write_record(tmp_path, a_record()) == path
+    assert path.stat().st_mtime_ns == before
+
+
+def test_another_record_does_not_overwrite_the_first(tmp_path: Path):
+    path = write_record(tmp_path, a_record())
+    before = path.read_bytes()
+    with pytest.raises(BadRecord, match="immutable"):
+        write_record(tmp_path, changed("values/iou/value", 0.9))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("values/iou/value", 0.51),
+        ("values/fid", {"not_available": "something else"}),
+        ("recipe/training/steps", 21),
+        ("status", "diverged"),
+        ("packages/numpy", "2.1"),
+    ],
+)
+def test_an_altered_record_is_caught(tmp_path: Path, path: str, value: Any):
+    file = write_record(tmp_path, a_record())
+    altered = {**changed(path, value), "id": read_record(file).id}
+    file.write_text(json.dumps(altered))
+    with pytest.raises(BadRecord, match=r"record\.json was altered"):
+        read_record(file)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("extra", 1, "extra: Extra inputs"),
+        ("schema", 2, "schema"),
+        ("seed", "0", "seed"),
+        ("status", "fine", "status"),
+        ("training/flags", None, "flags"),
+        ("training/speed", 3.0, "training.speed"),
+        ("recipe_hash", "0" * 64, "recipe_hash is not the hash"),
+        ("values/iou/protocol_id", "0" * 12, "protocol_id is not the hash"),
+        ("values/iou/interval", [0.6, 0.4], "swapped"),
+        ("values/fid", {"not_available": ""}, "not_available"),
+        ("dataset", "flowers", "measured on 'flora'"),
+        ("environment/nested", {"a": 1}, "environment.nested"),
+        ("created", "2030-01-31T12:00:00+02:00", "UTC"),
+        ("created", "yesterday", "created"),
+        ("artefacts", {"masks.npz": "short"}, "artefacts"),
+    ],
+)
+def test_a_record_that_is_not_valid_is_refused_and_nothing_is_written(tmp_path: Path, path: str, value: Any, told: str):
+    with pytest.raises(BadRecord, match=told):
+        write_record(tmp_path, changed(path, value))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, number: float):
+    with pytest.raises(BadRecord, match="finite"):
+        write_record(tmp_path, changed("values/iou/value", number))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"id": "x", "value": NaN}'])
+def test_what_is_not_a_record_is_named_with_its_file(tmp_path: Path, content: str):
+    path = tmp_path / "record.json"
+    path.write_text(content)
+    with pytest.raises(BadRecord, match=r"record\.json"):
+        read_record(path)
+
+
+def test_a_run_without_record_is_told_to_finish(tmp_path: Path):
+    with pytest.raises(BadRecord, match="run the same command again"):
+        read_record(tmp_path / "record.json")
+
+
+def test_every_field_of_a_protocol_changes_its_id():
+    ids = {protocol_id(PROTOCOL)}
+    for name in PROTOCOL:
+        other = copy.deepcopy(PROTOCOL)
+        other[name] = "another"
+        ids.add(protocol_id(other))
+    assert len(ids) == len(PROTOCOL) + 1
+
+
+def test_a_protocol_must_state_every_field(tmp_path: Path):
+    short = {name: value for name, value in PROTOCOL.items() if name != "crop"}
+    record = changed("values/iou/protocol", short)
+    record["values"]["iou"]["protocol_id"] = protocol_id(short)
+    with pytest.raises(BadRecord, match="crop"):
+        write_record(tmp_path, record)
+
+
+def test_a_whole_threshold_keeps_its_protocols_id(tmp_path: Path):
+    whole = {**PROTOCOL, "threshold": 1}
+    record = changed("values/iou/protocol", whole)
+    record["values"]["iou"]["protocol_id"] = protocol_id(whole)
+    read_record(write_record(tmp_path, record))
