@@ -1,0 +1,114 @@
+"""Data sets: fetched, added or found, then opened as memory-mapped arrays of one resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from lgbench.errors import BadRecipe, UnknownName, did_you_mean
+from lgbench.records import Dataset
+
+from .archive import (
+    ArchiveInfo,
+    archive_dataset,
+    build_archive,
+    inspect_archive,
+    open_archive,
+    takes_archive,
+)
+from .download import Progress
+from .folder import folder_dataset
+from .home import DataHome
+from .locks import alone
+from .package import MaskConfig
+from .pictures import decode_image, decode_mask
+from .prepare import check_prepared, prepare, prepared_folders
+from .samples import RawDataset, Sample
+from .split import Split
+
+__all__ = [
+    "ArchiveInfo",
+    "DataHome",
+    "MaskConfig",
+    "Progress",
+    "RawDataset",
+    "Sample",
+    "Split",
+    "alone",
+    "archive_dataset",
+    "build_archive",
+    "check_prepared",
+    "decode_image",
+    "decode_mask",
+    "folder_dataset",
+    "inspect_archive",
+    "open_archive",
+    "open_dataset",
+    "prepare",
+    "prepared_folders",
+    "resolve_dataset",
+    "takes_archive",
+]
+
+
+def resolve_dataset(name: str, records: Mapping[str, Dataset], home: DataHome) -> Dataset:
+    """The record that a user means by `name`: installed, `folder:PATH` (a folder or a zip), or an added archive.
+
+    Raises:
+        UnknownName: none of these.
+        DataMissing, BadData: `folder:PATH` leads to nothing usable.
+    """
+    if name.startswith("folder:"):
+        return folder_dataset(name.removeprefix("folder:"))
+    if name in records:
+        return records[name]
+    archives = home.archives()
+    if name in archives:
+        return archive_dataset(name, archives[name])
+    hint = did_you_mean(name, [*records, *archives], "`lgbench data list` shows what there is.")
+    raise UnknownName(f"There is no data set named {name!r}. {hint} Pictures of your own: `folder:PATH`.")
+
+
+def open_dataset(
+    record: Dataset,
+    config: object | Mapping[str, Any] | None,
+    resolution: int | None,
+    home: DataHome,
+    progress: Progress | None = None,
+) -> dict[str, Split]:
+    """Fetch what is missing, prepare what is not prepared, and open the splits.
+
+    Args:
+        config: an instance of `record.config`, settings for one, or None for its defaults.
+        resolution: side, pixels; None for the data set's own.
+        progress: called as `(what, done, total)` while something is fetched or prepared.
+
+    Returns:
+        "train" and, where the data set has them, "val" and "test".
+
+    Raises:
+        BadRecipe: a setting that the data set does not have.
+        DataMissing, BadData, RunFailed: see `DataHome.fetch` and `prepare`.
+    """
+    settings: Any = _settings(record, config)
+    side = resolution or record.resolution
+    if progress:
+        home = DataHome(home.root, progress)
+    raw = record.build(settings, side, home)
+    return prepare(raw, record.name, asdict(settings), side, home.prepared_root, progress)
+
+
+def _settings(record: Dataset, config: object | Mapping[str, Any] | None) -> object:
+    if isinstance(config, record.config):
+        return config
+    if config is not None and not isinstance(config, Mapping):
+        raise BadRecipe(f"The data set {record.name} is set by {record.config.__name__}, not {type(config).__name__}.")
+    known = [field.name for field in fields(record.config)]
+    for name in config or {}:
+        if name not in known:
+            otherwise = f"It has {', '.join(known)}." if known else "It has none."
+            raise BadRecipe(
+                f"The data set {record.name} has no setting {name!r}. {did_you_mean(name, known, otherwise)}"
+            )
+    return record.config(**(config or {}))

@@ -1,0 +1,183 @@
+"""Where data sets live on this machine: official files, added archives, prepared arrays."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lgbench.errors import BadData, BadRecipe, DataMissing
+from lgbench.files import atomic, read_json, sha256_of_file, write_json
+from lgbench.records import Source
+
+from .archive import ArchiveInfo, inspect_archive
+from .download import Progress, checksum_of_file, download
+
+__all__ = ["Accept", "DataHome"]
+
+Accept = Callable[[Source, Path, str], bool]
+"""`(source, path, checksum found)` -> whether a file that is not the stated one may be used all the same."""
+
+logger = logging.getLogger(__name__)
+
+
+class DataHome:
+    """The folder that holds all data, with `files/<name>/`, `archives/<name>.zip` and `prepared/` below it.
+
+    Attributes:
+        root: the argument, else the environment's LGBENCH_HOME, else `lgbench` in the user's cache folder.
+        progress: told of downloads.
+    """
+
+    def __init__(self, root: Path | None = None, progress: Progress | None = None) -> None:
+        self.root = (Path(root) if root else _default_root()).expanduser().absolute()
+        self.progress = progress
+
+    def __repr__(self) -> str:
+        return f"DataHome({str(self.root)!r})"
+
+    @property
+    def prepared_root(self) -> Path:
+        """Folder of the prepared arrays."""
+        return self.root / "prepared"
+
+    def folder(self, name: str) -> Path:
+        """Folder of the official files of data set `name`; it need not exist yet."""
+        return self.root / "files" / name
+
+    def has(self, name: str, sources: Sequence[Source]) -> bool:
+        """Whether all official files that are not optional are there."""
+        return all((self.folder(name) / source.file).exists() for source in sources if not source.optional)
+
+    def fetch(
+        self, name: str, sources: Sequence[Source], *, optional: bool = False, accept: Accept | None = None
+    ) -> Path:
+        """The folder with the official files of data set `name`, downloading those that are missing.
+
+        Optional files come along with a download of the others, or when `optional` asks for them; that one of them
+        could not be had is logged, no more. Checksums are computed once and remembered for as long as size and time of
+        change stay the same.
+
+        Raises:
+            DataMissing: files are missing and no mirror gave them; the text says how to get them by hand.
+            BadData: a file that somebody put there has another checksum, and `accept` does not take it.
+        """
+        folder = self.folder(name)
+        for source in sources:
+            if (folder / source.file).exists():
+                self._verify(source, folder / source.file, accept)
+        missing = [source for source in sources if not source.optional and not (folder / source.file).exists()]
+        for source in missing:
+            try:
+                download(source, folder / source.file, self.progress)
+            except DataMissing as error:
+                absent = [source for source in missing if not (folder / source.file).exists()]
+                raise DataMissing(_by_hand(name, absent, folder, str(error))) from error
+            self._verify(source, folder / source.file, accept)
+        if missing or optional:
+            self._fetch_optional(name, [source for source in sources if source.optional], accept)
+        return folder
+
+    def _fetch_optional(self, name: str, sources: Sequence[Source], accept: Accept | None) -> None:
+        for source in sources:
+            path = self.folder(name) / source.file
+            try:
+                download(source, path, self.progress)
+            except DataMissing as error:
+                logger.warning("%s of %s is optional and could not be fetched: %s", source.file, name, error)
+            else:
+                self._verify(source, path, accept)
+
+    def _verify(self, source: Source, path: Path, accept: Accept | None) -> None:
+        found = self.checksum(path, source.checksum)
+        if found == source.checksum.partition(":")[2]:
+            return
+        found = f"{source.checksum.partition(':')[0]}:{found}"
+        if accept is None or not accept(source, path, found):
+            raise BadData(
+                f"{path} is not the official file.\n  expected {source.checksum}\n  found    {found} "
+                f"({path.stat().st_size:,} bytes)\n"
+                "Delete it and run the command again to download it, or put the right one there."
+            )
+
+    def checksum(self, path: Path, algorithm: str) -> str:
+        """Hex checksum ("sha256" or "md5") of a file, computed once per size and time of change."""
+        path = path.absolute()
+        algorithm = algorithm.partition(":")[0]
+        state = path.stat()
+        return self.remembered(
+            f"{algorithm} {path}",
+            f"{state.st_size} {state.st_mtime_ns}",
+            lambda: checksum_of_file(path, algorithm).partition(":")[2],
+        )
+
+    def remembered(self, key: str, stamp: str, compute: Callable[[], str]) -> str:
+        """What `compute` returned when it was last asked for `key` under the same `stamp`, else what it returns now."""
+        known = self._memory()
+        if key in known and known[key][0] == stamp:
+            return known[key][1]
+        value = compute()
+        # two processes may forget what the other learnt; they then compute it again
+        write_json(self.root / "checksums.json", self._memory() | {key: [stamp, value]})
+        return value
+
+    def _memory(self) -> dict[str, list[str]]:
+        try:
+            return read_json(self.root / "checksums.json")
+        except (OSError, ValueError):
+            return {}
+
+    def archives(self) -> dict[str, Path]:
+        """Added archives by name."""
+        return {path.stem: path for path in sorted((self.root / "archives").glob("[!.]*.zip"))}
+
+    def add_archive(self, name: str, zip_path: Path) -> ArchiveInfo:
+        """Read every file of a portable archive, then keep a copy under `name`, in place of an earlier one.
+
+        Raises:
+            BadRecipe: `name` cannot be a data set's name.
+            BadData: the archive is malformed or holds files that cannot be used; nothing is kept.
+            RunFailed: the disk is full.
+        """
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
+            raise BadRecipe(f"{name!r} cannot name a data set: use lower-case letters, digits, '-', '_' and '.'.")
+        info = inspect_archive(name, Path(zip_path))
+        target = self.root / "archives" / f"{name}.zip"
+        with atomic(target) as copy, Path(zip_path).open("rb") as file:
+            while chunk := file.read(1 << 20):
+                copy.write(chunk)
+        if sha256_of_file(target) != info.sha256:
+            target.unlink()
+            raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
+        return ArchiveInfo(name, target, info.sha256, info.counts, info.provides, info.classes, info.mask_values)
+
+
+def _default_root() -> Path:
+    if home := os.environ.get("LGBENCH_HOME"):
+        return Path(home)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lgbench"
+
+
+def _by_hand(name: str, missing: Sequence[Source], folder: Path, reasons: str) -> str:
+    """What is missing, how to get it by hand, and what runs without it: one screen."""
+    files = []
+    for source in missing:
+        size = f" ({source.size:,} bytes)" if source.size else ""
+        files += [f"  {source.file}{size}", f"    {source.checksum}", *(f"    {url}" for url in source.urls[:2])]
+    hosts = ", ".join(dict.fromkeys(urlsplit(url).netloc for source in missing for url in source.urls))
+    return "\n".join(
+        [
+            f"Data set {name!r} needs {len(missing)} file(s) that are not here and could not be fetched from {hosts}:",
+            *(f"  {line}" for line in reasons.splitlines()[:3]),
+            "Fetch them by hand:",
+            *files,
+            f"put them into\n  {folder}\nand run the same command again. What runs without them:",
+            "  --dataset flora            a made-up world with exact masks",
+            "  --dataset digits-one       handwritten digits on backgrounds",
+            "  --dataset folder:PATH      pictures of your own",
+            "  lgbench data add NAME FILE.zip, then --dataset NAME: a portable archive",
+        ]
+    )

@@ -1,0 +1,97 @@
+"""`Split`: the opened images of a data set, on the disk until they are looked at."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+
+import numpy as np
+
+from lgbench.errors import BadData, did_you_mean
+
+__all__ = ["Split"]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images of one resolution with what is known about them, memory-mapped.
+
+    Attributes:
+        images: (N, C, R, R) uint8, C = 1 where every image of the data set is grey, else 3.
+        masks: opacity of the foreground, (N, R, R) uint8, 255 for fully opaque; None where there are none.
+        instances: which object each pixel belongs to, (N, R, R) uint8, 0 for background; None where there are none.
+        labels: class indices from 0, (N,) int32; None where there are none.
+        classes: class names in the order of the labels.
+        fingerprint: SHA-256 of the arrays' bytes, hex.
+        origin: which copy of the data set this is.
+        provides: what this copy has of "masks", "instances", "labels".
+        crop: how its pictures became square.
+        read_names: reads the samples' names; use `names`.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray | None
+    instances: np.ndarray | None
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    fingerprint: str
+    origin: str
+    provides: frozenset[str]
+    crop: str = "center"
+    read_names: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def channels(self) -> int:
+        """1 where every image is grey, else 3."""
+        return self.images.shape[1]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Where each image comes from, for finding it again."""
+        return tuple(self.read_names())
+
+    def rgb(self, index: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        """Images as (n, 3, R, R) uint8; a grey image has three equal channels."""
+        images = np.asarray(self.images[[index] if isinstance(index, int | np.integer) else index])
+        return images if images.shape[1] == 3 else np.broadcast_to(images, (len(images), 3, *images.shape[2:])).copy()
+
+    def only(self, label: int | str) -> Split:
+        """The images of one class, given by its index or its name, in memory.
+
+        Raises:
+            BadData: there are no labels, or no such class, or no image of it.
+        """
+        index = self._class(label)
+        assert self.labels is not None
+        chosen = np.flatnonzero(self.labels == index)
+        if not len(chosen):
+            raise BadData(f"There is no image of the class {label!r} here.")
+        parts = {part: getattr(self, part) for part in ("images", "masks", "instances", "labels")}
+        return replace(
+            self,
+            **{part: None if array is None else np.asarray(array[chosen]) for part, array in parts.items()},
+            fingerprint=hashlib.sha256(f"{self.fingerprint} only label {index}".encode()).hexdigest(),
+            read_names=partial(_pick, self.read_names, chosen),
+        )
+
+    def _class(self, label: int | str) -> int:
+        if self.labels is None:
+            raise BadData(f"This copy of the data set ({self.origin}) has no labels to choose {label!r} by.")
+        if isinstance(label, str):
+            if label not in self.classes:
+                otherwise = f"There are {', '.join(self.classes[:10])}{', ...' if len(self.classes) > 10 else ''}."
+                raise BadData(f"There is no class {label!r}. {did_you_mean(label, self.classes, otherwise)}")
+            return self.classes.index(label)
+        if not 0 <= label < len(self.classes):
+            raise BadData(f"There is no class {label}; they go from 0 to {len(self.classes) - 1}.")
+        return int(label)
+
+
+def _pick(read_names: Callable[[], Sequence[str]], chosen: np.ndarray) -> list[str]:
+    names = list(read_names())
+    return [names[i] for i in chosen.tolist()]

@@ -1,0 +1,193 @@
+"""Flowers-102 from a miniature of its official files, and from an added archive."""
+
+import hashlib
+import http.server
+import io
+import os
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lgbench import Dataset, Source
+from lgbench.data import DataHome, open_dataset
+from lgbench.errors import BadData, BadRecipe, DataMissing
+from lgbench_datasets import flowers
+
+SPLITS = {"trnid": [3, 1], "valid": [4, 2], "tstid": [5, 8, 6, 7]}
+LABELS = [1, 2, 3, 1, 2, 3, 1, 2]
+WIDTH, HEIGHT = 300, 240  # large enough for the outline, which JPEG smears, to weigh as little as in the originals
+
+
+def disc(number: int) -> np.ndarray:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return (y - 120) ** 2 + (x - 130 - number) ** 2 < (60 + 5 * number) ** 2
+
+
+def jpeg(number: int, background: tuple[int, int, int]) -> bytes:
+    picture = np.where(disc(number)[..., None], [230, 180, 20 * number], background).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def tgz(path: Path, files: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def write_official(folder: Path) -> None:
+    from scipy.io import savemat
+
+    tgz(folder / "102flowers.tgz", {f"jpg/image_{i:05d}.jpg": jpeg(i, (40, 120, 40)) for i in range(1, 9)})
+    tgz(folder / "102segmentations.tgz", {f"segmim/segmim_{i:05d}.jpg": jpeg(i, flowers.BLUE) for i in range(1, 9)})
+    savemat(folder / "imagelabels.mat", {"labels": np.array([LABELS], dtype=np.uint8)})
+    savemat(folder / "setid.mat", {key: np.array([numbers], dtype=np.uint16) for key, numbers in SPLITS.items()})
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a loopback server with a miniature of the official files, which the data set now fetches."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    write_official(folder)
+    monkeypatch.setenv("no_proxy", "*")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        sources = tuple(
+            Source(
+                source.file,
+                (f"{url}/{source.file}",),
+                "sha256:" + hashlib.sha256((folder / source.file).read_bytes()).hexdigest(),
+                optional=source.optional,
+            )
+            for source in flowers.SOURCES
+        )
+        monkeypatch.setattr(flowers, "SOURCES", sources)
+        yield folder
+        server.shutdown()
+
+
+def numbers(split) -> list[int]:
+    return [int(name[-9:-4]) for name in split.names]
+
+
+def test_official_files_are_fetched_and_split_as_redo_does(site: Path, tmp_path: Path):
+    opened = open_dataset(flowers.FLOWERS, None, 48, DataHome(tmp_path / "home"))
+    assert {name: numbers(split) for name, split in opened.items()} == {
+        "train": [5, 6, 7, 8],
+        "val": [2, 4],
+        "test": [1, 3],
+    }
+    train = opened["train"]
+    assert train.labels is not None
+    assert train.labels.tolist() == [LABELS[i - 1] - 1 for i in (5, 6, 7, 8)]
+    assert train.classes == ("1", "2", "3")
+    assert (train.origin, train.provides) == ("official", {"labels", "masks"})
+
+
+def test_the_official_split_is_a_setting(site: Path, tmp_path: Path):
+    opened = open_dataset(flowers.FLOWERS, {"split": "official"}, 48, DataHome(tmp_path / "home"))
+    assert numbers(opened["train"]) == [1, 3]
+    assert numbers(opened["test"]) == [5, 6, 7, 8]
+    with pytest.raises(BadRecipe, match="'redo' or 'official'"):
+        open_dataset(flowers.FLOWERS, {"split": "other"}, 48, DataHome(tmp_path / "home"))
+
+
+def test_masks_are_what_is_not_blue(site: Path, tmp_path: Path):
+    opened = open_dataset(flowers.FLOWERS, None, HEIGHT, DataHome(tmp_path / "home"))
+    for split in opened.values():
+        assert split.masks is not None
+        for number, mask in zip(numbers(split), split.masks > 127, strict=True):
+            truth = disc(number)[:, (WIDTH - HEIGHT) // 2 :][:, :HEIGHT]
+            assert (mask & truth).sum() / (mask | truth).sum() > 0.97
+
+
+def test_flowers_do_without_segmentations_and_take_them_later(site: Path, tmp_path: Path):
+    home, aside = DataHome(tmp_path / "home"), site / "aside"
+    (site / "102segmentations.tgz").rename(aside)
+    assert open_dataset(flowers.FLOWERS, None, 48, home)["train"].provides == {"labels"}
+    aside.rename(home.folder("flowers") / "102segmentations.tgz")
+    assert open_dataset(flowers.FLOWERS, None, 48, home)["train"].provides == {"labels", "masks"}
+
+
+def test_a_picture_that_the_official_file_lacks_is_named(site: Path, tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    open_dataset(flowers.FLOWERS, None, 48, home)
+    (home.folder("flowers") / "jpg" / "image_00004.jpg").unlink()
+    with pytest.raises(BadData, match=r"image_00004\.jpg: cannot read"):
+        open_dataset(flowers.FLOWERS, None, 32, home)
+
+
+def packaged(path: Path, splits: dict[str, list[int]]) -> Path:
+    rows = [f"images/{i}.jpg,{LABELS[i - 1]},{split}" for split, chosen in splits.items() for i in chosen]
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("labels.csv", "\n".join(["file,label,split", *rows]))
+        for i in range(1, 9):
+            file.writestr(f"images/{i}.jpg", jpeg(i, (40, 120, 40)))
+    return path
+
+
+def test_an_added_archive_stands_in_for_the_official_files(tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    splits = {"train": SPLITS["trnid"], "valid": SPLITS["valid"], "test": SPLITS["tstid"]}
+    home.add_archive("flowers", packaged(tmp_path / "x.zip", splits))
+    opened = open_dataset(flowers.FLOWERS, None, 48, home)
+    assert opened["train"].names == tuple(f"images/{i}.jpg" for i in SPLITS["tstid"])
+    assert opened["test"].names == tuple(f"images/{i}.jpg" for i in SPLITS["trnid"])
+    assert opened["train"].origin.startswith("archive:")
+    assert len(open_dataset(flowers.FLOWERS, {"split": "official"}, 48, home)["train"]) == 2
+
+
+def test_official_files_come_before_an_archive(site: Path, tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    home.fetch("flowers", flowers.SOURCES)
+    home.add_archive("flowers", packaged(tmp_path / "x.zip", {"train": [1], "val": [2], "test": [3, 4, 5, 6, 7, 8]}))
+    assert open_dataset(flowers.FLOWERS, None, 48, home)["train"].origin == "official"
+
+
+def test_an_archive_without_the_official_split_is_refused(tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    home.add_archive("flowers", packaged(tmp_path / "x.zip", {"train": [1, 2, 3], "test": [4, 5, 6, 7, 8]}))
+    with pytest.raises(BadData, match="lacks the official split"):
+        open_dataset(flowers.FLOWERS, None, 48, home)
+
+
+def test_without_network_or_files_the_error_says_where_to_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dead = tuple(Source(s.file, ("http://127.0.0.1:9/x",), s.checksum, s.size, s.optional) for s in flowers.SOURCES)
+    monkeypatch.setattr(flowers, "SOURCES", dead)
+    monkeypatch.setenv("no_proxy", "*")
+    with pytest.raises(DataMissing, match=r"102flowers\.tgz \(344,862,509 bytes\)"):
+        open_dataset(flowers.FLOWERS, None, 48, DataHome(tmp_path))
+
+
+def test_the_record_names_its_official_files():
+    record: Dataset = flowers.FLOWERS
+    assert [source.file for source in record.sources if source.optional] == ["102segmentations.tgz"]
+    assert all(url.startswith("https://") for source in record.sources for url in source.urls)
+
+
+def test_the_shared_package_has_the_published_counts(tmp_path: Path):
+    shared = Path(os.environ.get("LGBENCH_SHARED") or Path(__file__).parents[3] / "shared") / "data"
+    if not (shared / "flowers102_64.zip").exists():
+        pytest.skip("needs flowers102_64.zip in the shared folder")
+    home = DataHome(tmp_path)
+    home.add_archive("flowers", shared / "flowers102_64.zip")
+    opened = open_dataset(flowers.FLOWERS, None, 64, home)
+    assert {name: len(split) for name, split in opened.items()} == {"train": 6149, "val": 1020, "test": 1020}
+    assert len(opened["train"].classes) == 102
