@@ -1,1 +1,267 @@
+"""The metrics that every evaluation computes where it can: names for the functions of `lgbench.metrics`.
 
+Listing them imports neither numpy nor torch; each computation imports what it needs.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lgbench import Metric, NotAvailable, hookimpl
+
+if TYPE_CHECKING:
+    from lgbench.evidence import Evidence, Score
+
+__all__ = ["metrics"]
+
+LGBENCH_API = 1
+
+
+@hookimpl
+def metrics() -> list[Metric]:
+    """Frechet distances, mask scores, partition scores, cluster scores and layer diagnostics."""
+    return [*_frechet_metrics(), *_mask_metrics(), *_partition_metrics(), *_cluster_metrics(), *_layer_metrics()]
+
+
+def _frechet_metrics() -> list[Metric]:
+    summaries = {
+        "fid": ("inception", "Frechet distance of Inception-v3 features (the original TensorFlow weights)"),
+        "fid-squeezenet": ("squeezenet", "Frechet distance of SqueezeNet 1.1 features; not comparable with FID"),
+        "fid-random": ("random", "Frechet distance of a fixed untrained network's features; not comparable with FID"),
+    }
+    return [
+        Metric(
+            name=name,
+            summary=summary,
+            compute=partial(_frechet, extractor),
+            needs=frozenset({"moments"}),
+            direction="down",
+            range=(0.0, math.inf),
+            extractor=extractor,
+            reference="torch_fidelity.metric_fid.fid_statistics_to_metric",
+            deviation="relative 1e-9 given the same features (60 to 3000 images, 64 to 2048 features, any rank)",
+        )
+        for name, (extractor, summary) in summaries.items()
+    ]
+
+
+def _mask_metrics() -> list[Metric]:
+    rows = [
+        ("iou", "iou", "Intersection over union of the foreground", "sklearn.metrics.jaccard_score"),
+        ("dice", "dice", "2 TP / (2 TP + FP + FN) of the foreground", "sklearn.metrics.f1_score"),
+        ("acc", "accuracy", "Share of pixels whose side is right", "sklearn.metrics.accuracy_score"),
+        ("miou", "mean_iou", "Mean IoU of foreground and background", "sklearn.metrics.jaccard_score(average='macro')"),
+    ]
+    return [
+        Metric(
+            name=name,
+            summary=summary,
+            compute=partial(_masks, measure),
+            needs=frozenset({"predicted_masks", "true_masks"}),
+            direction="up",
+            reference=reference,
+            deviation="0 on 200 random masks, per image and pooled",
+        )
+        for name, measure, summary, reference in rows
+    ]
+
+
+def _partition_metrics() -> list[Metric]:
+    masks = frozenset({"predicted_masks", "true_masks"})
+    return [
+        Metric(
+            name="ari",
+            summary="Adjusted Rand index over all pixels; blind to an inverted mask",
+            compute=_ari,
+            needs=masks,
+            direction="up",
+            range=(-0.5, 1.0),
+            reference="sklearn.metrics.adjusted_rand_score",
+            deviation="6e-17 on 200 label maps",
+        ),
+        Metric(
+            name="ari-fg",
+            summary="Adjusted Rand index over the pixels of the true objects, where images hold several",
+            compute=_ari_fg,
+            needs=frozenset({"predicted_masks", "instances"}),
+            direction="up",
+            range=(-0.5, 1.0),
+            reference="sklearn.metrics.adjusted_rand_score",
+            deviation="6e-17 on 200 label maps",
+        ),
+        Metric(
+            name="msc",
+            summary="Mean segmentation covering of the true segments, background included; blind to an inverted mask",
+            compute=_msc,
+            needs=masks,
+            direction="up",
+            reference="best sklearn.metrics.jaccard_score of each true segment, averaged",
+            deviation="0 on 20 label maps",
+        ),
+    ]
+
+
+def _cluster_metrics() -> list[Metric]:
+    needs = frozenset({"clusters", "labels"})
+    return [
+        Metric(
+            name="nmi",
+            summary="Mutual information of clusters and classes over the mean of their entropies",
+            compute=_nmi,
+            needs=needs,
+            direction="up",
+            reference="sklearn.metrics.normalized_mutual_info_score",
+            deviation="1.3e-15 on 50 to 5000 images, 2 to 200 classes",
+        ),
+        Metric(
+            name="cluster-acc",
+            summary="Accuracy under the best one-to-one assignment of clusters to classes",
+            compute=_cluster_accuracy,
+            needs=needs,
+            direction="up",
+            reference="the best of all assignments, tried one by one",
+            deviation="0 on 300 images, 5 classes",
+        ),
+    ]
+
+
+def _layer_metrics() -> list[Metric]:
+    return [
+        Metric(
+            name="coverage",
+            summary="Mean share of a sample that its foregrounds cover",
+            compute=_coverage,
+            needs=frozenset({"sample_alphas"}),
+            direction="none",
+            reference="its definition on alphas with known values",
+            deviation="1.1e-16 on 50 random alphas",
+        ),
+        Metric(
+            name="binarity",
+            summary="Mean 4 a (1 - a) of the samples' alphas: 0 where they are binary, 1 where they are all 0.5",
+            compute=_binarity,
+            needs=frozenset({"sample_alphas"}),
+            direction="none",
+            reference="its definition on alphas with known values",
+            deviation="0 on 50 random alphas",
+        ),
+        Metric(
+            name="layer-difference",
+            summary="Mean |foreground - background| of the samples; near 0 where both layers are one picture",
+            compute=_layer_difference,
+            needs=frozenset({"layer_difference"}),
+            direction="none",
+            range=(0.0, 2.0),
+            reference="the mean",
+            deviation="0",
+        ),
+    ]
+
+
+def _frechet(extractor: str, evidence: Evidence) -> Score:
+    from lgbench.evidence import Score
+    from lgbench.metrics.frechet import frechet_distance
+
+    real, generated = _part(evidence, "moments")(extractor)
+    # With fewer images than features a covariance lacks rank, and the distance is biased upwards.
+    full_rank = min(real.count, generated.count) > real.mean.size
+    details = {"real": float(real.count), "generated": float(generated.count), "full_rank": float(full_rank)}
+    return Score(frechet_distance(real, generated), details=details)
+
+
+def _masks(measure: str, evidence: Evidence) -> Score:
+    from lgbench.metrics import masks
+
+    predicted, true = _part(evidence, "predicted_masks"), _part(evidence, "true_masks")
+    return masks.score_masks(getattr(masks, measure), predicted, true, evidence.aggregation)
+
+
+def _ari(evidence: Evidence) -> Score:
+    from lgbench.metrics.partitions import ari
+
+    return _mean(ari(*_partitions(evidence)))
+
+
+def _ari_fg(evidence: Evidence) -> Score:
+    import numpy as np
+
+    from lgbench.metrics.partitions import ari_fg
+
+    predicted, instances = _part(evidence, "predicted_masks"), _part(evidence, "instances")
+    objects = np.array([len(np.unique(one[one > 0])) for one in instances])
+    if not (objects >= 2).any():
+        raise NotAvailable("degenerate: no test image has two objects, so ari-fg is 0 or 1; see ari")
+    score = _mean(ari_fg(predicted, instances))
+    return _with(score, {"share_of_several_objects": float((objects >= 2).mean())})
+
+
+def _msc(evidence: Evidence) -> Score:
+    from lgbench.metrics.partitions import msc, msc_fg, sc_weighted
+
+    predicted, truth = _partitions(evidence)
+    companions = {"msc_fg": msc_fg(predicted, truth), "sc_weighted": sc_weighted(predicted, truth)}
+    return _with(_mean(msc(predicted, truth)), {name: float(each.mean()) for name, each in companions.items()})
+
+
+def _nmi(evidence: Evidence) -> Score:
+    from lgbench.evidence import Score
+    from lgbench.metrics.clusters import nmi
+
+    clusters, labels = _part(evidence, "clusters"), _part(evidence, "labels")
+    return Score(nmi(clusters, labels), details={"by_max": nmi(clusters, labels, by="max")})
+
+
+def _cluster_accuracy(evidence: Evidence) -> Score:
+    import numpy as np
+
+    from lgbench.evidence import Score
+    from lgbench.metrics.clusters import cluster_accuracy
+
+    clusters, labels = _part(evidence, "clusters"), _part(evidence, "labels")
+    return Score(cluster_accuracy(clusters, labels), details={"clusters_used": float(len(np.unique(clusters)))})
+
+
+def _coverage(evidence: Evidence) -> Score:
+    from lgbench.metrics.layers import coverage, saturated
+
+    score = _mean(coverage(_part(evidence, "sample_alphas")))
+    empty, full = saturated(score.per_image)  # pyright: ignore[reportArgumentType]
+    return _with(score, {"share_below_1_percent": empty, "share_above_99_percent": full})
+
+
+def _binarity(evidence: Evidence) -> Score:
+    from lgbench.metrics.layers import binarity, binary_distance
+
+    alphas = _part(evidence, "sample_alphas")
+    return _with(_mean(binarity(alphas)), {"mean_min": float(binary_distance(alphas).mean())})
+
+
+def _layer_difference(evidence: Evidence) -> Score:
+    return _mean(_part(evidence, "layer_difference"))
+
+
+def _part(evidence: Evidence, name: str) -> Any:
+    evidence.require(frozenset({name}))
+    return getattr(evidence, name)
+
+
+def _partitions(evidence: Evidence) -> tuple[Any, Any]:
+    """Predicted masks, and the instance maps where there are any, else the true masks."""
+    predicted, true = _part(evidence, "predicted_masks"), _part(evidence, "true_masks")
+    return predicted, true if evidence.instances is None else evidence.instances
+
+
+def _mean(per_image: Any) -> Score:
+    from lgbench.evidence import Score
+
+    if not len(per_image):
+        raise NotAvailable("no images")
+    return Score(float(per_image.mean()), per_image)
+
+
+def _with(score: Score, details: dict[str, float]) -> Score:
+    from dataclasses import replace
+
+    return replace(score, details=details)

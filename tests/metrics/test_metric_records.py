@@ -1,0 +1,132 @@
+"""The metrics that the built-in plugin offers, computed from evidence as an evaluation would."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import lgbench_metrics
+from lgbench import Metric, NotAvailable
+from lgbench.evidence import Evidence, Moments
+from lgbench.metrics.masks import confusion, iou
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in lgbench_metrics.metrics()}
+MASKS = ["iou", "dice", "acc", "miou"]
+
+
+def evidence(**changes) -> Evidence:
+    """Everything that could be known of ten small images, two objects in each."""
+    random = np.random.default_rng(0)
+    instances = np.zeros((10, 16, 16), np.uint8)
+    instances[:, 2:8, 2:8], instances[:, 9:14, 6:15] = 1, 2
+    labels = random.integers(3, size=10)
+    moments = Moments(np.zeros(4), np.eye(4), 100), Moments(np.full(4, 0.5), np.eye(4), 80)
+    parts = {
+        "predicted_masks": (instances > 0) ^ (random.random(instances.shape) < 0.1),
+        "true_masks": instances > 0,
+        "instances": instances,
+        "labels": labels,
+        "clusters": (labels + 1) % 3,
+        "sample_alphas": random.integers(256, size=(20, 16, 16), dtype=np.uint8),
+        "layer_difference": random.random(20),
+        "moments": lambda extractor: moments,
+    }
+    return Evidence(**(parts | changes))
+
+
+def test_listing_metrics_imports_nothing_heavy():
+    heavy = {"numpy", "torch", "scipy", "sklearn", "pandas", "torch_fidelity", "torchvision"}
+    code = f"import sys, lgbench_metrics; lgbench_metrics.metrics(); sys.exit(sorted({heavy} & set(sys.modules)) != [])"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_names_are_those_that_boards_use():
+    expected = "fid fid-squeezenet fid-random iou dice acc miou ari ari-fg msc nmi cluster-acc coverage binarity"
+    assert list(METRICS) == [*expected.split(), "layer-difference"]
+    down, undirected = {"fid", "fid-squeezenet", "fid-random"}, {"coverage", "binarity", "layer-difference"}
+    for name, metric in METRICS.items():
+        assert metric.direction == ("down" if name in down else "none" if name in undirected else "up")
+        assert metric.reference
+        assert metric.deviation
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_every_metric_is_a_number_within_its_range(metric):
+    score = metric.compute(evidence())
+    assert metric.range[0] <= score.value <= metric.range[1]
+    assert all(isinstance(value, float) and np.isfinite(value) for value in (score.value, *score.details.values()))
+    if score.per_image is not None:
+        assert score.value == pytest.approx(score.per_image.mean())
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_missing_part_is_reported_with_its_reason(metric):
+    for part in metric.needs:
+        without = evidence(**{part: None}, why={part: "the scanner was broken"})
+        with pytest.raises(NotAvailable, match="the scanner was broken"):
+            metric.compute(without)
+
+
+@pytest.mark.parametrize("name", MASKS)
+@pytest.mark.parametrize("aggregation", ["pooled", "per_image"])
+def test_the_protocols_aggregation_is_the_value_and_both_are_kept(name, aggregation):
+    score = METRICS[name].compute(evidence(aggregation=aggregation))
+    assert score.value == score.details[aggregation]
+    assert set(score.details) == {"pooled", "per_image", "oracle_dataset", "oracle_image", "gap"}
+    assert len(score.per_image) == 10
+
+
+def test_iou_is_that_of_the_masks_function():
+    given = evidence()
+    expected = iou(confusion(given.predicted_masks, given.true_masks))
+    np.testing.assert_array_equal(METRICS["iou"].compute(given).per_image, expected)
+
+
+def test_partition_scores_use_instances_where_there_are_any():
+    perfect = evidence(predicted_masks=evidence().true_masks)
+    for name in ("ari", "msc"):
+        assert METRICS[name].compute(perfect).value < 1  # two objects, one label
+        perfect.instances = None
+        assert METRICS[name].compute(perfect).value == 1
+        perfect.instances = evidence().instances
+
+
+def test_ari_fg_is_refused_where_no_image_has_two_objects():
+    single = (evidence().instances == 1).astype(np.uint8) * 3
+    with pytest.raises(NotAvailable, match="degenerate"):
+        METRICS["ari-fg"].compute(evidence(instances=single))
+    single[0, 0, 0] = 1
+    details = METRICS["ari-fg"].compute(evidence(instances=single)).details
+    assert details == {"share_of_several_objects": 0.1}
+
+
+def test_each_frechet_distance_asks_for_its_own_extractor():
+    asked = []
+
+    def moments(extractor):
+        asked.append(extractor)
+        return Moments(np.zeros(2), np.eye(2), 3), Moments(np.ones(2), np.eye(2), 2)
+
+    for name in ("fid", "fid-squeezenet", "fid-random"):
+        score = METRICS[name].compute(evidence(moments=moments))
+        assert score.value == pytest.approx(2)
+        assert score.details == {"real": 3, "generated": 2, "full_rank": 0}
+    assert asked == ["inception", "squeezenet", "random"]
+
+
+def test_an_extractor_that_is_not_here_makes_the_metric_not_available():
+    def moments(extractor):
+        raise NotAvailable(f"set LGBENCH_{extractor.upper()}")
+
+    with pytest.raises(NotAvailable, match="LGBENCH_INCEPTION"):
+        METRICS["fid"].compute(evidence(moments=moments))
+
+
+def test_companions_stand_beside_their_metrics():
+    given = evidence()
+    assert set(METRICS["msc"].compute(given).details) == {"msc_fg", "sc_weighted"}
+    assert set(METRICS["nmi"].compute(given).details) == {"by_max"}
+    assert set(METRICS["coverage"].compute(given).details) == {"share_below_1_percent", "share_above_99_percent"}
+    assert set(METRICS["binarity"].compute(given).details) == {"mean_min"}
+    assert METRICS["cluster-acc"].compute(given).value == 1
