@@ -1,0 +1,98 @@
+"""Two runs side by side: the numbers they share, and their samples in Hungarian-matched pairs (LR-GAN, section 5.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import BadRecipe, RunFailed
+from .metrics.matching import match_samples
+from .results import Measured, Record, read_record
+from .training.pictures import save_png
+
+__all__ = ["Comparison", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two runs have in common.
+
+    Attributes:
+        shared: metric -> (value of a, value of b), under one protocol id each.
+        unshared: metric -> why its two numbers cannot be compared.
+        order: sample of b that each sample of a is matched with, (n,).
+        distances: L2 over pixels in [0, 1] of each pair, (n,).
+    """
+
+    a: Record
+    b: Record
+    shared: dict[str, tuple[float, float]]
+    unshared: dict[str, str]
+    order: np.ndarray
+    distances: np.ndarray
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        """Mean, spread and quartiles of the pairs' distances."""
+        low, median, high = np.percentile(self.distances, (25, 50, 75))
+        return {
+            "pairs": float(len(self.distances)),
+            "mean": float(self.distances.mean()),
+            "std": float(self.distances.std()),
+            "quartile 1": float(low),
+            "median": float(median),
+            "quartile 3": float(high),
+        }
+
+
+def compare(a: Path, b: Path, picture: Path, samples: int = 1000, pairs: int = 12) -> Comparison:
+    """Compare two finished runs.
+
+    Args:
+        a, b: folders of runs.
+        picture: a PNG to write: `pairs` matched pairs, evenly chosen from the nearest to the farthest, a above b.
+        samples: how many samples of each to match, the first ones.
+
+    Raises:
+        RunFailed: a run is not finished or its samples are gone.
+        BadRecipe: the runs paint different resolutions.
+    """
+    records, images = zip(*(_open(folder, samples) for folder in (a, b)), strict=True)
+    if images[0].shape[2:] != images[1].shape[2:]:
+        raise BadRecipe(
+            f"{a.name} paints {images[0].shape[-1]} px and {b.name} {images[1].shape[-1]} px: "
+            "run one of them again with the other's --resolution."
+        )
+    n = min(map(len, images))
+    left, right = images[0][:n], images[1][:n]
+    order, distances = match_samples(left, right)
+    shown = np.argsort(distances)[np.linspace(0, n - 1, min(pairs, n)).round().astype(int)]
+    rows = [np.concatenate(list(side), axis=2) for side in (left[shown], right[order[shown]])]
+    sheet = np.concatenate(rows, axis=1).transpose(1, 2, 0)
+    scale = max(1, 64 // left.shape[-1])
+    save_png(picture, sheet.repeat(scale, axis=0).repeat(scale, axis=1))
+    shared, unshared = _values(*records)
+    return Comparison(*records, shared, unshared, order, distances)
+
+
+def _open(folder: Path, samples: int) -> tuple[Record, np.ndarray]:
+    record, stored = folder / "record.json", folder / "samples.npz"
+    if not record.exists() or not stored.exists():
+        raise RunFailed(f"{folder} is not a finished run: it has no {'samples' if record.exists() else 'record'}.")
+    with np.load(stored) as arrays:
+        return read_record(record), arrays["images"][:samples]
+
+
+def _values(a: Record, b: Record) -> tuple[dict[str, tuple[float, float]], dict[str, str]]:
+    shared, unshared = {}, {}
+    for name in sorted({*a.values, *b.values}):
+        left, right = a.values.get(name), b.values.get(name)
+        if not isinstance(left, Measured) or not isinstance(right, Measured):
+            unshared[name] = "not available in both"
+        elif left.protocol_id != right.protocol_id:
+            unshared[name] = f"different protocols ({left.protocol_id}, {right.protocol_id})"
+        else:
+            shared[name] = (left.value, right.value)
+    return shared, unshared

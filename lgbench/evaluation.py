@@ -1,0 +1,233 @@
+"""Stage 3: sample once, predict once, then let every metric read the same evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .data import Split
+from .errors import NotAvailable
+from .evidence import Evidence, Moments, Score
+from .files import atomic, sha256_of_json
+from .game import Game
+from .layers import Painter
+from .metrics.features import load_extractor, moments_of
+from .metrics.intervals import interval
+from .metrics.trivial import trivial_masks
+from .progress import Reporter
+from .recipe import EvaluationConfig
+from .records import Metric
+from .results import protocol_id
+from .runtime import Runtime
+
+__all__ = ["baselines", "gather", "paint_samples", "predict_masks", "score"]
+
+MASK_METRICS = ("iou", "dice", "acc", "miou", "ari", "msc")
+
+
+@torch.no_grad()
+def paint_samples(
+    painter: Painter, config: EvaluationConfig, reals: Split, seed: int, runtime: Runtime, path: Path, reporter: Reporter
+) -> dict[str, np.ndarray]:
+    """Draw `config.samples` images with their alphas, unless `path` already holds them.
+
+    Args:
+        reals: training images; conditional generators paint them, in order.
+        seed: of the codes, apart from the training's.
+        path: an .npz file.
+
+    Returns:
+        "images" (M, 3, R, R) uint8; "alphas" (M, R, R) uint8 and "difference" (M,), or neither without layers.
+    """
+    if path.exists():
+        with np.load(path) as stored:
+            return dict(stored)
+    assert isinstance(painter, nn.Module)
+    painter.train(config.sample_bn == "batch")
+    before = torch.get_rng_state()
+    torch.manual_seed(seed + 2)
+    parts: dict[str, list[np.ndarray]] = {"images": [], "alphas": [], "difference": []}
+    reporter.stage("sample", config.samples)
+    for start in range(0, config.samples, config.batch):
+        n = min(config.batch, config.samples - start)
+        given = runtime.images(torch.from_numpy(reals.rgb(np.arange(start, start + n) % len(reals))))
+        with runtime.autocast():
+            layers = painter(painter.codes(n, given))
+        parts["images"].append(_uint8((layers.image.float() + 1) / 2))
+        if layers.layered:
+            parts["alphas"].append(_uint8(layers.alpha.float()[:, 0]))
+            distance = (layers.foregrounds - layers.background[:, None]).abs().mean(dim=(1, 2, 3, 4))
+            parts["difference"].append(distance.float().cpu().numpy())
+        reporter.advance(start + n)
+    painter.eval()
+    torch.set_rng_state(before)
+    samples = {name: np.concatenate(chunks) for name, chunks in parts.items() if chunks}
+    with atomic(path) as file:
+        np.savez(file, **samples)  # pyright: ignore[reportArgumentType]
+    return samples
+
+
+@torch.no_grad()
+def predict_masks(
+    game: Game, config: EvaluationConfig, split: Split, runtime: Runtime, path: Path, reporter: Reporter
+) -> np.ndarray:
+    """Segment a split's images, unless `path` already holds the masks.
+
+    Returns:
+        (N, R, R) bool: where the foreground's probability is at least `config.threshold`.
+    """
+    if path.exists():
+        with np.load(path) as stored:
+            return np.unpackbits(stored["bits"], axis=-1, count=int(stored["side"])).astype(bool)
+    assert game.predict is not None
+    for network in (*game.networks.values(), game.painter):
+        assert isinstance(network, nn.Module)
+        network.eval()
+    masks = []
+    reporter.stage("predict", len(split))
+    for start in range(0, len(split), config.batch):
+        index = np.arange(start, min(start + config.batch, len(split)))
+        with runtime.autocast():
+            probability = game.predict(runtime.images(torch.from_numpy(split.rgb(index))))
+        masks.append((probability[:, 0] >= config.threshold).cpu().numpy())
+        reporter.advance(index[-1] + 1)
+    predicted = np.concatenate(masks)
+    with atomic(path) as file:
+        np.savez_compressed(file, bits=np.packbits(predicted, axis=-1), side=predicted.shape[-1])
+    return predicted
+
+
+def gather(
+    samples: Mapping[str, np.ndarray],
+    predicted: np.ndarray | None,
+    splits: Mapping[str, Split],
+    config: EvaluationConfig,
+    runtime: Runtime,
+    cache: Path,
+    why: Mapping[str, str],
+) -> Evidence:
+    """Put samples, predictions and truth side by side.
+
+    Args:
+        cache: folder for moments of real images, keyed by their fingerprint and the extractor's weights.
+        why: reasons for missing parts that the caller knows.
+    """
+    test = splits[config.split]
+    missing = {
+        "true_masks": "no masks in this data set",
+        "instances": "no instance maps in this data set",
+        "labels": "no labels in this data set",
+        "clusters": "no code network that clusters images",
+        "sample_alphas": "the method paints no layers",
+        "layer_difference": "the method paints no layers",
+        **why,
+    }
+
+    weights: dict[str, str] = {}
+
+    def moments(extractor: str) -> tuple[Moments, Moments]:
+        network = load_extractor(extractor, device=runtime.device)
+        weights[extractor] = network.weights_hash
+        reals = splits["train"]
+        key = sha256_of_json([reals.fingerprint, network.name, network.weights_hash, "float64"])[:16]
+        path = cache / f"{key}.npz"
+        if not path.exists():
+            _save_moments(path, moments_of(reals.images, network))
+        return _load_moments(path), moments_of(samples["images"], network)
+
+    return Evidence(
+        predicted_masks=predicted,
+        true_masks=test.masks[:] > 127 if test.masks is not None else None,
+        instances=test.instances[:] if test.instances is not None else None,
+        labels=test.labels[:] if test.labels is not None else None,
+        samples=samples["images"],
+        sample_alphas=samples.get("alphas"),
+        layer_difference=samples.get("difference"),
+        moments=moments,
+        weights=weights,
+        aggregation=config.aggregation,
+        why=missing,
+    )
+
+
+def score(metrics: Iterable[Metric], evidence: Evidence, protocol: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every metric's value under its protocol, or why there is none.
+
+    Args:
+        protocol: what the metrics of a run share (`dataset`, `split`, `resolution`, ...).
+    """
+    values = {}
+    for metric in metrics:
+        try:
+            evidence.require(metric.needs)
+            values[metric.name] = _value(metric, metric.compute(evidence), evidence, protocol)
+        except NotAvailable as error:
+            values[metric.name] = {"not_available": str(error)}
+    return values
+
+
+def baselines(test: Split, metrics: Mapping[str, Metric], config: EvaluationConfig) -> dict[str, dict[str, float]]:
+    """Scores of masks that look at nothing, or at colours only: the floor of every segmentation board."""
+    if test.masks is None:
+        return {}
+    scores: dict[str, dict[str, float]] = {}
+    for name, masks in trivial_masks(test.rgb(np.arange(len(test)))).items():
+        evidence = Evidence(
+            predicted_masks=masks,
+            true_masks=test.masks[:] > 127,
+            instances=test.instances[:] if test.instances is not None else None,
+            aggregation=config.aggregation,
+        )
+        scores[name] = {m: metrics[m].compute(evidence).value for m in MASK_METRICS if m in metrics}
+    return scores
+
+
+def _value(metric: Metric, result: Score, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
+    on_masks = "predicted_masks" in metric.needs
+    on_samples = bool(metric.needs & {"moments", "samples", "sample_alphas", "layer_difference"})
+    assert evidence.samples is not None
+    count = len(evidence.predicted_masks) if on_masks and evidence.predicted_masks is not None else len(evidence.samples)
+    protocol = {
+        **shared,
+        "split": "train" if "moments" in metric.needs else shared["split"] if not on_samples else None,
+        "polarity": "committed" if on_masks else None,
+        "aggregation": shared["aggregation"] if on_masks else None,
+        "threshold": shared["threshold"] if on_masks else None,
+        "samples": count if on_samples else None,
+        "extractor": metric.extractor or None,
+        "weights": evidence.weights.get(metric.extractor),
+        "metric": metric.name,
+        "metric_version": metric.version,
+    }
+    spread = None
+    if result.per_image is not None and len(result.per_image) > 1:
+        spread = [float(end) for end in interval(result.per_image)]
+    return {
+        "value": float(result.value),
+        "details": {name: float(value) for name, value in result.details.items()},
+        "n": count,
+        "interval": spread,
+        "protocol": protocol,
+        "protocol_id": protocol_id(protocol),
+    }
+
+
+def _uint8(x: Tensor) -> np.ndarray:
+    return (x.clamp(0, 1) * 255).round().byte().cpu().numpy()
+
+
+def _save_moments(path: Path, moments: Moments) -> None:
+    with atomic(path) as file:
+        np.savez(file, mean=moments.mean, covariance=moments.covariance, count=moments.count)
+
+
+def _load_moments(path: Path) -> Moments:
+    with np.load(path) as stored:
+        return Moments(stored["mean"], stored["covariance"], int(stored["count"]))
+
+

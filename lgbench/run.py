@@ -1,0 +1,275 @@
+"""A run from recipe to record: prepare, train, segment, evaluate. Each stage is skipped where its outputs are whole."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from . import environment, evaluation
+from .data import DataHome, Split, open_dataset
+from .errors import BadRecipe
+from .files import exclusive, sha256_of_file, write_json
+from .game import Game
+from .nn import count_parameters
+from .plugins import PluginInfo
+from .progress import Reporter
+from .recipe import Recipe
+from .records import Metric, World
+from .results import write_record
+from .runtime import Runtime
+from .training import Fitted, Schedule, fit
+from .training.checkpoint import load_weights
+from .training.watch import flags
+
+__all__ = ["build_game", "build_segmenter", "chosen_metrics", "run", "runtime_of", "world_of"]
+
+
+def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
+    """Where and how precisely a recipe computes."""
+    t = recipe.training
+    return Runtime(device, t.precision, t.channels_last, t.compile, t.threads)
+
+
+def world_of(recipe: Recipe, classes: int) -> World:
+    """What builders are told of the images."""
+    return World(recipe.resolution, 1 if recipe.dataset.grey else 3, classes)
+
+
+def build_game(recipe: Recipe, world: World) -> tuple[Game, list]:
+    """The networks of the training stage, with initial weights that depend on the seed alone, and its terms."""
+    torch.manual_seed(recipe.seed)
+    painter = recipe.generator.build(recipe.generator_config, world)
+    game = recipe.method.build(recipe.method_config, painter, world)
+    terms = [(c.record.name, c.weight, c.record.build(c.config, painter, world)) for c in recipe.regularizers]
+    return game, terms
+
+
+def build_segmenter(recipe: Recipe, painter: nn.Module, world: World) -> Game | None:
+    """The game of the segmentation stage, or None where the method has none."""
+    if recipe.segmenter is None:
+        return None
+    torch.manual_seed(recipe.seed + 1)
+    return recipe.segmenter.build(recipe.segmenter_config, painter, world)
+
+
+def run(
+    recipe: Recipe,
+    folder: Path,
+    home: DataHome,
+    device: torch.device,
+    metrics: Mapping[str, Metric],
+    plugins: Sequence[PluginInfo],
+    reporter: Reporter,
+) -> Path:
+    """Carry a recipe out, or what is left of it.
+
+    Args:
+        folder: the run's own; holds the record when all is done.
+        home: where data sets live.
+        metrics: to compute, by name.
+        plugins: for the record.
+
+    Returns:
+        Path of the record.
+
+    Raises:
+        RunBusy: another process is at work in `folder`.
+        LgbenchError: see each stage.
+    """
+    with exclusive(folder, "this run"):
+        record = folder / "record.json"
+        if record.exists():
+            reporter.note(f"done before: {record}")
+            return record
+        started = time.monotonic()
+        write_json(folder / "recipe.json", recipe.as_dict())
+        splits = open_dataset(recipe.dataset, recipe.data_config, recipe.resolution, home, _preparing(reporter))
+        runtime = runtime_of(recipe, device)
+        runtime.set_up()
+        world = world_of(recipe, len(splits["train"].classes))
+        game, fitted = _train(recipe, world, splits, runtime, folder, reporter)
+        segmenter, taught = _segment(recipe, game, world, splits, runtime, folder, reporter)
+        values, floor, found = _evaluate(recipe, game, segmenter, splits, runtime, home, metrics, folder, reporter)
+        if fitted.status == "diverged":
+            found = []  # flags of collapse say nothing about a generator that is not a number
+        spent = time.monotonic() - started
+        facts = {
+            "method": recipe.method.name,
+            "dataset": recipe.dataset.name,
+            "preset": recipe.preset,
+            "seed": recipe.seed,
+            "resolution": recipe.resolution,
+            "status": fitted.status,
+            "selected_by": "ema-last" if recipe.training.ema else "last",
+            "recipe": recipe.as_dict(),
+            "recipe_hash": recipe.hash,
+            **environment.describe(runtime, plugins),
+            "data": _data_facts(splits),
+            "training": _training_facts(recipe, game, fitted, [*fitted.flags, *found]),
+            "segmentation": _segmentation_facts(recipe, segmenter, taught),
+            "values": values,
+            "baselines": floor,
+            "artefacts": _artefacts(folder),
+            "wall_s": round(spent, 1),
+            "device_hours": round((fitted.seconds + (taught.seconds if taught else 0)) / 3600, 4),
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+        return write_record(folder, facts)
+
+
+def _preparing(reporter: Reporter) -> Callable[[str, int, int], None]:
+    """The data layer's progress, as stages."""
+    current = ""
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal current
+        if what != current:
+            reporter.stage(what, total)
+            current = what
+        reporter.advance(done)
+
+    return progress
+
+
+def _train(
+    recipe: Recipe, world: World, splits: Mapping[str, Split], runtime: Runtime, folder: Path, reporter: Reporter
+) -> tuple[Game, Fitted]:
+    game, terms = build_game(recipe, world)
+    t, train = recipe.training, splits["train"]
+    if t.category >= 0:
+        train = train.only(t.category)
+    schedule = Schedule(
+        t.steps, t.batch, t.ema, t.flip, t.log_every, t.grid_every, t.checkpoint_seconds, recipe.seed
+    )
+    fitted = fit(game, terms, train.images, schedule, runtime, folder / "train", reporter, "train")
+    painter = game.networks[game.result]
+    load_weights(folder / "train" / f"{game.result}.safetensors", painter)
+    runtime.place(painter).eval()
+    return game, fitted
+
+
+def _segment(
+    recipe: Recipe,
+    game: Game,
+    world: World,
+    splits: Mapping[str, Split],
+    runtime: Runtime,
+    folder: Path,
+    reporter: Reporter,
+) -> tuple[Game | None, Fitted | None]:
+    painter = game.networks[game.result]
+    painter.requires_grad_(False)
+    segmenter = build_segmenter(recipe, painter, world)
+    if segmenter is None or not segmenter.phases:
+        return segmenter, None
+    s, t = recipe.segmentation, recipe.training
+    schedule = Schedule(s.steps, s.batch, s.ema, s.flip, t.log_every, 0, t.checkpoint_seconds, recipe.seed + 1)
+    taught = fit(segmenter, [], splits["train"].images, schedule, runtime, folder / "segment", reporter, "segment")
+    network = segmenter.networks[segmenter.result]
+    load_weights(folder / "segment" / f"{segmenter.result}.safetensors", network)
+    runtime.place(network).eval()
+    return segmenter, taught
+
+
+def _evaluate(
+    recipe: Recipe,
+    game: Game,
+    segmenter: Game | None,
+    splits: Mapping[str, Split],
+    runtime: Runtime,
+    home: DataHome,
+    metrics: Mapping[str, Metric],
+    folder: Path,
+    reporter: Reporter,
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    config, test = recipe.evaluation, splits[recipe.evaluation.split]
+    samples = evaluation.paint_samples(
+        game.painter, config, splits["train"], recipe.seed, runtime, folder / "samples.npz", reporter
+    )
+    predicted, why = None, {}
+    if segmenter is None:
+        why["predicted_masks"] = "the method paints no masks" if not recipe.generator.layered else "no segmenter"
+    elif test.masks is None:
+        why["predicted_masks"] = "no masks in this data set"
+    else:
+        predicted = evaluation.predict_masks(
+            segmenter, config, test, runtime, folder / "predictions.npz", reporter
+        )
+    evidence = evaluation.gather(samples, predicted, splits, config, runtime, home.root / "moments", why)
+    protocol = {
+        "dataset": recipe.dataset.name,
+        "dataset_config": asdict(recipe.data_config),
+        "origin": test.origin,
+        "split": config.split,
+        "resolution": recipe.resolution,
+        "crop": test.crop,
+        "aggregation": config.aggregation,
+        "threshold": config.threshold,
+    }
+    values = evaluation.score(metrics.values(), evidence, protocol)
+    found = []
+    if "alphas" in samples:
+        coverage = samples["alphas"].mean(axis=(1, 2)) / 255
+        found = flags(
+            float(coverage.mean()),
+            float((coverage < 0.01).mean()),
+            float((coverage > 0.99).mean()),
+            float(samples["difference"].mean()),
+        )
+    return values, evaluation.baselines(test, metrics, config), found
+
+
+def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Metrics by comma-separated names; all of them where there are none.
+
+    Raises:
+        BadRecipe: nobody offers one of them.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := sorted(set(wanted) - set(known)):
+        raise BadRecipe(f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}.")
+    return {name: metric for name, metric in known.items() if not wanted or name in wanted}
+
+
+def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
+    train = splits["train"]
+    return {
+        "fingerprints": {name: split.fingerprint for name, split in splits.items()},
+        "origin": train.origin,
+        "counts": {name: len(split) for name, split in splits.items()},
+        "provides": sorted(train.provides),
+    }
+
+
+def _training_facts(recipe: Recipe, game: Game, fitted: Fitted, found: list[str]) -> dict[str, Any]:
+    return {
+        "steps": fitted.steps,
+        "parameters": {name: count_parameters(network) for name, network in game.networks.items()},
+        "flags": found,
+        "wall_s": round(fitted.seconds, 1),
+        "images_per_s": round(fitted.steps * recipe.training.batch / max(fitted.seconds, 1e-9), 1),
+        "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
+    }
+
+
+def _segmentation_facts(recipe: Recipe, segmenter: Game | None, taught: Fitted | None) -> dict[str, Any] | None:
+    if segmenter is None or recipe.segmenter is None:
+        return None
+    return {
+        "name": recipe.segmenter.name,
+        "steps": taught.steps if taught else 0,
+        "parameters": {name: count_parameters(network) for name, network in segmenter.networks.items()},
+        "wall_s": round(taught.seconds, 1) if taught else 0.0,
+    }
+
+
+def _artefacts(folder: Path) -> dict[str, str]:
+    kinds = (".safetensors", ".npz")
+    return {str(p.relative_to(folder)): sha256_of_file(p) for p in sorted(folder.rglob("*")) if p.suffix in kinds}

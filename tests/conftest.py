@@ -1,0 +1,25 @@
+"""What all tests share: a home of their own, one thread, and the data folder if it is there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees, or leaves anything in, the user's data home."""
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real data that some checkouts have beside them."""
+    folder = Path(os.environ.get("LGBENCH_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip("the folder of real data is not here (set LGBENCH_SHARED)")
+    return folder

@@ -1,0 +1,86 @@
+"""The registry: the same door for everybody, and a broken plugin is set aside with its reason."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import textwrap
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from lgbench.errors import BadPlugin, UnknownName
+from lgbench.plugins import load, registry
+
+OWN = list(importlib.metadata.entry_points(group="lgbench"))
+
+
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> EntryPoint:
+    (tmp_path / f"{name}.py").write_text("from lgbench import *\n" + textwrap.dedent(text))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return EntryPoint(name=name, value=name, group="lgbench")
+
+
+REGULARIZER = "Regularizer(name={!r}, summary='', build=lambda *a: None)"
+GOOD = f"@hookimpl\ndef regularizers():\n    return [{REGULARIZER.format('mine')}]\n"
+
+
+def test_builtins_come_through_the_entry_points_and_use_public_names_only():
+    assert {e.name for e in OWN} >= {"datasets", "metrics", "regularizers", "lrgan", "comgan"}
+    assert registry().set_aside == []
+    for file in (Path(__file__).parent.parent / "plugins").rglob("*.py"):
+        for line in file.read_text().splitlines():
+            assert not ("import" in line and "lgbench" in line and "import _" in line), f"{file}: {line}"
+
+
+def test_a_third_party_plugin_is_found(tmp_path, monkeypatch):
+    found = load([*OWN, plugin(tmp_path, monkeypatch, "good_one", GOOD)])
+    assert found.regularizers["mine"].name == "mine"
+    assert found.owners["regularizers", "mine"] == "unknown:good_one"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("raise RuntimeError('cannot start')", "RuntimeError: cannot start"),
+        ("import no_such_package", "ModuleNotFoundError"),
+        ("LGBENCH_API = 99\n" + GOOD, "API 99"),
+        (GOOD.replace("mine", "binarization"), "'binarization', a name that regularizers has taken"),
+        (GOOD.replace("[", "[None, "), "returned NoneType, not Regularizer"),
+        ("@hookimpl\ndef regularisers():\n    return []\n", "unknown hooks ['regularisers']"),
+        ("@hookimpl\ndef methods(surprise):\n    return []\n", "PluginValidationError"),
+        ("@hookimpl\ndef methods():\n    return 1 / 0\n", "ZeroDivisionError"),
+        (GOOD.replace("[R", f"[{REGULARIZER.format('mine')}, R"), "a name that itself has taken"),
+    ],
+)
+def test_a_broken_plugin_is_set_aside_with_its_reason_and_all_else_works(tmp_path, monkeypatch, text, reason):
+    found = load([*OWN, plugin(tmp_path, monkeypatch, f"bad_{abs(hash(text))}", text)])
+    (aside,) = found.set_aside
+    assert reason in aside.reason
+    assert {"lrgan", "dscomgan"} <= set(found.methods)
+    assert "mine" not in found.regularizers
+    with pytest.raises(BadPlugin, match="bad_"):
+        found.require_all()
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(UnknownName, match=r"method named 'lrgam'\. Did you mean 'lrgan'"):
+        registry().get("methods", "lrgam")
+
+
+@pytest.mark.parametrize("command", [["--help"], ["list"], ["info", "lrgan"], ["leaderboard", "--help"], ["run", "--help"]])
+def test_the_command_line_looks_things_up_without_torch(command):
+    code = f"""
+import sys
+sys.argv = ["lgbench", *{command!r}]
+from lgbench.cli import main
+try:
+    main()
+except SystemExit as error:
+    heavy = [m for m in ("torch", "pandas", "sklearn", "scipy", "numpy", "matplotlib") if m in sys.modules]
+    sys.exit(error.code or (f"imported {{heavy}}" if heavy else 0))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

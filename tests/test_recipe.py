@@ -1,0 +1,106 @@
+import pytest
+
+from lgbench.errors import BadRecipe, UnknownName
+from lgbench.plugins import registry
+from lgbench.recipe import parse_setting, parse_with, resolve
+from lgbench.segmenters import SEGMENTERS
+
+
+def recipe(method="dscomgan", dataset="flora", preset="smoke", without=(), resolution=None, **overrides):
+    found = registry()
+    chosen = found.get("methods", method)
+    return resolve(
+        chosen,
+        found.get("generators", chosen.generator),
+        found.get("datasets", dataset),
+        found.regularizers,
+        SEGMENTERS,
+        preset=preset,
+        resolution=resolution,
+        overrides={key.replace("__", "."): value for key, value in overrides.items()},
+        without=without,
+    )
+
+
+def names(resolved) -> set[str]:
+    return {chosen.record.name for chosen in resolved.regularizers}
+
+
+def test_every_method_resolves_with_every_preset_on_every_data_set():
+    for method in registry().methods:
+        for dataset in registry().datasets:
+            for preset in ("smoke", "small", "paper"):
+                assert recipe(method, dataset, preset).hash
+
+
+def test_settings_lie_over_each_other_in_order():
+    assert recipe("lrgan", "flora", "paper").resolution == 32  # @dataset
+    assert recipe("lrgan", "mnist-one", "paper").training.steps == 46_850  # preset@dataset over preset
+    assert recipe("lrgan", "mnist-one", "paper", training__steps="7").training.steps == 7  # the user's over all
+
+
+def test_a_setting_is_read_as_its_type():
+    resolved = recipe("lrgan", training__ema="0.5", training__compile="true", generator__rot_clamp=None)
+    assert resolved.training.ema == 0.5
+    assert resolved.training.compile is True
+    assert resolved.generator_config.rot_clamp is None
+
+
+def test_with_and_without_compose_regularizers():
+    added = parse_with("binarization:weight=5,form=min")
+    resolved = recipe("lrgan", **{k.replace(".", "__"): v for k, v in added.items()})
+    (chosen,) = resolved.regularizers
+    assert (chosen.record.name, chosen.weight, chosen.config.form) == ("binarization", 5.0, "min")
+    assert names(recipe("comgan")) == {"binarization"}
+    assert names(recipe("comgan", without=["binarization"])) == set()
+    assert names(recipe("dscomgan", without=["mi-recovery"])) == {"binarization"}  # its presets' settings are dropped too
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"training__stepz": 1}, r"\[training\] has no setting 'stepz'\. Did you mean 'steps'"),
+        ({"trainign__steps": 1}, r"no setting 'trainign\.steps'\. Did you mean 'training'"),
+        ({"training__steps": "many"}, r"training\.steps='many' does not fit"),
+        ({"training__precision": "fp8"}, r"training\.precision='fp8' does not fit"),
+        ({"segmentation__name": "unet-x"}, "no segmenter named 'unet-x'"),
+        ({"resolution": 33}, "power of two"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_with_what_to_do(settings, message):
+    with pytest.raises(BadRecipe, match=message):
+        recipe("lrgan", **settings)
+
+
+def test_nonsense_is_refused_with_the_reason():
+    with pytest.raises(BadRecipe, match="needs a code that a layer shows, and comgan has none"):
+        recipe("comgan", **{"regularizers__mi-recovery__weight": 1})
+    with pytest.raises(BadRecipe, match="needs layers, and dcgan paints whole images"):
+        recipe("dcgan", **{"regularizers__binarization__weight": 1})
+    with pytest.raises(BadRecipe, match="has no binarization to leave out"):
+        recipe("lrgan", without=["binarization"])
+    with pytest.raises(UnknownName, match="Did you mean 'binarization'"):
+        recipe("lrgan", **{"regularizers__binarisation__weight": 1})
+    with pytest.raises(BadRecipe, match="has no preset 'smok'. Did you mean 'smoke'"):
+        recipe("lrgan", preset="smok")
+
+
+def test_a_setting_needs_an_equals_sign():
+    assert parse_setting("a.b=c=d") == ("a.b", "c=d")
+    with pytest.raises(BadRecipe, match="TABLE.FIELD=VALUE"):
+        parse_setting("training.steps")
+
+
+def test_another_segmenter_does_not_inherit_the_presets_of_the_default_one():
+    resolved = recipe("dscomgan", segmentation__name="unet-s")
+    assert resolved.segmenter is not None
+    assert resolved.segmenter.name == "unet-s"
+    assert resolved.segmenter_config.width == 64
+
+
+def test_the_hash_names_everything_that_determines_a_run():
+    base = recipe("lrgan")
+    assert base.hash == recipe("lrgan").hash
+    assert base.hash != recipe("lrgan", training__steps=9).hash
+    assert base.hash != recipe("lrgan", dataset="digits-one").hash
+    assert base.hash[:8] in base.run_name

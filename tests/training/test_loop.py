@@ -1,0 +1,233 @@
+"""The engine: what it trains, what it leaves alone, and that nothing that kills it changes how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toy import ToyConfig, ToyPainter, toy_game
+
+from lgbench import World
+from lgbench.errors import RunFailed
+from lgbench.game import Phase, Term
+from lgbench.progress import Quiet
+from lgbench.runtime import Runtime
+from lgbench.training import Schedule, fit, log
+from lgbench.training.loop import Player
+
+CPU = Runtime(torch.device("cpu"), channels_last=False)
+WORLD = World(16)
+
+
+def images(n: int = 40) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, 3, 16, 16), dtype=np.uint8)
+
+
+def toy(**changes):
+    torch.manual_seed(0)
+    return replace(toy_game(None, ToyPainter(ToyConfig(), WORLD), WORLD), **changes)
+
+
+def play(folder: Path, steps: int = 30, **schedule):
+    game = toy()
+    settings = {"log_every": 10, "grid_every": 0, "ema": 0.9, **schedule}
+    return game, fit(game, [], images(), Schedule(steps, 8, **settings), CPU, folder, Quiet(), "train")
+
+
+def test_a_fit_leaves_weights_log_curves_grids_and_no_checkpoint(tmp_path: Path):
+    _, fitted = play(tmp_path, grid_every=15)
+    assert fitted.status == "done"
+    assert fitted.steps == 30
+    names = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert names == {
+        "generator.safetensors",
+        "log.jsonl",
+        "curves.png",
+        "done.json",
+        "grids/0000015.png",
+        "grids/0000030.png",
+    }
+    rows = log.read(tmp_path / "log.jsonl")
+    assert [row["step"] for row in rows] == [0, 10, 20, 29]
+    assert {"critic", "generator", "coverage", "gradient/alpha", "gradient/paint"} <= set(rows[0])
+
+
+def test_each_phase_moves_its_own_networks_only():
+    player = Player(toy(), [], Schedule(1, 8), CPU)
+    before = {name: [p.clone() for p in net.parameters()] for name, net in player.networks.items()}
+    step = player._paint(0, CPU.images(torch.from_numpy(images(8))))
+    player._move(player.game.phases[0], step)
+    assert all(map(torch.equal, before["generator"], player.networks["generator"].parameters()))
+    assert not all(map(torch.equal, before["critic"], player.networks["critic"].parameters()))
+    after = [p.clone() for p in player.networks["critic"].parameters()]
+    player._move(player.game.phases[1], step)
+    assert all(map(torch.equal, after, player.networks["critic"].parameters()))
+    assert not all(map(torch.equal, before["generator"], player.networks["generator"].parameters()))
+
+
+def test_a_phase_is_played_at_the_steps_that_its_period_divides():
+    game = toy()
+    phases = [replace(game.phases[0], every=3), game.phases[1]]
+    player = Player(replace(game, phases=phases), [], Schedule(1, 8), CPU)
+    batch = CPU.images(torch.from_numpy(images(8)))
+    assert [("critic" in player.play(n, batch, looking=False)) for n in range(4)] == [True, False, False, True]
+
+
+def test_a_term_composes_before_the_critic_looks_and_its_networks_learn_with_the_generator():
+    game = toy()
+    probe = torch.nn.Linear(3, 1)
+    seen = []
+
+    def critic_loss(step):
+        seen.append(step.layers.image)
+        return {"critic": game.networks["critic"](step.layers.image.detach()).mean()}
+
+    term = Term(
+        penalty=lambda step: probe(step.painted.image.mean(dim=(2, 3))).square().mean(),
+        compose=lambda layers: layers.recompose(layers.foregrounds, layers.alphas * 0),
+        networks={"probe": probe},
+    )
+    phases = [Phase("critic", ["critic"], critic_loss), game.phases[1]]
+    player = Player(replace(game, phases=phases), [("probe", 2.0, term)], Schedule(1, 8), CPU)
+    before = probe.weight.clone()
+    values = player.play(0, CPU.images(torch.from_numpy(images(8))), looking=False)
+    painted_background = seen[0]
+    assert torch.equal(painted_background, painted_background.clamp(-1, 1))
+    assert "probe" in values
+    assert not torch.equal(before, probe.weight)
+
+
+def test_the_average_follows_its_decay_and_takes_buffers_from_the_live_network():
+    player = Player(toy(), [], Schedule(1, 8, ema=0.5), CPU)
+    batch = CPU.images(torch.from_numpy(images(8)))
+    weights = []
+    for number in range(3):
+        player.play(number, batch, looking=False)
+        weights.append(player.networks["generator"].get_parameter("paint.weight").detach().clone())
+    expected = weights[0]
+    for weight in weights[1:]:
+        expected = 0.5 * expected + 0.5 * weight
+    torch.testing.assert_close(player.result.get_parameter("paint.weight"), expected)
+    live = player.networks["generator"].get_buffer("trunk.1.running_mean")
+    assert torch.equal(player.result.get_buffer("trunk.1.running_mean"), live)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_fit_as_diverged(tmp_path: Path):
+    game = toy()
+    broken = Phase("generator", ["generator"], lambda step: {"generator": step.layers.image.mean() * float("nan")})
+    game = replace(game, phases=[game.phases[0], broken])
+    fitted = fit(game, [], images(), Schedule(20, 8, grid_every=0), CPU, tmp_path, Quiet(), "train")
+    assert fitted.status == "diverged"
+    assert fitted.flags == ("diverged",)
+    assert (tmp_path / "done.json").exists()
+
+
+def test_a_second_call_returns_at_once_what_is_done(tmp_path: Path):
+    _, first = play(tmp_path)
+    stamp = (tmp_path / "generator.safetensors").stat().st_mtime_ns
+    _, second = play(tmp_path)
+    assert second == first
+    assert (tmp_path / "generator.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(RunFailed, match=r"checkpoint\.pt is damaged.*Delete it"):
+        play(tmp_path)
+
+
+def test_a_full_disk_leaves_nothing_half_written_and_the_next_call_finishes(tmp_path: Path, monkeypatch):
+    import lgbench.training.checkpoint as module
+
+    def full(state, file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.torch, "save", full)
+        with pytest.raises(RunFailed, match="No space left on device.*resume"):
+            play(tmp_path, checkpoint_seconds=0)
+    assert not [p for p in tmp_path.rglob("*") if "checkpoint" in p.name]
+    _, fitted = play(tmp_path)
+    assert fitted.status == "done"
+
+
+SCRIPT = """
+    import sys
+    sys.path[:0] = [{tests!r}]
+    from pathlib import Path
+    import torch
+    torch.set_num_threads(1)
+    from training.test_loop import play
+    play(Path(sys.argv[1]), steps=400, checkpoint_seconds=0, grid_every=37)
+"""
+
+
+def start(folder: Path) -> subprocess.Popen:
+    script = textwrap.dedent(SCRIPT.format(tests=str(Path(__file__).parent.parent)))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", script, str(folder)], env=environment, stderr=subprocess.DEVNULL)
+
+
+def final_bits(folder: Path) -> str:
+    return hashlib.sha256((folder / "generator.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_run_killed_at_random_moments_ends_with_the_bits_of_one_that_was_not(tmp_path: Path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert start(whole).wait() == 0
+    dice, resumed = random.Random(time.time_ns()), 0
+    for _ in range(4):
+        process = start(cut)
+        wait_for_steps(cut, process, at_least=dice.randint(1, 120))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        resumed += (cut / "checkpoint.pt").exists()
+    assert resumed, "no kill came between two checkpoints"
+    assert start(cut).wait() == 0
+    assert final_bits(cut) == final_bits(whole)
+    timeless = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in log.read(folder / "log.jsonl")]
+        for folder in (cut, whole)
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def wait_for_steps(folder: Path, process: subprocess.Popen, at_least: int) -> None:
+    """Until the checkpoint has been written that many more times, or the process has ended."""
+    stamps: set[int] = set()
+    while len(stamps) < at_least and process.poll() is None:
+        try:
+            stamps.add((folder / "checkpoint.pt").stat().st_mtime_ns)
+        except FileNotFoundError:
+            pass
+        time.sleep(0.002)
+
+
+def test_an_interrupt_writes_a_checkpoint_and_the_next_call_resumes(tmp_path: Path):
+    reports = []
+
+    class Interrupting(Quiet):
+        def advance(self, done, values=None):
+            if done == 7:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def note(self, text):
+            reports.append(text)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(toy(), [], images(), Schedule(30, 8, grid_every=0), CPU, tmp_path, Interrupting(), "train")
+    assert (tmp_path / "checkpoint.pt").exists()
+    fit(toy(), [], images(), Schedule(30, 8, grid_every=0), CPU, tmp_path, Interrupting(), "train")
+    assert reports == ["train: resumes at step 7"]
