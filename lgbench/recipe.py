@@ -42,7 +42,6 @@ class TrainingConfig:
         category: train on the images of one class only; -1 for all.
         log_every, grid_every: steps between log lines, and between sample grids.
         checkpoint_seconds: time between checkpoints.
-        threads: CPU threads, 0 for as many as there are cores.
     """
 
     steps: int = 60_000
@@ -56,7 +55,6 @@ class TrainingConfig:
     log_every: int = 50
     grid_every: int = 500
     checkpoint_seconds: float = 60.0
-    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ __all__ = ["build_game", "build_segmenter", "chosen_metrics", "run", "runtime_of
 def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
     """Where and how precisely a recipe computes."""
     t = recipe.training
-    return Runtime(device, t.precision, t.channels_last, t.compile, t.threads)
+    return Runtime(device, t.precision, t.channels_last, t.compile)
 
 
 def world_of(recipe: Recipe, classes: int) -> World:
@@ -101,6 +101,7 @@ def run(
             found = []  # flags of collapse say nothing about a generator that is not a number
         spent = time.monotonic() - started
         facts = {
+            "schema": 1,
             "method": recipe.method.name,
             "dataset": recipe.dataset.name,
             "preset": recipe.preset,

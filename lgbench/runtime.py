@@ -37,19 +37,15 @@ class Runtime:
         precision: "fp32", "tf32" (matrix products of GPUs) or "bf16" (autocast).
         channels_last: memory format of networks and images.
         compile: run networks through `torch.compile`.
-        threads: CPU threads, 0 for the framework's choice.
     """
 
     device: torch.device
     precision: str = "fp32"
     channels_last: bool = True
     compile: bool = False
-    threads: int = 0
 
     def set_up(self) -> None:
         """Apply the settings that are the process's."""
-        if self.threads:
-            torch.set_num_threads(self.threads)
         tf32 = self.precision == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = tf32
         torch.backends.cudnn.allow_tf32 = tf32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lgbench.files import read_json
 from lgbench.results import read_record
 
 __all__ = ["show_record"]
@@ -14,7 +15,8 @@ def show_record(path: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    record = read_record(path).model_dump(mode="json")
+    read_record(path)  # or say what is wrong with it
+    record = read_json(path)
     table = Table(title=f"{record['method']} on {record['dataset']}, {record['preset']}, seed {record['seed']}")
     for column, justify in (("metric", "left"), ("value", "right"), ("95 %", "right"), ("oracle gap", "right")):
         table.add_column(column, justify=justify)  # pyright: ignore[reportArgumentType]

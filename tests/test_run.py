@@ -1,0 +1,151 @@
+"""From recipe to record with a toy method: stages, resumption, locks, and numbers that are never made up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toy import FAST, GENERATOR, METHOD, SQUARES
+
+from lgbench.compare import compare
+from lgbench.data import DataHome
+from lgbench.errors import BadRecipe, RunBusy, RunFailed
+from lgbench.files import exclusive
+from lgbench.plugins import registry
+from lgbench.progress import Quiet
+from lgbench.recipe import Recipe, resolve
+from lgbench.results import read_record
+from lgbench.run import chosen_metrics, run
+from lgbench.segmenters import SEGMENTERS
+
+
+def recipe(seed: int = 0, **overrides: object) -> Recipe:
+    settings = {key.replace("__", "."): value for key, value in overrides.items()}
+    return resolve(
+        METHOD, GENERATOR, SQUARES, registry().regularizers, SEGMENTERS, preset="smoke", seed=seed, overrides=settings
+    )
+
+
+def carry_out(chosen: Recipe, folder: Path) -> dict:
+    metrics = chosen_metrics(chosen.evaluation.metrics, registry().metrics)
+    home = DataHome(folder.parent / "home")
+    path = run(chosen, folder, home, torch.device("cpu"), metrics, registry().plugins, Quiet())
+    assert read_record(path).method == "toy"
+    return json.loads(path.read_text())
+
+
+def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
+    record = carry_out(recipe(), tmp_path / "run")
+    values = record["values"]
+    assert record["status"] == "done"
+    assert 0 <= values["iou"]["value"] <= 1
+    assert set(values["iou"]["details"]) == {"pooled", "per_image", "oracle_dataset", "oracle_image", "gap"}
+    assert values["iou"]["protocol"]["polarity"] == "committed"
+    assert values["iou"]["n"] == 20
+    assert values["fid-random"]["value"] > 0
+    assert len(values["fid-random"]["protocol"]["weights"]) == 64
+    assert "weights" in values["fid"]["not_available"]
+    assert values["nmi"] == {"not_available": "no code network that clusters images"}
+    assert set(record["baselines"]) == {"empty", "full", "centre-ellipse", "otsu", "two-means"}
+    assert record["baselines"]["otsu"]["iou"] > 0.99  # white squares on dark noise
+    assert set(record["artefacts"]) == {
+        "train/generator.safetensors",
+        "segment/segmenter.safetensors",
+        "samples.npz",
+        "predictions.npz",
+    }
+
+
+def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path: Path):
+    first, again = (carry_out(recipe(), tmp_path / name) for name in ("a", "b"))
+    other = carry_out(recipe(seed=1), tmp_path / "c")
+    assert first["values"] == again["values"]
+    assert first["artefacts"]["train/generator.safetensors"] == again["artefacts"]["train/generator.safetensors"]
+    assert first["values"]["fid-random"]["value"] != other["values"]["fid-random"]["value"]
+
+
+def test_running_again_changes_nothing(tmp_path: Path):
+    first = carry_out(recipe(), tmp_path / "run")
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.name != ".lock"}
+    assert carry_out(recipe(), tmp_path / "run") == first
+    assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
+
+
+@pytest.mark.parametrize("stage", ["fit", "paint_samples", "predict_masks", "score", "write_record"])
+def test_a_run_that_dies_in_any_stage_goes_on_from_there(tmp_path: Path, monkeypatch, stage: str):
+    import lgbench.run as module
+
+    whole = carry_out(recipe(), tmp_path / "whole")
+    owner = module if hasattr(module, stage) else module.evaluation
+
+    def dies(*args, **kwargs):
+        raise SystemExit("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, stage, dies)
+        with pytest.raises(SystemExit):
+            carry_out(recipe(), tmp_path / "run")
+    assert not (tmp_path / "run" / "record.json").exists()
+    assert carry_out(recipe(), tmp_path / "run")["values"] == whole["values"]
+
+
+def test_the_second_identical_command_at_the_same_time_is_told_so(tmp_path: Path):
+    with exclusive(tmp_path / "run", "a run"), pytest.raises(RunBusy, match="Another process is at work"):
+        carry_out(recipe(), tmp_path / "run")
+
+
+def test_a_method_without_masks_has_no_mask_scores_and_says_why(tmp_path: Path):
+    record = carry_out(recipe(segmentation__name="none"), tmp_path / "run")
+    assert record["values"]["iou"] == {"not_available": "no segmenter"}
+    assert record["segmentation"] is None
+
+
+def test_a_diverged_run_is_recorded_as_such(tmp_path: Path, monkeypatch):
+    import lgbench.training.loop as module
+
+    real, calls = module.Player.play, []
+
+    def broken(self, number, images, looking):
+        values = real(self, number, images, looking)
+        calls.append(number)
+        return values | {"generator": float("nan")} if number >= 10 and not self.game.frozen else values
+
+    monkeypatch.setattr(module.Player, "play", broken)
+    record = carry_out(recipe(), tmp_path / "run")
+    assert record["status"] == "diverged"
+    assert record["training"]["flags"] == ["diverged"]
+
+
+def test_a_category_narrows_the_training_images(tmp_path: Path):
+    record = carry_out(recipe(training__category=1), tmp_path / "run")
+    assert record["recipe"]["training"]["category"] == 1
+
+
+def test_unknown_metrics_are_refused():
+    with pytest.raises(BadRecipe, match="metrics \\['fidd'\\]"):
+        chosen_metrics("iou,fidd", registry().metrics)
+
+
+def test_compare_pairs_samples_and_shares_values(tmp_path: Path):
+    for seed in (0, 1):
+        carry_out(recipe(seed=seed), tmp_path / str(seed))
+    result = compare(tmp_path / "0", tmp_path / "1", tmp_path / "pairs.png", samples=50, pairs=5)
+    assert sorted(result.order) == list(range(50))
+    assert set(result.shared) == {"iou", "fid-random", "coverage"}
+    assert result.unshared["nmi"] == "not available in both"
+    assert (tmp_path / "pairs.png").stat().st_size > 0
+    itself = compare(tmp_path / "0", tmp_path / "0", tmp_path / "same.png", samples=50)
+    assert np.array_equal(itself.order, np.arange(50))
+    assert itself.statistics["mean"] == 0
+
+
+def test_compare_needs_finished_runs(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunFailed, match="not a finished run"):
+        compare(tmp_path / "empty", tmp_path / "empty", tmp_path / "pairs.png")
+
+
+assert FAST["evaluation.samples"] == 300  # fid-random has 246 features: a full-rank covariance
