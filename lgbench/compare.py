@@ -59,22 +59,22 @@ def compare(a: Path, b: Path, picture: Path, samples: int = 1000, pairs: int = 1
         RunFailed: a run is not finished or its samples are gone.
         BadRecipe: the runs paint different resolutions.
     """
-    records, images = zip(*(_open(folder, samples) for folder in (a, b)), strict=True)
-    if images[0].shape[2:] != images[1].shape[2:]:
+    (record_a, left), (record_b, right) = _open(a, samples), _open(b, samples)
+    if left.shape[2:] != right.shape[2:]:
         raise BadRecipe(
-            f"{a.name} paints {images[0].shape[-1]} px and {b.name} {images[1].shape[-1]} px: "
+            f"{a.name} paints {left.shape[-1]} px and {b.name} {right.shape[-1]} px: "
             "run one of them again with the other's --resolution."
         )
-    n = min(map(len, images))
-    left, right = images[0][:n], images[1][:n]
+    n = min(len(left), len(right))
+    left, right = left[:n], right[:n]
     order, distances = match_samples(left, right)
     shown = np.argsort(distances)[np.linspace(0, n - 1, min(pairs, n)).round().astype(int)]
     rows = [np.concatenate(list(side), axis=2) for side in (left[shown], right[order[shown]])]
     sheet = np.concatenate(rows, axis=1).transpose(1, 2, 0)
     scale = max(1, 64 // left.shape[-1])
     save_png(picture, sheet.repeat(scale, axis=0).repeat(scale, axis=1))
-    shared, unshared = _values(*records)
-    return Comparison(*records, shared, unshared, order, distances)
+    shared, unshared = _values(record_a, record_b)
+    return Comparison(record_a, record_b, shared, unshared, order, distances)
 
 
 def _open(folder: Path, samples: int) -> tuple[Record, np.ndarray]:

@@ -20,8 +20,17 @@ from .runtime import Runtime
 __all__ = ["code_state", "describe", "device_name"]
 
 PACKAGES = (
-    "torch", "torchvision", "numpy", "scipy", "scikit-learn", "torch-fidelity", "pillow", "pandas", "pluggy", "safetensors",
-)  # fmt: skip
+    "numpy",
+    "pandas",
+    "pillow",
+    "pluggy",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "torch-fidelity",
+    "torchvision",
+)
 
 
 def describe(runtime: Runtime, plugins: Sequence[PluginInfo]) -> dict[str, Any]:

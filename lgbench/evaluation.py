@@ -32,7 +32,13 @@ MASK_METRICS = ("iou", "dice", "acc", "miou", "ari", "msc")
 
 @torch.no_grad()
 def paint_samples(
-    painter: Painter, config: EvaluationConfig, reals: Split, seed: int, runtime: Runtime, path: Path, reporter: Reporter
+    painter: Painter,
+    config: EvaluationConfig,
+    reals: Split,
+    seed: int,
+    runtime: Runtime,
+    path: Path,
+    reporter: Reporter,
 ) -> dict[str, np.ndarray]:
     """Draw `config.samples` images with their alphas, unless `path` already holds them.
 
@@ -191,7 +197,9 @@ def _value(metric: Metric, result: Score, evidence: Evidence, shared: Mapping[st
     on_masks = "predicted_masks" in metric.needs
     on_samples = bool(metric.needs & {"moments", "samples", "sample_alphas", "layer_difference"})
     assert evidence.samples is not None
-    count = len(evidence.predicted_masks) if on_masks and evidence.predicted_masks is not None else len(evidence.samples)
+    count = (
+        len(evidence.predicted_masks) if on_masks and evidence.predicted_masks is not None else len(evidence.samples)
+    )
     protocol = {
         **shared,
         "split": "train" if "moments" in metric.needs else shared["split"] if not on_samples else None,
@@ -229,5 +237,3 @@ def _save_moments(path: Path, moments: Moments) -> None:
 def _load_moments(path: Path) -> Moments:
     with np.load(path) as stored:
         return Moments(stored["mean"], stored["covariance"], int(stored["count"]))
-
-

@@ -91,5 +91,3 @@ class Painter(Protocol):
     def __call__(self, codes: Mapping[str, Tensor]) -> Layers:
         """Paint the images that `codes` describe."""
         ...
-
-

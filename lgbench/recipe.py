@@ -239,7 +239,9 @@ def _presets(method: Method, dataset: Dataset, preset: str) -> dict[str, object]
         raise BadRecipe(
             f"{method.name} has no preset {preset!r}. {did_you_mean(preset, known, f'It has {sorted(known)}.')}"
         )
-    settings = {f"regularizers.{name}.{key}": v for name, table in method.regularizers.items() for key, v in table.items()}
+    settings = {
+        f"regularizers.{name}.{key}": v for name, table in method.regularizers.items() for key, v in table.items()
+    }
     for key in (f"@{dataset.name}", preset, f"{preset}@{dataset.name}"):
         settings.update(method.presets.get(key, {}))
     return settings

@@ -146,9 +146,7 @@ def _train(
     t, train = recipe.training, splits["train"]
     if t.category >= 0:
         train = train.only(t.category)
-    schedule = Schedule(
-        t.steps, t.batch, t.ema, t.flip, t.log_every, t.grid_every, t.checkpoint_seconds, recipe.seed
-    )
+    schedule = Schedule(t.steps, t.batch, t.ema, t.flip, t.log_every, t.grid_every, t.checkpoint_seconds, recipe.seed)
     fitted = fit(game, terms, train.images, schedule, runtime, folder / "train", reporter, "train")
     painter = game.networks[game.result]
     load_weights(folder / "train" / f"{game.result}.safetensors", painter)
@@ -200,9 +198,7 @@ def _evaluate(
     elif test.masks is None:
         why["predicted_masks"] = "no masks in this data set"
     else:
-        predicted = evaluation.predict_masks(
-            segmenter, config, test, runtime, folder / "predictions.npz", reporter
-        )
+        predicted = evaluation.predict_masks(segmenter, config, test, runtime, folder / "predictions.npz", reporter)
     evidence = evaluation.gather(samples, predicted, splits, config, runtime, home.root / "moments", why)
     protocol = {
         "dataset": recipe.dataset.name,

@@ -14,7 +14,7 @@ __all__ = ["Runtime", "choose_device"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """"auto" is the first GPU, or the CPU where there is none.
+    """ "auto" is the first GPU, or the CPU where there is none.
 
     Raises:
         BadRecipe: there is no such device.

@@ -19,7 +19,7 @@ class UNetConfig:
     lr: float = 1e-3
 
 
-def _unet(kind: str):  # noqa: ANN202
+def _unet(kind: str):
     def build(config: UNetConfig, painter: Any, world: Any) -> Any:
         from .segmentation import unet_game
 

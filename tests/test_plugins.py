@@ -70,7 +70,9 @@ def test_an_unknown_name_suggests_the_nearest():
         registry().get("methods", "lrgam")
 
 
-@pytest.mark.parametrize("command", [["--help"], ["list"], ["info", "lrgan"], ["leaderboard", "--help"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["list"], ["info", "lrgan"], ["leaderboard", "--help"], ["run", "--help"]]
+)
 def test_the_command_line_looks_things_up_without_torch(command):
     code = f"""
 import sys

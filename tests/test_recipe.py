@@ -53,7 +53,9 @@ def test_with_and_without_compose_regularizers():
     assert (chosen.record.name, chosen.weight, chosen.config.form) == ("binarization", 5.0, "min")
     assert names(recipe("comgan")) == {"binarization"}
     assert names(recipe("comgan", without=["binarization"])) == set()
-    assert names(recipe("dscomgan", without=["mi-recovery"])) == {"binarization"}  # its presets' settings are dropped too
+    assert names(recipe("dscomgan", without=["mi-recovery"])) == {
+        "binarization"
+    }  # its presets' settings are dropped too
 
 
 @pytest.mark.parametrize(
@@ -76,11 +78,11 @@ def test_nonsense_is_refused_with_the_reason():
     with pytest.raises(BadRecipe, match="needs a code that a layer shows, and comgan has none"):
         recipe("comgan", **{"regularizers__mi-recovery__weight": 1})
     with pytest.raises(BadRecipe, match="needs layers, and dcgan paints whole images"):
-        recipe("dcgan", **{"regularizers__binarization__weight": 1})
+        recipe("dcgan", regularizers__binarization__weight=1)
     with pytest.raises(BadRecipe, match="has no binarization to leave out"):
         recipe("lrgan", without=["binarization"])
     with pytest.raises(UnknownName, match="Did you mean 'binarization'"):
-        recipe("lrgan", **{"regularizers__binarisation__weight": 1})
+        recipe("lrgan", regularizers__binarisation__weight=1)
     with pytest.raises(BadRecipe, match="has no preset 'smok'. Did you mean 'smoke'"):
         recipe("lrgan", preset="smok")
 

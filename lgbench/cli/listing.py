@@ -107,9 +107,9 @@ def _facts(record: Any) -> list[tuple[str, str]]:
         if isinstance(value, frozenset):
             value = ", ".join(sorted(value)) or "nothing"
         if field.name == "sources":
-            value = ", ".join(source.file for source in value)
+            value = ", ".join(source.file for source in record.sources)
         if field.name == "segmenters":
-            value = ", ".join(segmenter.name for segmenter in value)
+            value = ", ".join(segmenter.name for segmenter in record.segmenters)
         facts.append((field.name, str(value)))
     for preset, settings in getattr(record, "presets", {}).items():
         facts.append((f"preset {preset}", ", ".join(f"{k}={v}" for k, v in settings.items()) or "the defaults"))

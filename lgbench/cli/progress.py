@@ -21,7 +21,14 @@ def reporting() -> Iterator[Reporter]:
         yield Lines()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     with Progress(
         TextColumn("[bold]{task.description:9}"),
@@ -45,7 +52,7 @@ def _values(values: Mapping[str, float]) -> str:
 class Bars:
     """One bar for each stage, with rate, time left, losses and coverage."""
 
-    def __init__(self, progress) -> None:  # noqa: ANN001
+    def __init__(self, progress) -> None:
         self.progress, self.task, self.began, self.first = progress, None, 0.0, 0
 
     def stage(self, name: str, total: int, done: int = 0) -> None:

@@ -29,9 +29,7 @@ def show_record(path: Path) -> None:
         low_high = value.get("interval")
         spread = f"{low_high[0]:.3f} .. {low_high[1]:.3f}" if low_high else ""
         gap = value["details"].get("gap")
-        table.add_row(
-            name, f"{value['value']:.4g}", spread, "" if gap is None else f"{gap:+.3f}", value["protocol_id"]
-        )
+        table.add_row(name, f"{value['value']:.4g}", spread, "" if gap is None else f"{gap:+.3f}", value["protocol_id"])
     console = Console()
     console.print(table)
     for name, why in missing.items():

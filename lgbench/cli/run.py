@@ -39,7 +39,11 @@ def _preset(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 
 RUNS = click.option(
-    "--runs", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+    "--runs",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of runs.",
 )
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 
@@ -95,7 +99,7 @@ def run(
 @DEVICE
 @RUNS
 def sweep(benchmark: Path, device: str, runs: Path) -> None:
-    """Run every method, preset and seed of BENCHMARK, a file such as benchmarks/flora-32.toml; what is done is skipped."""
+    """Run every method, preset and seed of BENCHMARK, say benchmarks/flora-32.toml; what is done is skipped."""
     grid = tomllib.loads(benchmark.read_text())
     missing = [key for key in ("dataset", "methods", "presets", "seeds") if key not in grid]
     if missing:

@@ -36,7 +36,7 @@ class RawDataset:
     Attributes:
         splits: "train", "test" and, where there is one, "val" -> a function that iterates over the samples.
         counts: samples in each split.
-        origin: which copy this is ("official", "procedural", "archive:<first 12 of its SHA-256>"); part of the protocol.
+        origin: which copy this is ("official", "procedural", "archive:<first 12 of its SHA-256>"), for the protocol.
         provides: what this copy has of "masks", "instances", "labels".
         classes: class names in the order of the labels.
         crop: how non-square pictures become square; "center" unless the builder has cropped.

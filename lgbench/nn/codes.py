@@ -12,8 +12,8 @@ __all__ = ["CodeConv"]
 class CodeConv(nn.Conv2d):
     """Conv 3/1/1 without bias over [one-hot of `code` tiled over space, h].
 
-    Exactly `Conv2d(classes + i, o)` on the concatenation, with the same weight tensor, but a constant map convolves to a
-    constant: its part is a look-up of the weights, which differs only where the zero padding takes taps away (the
+    Exactly `Conv2d(classes + i, o)` on the concatenation, with the same weight tensor, but a constant map convolves to
+    a constant: its part is a look-up of the weights, which differs only where the zero padding takes taps away (the
     outermost rows and columns). That saves classes / (classes + i) of the arithmetic.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ class BNTrunk(nn.Sequential):
     def __init__(self, resolution: int, d: int, channels: int = 3) -> None:
         widths = [d, 2 * d, 4 * d, *[8 * d] * 8][: int(math.log2(resolution // 4))]
         layers: list[nn.Module] = [nn.Conv2d(channels, d, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
-        for i, o in zip(widths, widths[1:], strict=False):
+        for i, o in pairwise(widths):
             layers += [nn.Conv2d(i, o, 4, 2, 1, bias=False), nn.BatchNorm2d(o), nn.LeakyReLU(0.2)]
         layers += [nn.Conv2d(widths[-1], 8 * d, 3, 1, 1, bias=False), nn.BatchNorm2d(8 * d), nn.LeakyReLU(0.2)]
         super().__init__(*layers)

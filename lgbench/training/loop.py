@@ -65,9 +65,7 @@ class Player:
         self.networks = {**game.networks, **added}
         for network in self.networks.values():
             runtime.place(network).train()
-        self.trained = {
-            phase.name: [*phase.networks, *(added if phase.regularized else [])] for phase in game.phases
-        }
+        self.trained = {phase.name: [*phase.networks, *(added if phase.regularized else [])] for phase in game.phases}
         self.optimizers = {phase.name: self._adam(phase) for phase in game.phases}
         self.average = self._average() if schedule.ema else None
         self.step, self.seconds = 0, 0.0
@@ -209,7 +207,12 @@ def fit(
 
 
 def _play(
-    player: Player, stream: Stream, fixed: Mapping[str, Tensor], folder: Path, reporter: Reporter, interrupted: list[int]
+    player: Player,
+    stream: Stream,
+    fixed: Mapping[str, Tensor],
+    folder: Path,
+    reporter: Reporter,
+    interrupted: list[int],
 ) -> None:
     schedule, clock = player.schedule, time.monotonic()
     saved_at = clock
@@ -265,7 +268,7 @@ def _interruptible() -> Iterator[list[int]]:
 
     def remember(number: int, frame: object) -> None:
         came.append(number)
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
         signal.signal(number, remember)

@@ -14,7 +14,7 @@ __all__ = ["flags", "gradient_norms", "layer_statistics", "training_flags"]
 
 @torch.no_grad()
 def layer_statistics(layers: Layers) -> dict[str, float]:
-    """Mean coverage and binarity min(a, 1 - a) of the alphas, and mean |foreground - background|; {} without layers."""
+    """Mean coverage and min(a, 1 - a) of the alphas, mean |foreground - background|; {} without layers."""
     if not layers.layered:
         return {}
     alpha = layers.alpha
@@ -26,7 +26,7 @@ def layer_statistics(layers: Layers) -> dict[str, float]:
 
 
 def gradient_norms(painter: nn.Module, alphas: Tensor) -> dict[str, float]:
-    """2-norms of the gradients that the alphas and each part of the generator have just received."""
+    """2-norms of the gradients that the alphas and each part of the generator just received."""
     norms = {}
     if alphas.grad is not None and alphas.numel():
         norms["gradient/alpha"] = alphas.grad.norm().item()
@@ -46,8 +46,8 @@ def flags(coverage: float, empty: float, full: float, difference: float) -> list
         difference: mean |foreground - background|, images in [-1, 1].
 
     Returns:
-        "all_fg" for coverage above 0.95, or full masks on most samples; "all_bg" for coverage below 0.01, or empty masks
-        on most samples (digits cover only 3 %, so a bound of 0.05 would call them empty); "identical" below 0.02.
+        "all_fg" for coverage above 0.95, or full masks on most samples; "all_bg" for coverage below 0.01, or empty
+        masks on most samples (digits cover only 3 %, so a bound of 0.05 would call them empty); "identical" below 0.02.
     """
     found = []
     if coverage > 0.95 or full > 0.5:

@@ -58,10 +58,10 @@ DS_PRESETS = {
 }
 
 
-def _builder(module: str, name: str):  # noqa: ANN202
+def _builder(module: str, name: str):
     """The named builder, imported when it is called: it imports torch."""
 
-    def build(config, *rest):  # noqa: ANN001, ANN002, ANN202
+    def build(config, *rest):
         from importlib import import_module
 
         return getattr(import_module(f"{__name__}.{module}"), name)(config, *rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ class Features(nn.Module):
         ups = int(math.log2(resolution // 4))
         self.widths = [8 * g >> k for k in range(ups)] + [g // 4]
         self.stem = Stem(nz, 8 * g)
-        self.ups = nn.ModuleList(Up(i, o) for i, o in zip(self.widths, self.widths[1:], strict=False))
+        self.ups = nn.ModuleList(Up(i, o) for i, o in pairwise(self.widths))
 
     def forward(self, z: Tensor) -> list[Tensor]:
         a = [self.stem(z)]
@@ -185,7 +186,7 @@ class DSComGAN(nn.Module):
         return _compose(f, b, m, codes, **extras)
 
     def gather(self, a: list[Tensor]) -> Tensor:
-        """Features of the last three sides, projected to the last one: (N, g, R, R) (Eq. 5, U as in the public code)."""
+        """Features of the last three sides at the last one: (N, g, R, R) (Eq. 5, U as in the public code)."""
         p1 = self.p1(F.interpolate(a[-3], scale_factor=4, mode="nearest"))
         p2 = self.p2(F.interpolate(a[-2], scale_factor=2, mode="nearest"))
         return torch.cat([p2, p1, a[-1]], dim=1)

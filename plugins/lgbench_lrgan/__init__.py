@@ -37,24 +37,29 @@ PRESETS = {
         "generator.min_scale": 2.0,
         "training.flip": False,
     },
+    **{
+        f"{preset}@{dataset}": {"method.instance_noise": 0.2}
+        for preset in ("smoke", "small")
+        for dataset in ("digits-one", "mnist-one", "mnist-two")
+    },
     "paper@mnist-one": {"training.steps": 46_850},  # 50 epochs of 60,000 images in batches of 64
     "paper@mnist-two": {"training.steps": 46_850},
 }
 
 
-def _lrgan(config: LRGANConfig, world: World):  # noqa: ANN202
+def _lrgan(config: LRGANConfig, world: World):
     from .game import lrgan
 
     return lrgan(config, world)
 
 
-def _dcgan(config: DCGANConfig, world: World):  # noqa: ANN202
+def _dcgan(config: DCGANConfig, world: World):
     from .game import dcgan
 
     return dcgan(config, world)
 
 
-def _game(config, painter, world):  # noqa: ANN001, ANN202
+def _game(config, painter, world):
     from .game import game
 
     return game(config, painter, world)

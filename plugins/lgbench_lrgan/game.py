@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -42,11 +43,14 @@ def game(config: LRGANMethod | DCGANMethod, painter: Painter, world: World) -> G
     dcgan_(critic)
     reconstructs = isinstance(painter, ConditionalLRGAN)
 
+    def judge(x: Tensor) -> Tensor:
+        return critic(x + config.instance_noise * torch.randn_like(x) if config.instance_noise else x)
+
     def critic_loss(step: Step) -> dict[str, Tensor]:
-        return {"critic": bce_real(critic(step.images)) + bce_fake(critic(step.layers.image.detach()))}
+        return {"critic": bce_real(judge(step.images)) + bce_fake(judge(step.layers.image.detach()))}
 
     def generator_loss(step: Step) -> dict[str, Tensor]:
-        losses = {"generator": bce_real(critic(step.layers.image))}
+        losses = {"generator": bce_real(judge(step.layers.image))}
         if reconstructs and isinstance(config, LRGANMethod):
             losses["reconstruction"] = config.lambda_rec * F.mse_loss(step.layers.image, step.images)
         return losses

@@ -14,7 +14,7 @@ from lgbench.nn import dcgan_, warp
 from .config import DCGANConfig, LRGANConfig
 from .networks import ContextEncoder, Pose, conv_stack, trunk, widths
 
-__all__ = ["DCGAN", "ConditionalLRGAN", "LRGAN"]
+__all__ = ["DCGAN", "LRGAN", "ConditionalLRGAN"]
 
 Canvas = tuple[Tensor, Tensor]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -19,7 +20,7 @@ def widths(base: int, resolution: int, floor: int) -> list[int]:
 def trunk(nz: int, channels: list[int], bias: bool) -> nn.Sequential:
     """(N, nz, 1, 1) -> (N, channels[-1], R / 2, R / 2); each layer a fractional convolution, batch norm, ReLU."""
     layers: list[nn.Module] = [nn.ConvTranspose2d(nz, channels[0], 4, 1, 0, bias=bias)]
-    for i, o in zip(channels, channels[1:], strict=False):
+    for i, o in pairwise(channels):
         layers += [nn.BatchNorm2d(i), nn.ReLU(inplace=True), nn.ConvTranspose2d(i, o, 4, 2, 1, bias=bias)]
     return nn.Sequential(*layers, nn.BatchNorm2d(channels[-1]), nn.ReLU(inplace=True))
 
@@ -27,7 +28,7 @@ def trunk(nz: int, channels: list[int], bias: bool) -> nn.Sequential:
 class Pose(nn.Module):
     """T_f: a code (N, nz) -> affine matrices (N, 2, 3) in source coordinates, clamped.
 
-    The linear map starts at zero with the diagonal at `min_scale`, on the inclusive lower bound, which passes gradients.
+    The linear map starts at zero with the diagonal at `min_scale`: the inclusive lower bound, which passes gradients.
     """
 
     low: Tensor
@@ -81,7 +82,7 @@ def conv_stack(resolution: int, channels: int, width: int) -> tuple[nn.Sequentia
     """DCGAN's stride-2 convolutions down to 4 x 4, and their output channels."""
     outs = [width << k for k in range(int(math.log2(resolution // 4)))]
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
-    for i, o in zip(outs, outs[1:], strict=False):
+    for i, o in pairwise(outs):
         layers += [nn.Conv2d(i, o, 4, 2, 1, bias=False), nn.BatchNorm2d(o), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers), outs[-1]
 

@@ -23,13 +23,13 @@ class MIRecoveryConfig:
     codes: str = ""
 
 
-def _binarization(config, painter, world):  # noqa: ANN001, ANN202
+def _binarization(config, painter, world):
     from .terms import binarization
 
     return binarization(config.form)
 
 
-def _mi_recovery(config, painter, world):  # noqa: ANN001, ANN202
+def _mi_recovery(config, painter, world):
     from .terms import mi_recovery
 
     return mi_recovery(config.width, tuple(filter(None, config.codes.split(","))), painter, world)
