@@ -143,7 +143,7 @@ def gather(
         key = sha256_of_json([reals.fingerprint, network.name, network.weights_hash, "float64"])[:16]
         path = cache / f"{key}.npz"
         if not path.exists():
-            _save_moments(path, moments_of(reals.images, network))
+            _save_moments(path, moments_of(reals.rgb(slice(None)), network))
         return _load_moments(path), moments_of(samples["images"], network)
 
     return Evidence(

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import statistics
 import time
-from pathlib import Path
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 
 from lgbench.game import Game
 from lgbench.nn import count_parameters
-from lgbench.progress import Quiet
 from lgbench.recipe import Recipe
 from lgbench.run import build_game, build_segmenter, runtime_of, world_of
 from lgbench.runtime import Runtime, choose_device
-from lgbench.training import Schedule, fit
+from lgbench.training import Schedule
+from lgbench.training.loop import Player
+from lgbench.training.stream import Stream
 
 __all__ = ["show"]
 
-WARM_UP, MEASURED = 2, 5
+MEASURED, PATIENCE = 8, 10.0
 
 
 def show(recipe: Recipe, device: str) -> None:
@@ -37,7 +38,7 @@ def show(recipe: Recipe, device: str) -> None:
     segmenter = build_segmenter(recipe, painter, world)  # pyright: ignore[reportArgumentType]
     if segmenter is not None and segmenter.phases:
         stages.append(("segment", segmenter, [], recipe.segmentation.steps, recipe.segmentation.batch))
-    table = Table(title=f"cost on {runtime.device}, measured over {MEASURED} steps on noise")
+    table = Table(title=f"cost on {runtime.device}, measured over a few steps on noise")
     for column in ("stage", "networks", "steps", "s/step", "about"):
         table.add_column(column)
     total = 0.0
@@ -52,17 +53,22 @@ def show(recipe: Recipe, device: str) -> None:
 
 
 def _seconds_per_step(game: Game, terms: list, batch: int, side: int, runtime: Runtime) -> float:
+    """Median time of a step after the first, over `MEASURED` steps or as many as fit into `PATIENCE` seconds."""
     noise = np.random.default_rng(0).integers(0, 256, (2 * batch, 3, side, side), dtype=np.uint8)
     if game.frozen:
         runtime.place(game.painter).eval()  # pyright: ignore[reportArgumentType]
-    with tempfile.TemporaryDirectory() as folder:
-        spent = []
-        for steps in (WARM_UP, WARM_UP + MEASURED):
-            began = time.monotonic()
-            schedule = Schedule(steps, batch, log_every=10**9, grid_every=0)
-            fit(game, terms, noise, schedule, runtime, Path(folder) / str(steps), Quiet(), "measure")
-            spent.append(time.monotonic() - began)
-    return max(spent[1] - spent[0], 1e-6) / MEASURED
+    player = Player(game, terms, Schedule(MEASURED, batch), runtime)
+    stream = Stream(noise, batch, 0, False, runtime)
+    began, spent = time.monotonic(), []
+    for number in range(MEASURED + 1):
+        start = time.monotonic()
+        player.play(number, stream(number), looking=False)
+        if runtime.device.type == "cuda":
+            torch.cuda.synchronize()
+        spent.append(time.monotonic() - start)
+        if number and time.monotonic() - began > PATIENCE:
+            break
+    return statistics.median(spent[1:])
 
 
 def _duration(seconds: float) -> str:

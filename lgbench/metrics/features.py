@@ -265,9 +265,11 @@ def _download_inception() -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), path.stem.rsplit("-", 1)[-1], progress=False)
     except (OSError, RuntimeError) as error:
+        # stands in records: it names no folder of this machine, and no error that changes from run to run
         raise NotAvailable(
-            f"The metric 'fid' needs the Inception-v3 weights, which could not be downloaded ({error}). Fetch {url} "
-            f"on a machine with a network, then set {VARIABLES['inception']}=PATH to the file, or put it at {path}."
+            "needs the Inception-v3 weights, which could not be downloaded. Fetch "
+            f"{url} on a machine with a network, then set {VARIABLES['inception']}=PATH to the file, or put it "
+            "into torch's hub cache (checkpoints/)."
         ) from error
     return path
 
