@@ -96,9 +96,19 @@ def run(
 
 @click.command()
 @click.argument("benchmark", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--method", "only_methods", multiple=True, type=Name("methods"), help="Only this one; repeatable.")
+@click.option("--preset", "only_presets", multiple=True, shell_complete=_preset, help="Only this one; repeatable.")
+@click.option("--seed", "only_seeds", multiple=True, type=int, help="Only this one; repeatable.")
 @DEVICE
 @RUNS
-def sweep(benchmark: Path, device: str, runs: Path) -> None:
+def sweep(
+    benchmark: Path,
+    only_methods: Sequence[str],
+    only_presets: Sequence[str],
+    only_seeds: Sequence[int],
+    device: str,
+    runs: Path,
+) -> None:
     """Run every method, preset and seed of BENCHMARK, say benchmarks/flora-32.toml; what is done is skipped."""
     grid = tomllib.loads(benchmark.read_text())
     missing = [key for key in ("dataset", "methods", "presets", "seeds") if key not in grid]
@@ -108,9 +118,9 @@ def sweep(benchmark: Path, device: str, runs: Path) -> None:
     config = {f"data.{name}": value for name, value in grid.get("dataset_config", {}).items()}
     recipes = [
         look_up(method, grid["dataset"], home, preset, seed, grid.get("resolution"), config, ())
-        for method in grid["methods"]
-        for preset in grid["presets"]
-        for seed in grid["seeds"]
+        for method in only_methods or grid["methods"]
+        for preset in only_presets or grid["presets"]
+        for seed in only_seeds or grid["seeds"]
     ]
     for recipe in recipes:
         carry_out(recipe, home, device, runs)

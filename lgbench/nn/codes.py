@@ -30,11 +30,12 @@ class CodeConv(nn.Conv2d):
         of_code, of_h = self.weight.split([self.classes, self.in_channels - self.classes], dim=1)
         looked_up = of_code.transpose(0, 1)[code]  # (N, o, 3, 3)
         border = torch.einsum("noab,ia,jb->noij", looked_up, self.taps, self.taps)
-        rows, columns = (self._position(n, h.device) for n in h.shape[2:])
-        return F.conv2d(h, of_h, padding=1) + border[:, :, rows][:, :, :, columns]
+        return F.conv2d(h, of_h, padding=1) + _stretch(_stretch(border, 2, h.shape[2]), 3, h.shape[3])
 
-    @staticmethod
-    def _position(n: int, device: torch.device) -> Tensor:
-        where = torch.ones(n, dtype=torch.long, device=device)
-        where[0], where[-1] = 0, 2
-        return where
+
+def _stretch(x: Tensor, dim: int, n: int) -> Tensor:
+    """Three positions to n: the first, the inner one n - 2 times, the last."""
+    first, inner, last = x.split(1, dim)
+    sizes = [-1] * x.dim()
+    sizes[dim] = n - 2
+    return torch.cat([first, inner.expand(sizes), last], dim)

@@ -65,6 +65,8 @@ class Player:
         self.networks = {**game.networks, **added}
         for network in self.networks.values():
             runtime.place(network).train()
+        if game.frozen and isinstance(game.painter, nn.Module):
+            game.painter.eval()  # it paints by its running statistics, and they stay as they are
         self.trained = {phase.name: [*phase.networks, *(added if phase.regularized else [])] for phase in game.phases}
         self.optimizers = {phase.name: self._adam(phase) for phase in game.phases}
         self.average = self._average() if schedule.ema else None
