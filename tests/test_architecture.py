@@ -1,0 +1,121 @@
+"""The folders are the architecture: arrows point one way, public means importable, the README tells the truth."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import lgbench
+from lgbench import hookspecs
+from lgbench.cli import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+
+# Each part may import parts of its own level and below; the first match names a module's level.
+LEVELS = [
+    ("lgbench.cli", 6),
+    ("lgbench.run", 5),
+    ("lgbench.compare", 5),
+    ("lgbench.evaluation", 4),
+    ("lgbench.environment", 4),
+    ("lgbench.segmentation", 4),
+    ("lgbench.training", 4),
+    ("lgbench.leaderboard", 4),
+    ("lgbench.data", 3),
+    ("lgbench.metrics", 3),
+    ("lgbench.nn", 3),
+    ("lgbench.losses", 3),
+    ("lgbench.results", 3),
+    ("lgbench.plugins", 3),
+    ("lgbench.recipe", 2),
+    ("lgbench.segmenters", 2),
+    ("lgbench.game", 2),
+    ("lgbench.evidence", 2),
+    ("lgbench.runtime", 2),
+    ("lgbench.layers", 1),
+    ("lgbench.hookspecs", 1),
+    ("lgbench.progress", 1),
+    ("lgbench.records", 1),
+    ("lgbench.files", 1),
+    ("lgbench.errors", 0),
+    ("lgbench", 1),
+]
+
+
+def level(module: str) -> int:
+    return next(height for name, height in LEVELS if module == name or module.startswith(f"{name}."))
+
+
+def imports_on_loading(path: Path, package: str) -> list[str]:
+    """Absolute names of the lgbench modules that a file imports when it is imported itself."""
+    found = []
+    for node in ast.parse(path.read_text()).body:  # only the outermost level: lazy imports are calls, not arrows
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            base = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            name = ".".join(filter(None, [base, node.module]))
+            deeper = [f"{name}.{alias.name}" for alias in node.names]
+            found += [m for m in deeper if is_module(m)] or [name]
+    return [name for name in found if name.startswith("lgbench")]
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+MODULES = sorted((ROOT / "lgbench").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_point_one_way(path: Path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    package = module if parts[-1] == "__init__" else module.rpartition(".")[0]
+    for name in imports_on_loading(path, package):
+        assert not name.startswith("lgbench_"), f"{module} imports the plugin {name}"
+        assert level(name) <= level(module), f"{module} imports {name}, which lies above it"
+
+
+@pytest.mark.parametrize("info", list(pkgutil.walk_packages(lgbench.__path__, "lgbench.")), ids=lambda info: info.name)
+def test_all_that_is_public_is_there(info: pkgutil.ModuleInfo):
+    module = importlib.import_module(info.name)
+    assert hasattr(module, "__all__"), f"{info.name} does not say what is public"
+    missing = [name for name in module.__all__ if not hasattr(module, name)]
+    assert not missing
+
+
+def test_the_readmes_hook_table_is_the_hookspecs():
+    table = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", (ROOT / "README.md").read_text(), flags=re.M)
+    hooks = [name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "lgbench_spec")]
+    assert sorted(hook for hook, _ in table) == sorted(hooks)
+    for _, record in table:
+        assert record in lgbench.__all__
+
+
+def test_the_readmes_commands_exist():
+    commands = re.findall(r"uv run lgbench (\S+)", (ROOT / "README.md").read_text())
+    assert commands
+    assert set(commands) <= set(COMMANDS)
+
+
+def test_the_readmes_plugin_works():
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    assert code
+    namespace: dict = {}
+    exec(code[1], namespace)
+    (record,) = namespace["regularizers"]()
+    import torch
+
+    from lgbench.game import Step
+    from lgbench.layers import Layers
+
+    empty = Layers.compose(torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 3, 4, 4), torch.zeros(2, 1, 1, 4, 4))
+    term = record.build(record.config(), None, None)
+    assert term.penalty(Step(0, empty.image, empty, empty, lambda: empty)) == 0.25
