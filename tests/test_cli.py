@@ -1,0 +1,153 @@
+"""The commands as a user types them, on real methods cut very short."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SHORT = (
+    "training.steps=4 training.batch=4 training.log_every=2 training.grid_every=2 segmentation.steps=2 segmentation.batch=4 "
+    "evaluation.samples=12 data.images=40 data.test_images=12 evaluation.metrics=iou,coverage,ari"
+).split()
+TINY = {
+    "lrgan": ["generator.ngf=4", "generator.floor=8", "generator.bg_floor=8", "method.ndf=4", "segmenter.width=4"],
+    "dcgan": ["generator.ngf=4", "generator.floor=8", "method.ndf=4"],
+    "comgan": ["generator.g=8", "method.d=4", "segmenter.width=4"],
+    "pi1": ["generator.g=8", "method.d=4", "segmenter.width=4"],
+    "pi2": ["generator.g=8", "method.d=4", "segmenter.width=4"],
+    "simplegan": ["generator.g=8", "method.d=4"],
+    "dscomgan": ["generator.g=8", "method.d=4", "segmenter.width=4", "regularizers.mi-recovery.width=4"],
+}
+
+
+def lgbench(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from lgbench.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, **options)
+
+
+def short_run(method: str, runs: Path, *more: str, segmenter: str = "auto") -> list[str]:
+    chosen = [*SHORT, *TINY[method], f"segmentation.name={segmenter}"]
+    if segmenter == "generator":
+        chosen.remove("segmenter.width=4")  # it has nothing to set
+    settings = [part for setting in chosen for part in ("--set", setting)]
+    return ["run", "--method", method, "--dataset", "flora", "--preset", "smoke", "--runs", str(runs), *settings, *more]
+
+
+def record_of(runs: Path) -> dict:
+    (path,) = runs.glob("*/record.json")
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("method", TINY)
+def test_every_method_runs_from_the_command_line_to_its_record(tmp_path: Path, method: str):
+    done = lgbench(*short_run(method, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "record:" in done.stdout
+    record = record_of(tmp_path)
+    assert record["status"] == "done"
+    if method in ("dcgan", "simplegan"):
+        assert record["values"]["iou"] == {"not_available": "the method paints no masks"}
+    else:
+        assert 0 <= record["values"]["iou"]["value"] <= 1
+    assert list(tmp_path.glob("*/train/grids/*.png"))
+    assert list(tmp_path.glob("*/train/curves.png"))
+
+
+def test_a_conditional_generator_segments_by_itself(tmp_path: Path):
+    done = lgbench(*short_run("lrgan", tmp_path, "--set", "generator.conditional=true", segmenter="generator"))
+    assert done.returncode == 0, done.stderr
+    record = record_of(tmp_path)
+    assert record["segmentation"] == {"name": "generator", "steps": 0, "parameters": {}, "wall_s": 0.0}
+    assert "value" in record["values"]["iou"]
+
+
+def test_an_unconditional_generator_is_told_how_to_become_conditional(tmp_path: Path):
+    done = lgbench(*short_run("lrgan", tmp_path, segmenter="generator"))
+    assert done.returncode == 1
+    assert "generator.conditional=true" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_shows_recipe_networks_and_cost_and_leaves_nothing(tmp_path: Path):
+    done = lgbench(*short_run("dscomgan", tmp_path, "--dry-run"))
+    assert done.returncode == 0, done.stderr
+    assert '"two-alignment"' in done.stdout
+    assert "code-critic-f" in done.stdout
+    assert "In all about" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--method", "lrgam", "--dataset", "flora"], "Did you mean 'lrgan'"),
+        (["run", "--method", "lrgan", "--dataset", "flowerz"], "Did you mean 'flowers'"),
+        (["run", "--method", "lrgan", "--dataset", "flora", "--device", "cuda:9"], "--device cpu"),
+        (["info", "dscomgn"], "Did you mean 'dscomgan'"),
+        (["rnu"], "Did you mean 'run'"),
+        (["compare", ".", "."], "not a finished run"),
+    ],
+)
+def test_a_slip_is_answered_with_what_to_do_and_without_a_traceback(arguments, message, tmp_path):
+    done = lgbench(*arguments, cwd=tmp_path)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_flowers_without_network_says_in_one_screen_what_to_fetch_and_what_runs(tmp_path: Path):
+    blocked = {**os.environ, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    done = lgbench("run", "--method", "dscomgan", "--dataset", "flowers", "--runs", str(tmp_path), env=blocked)
+    assert done.returncode == 1
+    for part in ("102flowers.tgz", "imagelabels.mat", "setid.mat", "sha256:", "--dataset flora", "lgbench data add"):
+        assert part in done.stderr
+    assert len(done.stderr.splitlines()) <= 30
+
+
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path: Path):
+    arguments = short_run("lrgan", tmp_path, "--set", "training.steps=100000")
+    command = [sys.executable, "-c", "from lgbench.cli import main; main()", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*/train/log.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command again to resume" in said
+    assert list(tmp_path.glob("*/train/checkpoint.pt"))
+    assert not list(tmp_path.glob("*/record.json"))
+
+
+def test_doctor_and_completion_answer():
+    report = lgbench("doctor")
+    assert report.returncode == 0, report.stderr
+    assert "plugin lrgan" in report.stdout
+    script = lgbench("completion", "bash")
+    assert "_LGBENCH_COMPLETE" in script.stdout
+    words = {
+        **os.environ,
+        "_LGBENCH_COMPLETE": "bash_complete",
+        "COMP_WORDS": "lgbench run --method ds",
+        "COMP_CWORD": "3",
+    }
+    assert "dscomgan" in lgbench(env=words).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("dataset", ["flora", "digits-one"])
+def test_the_readmes_smoke_run_decomposes(tmp_path: Path, dataset: str):
+    command = [sys.executable, "-c", "from lgbench.cli import main; main()", "run", "--method", "lrgan"]
+    subprocess.run([*command, "--dataset", dataset, "--preset", "smoke", "--runs", str(tmp_path)], check=True)
+    record = record_of(tmp_path)
+    assert record["values"]["iou"]["value"] >= 0.75
+    assert record["training"]["flags"] == []
