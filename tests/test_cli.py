@@ -12,10 +12,18 @@ from pathlib import Path
 
 import pytest
 
-SHORT = (
-    "training.steps=4 training.batch=4 training.log_every=2 training.grid_every=2 segmentation.steps=2 segmentation.batch=4 "
-    "evaluation.samples=12 data.images=40 data.test_images=12 evaluation.metrics=iou,coverage,ari"
-).split()
+SHORT = [
+    "training.steps=4",
+    "training.batch=4",
+    "training.log_every=2",
+    "training.grid_every=2",
+    "segmentation.steps=2",
+    "segmentation.batch=4",
+    "evaluation.samples=12",
+    "evaluation.metrics=iou,coverage,ari",
+    "data.images=40",
+    "data.test_images=12",
+]
 TINY = {
     "lrgan": ["generator.ngf=4", "generator.floor=8", "generator.bg_floor=8", "method.ndf=4", "segmenter.width=4"],
     "dcgan": ["generator.ngf=4", "generator.floor=8", "method.ndf=4"],
