@@ -16,7 +16,7 @@ from .evidence import Evidence, Moments, Score
 from .files import atomic, sha256_of_json
 from .game import Game
 from .layers import Painter
-from .metrics.features import load_extractor, moments_of
+from .metrics.features import Extractor, load_extractor, moments_of, probabilities_of
 from .metrics.intervals import interval
 from .metrics.trivial import trivial_masks
 from .progress import Reporter
@@ -136,9 +136,13 @@ def gather(
 
     weights: dict[str, str] = {}
 
-    def moments(extractor: str) -> tuple[Moments, Moments]:
+    def load(extractor: str) -> Extractor:
         network = load_extractor(extractor, device=runtime.device)
         weights[extractor] = network.weights_hash
+        return network
+
+    def moments(extractor: str) -> tuple[Moments, Moments]:
+        network = load(extractor)
         reals = splits["train"]
         key = sha256_of_json([reals.fingerprint, network.name, network.weights_hash, "float64"])[:16]
         path = cache / f"{key}.npz"
@@ -155,6 +159,7 @@ def gather(
         sample_alphas=samples.get("alphas"),
         layer_difference=samples.get("difference"),
         moments=moments,
+        probabilities=lambda extractor: probabilities_of(samples["images"], load(extractor)),
         weights=weights,
         aggregation=config.aggregation,
         why=missing,

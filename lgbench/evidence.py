@@ -50,7 +50,8 @@ class Evidence:
         sample_alphas: opacity of their foregrounds together, (M, H, W) uint8, 255 for opaque.
         layer_difference: mean |foreground - background| of each sample, (M,), images in [-1, 1].
         moments: extractor name -> (moments of the real images, moments of the samples); raises `NotAvailable`.
-        weights: SHA-256 of the weights of each extractor whose moments were asked for.
+        probabilities: extractor name -> class probabilities of the samples, (M, classes); raises `NotAvailable`.
+        weights: SHA-256 of the weights of each extractor that was asked for something.
         aggregation: "per_image" or "pooled": which of the two a mask metric's `value` is; both are in its details.
         why: part -> the reason for which it is missing.
     """
@@ -64,6 +65,7 @@ class Evidence:
     sample_alphas: np.ndarray | None = None
     layer_difference: np.ndarray | None = None
     moments: Callable[[str], tuple[Moments, Moments]] | None = None
+    probabilities: Callable[[str], np.ndarray] | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
     aggregation: str = "per_image"
     why: Mapping[str, str] = field(default_factory=dict)

@@ -48,6 +48,7 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     assert values["fid-random"]["value"] > 0
     assert len(values["fid-random"]["protocol"]["weights"]) == 64
     assert "weights" in values["fid"]["not_available"]
+    assert values["is"] == values["fid"]  # the same weights are missing
     assert values["nmi"] == {"not_available": "no code network that clusters images"}
     assert set(record["baselines"]) == {"empty", "full", "centre-ellipse", "otsu", "two-means"}
     assert record["baselines"]["otsu"]["iou"] > 0.99  # white squares on dark noise

@@ -107,7 +107,7 @@ FAST = {
     "segmentation.batch": 4,
     "segmenter.width": 4,
     "evaluation.samples": 300,
-    "evaluation.metrics": "iou,fid-random,fid,coverage,nmi",
+    "evaluation.metrics": "iou,fid-random,fid,is,coverage,nmi",
 }
 METHOD = Method(
     name="toy",

@@ -28,7 +28,15 @@ from lgbench.evidence import Moments
 
 from .frechet import MomentStream
 
-__all__ = ["EXTRACTORS", "VARIABLES", "Extractor", "extractor_available", "load_extractor", "moments_of"]
+__all__ = [
+    "EXTRACTORS",
+    "VARIABLES",
+    "Extractor",
+    "extractor_available",
+    "load_extractor",
+    "moments_of",
+    "probabilities_of",
+]
 
 EXTRACTORS = ("inception", "squeezenet", "random")
 VARIABLES = {"inception": "LGBENCH_INCEPTION", "squeezenet": "LGBENCH_SQUEEZENET"}
@@ -45,6 +53,7 @@ class Extractor:
         weights_hash: SHA-256 of the weights, hex: of their file, or of the tensors where there is none.
         network: (N, 3, H, W) uint8 -> (N, D).
         device: where the network is.
+        logits: (N, 3, H, W) uint8 -> (N, classes) where the network classifies, None where it does not.
     """
 
     name: str
@@ -52,6 +61,7 @@ class Extractor:
     weights_hash: str
     network: Callable[[Tensor], Tensor]
     device: torch.device
+    logits: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features of images, (N, D) float32 on the extractor's device, in full precision whatever surrounds the call.
@@ -59,10 +69,26 @@ class Extractor:
         Args:
             images: (N, 3, H, W) uint8, on any device.
         """
+        return self._apply(self.network, images)
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Class probabilities of images, (N, classes) float32, as features are computed.
+
+        Args:
+            images: (N, 3, H, W) uint8, on any device.
+
+        Raises:
+            NotAvailable: the network does not classify.
+        """
+        if self.logits is None:
+            raise NotAvailable(f"the extractor {self.name!r} has no classes; 'inception' has")
+        return self._apply(self.logits, images).softmax(dim=1)
+
+    def _apply(self, network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"Images must be (N, 3, H, W) uint8, not {tuple(images.shape)} {images.dtype}.")
         with torch.inference_mode(), _full_precision(self.device):
-            return self.network(images.to(self.device)).float()
+            return network(images.to(self.device)).float()
 
 
 def load_extractor(name: str, weights: Path | None = None, device: str | torch.device = "cpu") -> Extractor:
@@ -104,7 +130,9 @@ def load_extractor(name: str, weights: Path | None = None, device: str | torch.d
             f"Fetch the file again, or set {VARIABLES[name]} to another one."
         ) from error
     network = network.to(place).eval().requires_grad_(False)
-    return Extractor(name, 2048 if name == "inception" else 512, digest, network, place)
+    if isinstance(network, InceptionFeatures):
+        return Extractor(name, 2048, digest, network, place, network.logits)
+    return Extractor(name, 512, digest, network, place)
 
 
 def extractor_available(name: str, weights: Path | None = None) -> bool:
@@ -136,6 +164,24 @@ def moments_of(images: np.ndarray, extractor: Extractor, batch: int = 100) -> Mo
         part = torch.from_numpy(np.array(images[start : start + batch]))
         stream.update(extractor(part).cpu().numpy())
     return stream.moments()
+
+
+def probabilities_of(images: np.ndarray, extractor: Extractor, batch: int = 100) -> np.ndarray:
+    """Class probabilities of images, (N, classes) float32.
+
+    Args:
+        images: (N, 3, H, W) uint8; may be a memory map, of which one batch at a time is read.
+        extractor: classifies them.
+        batch: images at a time; the result depends on it by rounding only.
+
+    Raises:
+        NotAvailable: no images, or the extractor's network does not classify.
+    """
+    if not len(images):
+        raise NotAvailable("no images")
+    starts = range(0, len(images), batch)
+    parts = (torch.from_numpy(np.array(images[start : start + batch])) for start in starts)
+    return np.concatenate([extractor.probabilities(part).cpu().numpy() for part in parts])
 
 
 class RandomFeatures(nn.Module):
@@ -202,6 +248,8 @@ class SqueezeNetFeatures(nn.Module):
 class InceptionFeatures(nn.Module):
     """torch-fidelity's Inception-v3, from a state that is already loaded."""
 
+    LAYERS = ("2048", "logits_unbiased")  # the Inception score was defined without the last layer's bias
+
     def __init__(self, state: dict[str, Tensor]) -> None:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
@@ -210,11 +258,17 @@ class InceptionFeatures(nn.Module):
         safe = io.BytesIO()
         torch.save(state, safe)
         safe.seek(0)
-        self.network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=safe)
+        self.network = FeatureExtractorInceptionV3(
+            "inception-v3-compat", list(self.LAYERS), feature_extractor_weights_path=safe
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 -> (N, 2048)."""
         return self.network(images)[0]
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 -> (N, 1008): the TensorFlow network has 1,000 classes and eight unused outputs."""
+        return self.network(images)[1]
 
 
 def _squeezenet(state: dict[str, Tensor]) -> nn.Module:

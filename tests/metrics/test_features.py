@@ -12,7 +12,7 @@ import torch
 from torch.testing import assert_close
 
 from lgbench.errors import BadData, NotAvailable, UnknownName
-from lgbench.metrics.features import extractor_available, load_extractor, moments_of
+from lgbench.metrics.features import extractor_available, load_extractor, moments_of, probabilities_of
 from lgbench.metrics.frechet import frechet_distance
 
 SHARED = Path(os.environ.get("LGBENCH_SHARED", Path(__file__).parents[2].parent / "shared"))
@@ -160,7 +160,9 @@ def test_inception_is_the_network_of_torch_fidelity(monkeypatch, tmp_path):
         torch.save({}, empty)
         empty.seek(0)
         torch.manual_seed(0)
-        reference = FeatureExtractorInceptionV3("reference", ["2048"], feature_extractor_weights_path=empty)
+        reference = FeatureExtractorInceptionV3(
+            "reference", ["2048", "logits_unbiased"], feature_extractor_weights_path=empty
+        )
     path = tmp_path / "inception.pth"
     torch.save(reference.state_dict(), path)
     monkeypatch.setenv("LGBENCH_INCEPTION", str(path))
@@ -170,7 +172,14 @@ def test_inception_is_the_network_of_torch_fidelity(monkeypatch, tmp_path):
     assert extractor.dim == 2048
     assert extractor.weights_hash == hashlib.sha256(path.read_bytes()).hexdigest()
     images = torch.from_numpy(blobs(2))
-    assert_close(extractor(images), reference(images)[0])
+    features, logits = reference(images)
+    assert_close(extractor(images), features)
+    assert_close(torch.from_numpy(probabilities_of(images.numpy(), extractor, batch=1)), logits.softmax(dim=1))
+
+
+def test_a_network_without_classes_gives_no_probabilities():
+    with pytest.raises(NotAvailable, match="no classes"):
+        probabilities_of(blobs(2), load_extractor("random"))
 
 
 @pytest.mark.skipif(not SQUEEZENET.exists(), reason="the SqueezeNet weights are not in the shared folder")

@@ -22,7 +22,10 @@ def evidence(**changes) -> Evidence:
     instances[:, 2:8, 2:8], instances[:, 9:14, 6:15] = 1, 2
     labels = random.integers(3, size=10)
     moments = Moments(np.zeros(4), np.eye(4), 100), Moments(np.full(4, 0.5), np.eye(4), 80)
+    probabilities = random.dirichlet(np.full(5, 0.2), size=20)
     parts = {
+        "samples": random.integers(256, size=(20, 3, 16, 16), dtype=np.uint8),
+        "probabilities": lambda extractor: probabilities,
         "predicted_masks": (instances > 0) ^ (random.random(instances.shape) < 0.1),
         "true_masks": instances > 0,
         "instances": instances,
@@ -42,7 +45,7 @@ def test_listing_metrics_imports_nothing_heavy():
 
 
 def test_the_names_are_those_that_boards_use():
-    expected = "fid fid-squeezenet fid-random iou dice acc miou ari ari-fg msc nmi cluster-acc coverage binarity"
+    expected = "fid fid-squeezenet fid-random is iou dice acc miou ari ari-fg msc nmi cluster-acc coverage binarity"
     assert list(METRICS) == [*expected.split(), "layer-difference"]
     down, undirected = {"fid", "fid-squeezenet", "fid-random"}, {"coverage", "binarity", "layer-difference"}
     for name, metric in METRICS.items():
@@ -119,8 +122,16 @@ def test_an_extractor_that_is_not_here_makes_the_metric_not_available():
     def moments(extractor):
         raise NotAvailable(f"set LGBENCH_{extractor.upper()}")
 
-    with pytest.raises(NotAvailable, match="LGBENCH_INCEPTION"):
-        METRICS["fid"].compute(evidence(moments=moments))
+    for name in ("fid", "is"):
+        with pytest.raises(NotAvailable, match="LGBENCH_INCEPTION"):
+            METRICS[name].compute(evidence(moments=moments, probabilities=moments))
+
+
+def test_the_inception_score_keeps_its_spread_over_splits():
+    score = METRICS["is"].compute(evidence())
+    assert 1 < score.value < 5
+    assert score.details["std"] > 0
+    assert score.details["splits"] == 10
 
 
 def test_companions_stand_beside_their_metrics():
