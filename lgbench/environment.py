@@ -68,15 +68,16 @@ def device_name(device: torch.device) -> str:
 
 
 def code_state() -> dict[str, Any]:
-    """Version, and where lgbench runs from a git checkout its commit and a hash of what is not committed."""
+    """Version, the git checkout's commit where there is one, and a hash of sources that differ from it."""
     folder = Path(__file__).parent.parent
     commit = _git(folder, "rev-parse", "HEAD") if (folder / ".git").exists() else None
-    changes = _git(folder, "diff", "HEAD", "--", "lgbench", "plugins") if commit else None
+    changes = _git(folder, "status", "--porcelain", "--", "lgbench", "plugins") if commit else ""
+    dirty = changes != ""  # None: git could not tell
     return {
         "version": __version__,
         "commit": commit,
-        "dirty": bool(changes),
-        "dirty_hash": hashlib.sha256(changes.encode()).hexdigest() if changes else None,
+        "dirty": dirty,
+        "dirty_hash": _module_hash("lgbench") if dirty else None,
     }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .data import Split
-from .errors import NotAvailable
+from .errors import LgbenchError, NotAvailable
 from .evidence import Evidence, Moments, Score
 from .files import atomic, sha256_of_json
 from .game import Game
@@ -25,9 +28,9 @@ from .records import Metric
 from .results import protocol_id
 from .runtime import Runtime
 
-__all__ = ["baselines", "gather", "paint_samples", "predict_masks", "score"]
+__all__ = ["baselines", "gather", "paint_samples", "predict_clusters", "predict_masks", "score"]
 
-MASK_METRICS = ("iou", "dice", "acc", "miou", "ari", "msc")
+log = logging.getLogger(__name__)
 
 
 @torch.no_grad()
@@ -54,13 +57,14 @@ def paint_samples(
         with np.load(path) as stored:
             return dict(stored)
     assert isinstance(painter, nn.Module)
+    buffers = {name: buffer.clone() for name, buffer in painter.named_buffers()}
     painter.train(config.sample_bn == "batch")
     before = torch.get_rng_state()
     torch.manual_seed(seed + 2)
     parts: dict[str, list[np.ndarray]] = {"images": [], "alphas": [], "difference": []}
     reporter.stage("sample", config.samples)
     for start in range(0, config.samples, config.batch):
-        n = min(config.batch, config.samples - start)
+        n = max(min(config.batch, config.samples - start), 2)  # batch statistics of one image are none
         given = runtime.images(torch.from_numpy(reals.rgb(np.arange(start, start + n) % len(reals))))
         with runtime.autocast():
             layers = painter(painter.codes(n, given))
@@ -69,10 +73,12 @@ def paint_samples(
             parts["alphas"].append(_uint8(layers.alpha.float()[:, 0]))
             distance = (layers.foregrounds - layers.background[:, None]).abs().mean(dim=(1, 2, 3, 4))
             parts["difference"].append(distance.float().cpu().numpy())
-        reporter.advance(start + n)
+        reporter.advance(min(start + n, config.samples))
     painter.eval()
+    for name, buffer in painter.named_buffers():
+        buffer.copy_(buffers[name])
     torch.set_rng_state(before)
-    samples = {name: np.concatenate(chunks) for name, chunks in parts.items() if chunks}
+    samples = {name: np.concatenate(chunks)[: config.samples] for name, chunks in parts.items() if chunks}
     with atomic(path) as file:
         np.savez(file, **samples)  # pyright: ignore[reportArgumentType]
     return samples
@@ -108,9 +114,24 @@ def predict_masks(
     return predicted
 
 
+@torch.no_grad()
+def predict_clusters(game: Game, config: EvaluationConfig, split: Split, runtime: Runtime) -> np.ndarray:
+    """The cluster, (N,) int, that a game's code network gives each image of a split."""
+    assert game.cluster is not None
+    for network in game.networks.values():
+        network.eval()
+    found = []
+    for start in range(0, len(split), config.batch):
+        index = np.arange(start, min(start + config.batch, len(split)))
+        with runtime.autocast():
+            found.append(game.cluster(runtime.images(torch.from_numpy(split.rgb(index)))).argmax(dim=1).cpu().numpy())
+    return np.concatenate(found)
+
+
 def gather(
     samples: Mapping[str, np.ndarray],
     predicted: np.ndarray | None,
+    clusters: np.ndarray | None,
     splits: Mapping[str, Split],
     config: EvaluationConfig,
     runtime: Runtime,
@@ -155,6 +176,7 @@ def gather(
         true_masks=test.masks[:] > 127 if test.masks is not None else None,
         instances=test.instances[:] if test.instances is not None else None,
         labels=test.labels[:] if test.labels is not None else None,
+        clusters=clusters,
         samples=samples["images"],
         sample_alphas=samples.get("alphas"),
         layer_difference=samples.get("difference"),
@@ -176,7 +198,7 @@ def score(metrics: Iterable[Metric], evidence: Evidence, protocol: Mapping[str, 
     for metric in metrics:
         try:
             evidence.require(metric.needs)
-            values[metric.name] = _value(metric, metric.compute(evidence), evidence, protocol)
+            values[metric.name] = _value(metric, _compute(metric, evidence), evidence, protocol)
         except NotAvailable as error:
             values[metric.name] = {"not_available": str(error)}
     return values
@@ -194,24 +216,40 @@ def baselines(test: Split, metrics: Mapping[str, Metric], config: EvaluationConf
             instances=test.instances[:] if test.instances is not None else None,
             aggregation=config.aggregation,
         )
-        scores[name] = {m: metrics[m].compute(evidence).value for m in MASK_METRICS if m in metrics}
+        scores[name] = {}
+        for metric in metrics.values():
+            if "predicted_masks" in metric.needs:
+                with contextlib.suppress(NotAvailable):
+                    scores[name][metric.name] = _compute(metric, evidence).value
     return scores
 
 
+def _compute(metric: Metric, evidence: Evidence) -> Score:
+    try:
+        return metric.compute(evidence)
+    except LgbenchError:
+        raise
+    except Exception as error:  # one plugin's bug must not cost the record of a day's training
+        log.exception("the metric %s failed", metric.name)
+        raise NotAvailable(f"the metric failed: {type(error).__name__}: {error}") from error
+
+
 def _value(metric: Metric, result: Score, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
-    on_masks = "predicted_masks" in metric.needs
-    on_samples = bool(metric.needs & {"moments", "samples", "sample_alphas", "layer_difference"})
-    assert evidence.samples is not None
-    count = (
-        len(evidence.predicted_masks) if on_masks and evidence.predicted_masks is not None else len(evidence.samples)
-    )
+    numbers = [result.value, *result.details.values()]
+    if not all(map(math.isfinite, numbers)):
+        raise NotAvailable(f"not a finite number ({result.value}): the generator has diverged")
+    on_masks, on_clusters = "predicted_masks" in metric.needs, "clusters" in metric.needs
+    on_samples = not on_masks and not on_clusters
+    read = evidence.predicted_masks if on_masks else evidence.clusters if on_clusters else evidence.samples
+    assert read is not None
     protocol = {
         **shared,
         "split": "train" if "moments" in metric.needs else shared["split"] if not on_samples else None,
         "polarity": "committed" if on_masks else None,
         "aggregation": shared["aggregation"] if on_masks else None,
         "threshold": shared["threshold"] if on_masks else None,
-        "samples": count if on_samples else None,
+        "samples": len(read) if on_samples else None,
+        "sampling": shared.get("sampling") if on_samples else None,
         "extractor": metric.extractor or None,
         "weights": evidence.weights.get(metric.extractor),
         "metric": metric.name,
@@ -223,7 +261,7 @@ def _value(metric: Metric, result: Score, evidence: Evidence, shared: Mapping[st
     return {
         "value": float(result.value),
         "details": {name: float(value) for name, value in result.details.items()},
-        "n": count,
+        "n": len(read),
         "interval": spread,
         "protocol": protocol,
         "protocol_id": protocol_id(protocol),

@@ -14,7 +14,37 @@ from typing import Any, BinaryIO
 
 from .errors import RunBusy, RunFailed
 
-__all__ = ["atomic", "canonical_json", "exclusive", "read_json", "sha256_of_file", "sha256_of_json", "write_json"]
+__all__ = [
+    "atomic",
+    "canonical_json",
+    "exclusive",
+    "read_json",
+    "sha256_of_file",
+    "sha256_of_json",
+    "sweep_parts",
+    "write_json",
+    "writing",
+]
+
+PART = ".part"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say what to do where `path` cannot be written.
+
+    Raises:
+        RunFailed: the disk is full or the folder cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+            raise RunFailed(
+                f"Cannot write {path}: {error.strerror}. What was there before is untouched; "
+                "make room (or choose another folder) and run the same command again to resume."
+            ) from error
+        raise
 
 
 @contextmanager
@@ -24,9 +54,9 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     Raises:
         RunFailed: the disk is full or the folder cannot be written; nothing is left behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=PART, delete=False) as file:
             temporary = Path(file.name)
             try:
                 yield file  # pyright: ignore[reportReturnType]
@@ -37,13 +67,12 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
                 raise
         temporary.chmod(0o644)
         temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
-            raise RunFailed(
-                f"Cannot write {path}: {error.strerror}. What was there before is untouched; "
-                "make room (or choose another folder) and run the same command again to resume."
-            ) from error
-        raise
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove what processes that were killed while writing have left below `folder`; the caller holds it alone."""
+    for part in folder.rglob(f".*{PART}"):
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

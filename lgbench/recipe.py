@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
@@ -30,6 +32,8 @@ __all__ = [
 
 PRESETS = ("smoke", "small", "paper")
 
+Count = Annotated[int, Ge(1)]
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
@@ -44,17 +48,17 @@ class TrainingConfig:
         checkpoint_seconds: time between checkpoints.
     """
 
-    steps: int = 60_000
-    batch: int = 64
+    steps: Count = 60_000
+    batch: Annotated[int, Ge(2)] = 64
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     channels_last: bool = True
     compile: bool = False
-    ema: float = 0.999
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.999
     flip: bool = True
-    category: int = -1
-    log_every: int = 50
-    grid_every: int = 500
-    checkpoint_seconds: float = 60.0
+    category: Annotated[int, Ge(-1)] = -1
+    log_every: Count = 50
+    grid_every: Annotated[int, Ge(0)] = 500
+    checkpoint_seconds: Annotated[float, Ge(0)] = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,9 @@ class SegmentationConfig:
     """How a segmenter is trained. name: "auto" is the method's own choice, "none" leaves the stage out."""
 
     name: str = "auto"
-    steps: int = 20_000
-    batch: int = 64
-    ema: float = 0.0
+    steps: Count = 20_000
+    batch: Annotated[int, Ge(2)] = 64
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     flip: bool = True
 
 
@@ -81,13 +85,13 @@ class EvaluationConfig:
         sample_bn: batch norm by its running statistics, or by those of each batch.
     """
 
-    samples: int = 10_000
-    split: str = "test"
-    threshold: float = 0.5
+    samples: Annotated[int, Ge(2)] = 10_000
+    split: Literal["train", "val", "test"] = "test"
+    threshold: Annotated[float, Gt(0), Le(1)] = 0.5
     aggregation: Literal["per_image", "pooled"] = "per_image"
     metrics: str = ""
     sample_bn: Literal["eval", "batch"] = "eval"
-    batch: int = 100
+    batch: Count = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +212,8 @@ def resolve(
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
     segmenter_config = None
     if segmenter is not None:
-        own = segmenter.name == method.segmenter
-        segmenter_config = _fill(segmenter.config, "segmenter", settings if own else given)
-    _no_strangers(settings)
+        segmenter_config = _fill(segmenter.config, "segmenter", _fitting(segmenter, settings, given))
+    _all_read(given, segmenter, weights, without)
     return Recipe(
         method=method,
         generator=generator,
@@ -324,11 +327,30 @@ def _typed(kind: type, value: object, where: str) -> Any:
 TABLES = ("method", "generator", "data", "training", "segmentation", "segmenter", "evaluation")
 
 
-def _no_strangers(settings: Mapping[str, object]) -> None:
-    for name in settings:
-        table = name.partition(".")[0]
-        if name != "resolution" and table not in (*TABLES, "regularizers"):
-            raise BadRecipe(f"There is no setting {name!r}. {did_you_mean(table, TABLES, f'Tables are {TABLES}.')}")
+def _fitting(segmenter: Segmenter, settings: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
+    """The settings without what a preset says to another segmenter and this one does not know."""
+    known = {f"segmenter.{field.name}" for field in dataclasses.fields(segmenter.config)}
+    return {name: value for name, value in settings.items() if name in known or name in given}
+
+
+def _all_read(
+    given: Mapping[str, object], segmenter: Segmenter | None, weights: Mapping[str, float], without: Sequence[str]
+) -> None:
+    """Refuse a setting of the user's that nobody would read: an experiment that silently was another."""
+    for name in given:
+        table, _, key = name.rpartition(".")
+        regularizer = table.removeprefix("regularizers.")
+        if name == "resolution" or (table in TABLES and (table != "segmenter" or segmenter)):
+            continue
+        if table.startswith("regularizers.") and (key == "weight" or regularizer in weights):
+            continue
+        if table.startswith("regularizers."):
+            why = "it was left out" if regularizer in without else f"add --with {regularizer}"
+            raise BadRecipe(f"{name} has no effect: {regularizer} is not switched on; {why}.")
+        if table == "segmenter":
+            raise BadRecipe(f"{name} has no effect: this run has no segmenter.")
+        near = did_you_mean(table or name, TABLES, f"Tables are {', '.join(TABLES)}, regularizers.NAME.")
+        raise BadRecipe(f"There is no setting {name!r}. {near}")
 
 
 def _resolution(value: object) -> int:

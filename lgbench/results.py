@@ -53,8 +53,11 @@ class BadRecord(LgbenchError):
 
 
 def protocol_id(protocol: dict[str, Any]) -> str:
-    """First 12 hex digits of the hash of a protocol; numbers with different ids never meet on a board."""
-    return sha256_of_json(protocol)[:12]
+    """First 12 hex digits of the hash of a protocol; numbers with different ids never meet on a board.
+
+    `sampling` counts only where it is said, so that the ids of numbers sampled the ordinary way stay what they are.
+    """
+    return sha256_of_json({k: v for k, v in protocol.items() if k != "sampling" or v is not None})[:12]
 
 
 def record_id(record: dict[str, Any]) -> str:
@@ -79,7 +82,10 @@ class _Part(BaseModel):
 
 
 class Protocol(_Part):
-    """How a number was measured; None where a field does not apply to its metric."""
+    """How a number was measured; None where a field does not apply to its metric.
+
+    `sampling` is None where the generator painted with its running statistics, one image independent of another.
+    """
 
     dataset: str | None
     dataset_config: JsonValue
@@ -95,6 +101,7 @@ class Protocol(_Part):
     weights: str | None
     metric: str
     metric_version: int
+    sampling: str | None = None
 
 
 class Measured(_Part):

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from . import environment, evaluation
 from .data import DataHome, Split, open_dataset
 from .errors import BadRecipe
-from .files import exclusive, sha256_of_file, write_json
+from .files import exclusive, read_json, sha256_of_file, sweep_parts, write_json
 from .game import Game
 from .nn import count_parameters
 from .plugins import PluginInfo
@@ -47,13 +46,16 @@ def build_game(recipe: Recipe, world: World) -> tuple[Game, list]:
     torch.manual_seed(recipe.seed)
     painter = recipe.generator.build(recipe.generator_config, world)
     game = recipe.method.build(recipe.method_config, painter, world)
+    needy = [c.record.name for c in recipe.regularizers if "layers" in c.record.needs]
+    if needy and not getattr(painter, "layered", True):
+        raise BadRecipe(f"With these settings {recipe.generator.name} paints no layers, which {needy} need.")
     terms = [(c.record.name, c.weight, c.record.build(c.config, painter, world)) for c in recipe.regularizers]
     return game, terms
 
 
-def build_segmenter(recipe: Recipe, painter: nn.Module, world: World) -> Game | None:
+def build_segmenter(recipe: Recipe, painter: Any, world: World) -> Game | None:
     """The game of the segmentation stage, or None where the method has none."""
-    if recipe.segmenter is None:
+    if recipe.segmenter is None or not getattr(painter, "layered", True):
         return None
     torch.manual_seed(recipe.seed + 1)
     return recipe.segmenter.build(recipe.segmenter_config, painter, world)
@@ -86,20 +88,28 @@ def run(
     with exclusive(folder, "this run"):
         record = folder / "record.json"
         if record.exists():
-            reporter.note(f"done before: {record}")
+            reporter.note(f"done before: {record} (delete it to score again; what is trained stays)")
             return record
-        started = time.monotonic()
+        sweep_parts(folder)
         write_json(folder / "recipe.json", recipe.as_dict())
-        splits = open_dataset(recipe.dataset, recipe.data_config, recipe.resolution, home, _preparing(reporter))
         runtime = runtime_of(recipe, device)
         runtime.set_up()
+        described = environment.describe(runtime, plugins)
+        sessions = _sessions(folder, described)
+        splits = _open(recipe, home, reporter)
         world = world_of(recipe, len(splits["train"].classes))
-        game, fitted = _train(recipe, world, splits, runtime, folder, reporter)
+        game, terms = build_game(recipe, world)
+        build_segmenter(recipe, game.painter, world)  # what cannot be built is better known before than after training
+        fitted = _train(recipe, game, terms, splits, runtime, folder, reporter)
         segmenter, taught = _segment(recipe, game, world, splits, runtime, folder, reporter)
+        began = time.monotonic()
         values, floor, found = _evaluate(recipe, game, segmenter, splits, runtime, home, metrics, folder, reporter)
         if fitted.status == "diverged":
             found = []  # flags of collapse say nothing about a generator that is not a number
-        spent = time.monotonic() - started
+        flagged = {*fitted.flags, *(taught.flags if taught else ()), *found}
+        if sessions > 1:
+            flagged.add("mixed_environment")
+        trained = fitted.seconds + (taught.seconds if taught else 0.0)  # over all the parts of a resumed run
         facts = {
             "schema": 1,
             "method": recipe.method.name,
@@ -107,22 +117,45 @@ def run(
             "preset": recipe.preset,
             "seed": recipe.seed,
             "resolution": recipe.resolution,
-            "status": fitted.status,
+            "status": "diverged" if "diverged" in flagged else "done",
             "selected_by": "ema-last" if recipe.training.ema else "last",
             "recipe": recipe.as_dict(),
             "recipe_hash": recipe.hash,
-            **environment.describe(runtime, plugins),
+            **described,
             "data": _data_facts(splits),
-            "training": _training_facts(recipe, game, fitted, [*fitted.flags, *found]),
+            "training": _training_facts(recipe, game, fitted, sorted(flagged)),
             "segmentation": _segmentation_facts(recipe, segmenter, taught),
             "values": values,
             "baselines": floor,
             "artefacts": _artefacts(folder),
-            "wall_s": round(spent, 1),
-            "device_hours": round((fitted.seconds + (taught.seconds if taught else 0)) / 3600, 4),
+            "wall_s": round(trained + time.monotonic() - began, 1),
+            "device_hours": round(trained / 3600, 4),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
         return write_record(folder, facts)
+
+
+def _sessions(folder: Path, described: dict[str, Any]) -> int:
+    """In how many different environments this run has been at work; the record tells the last one."""
+    path = folder / "sessions.json"
+    before = read_json(path) if path.exists() else []
+    if described not in before:
+        write_json(path, [*before, described])
+    return len(before) + (described not in before)
+
+
+def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
+    """The data set's splits, with the training images narrowed to one class where the recipe says so.
+
+    Raises:
+        BadRecipe: there is no such split.
+    """
+    splits = open_dataset(recipe.dataset, recipe.data_config, recipe.resolution, home, _preparing(reporter))
+    if recipe.evaluation.split not in splits:
+        raise BadRecipe(f"{recipe.dataset.name} has no split {recipe.evaluation.split!r}; it has {sorted(splits)}.")
+    if recipe.training.category >= 0:
+        splits["train"] = splits["train"].only(recipe.training.category)
+    return splits
 
 
 def _preparing(reporter: Reporter) -> Callable[[str, int, int], None]:
@@ -140,18 +173,22 @@ def _preparing(reporter: Reporter) -> Callable[[str, int, int], None]:
 
 
 def _train(
-    recipe: Recipe, world: World, splits: Mapping[str, Split], runtime: Runtime, folder: Path, reporter: Reporter
-) -> tuple[Game, Fitted]:
-    game, terms = build_game(recipe, world)
-    t, train = recipe.training, splits["train"]
-    if t.category >= 0:
-        train = train.only(t.category)
+    recipe: Recipe,
+    game: Game,
+    terms: list,
+    splits: Mapping[str, Split],
+    runtime: Runtime,
+    folder: Path,
+    reporter: Reporter,
+) -> Fitted:
+    torch.manual_seed(recipe.seed)
+    t = recipe.training
     schedule = Schedule(t.steps, t.batch, t.ema, t.flip, t.log_every, t.grid_every, t.checkpoint_seconds, recipe.seed)
-    fitted = fit(game, terms, train.images, schedule, runtime, folder / "train", reporter, "train")
+    fitted = fit(game, terms, splits["train"].images, schedule, runtime, folder / "train", reporter, "train")
     painter = game.networks[game.result]
     load_weights(folder / "train" / f"{game.result}.safetensors", painter)
     runtime.place(painter).eval()
-    return game, fitted
+    return fitted
 
 
 def _segment(
@@ -194,21 +231,27 @@ def _evaluate(
     )
     predicted, why = None, {}
     if segmenter is None:
-        why["predicted_masks"] = "the method paints no masks" if not recipe.generator.layered else "no segmenter"
+        paints = recipe.generator.layered and getattr(game.painter, "layered", True)
+        why["predicted_masks"] = "no segmenter" if paints else "the method paints no masks"
     elif test.masks is None:
         why["predicted_masks"] = "no masks in this data set"
     else:
         predicted = evaluation.predict_masks(segmenter, config, test, runtime, folder / "predictions.npz", reporter)
-    evidence = evaluation.gather(samples, predicted, splits, config, runtime, home.root / "moments", why)
+    clusters = None
+    if game.cluster is not None:
+        clusters = evaluation.predict_clusters(game, config, test, runtime)
+    evidence = evaluation.gather(samples, predicted, clusters, splits, config, runtime, home.root / "moments", why)
+    category = recipe.training.category
     protocol = {
         "dataset": recipe.dataset.name,
-        "dataset_config": asdict(recipe.data_config),
+        "dataset_config": asdict(recipe.data_config) | ({"category": category} if category >= 0 else {}),
         "origin": test.origin,
         "split": config.split,
         "resolution": recipe.resolution,
         "crop": test.crop,
         "aggregation": config.aggregation,
         "threshold": config.threshold,
+        "sampling": f"statistics of batches of {config.batch}" if config.sample_bn == "batch" else None,
     }
     values = evaluation.score(metrics.values(), evidence, protocol)
     found = []

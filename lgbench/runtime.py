@@ -21,6 +21,8 @@ def choose_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise BadRecipe(f"--device {name} is not known: it is auto, cpu, cuda or cuda:N.")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -50,6 +52,9 @@ class Runtime:
         torch.backends.cuda.matmul.allow_tf32 = tf32
         torch.backends.cudnn.allow_tf32 = tf32
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
+        if self.compile:
+            torch._dynamo.reset()  # what earlier runs of this process compiled counts against the limit
+            torch._dynamo.config.recompile_limit = 64  # learning, held and evaluated: three versions a network
 
     def autocast(self) -> AbstractContextManager:
         """bf16 inside, where the precision says so."""
@@ -60,7 +65,7 @@ class Runtime:
         network.to(self.device)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        if self.compile:
+        if self.compile and network._compiled_call_impl is None:
             network.compile()
         return network
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent.parent
 
 SHORT = [
     "training.steps=4",
@@ -133,6 +136,16 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path: Path):
     assert "run the same command again to resume" in said
     assert list(tmp_path.glob("*/train/checkpoint.pt"))
     assert not list(tmp_path.glob("*/record.json"))
+
+
+def test_a_stale_board_fails_the_process(tmp_path: Path):
+    for folder in ("benchmarks", "leaderboards"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    assert lgbench("leaderboard", "check", cwd=tmp_path).returncode == 0
+    (tmp_path / "leaderboards" / "README.md").write_text("edited by hand")
+    stale = lgbench("leaderboard", "check", cwd=tmp_path)
+    assert stale.returncode == 1
+    assert "leaderboard build" in stale.stdout + stale.stderr
 
 
 def test_doctor_and_completion_answer():

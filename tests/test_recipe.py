@@ -67,6 +67,15 @@ def test_with_and_without_compose_regularizers():
         ({"training__precision": "fp8"}, r"training\.precision='fp8' does not fit"),
         ({"segmentation__name": "unet-x"}, "no segmenter named 'unet-x'"),
         ({"resolution": 33}, "power of two"),
+        ({"training__steps": -3}, r"training\.steps=-3 does not fit"),
+        ({"training__ema": 2}, r"training\.ema=2 does not fit"),
+        ({"training__log_every": 0}, r"training\.log_every=0 does not fit"),
+        ({"evaluation__split": "vall"}, r"evaluation\.split='vall' does not fit"),
+        ({"training": 5}, "no setting 'training'"),
+        ({"training__a__b": 1}, r"no setting 'training\.a\.b'"),
+        ({"regularizers__binarisation__form": "min"}, "binarisation is not switched on"),
+        ({"regularizers__binarization__form": "min"}, "add --with binarization"),
+        ({"segmentation__name": "none", "segmenter__width": 8}, "this run has no segmenter"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_with_what_to_do(settings, message):
@@ -93,11 +102,11 @@ def test_a_setting_needs_an_equals_sign():
         parse_setting("training.steps")
 
 
-def test_another_segmenter_does_not_inherit_the_presets_of_the_default_one():
+def test_another_segmenter_takes_of_the_presets_what_it_knows():
     resolved = recipe("dscomgan", segmentation__name="unet-s")
     assert resolved.segmenter is not None
     assert resolved.segmenter.name == "unet-s"
-    assert resolved.segmenter_config.width == 64
+    assert resolved.segmenter_config.width == 16  # the smoke preset's; its dm_width is not for a plain U-Net
 
 
 def test_the_hash_names_everything_that_determines_a_run():

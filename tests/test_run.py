@@ -107,22 +107,73 @@ def test_a_method_without_masks_has_no_mask_scores_and_says_why(tmp_path: Path):
 def test_a_diverged_run_is_recorded_as_such(tmp_path: Path, monkeypatch):
     import lgbench.training.loop as module
 
-    real, calls = module.Player.play, []
+    real = module.Player.play
 
-    def broken(self, number, images, looking):
-        values = real(self, number, images, looking)
-        calls.append(number)
-        return values | {"generator": float("nan")} if number >= 10 and not self.game.frozen else values
+    def poisoned(self, number, images, looking):
+        if number == 10 and not self.game.frozen:
+            next(self.networks["generator"].parameters()).data.fill_(float("nan"))
+        return real(self, number, images, looking)
 
-    monkeypatch.setattr(module.Player, "play", broken)
-    record = carry_out(recipe(), tmp_path / "run")
+    monkeypatch.setattr(module.Player, "play", poisoned)
+    record = carry_out(recipe(evaluation__metrics="iou,layer-difference"), tmp_path / "run")
     assert record["status"] == "diverged"
     assert record["training"]["flags"] == ["diverged"]
+    assert "diverged" in record["values"]["layer-difference"]["not_available"]
+
+
+def test_a_segmenter_that_diverges_makes_the_run_diverged(tmp_path: Path, monkeypatch):
+    import lgbench.training.loop as module
+
+    real = module.Player.play
+
+    def poisoned(self, number, images, looking):
+        values = real(self, number, images, looking)
+        return values | {"segmenter": float("nan")} if self.game.frozen else values
+
+    monkeypatch.setattr(module.Player, "play", poisoned)
+    assert carry_out(recipe(), tmp_path / "run")["status"] == "diverged"
+
+
+def test_a_run_that_changed_environments_says_so(tmp_path: Path, monkeypatch):
+    import lgbench.run as module
+
+    real = module.environment.describe
+    with monkeypatch.context() as patch:
+        patch.setattr(module.evaluation, "score", lambda *args: exec("raise SystemExit"))
+        with pytest.raises(SystemExit):
+            carry_out(recipe(), tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(module.environment, "describe", lambda *a: real(*a) | {"packages": {"torch": "0.1"}})
+        assert carry_out(recipe(), tmp_path / "run")["training"]["flags"] == ["mixed_environment"]
+
+
+def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch):
+    from dataclasses import replace
+
+    broken = replace(registry().metrics["iou"], compute=lambda evidence: 1 / 0)
+    monkeypatch.setitem(registry().metrics, "iou", broken)
+    values = carry_out(recipe(), tmp_path / "run")["values"]
+    assert values["iou"] == {"not_available": "the metric failed: ZeroDivisionError: division by zero"}
+    assert values["fid-random"]["value"] > 0
+
+
+def test_batch_statistics_are_another_protocol_and_leave_the_painter_as_it_was(tmp_path: Path):
+    plain = carry_out(recipe(), tmp_path / "plain")["values"]
+    batch = carry_out(recipe(evaluation__sample_bn="batch"), tmp_path / "batch")["values"]
+    assert plain["fid-random"]["protocol_id"] != batch["fid-random"]["protocol_id"]
+    assert plain["iou"] == batch["iou"]
+
+
+def test_a_split_that_is_not_there_is_refused_before_training(tmp_path: Path):
+    with pytest.raises(BadRecipe, match="has no split 'val'"):
+        carry_out(recipe(evaluation__split="val"), tmp_path / "run")
+    assert not (tmp_path / "run" / "train").exists()
 
 
 def test_a_category_narrows_the_training_images(tmp_path: Path):
     record = carry_out(recipe(training__category=1), tmp_path / "run")
-    assert record["recipe"]["training"]["category"] == 1
+    assert record["data"]["counts"]["train"] == 16
+    assert record["values"]["fid-random"]["protocol"]["dataset_config"]["category"] == 1
 
 
 def test_unknown_metrics_are_refused():

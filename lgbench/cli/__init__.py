@@ -64,7 +64,7 @@ def group() -> None:
 def main() -> NoReturn:
     """Entry point. What a user can cause is shown without a traceback; an interrupted run says how to go on."""
     try:
-        group(prog_name="lgbench", standalone_mode=False)
+        code = group(prog_name="lgbench", standalone_mode=False)  # `context.exit(1)` comes back as a value
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
@@ -76,4 +76,4 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         click.secho("\nInterrupted. Nothing is lost: run the same command again to resume.", fg="yellow", err=True)
         sys.exit(130)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

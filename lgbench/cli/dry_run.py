@@ -31,7 +31,7 @@ def show(recipe: Recipe, device: str) -> None:
     console.print_json(json.dumps(recipe.as_dict()))
     runtime = runtime_of(recipe, choose_device(device))
     runtime.set_up()
-    world = world_of(recipe, classes=getattr(recipe.generator_config, "n_codes", 0) or 10)
+    world = world_of(recipe, classes=0)  # unopened, a data set's classes are unknown; codes take their default number
     game, terms = build_game(recipe, world)
     painter = game.networks[game.result]
     stages = [("train", game, terms, recipe.training.steps, recipe.training.batch)]
@@ -64,7 +64,7 @@ def _seconds_per_step(game: Game, terms: list, batch: int, side: int, runtime: R
         start = time.monotonic()
         player.play(number, stream(number), looking=False)
         if runtime.device.type == "cuda":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(runtime.device)
         spent.append(time.monotonic() - start)
         if number and time.monotonic() - began > PATIENCE:
             break

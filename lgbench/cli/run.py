@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from lgbench.errors import BadRecipe
+from lgbench.errors import BadRecipe, LgbenchError, RunFailed
 from lgbench.recipe import PRESETS, Recipe, parse_setting, parse_with, resolve
 
 if TYPE_CHECKING:
@@ -110,20 +110,31 @@ def sweep(
     runs: Path,
 ) -> None:
     """Run every method, preset and seed of BENCHMARK, say benchmarks/flora-32.toml; what is done is skipped."""
-    grid = tomllib.loads(benchmark.read_text())
+    try:
+        grid = tomllib.loads(benchmark.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise BadRecipe(f"{benchmark} is not a TOML file: {error}.") from None
     missing = [key for key in ("dataset", "methods", "presets", "seeds") if key not in grid]
     if missing:
         raise BadRecipe(f"{benchmark} does not say {missing}: a benchmark names a dataset, methods, presets and seeds.")
     home = _home()
     config = {f"data.{name}": value for name, value in grid.get("dataset_config", {}).items()}
+    config |= {f"evaluation.{name}": grid[name] for name in ("split", "aggregation") if name in grid}
     recipes = [
         look_up(method, grid["dataset"], home, preset, seed, grid.get("resolution"), config, ())
         for method in only_methods or grid["methods"]
         for preset in only_presets or grid["presets"]
         for seed in only_seeds or grid["seeds"]
     ]
+    failed = []
     for recipe in recipes:
-        carry_out(recipe, home, device, runs)
+        try:
+            carry_out(recipe, home, device, runs)
+        except LgbenchError as error:  # the others may well succeed
+            failed.append(recipe.run_name)
+            click.secho(f"{recipe.run_name}: {error}", fg="red", err=True)
+    if failed:
+        raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
 
 
 def look_up(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,8 +32,10 @@ def set_random_state(state: Mapping[str, Any]) -> None:
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors and plain values, atomically."""
+    buffer = io.BytesIO()  # torch.save hides a full disk behind an error of its own
+    torch.save(dict(state), buffer)
     with atomic(path) as file:
-        torch.save(dict(state), file)
+        file.write(buffer.getbuffer())
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -53,7 +56,7 @@ def save_weights(path: Path, network: nn.Module) -> None:
     """Write parameters and buffers as safetensors, atomically."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.part")
     try:
         save_file(state, temporary)
         temporary.replace(path)

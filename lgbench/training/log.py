@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from lgbench.files import atomic
+from lgbench.files import atomic, writing
 
 __all__ = ["append", "read", "truncate"]
 
@@ -15,7 +15,7 @@ __all__ = ["append", "read", "truncate"]
 def append(path: Path, row: Mapping[str, float]) -> None:
     """Add one line; numbers that are not finite become null."""
     tidy = {key: value if math.isfinite(value) else None for key, value in row.items()}
-    with path.open("a") as file:
+    with writing(path), path.open("a") as file:
         file.write(json.dumps(tidy) + "\n")
 
 

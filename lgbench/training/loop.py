@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from lgbench.errors import RunFailed
 from lgbench.files import read_json, write_json
 from lgbench.game import Game, Phase, Step, Term
 from lgbench.layers import Layers
@@ -45,8 +46,8 @@ class Fitted:
 
     Attributes:
         status: "done" or "diverged".
-        seconds: time spent in steps, over all resumed parts.
-        peak_bytes: largest memory of the device (GPU) or process (CPU).
+        seconds: time spent in the loop, over all resumed parts.
+        peak_bytes: largest memory of the fit (GPU) or of the process so far (CPU), in the last part.
     """
 
     status: str
@@ -88,7 +89,8 @@ class Player:
     def play(self, number: int, images: Tensor, looking: bool) -> dict[str, Tensor | float]:
         """One step; with `looking`, also the layers' statistics and gradient norms."""
         step = self._paint(number, images)
-        if looking and step.painted.alphas.requires_grad:
+        # a compiled painter composes inside its graph: its alphas are an output beside the image, not on the way to it
+        if looking and step.painted.alphas.requires_grad and not self.runtime.compile:
             step.painted.alphas.retain_grad()
         values: dict[str, Tensor | float] = {}
         for phase in self.game.phases:
@@ -146,7 +148,17 @@ class Player:
         }
 
     def restore(self, state: Mapping) -> None:
-        """Put back what `state` took."""
+        """Put back what `state` took.
+
+        Raises:
+            RunFailed: it is the state of another game.
+        """
+        try:
+            self._restore(state)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise RunFailed(f"The checkpoint is of other networks ({error}). Delete the run's folder.") from None
+
+    def _restore(self, state: Mapping) -> None:
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.optimizers.items():
@@ -183,6 +195,8 @@ def fit(
         done = read_json(folder / "done.json")
         return Fitted(**{**done, "flags": tuple(done["flags"])})
     folder.mkdir(parents=True, exist_ok=True)
+    if runtime.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(runtime.device)
     player = Player(game, terms, schedule, runtime)
     if (saved := checkpoint.load(folder / "checkpoint.pt")) is not None:
         player.restore(saved)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,24 +27,27 @@ class Stream:
         self.count, self.batch, self.seed, self.flip, self.runtime = len(images), batch, seed, flip, runtime
         fits = runtime.device.type == "cpu" or images.nbytes <= ON_DEVICE_BYTES
         whole = torch.from_numpy(np.array(images))
-        self.images = whole.to(runtime.device) if fits else whole.pin_memory()
+        self.images = whole.to(runtime.device) if fits else whole
         self.orders: dict[int, Tensor] = {}
 
     def __call__(self, step: int) -> Tensor:
         """The batch of a step, (N, 3, R, R) in [-1, 1]."""
-        chosen = torch.stack([self._at(position) for position in range(step * self.batch, (step + 1) * self.batch)])
+        chosen = torch.cat(list(self._chosen(step * self.batch, (step + 1) * self.batch)))
         x = self.runtime.images(self.images[chosen.to(self.images.device)])
         if self.flip:
             mirrored = torch.rand(len(x), 1, 1, 1, generator=self._random(1, step)).to(x.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         return x
 
-    def _at(self, position: int) -> Tensor:
-        epoch, index = divmod(position, self.count)
-        if epoch not in self.orders:
-            self.orders = {k: v for k, v in self.orders.items() if k >= epoch - 1}
-            self.orders[epoch] = torch.randperm(self.count, generator=self._random(0, epoch))
-        return self.orders[epoch][index]
+    def _chosen(self, start: int, end: int) -> Iterator[Tensor]:
+        while start < end:
+            epoch, index = divmod(start, self.count)
+            if epoch not in self.orders:
+                self.orders = {k: v for k, v in self.orders.items() if k >= epoch - 1}
+                self.orders[epoch] = torch.randperm(self.count, generator=self._random(0, epoch))
+            part = self.orders[epoch][index : index + end - start]
+            start += len(part)
+            yield part
 
     def _random(self, purpose: int, index: int) -> torch.Generator:
         return torch.Generator().manual_seed((self.seed * 2 + purpose) * 1_000_003 + index)

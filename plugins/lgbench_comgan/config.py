@@ -80,7 +80,8 @@ class DSComGANMethod:
     """Disentanglement stage.
 
     Attributes:
-        real_weight: factor on the critic's real term; the public code adds it once per fake, the paper's Eq. 7 once.
+        real_weight: factor on the critic's real term against both fakes; the public code adds it once for each, the
+            paper's Eq. 7 once. Half of it where there is no whole image, hence one fake.
     """
 
     d: int = 32

@@ -44,13 +44,11 @@ def dscomgan(config: DSComGANMethod, painter: Painter, world: World) -> Game:
     orthogonal_(d_z)
 
     def critic_loss(step: Step) -> dict[str, Tensor]:
-        losses = {
-            "critic/real": config.real_weight * bce_real(d_z(step.images)),
-            "critic/composite": bce_fake(d_z(step.layers.image.detach())),
-        }
+        fakes = {"critic/composite": step.layers.image}
         if "whole" in step.layers.extras:
-            losses["critic/whole"] = bce_fake(d_z(step.layers.extras["whole"].detach()))
-        return losses
+            fakes["critic/whole"] = step.layers.extras["whole"]
+        real = config.real_weight / 2 * len(fakes) * bce_real(d_z(step.images))
+        return {"critic/real": real, **{name: bce_fake(d_z(x.detach())) for name, x in fakes.items()}}
 
     def generator_loss(step: Step) -> dict[str, Tensor]:
         losses = {"generator/composite": bce_real(d_z(step.layers.image))}

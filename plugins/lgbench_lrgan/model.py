@@ -16,7 +16,7 @@ from .networks import ContextEncoder, Pose, conv_stack, trunk, widths
 
 __all__ = ["DCGAN", "LRGAN", "ConditionalLRGAN"]
 
-Canvas = tuple[Tensor, Tensor]
+Pair = tuple[Tensor, Tensor]
 
 
 def _rgb(x: Tensor) -> Tensor:
@@ -50,6 +50,11 @@ class LRGAN(nn.Module):
             self.lstm = nn.LSTMCell(nz, nz)
         if config.n_layers > 1 and config.transform == "affine":
             self.pose = Pose(nz, config.min_scale, config.max_scale_ratio, config.rot_clamp, config.clamp == "hard")
+
+    @property
+    def layered(self) -> bool:
+        """Whether there is a foreground; with one layer this is DCGAN."""
+        return self.config.n_layers > 1
 
     def _context_encoder(self, bg: int, fg: int, side: int) -> ContextEncoder | None:
         if self.config.n_layers < 3 or self.config.context_encoder == "off":
@@ -85,14 +90,14 @@ class LRGAN(nn.Module):
         foregrounds, alphas, affine = stack
         return Layers.compose(background, foregrounds, alphas, codes=dict(codes), poses=affine)  # Eq. 4
 
-    def remember(self, z: Tensor, state: Canvas | None) -> Canvas:
+    def remember(self, z: Tensor, state: Pair | None) -> Pair:
         """Feed a latent to the LSTM; without one the code is the latent itself."""
         return self.lstm(z, state) if self.config.lstm else (z, z)
 
     def first_context(self, below: Tensor) -> Tensor | None:
         return below if self.config.first_fg_context == "background" else None
 
-    def paint_background(self, code: Tensor) -> Canvas:
+    def paint_background(self, code: Tensor) -> Pair:
         """(N, nz) -> x_0 (N, 3, R, R) and the trunk's last features."""
         features = self.bg_trunk(code[:, :, None, None])
         return _rgb(self.bg_head(features).float()), features

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,20 +150,25 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path):
         play(tmp_path)
 
 
-def test_a_full_disk_leaves_nothing_half_written_and_the_next_call_finishes(tmp_path: Path, monkeypatch):
-    import lgbench.training.checkpoint as module
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Let the system refuse to write beyond `size` bytes of any file, as a full disk or a quota does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    def full(state, file):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(module.torch, "save", full)
-        with pytest.raises(RunFailed, match="No space left on device.*resume"):
-            play(tmp_path, checkpoint_seconds=0)
+@pytest.mark.parametrize(("room", "what"), [(20_000, "checkpoint.pt"), (20, "log.jsonl")])
+def test_a_full_disk_leaves_nothing_half_written_and_the_next_call_finishes(tmp_path: Path, room: int, what: str):
+    with no_file_larger_than(room), pytest.raises(RunFailed, match=rf"Cannot write .*{what}.*resume"):
+        play(tmp_path, checkpoint_seconds=0)
     assert not [p for p in tmp_path.rglob("*") if "checkpoint" in p.name]
     _, fitted = play(tmp_path)
     assert fitted.status == "done"
+    assert len(log.read(tmp_path / "log.jsonl")) == 4
 
 
 SCRIPT = """
