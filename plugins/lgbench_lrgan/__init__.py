@@ -26,7 +26,7 @@ SMOKE = {
 
 PRESETS = {
     "smoke": SMOKE,
-    "small": {**SMOKE, "training.steps": 6000, "segmentation.steps": 1000, "segmenter.width": 32},
+    "small": {**SMOKE, "training.steps": 6000, "segmentation.steps": 500, "segmenter.width": 32},
     "paper": {"training.steps": 80_000, "training.ema": 0.0, "training.flip": False},
     "@flora": {"resolution": 32},
     "@digits-one": {"generator.rot_clamp": 0.3, "training.flip": False},
