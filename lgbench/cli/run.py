@@ -183,7 +183,13 @@ def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path) -> None:
     folder = runs / recipe.run_name
     with reporting() as reporter:
         reporter.note(f"run: {folder}")
-        record = start(recipe, folder, home, choose_device(device), metrics, installed.plugins, reporter)
+        chosen = choose_device(device)
+        if chosen.type == "cpu" and recipe.preset != "smoke":
+            reporter.note(
+                f"The preset {recipe.preset} is meant for a GPU; add --dry-run to see what it takes on this CPU. "
+                "--preset smoke takes minutes."
+            )
+        record = start(recipe, folder, home, chosen, metrics, installed.plugins, reporter)
     show_record(record)
 
 
