@@ -48,7 +48,7 @@ class DSComGANConfig:
     """DS-ComGAN's generator.
 
     Attributes:
-        n_codes: classes N of the codes f and b; 0 follows the data set (200 where it has no classes).
+        n_codes: classes N of the codes f and b; 0 follows the data set (20 where it has no classes).
         features: what the branches read: the last features, or all of them projected to R x R.
         use_xz: paint an auxiliary whole image from the features.
         tie_codes: b = f, as the public code trains (the paper: independent).

@@ -153,7 +153,7 @@ class DSComGAN(nn.Module):
     def __init__(self, config: DSComGANConfig, world: World) -> None:
         super().__init__()
         self.config, g = config, config.g
-        self.classes = config.n_codes or world.classes or 200
+        self.classes = config.n_codes or world.classes or 20
         self.recoverable = {"f": ("foreground", self.classes), "b": ("background", self.classes)}
         self.phi = Features(config.nz, g, world.resolution)
         multiscale = config.features == "multiscale"

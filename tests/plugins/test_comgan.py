@@ -178,10 +178,10 @@ def test_codes_are_uniform_and_independent_unless_they_are_tied():
     assert len(tied["f"].unique()) == CODES
 
 
-def test_the_number_of_codes_follows_the_data_set_and_is_else_that_of_birds():
+def test_the_number_of_codes_follows_the_data_set_and_is_else_twenty():
     with torch.device("meta"):
         assert DSComGAN(DSComGANConfig(), World(64, classes=102)).classes == 102
-        assert DSComGAN(DSComGANConfig(), World(64)).classes == 200
+        assert DSComGAN(DSComGANConfig(), World(64)).classes == 20
         assert DSComGAN(DSComGANConfig(n_codes=20), World(64, classes=102)).classes == 20
 
 
