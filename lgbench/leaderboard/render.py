@@ -157,7 +157,7 @@ def _seeds(row: Row) -> str:
 
 def _number(cell: Cell, digits: int, pen: _Pen) -> str:
     if cell.mean is None:
-        return "n/a" + "".join(pen.note(f"n/a: {why}.") for why in cell.why) if cell.why else "-"
+        return "n/a" + "".join(pen.note(f"n/a: {why.rstrip('.')}.") for why in cell.why) if cell.why else "-"
     text = f"{cell.mean:.{digits}f}"
     if cell.low is not None and cell.high is not None:
         text += f" ± {(cell.high - cell.low) / 2:.{digits}f}"
