@@ -29,6 +29,9 @@ from .training.watch import flags
 
 __all__ = ["build_game", "build_segmenter", "chosen_metrics", "run", "runtime_of", "world_of"]
 
+Scores = tuple[dict[str, Any], dict[str, Any], list[str]]
+"""Values, trivial baselines' values, and the names of collapses."""
+
 
 def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
     """Where and how precisely a recipe computes."""
@@ -103,33 +106,16 @@ def run(
         fitted = _train(recipe, game, terms, splits, runtime, folder, reporter)
         segmenter, taught = _segment(recipe, game, world, splits, runtime, folder, reporter)
         began = time.monotonic()
-        values, floor, found = _evaluate(recipe, game, segmenter, splits, runtime, home, metrics, folder, reporter)
-        if fitted.status == "diverged":
-            found = []  # flags of collapse say nothing about a generator that is not a number
-        flagged = {*fitted.flags, *(taught.flags if taught else ()), *found}
-        if sessions > 1:
-            flagged.add("mixed_environment")
-        trained = fitted.seconds + (taught.seconds if taught else 0.0)  # over all the parts of a resumed run
+        scores = _evaluate(recipe, game, segmenter, splits, runtime, home, metrics, folder, reporter)
         facts = {
             "schema": 1,
-            "method": recipe.method.name,
-            "dataset": recipe.dataset.name,
-            "preset": recipe.preset,
-            "seed": recipe.seed,
-            "resolution": recipe.resolution,
-            "status": "diverged" if "diverged" in flagged else "done",
-            "selected_by": "ema-last" if recipe.training.ema else "last",
-            "recipe": recipe.as_dict(),
-            "recipe_hash": recipe.hash,
+            **_recipe_facts(recipe),
             **described,
+            **_outcome_facts(recipe, game, fitted, taught, scores, sessions),
             "data": _data_facts(splits),
-            "training": _training_facts(recipe, game, fitted, sorted(flagged)),
             "segmentation": _segmentation_facts(recipe, segmenter, taught),
-            "values": values,
-            "baselines": floor,
             "artefacts": _artefacts(folder),
-            "wall_s": round(trained + time.monotonic() - began, 1),
-            "device_hours": round(trained / 3600, 4),
+            "wall_s": round(fitted.seconds + (taught.seconds if taught else 0.0) + time.monotonic() - began, 1),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
         return write_record(folder, facts)
@@ -224,7 +210,7 @@ def _evaluate(
     metrics: Mapping[str, Metric],
     folder: Path,
     reporter: Reporter,
-) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+) -> Scores:
     config, test = recipe.evaluation, splits[recipe.evaluation.split]
     samples = evaluation.paint_samples(
         game.painter, config, splits["train"], recipe.seed, runtime, folder / "samples.npz", reporter
@@ -276,6 +262,38 @@ def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]
     if unknown := sorted(set(wanted) - set(known)):
         raise BadRecipe(f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}.")
     return {name: metric for name, metric in known.items() if not wanted or name in wanted}
+
+
+def _recipe_facts(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "method": recipe.method.name,
+        "dataset": recipe.dataset.name,
+        "preset": recipe.preset,
+        "seed": recipe.seed,
+        "resolution": recipe.resolution,
+        "selected_by": "ema-last" if recipe.training.ema else "last",
+        "recipe": recipe.as_dict(),
+        "recipe_hash": recipe.hash,
+    }
+
+
+def _outcome_facts(
+    recipe: Recipe, game: Game, fitted: Fitted, taught: Fitted | None, scores: Scores, sessions: int
+) -> dict[str, Any]:
+    values, floor, collapses = scores
+    flagged = {*fitted.flags, *(taught.flags if taught else ())}
+    if fitted.status != "diverged":  # flags of collapse say nothing about a generator that is not a number
+        flagged |= {*collapses}
+    if sessions > 1:
+        flagged.add("mixed_environment")
+    trained = fitted.seconds + (taught.seconds if taught else 0.0)  # over all the parts of a resumed run
+    return {
+        "status": "diverged" if "diverged" in flagged else "done",
+        "training": _training_facts(recipe, game, fitted, sorted(flagged)),
+        "values": values,
+        "baselines": floor,
+        "device_hours": round(trained / 3600, 4),
+    }
 
 
 def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:

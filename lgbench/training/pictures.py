@@ -59,7 +59,7 @@ def save_curves(path: Path, rows: Sequence[Mapping[str, float | None]], title: s
     for index, (label, members) in enumerate(panels):
         axis = figure.add_subplot(len(panels), 1, index + 1)
         for name in members:
-            points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
+            points = [(row["step"] or 0.0, value) for row in rows if (value := row.get(name)) is not None]
             axis.plot([step for step, _ in points], [value for _, value in points], label=name, linewidth=0.9)
         axis.set_ylabel(label)
         axis.legend(fontsize="x-small", ncols=3)
