@@ -25,7 +25,7 @@ def unet_game(kind: str, config: UNetConfig, painter: Painter) -> Game:
 
     def loss(step: Step) -> dict[str, Tensor]:
         alpha = step.layers.alpha
-        target = (alpha > 0.5).float() if config.target == "hard" else alpha
+        target = (alpha > config.cut).float() if config.target == "hard" else alpha
         logits = network(step.layers.image).float()
         return {"segmenter": F.binary_cross_entropy_with_logits(logits, target)}
 

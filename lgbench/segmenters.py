@@ -12,10 +12,17 @@ __all__ = ["SEGMENTERS", "UNetConfig"]
 
 @dataclass(frozen=True, slots=True)
 class UNetConfig:
-    """width: channels at full resolution. target: learn the thresholded or the soft alpha of the painted pairs."""
+    """A U-Net that learns painted pairs.
+
+    Attributes:
+        width: channels at full resolution.
+        target: learn the thresholded or the soft alpha.
+        cut: alpha above which a painted pixel counts as foreground, for hard targets.
+    """
 
     width: int = 64
     target: Literal["hard", "soft"] = "hard"
+    cut: float = 0.5
     lr: float = 1e-3
 
 

@@ -24,9 +24,17 @@ SMOKE = {
     "evaluation.samples": 2000,
 }
 
+DIGITS = ("digits-one", "mnist-one", "mnist-two")
+
 PRESETS = {
     "smoke": SMOKE,
-    "small": {**SMOKE, "training.steps": 6000, "segmentation.steps": 500, "segmenter.width": 32},
+    "small": {
+        **SMOKE,
+        "training.steps": 6000,
+        "training.ema": 0.999,
+        "segmentation.steps": 500,
+        "segmenter.width": 32,
+    },
     "paper": {"training.steps": 80_000, "training.ema": 0.0, "training.flip": False},
     "@flora": {"resolution": 32},
     "@digits-one": {"generator.rot_clamp": 0.3, "training.flip": False},
@@ -37,11 +45,10 @@ PRESETS = {
         "generator.min_scale": 2.0,
         "training.flip": False,
     },
-    **{
-        f"{preset}@{dataset}": {"method.instance_noise": 0.2}
-        for preset in ("smoke", "small")
-        for dataset in ("digits-one", "mnist-one", "mnist-two")
-    },
+    **{f"smoke@{dataset}": {"method.instance_noise": 0.2} for dataset in DIGITS},
+    # Thin strokes: alphas leak beyond what the image shows of them. On samples of a first run, alpha > 0.6 fits the strokes
+    # that one can see (IoU 0.88) better than alpha > 0.5 (0.82); no label was looked at.
+    **{f"small@{dataset}": {"method.instance_noise": 0.2, "segmenter.cut": 0.6} for dataset in DIGITS},
     "paper@mnist-one": {"training.steps": 46_850},  # 50 epochs of 60,000 images in batches of 64
     "paper@mnist-two": {"training.steps": 46_850},
 }
@@ -113,4 +120,4 @@ def methods() -> list[Method]:
     ]
 
 
-LRGAN_ONLY = {"generator.rot_clamp", "generator.n_layers", "generator.min_scale"}
+LRGAN_ONLY = {"generator.rot_clamp", "generator.n_layers", "generator.min_scale", "segmenter.cut"}
