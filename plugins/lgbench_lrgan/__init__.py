@@ -46,8 +46,8 @@ PRESETS = {
         "training.flip": False,
     },
     **{f"smoke@{dataset}": {"method.instance_noise": 0.2} for dataset in DIGITS},
-    # Thin strokes: alphas leak beyond what the image shows of them. On samples of a first run, alpha > 0.6 fits the strokes
-    # that one can see (IoU 0.88) better than alpha > 0.5 (0.82); no label was looked at.
+    # Thin strokes: alphas leak beyond what the image shows of them. On samples of a first run, alpha > 0.6 fits the
+    # strokes that one can see (IoU 0.88) better than alpha > 0.5 (0.82); no label was looked at.
     **{f"small@{dataset}": {"method.instance_noise": 0.2, "segmenter.cut": 0.6} for dataset in DIGITS},
     "paper@mnist-one": {"training.steps": 46_850},  # 50 epochs of 60,000 images in batches of 64
     "paper@mnist-two": {"training.steps": 46_850},
