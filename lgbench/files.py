@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from .errors import RunBusy, RunFailed
 
 __all__ = [
+    "UNWRITABLE",
     "atomic",
     "canonical_json",
     "exclusive",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 PART = ".part"
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)  # what a user can do something about
 
 
 @contextmanager
@@ -39,7 +41,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+        if error.errno in UNWRITABLE:
             raise RunFailed(
                 f"Cannot write {path}: {error.strerror}. What was there before is untouched; "
                 "make room (or choose another folder) and run the same command again to resume."

@@ -16,6 +16,7 @@ from .data import DataHome, Split, open_dataset
 from .errors import BadRecipe
 from .files import exclusive, read_json, sha256_of_file, sweep_parts, write_json
 from .game import Game
+from .metrics.layers import coverage, saturated
 from .nn import count_parameters
 from .plugins import PluginInfo
 from .progress import Reporter
@@ -242,13 +243,8 @@ def _evaluate(
     values = evaluation.score(metrics.values(), evidence, protocol)
     found = []
     if "alphas" in samples:
-        coverage = samples["alphas"].mean(axis=(1, 2)) / 255
-        found = flags(
-            float(coverage.mean()),
-            float((coverage < 0.01).mean()),
-            float((coverage > 0.99).mean()),
-            float(samples["difference"].mean()),
-        )
+        covered = coverage(samples["alphas"])
+        found = flags(float(covered.mean()), *saturated(covered), float(samples["difference"].mean()))
     return values, evaluation.baselines(test, metrics, config), found
 
 

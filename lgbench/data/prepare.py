@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import logging
 import re
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lgbench.errors import BadData, BadRecipe, RunFailed
-from lgbench.files import read_json, sha256_of_json, write_json
+from lgbench.files import UNWRITABLE, read_json, sha256_of_json, write_json
 
 from .download import Progress
 from .locks import alone
@@ -163,7 +162,7 @@ def _make(raw: RawDataset, name: str, key: Mapping[str, Any], folder: Path, prog
         making.chmod(0o755)
         making.replace(folder)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+        if error.errno in UNWRITABLE:
             raise RunFailed(
                 f"Cannot prepare {name} in {folder.parent}: {error.strerror}. Nothing half-made is left; make room, or "
                 "choose another folder with the environment variable LGBENCH_HOME, and run the same command again."
