@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["bce_fake", "bce_real", "binary_entropy", "binary_min"]
+__all__ = [
+    "bce_fake",
+    "bce_real",
+    "binary_entropy",
+    "binary_min",
+    "gaussian_code",
+    "gradient_penalty",
+    "hinge_fake",
+    "hinge_real",
+    "mask_size",
+]
 
 
 def bce_real(logits: Tensor) -> Tensor:
@@ -32,3 +45,42 @@ def binary_min(alpha: Tensor) -> Tensor:
     """Mean min(alpha, 1 - alpha), 0.5 at 0.5 and 0 at 0 or 1 (PerturbGAN, milgan, ELGAN)."""
     m = alpha.float()
     return m.minimum(1 - m).mean()
+
+
+def hinge_real(scores: Tensor) -> Tensor:
+    """mean max(0, 1 - scores): the critic's on real images."""
+    return F.relu(1 - scores.float()).mean()
+
+
+def hinge_fake(scores: Tensor) -> Tensor:
+    """mean max(0, 1 + scores): the critic's on generated images. The generator's own is -mean scores."""
+    return F.relu(1 + scores.float()).mean()
+
+
+def mask_size(alpha: Tensor, eta: float) -> Tensor:
+    """Mean over images of max(0, eta - coverage): foregrounds smaller than a share eta of the image (PerturbGAN).
+
+    Args:
+        alpha: (N, 1, H, W) in [0, 1].
+        eta: 0.25 in the paper's documented command; depends on object scale, hence on the data set.
+    """
+    return F.relu(eta - alpha.float().mean(dim=(1, 2, 3))).mean()
+
+
+def gaussian_code(predicted: Tensor, code: Tensor) -> Tensor:
+    """Minus log-likelihood of a real-valued code under N(predicted, 1), without its constant; (N, d) each."""
+    return 0.5 * (code.float() - predicted.float()).square().sum(dim=1).mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor, painted: Tensor) -> Tensor:
+    """mean (||grad critic(x)|| - 1)^2 at random mixes x of real and painted images (Gulrajani et al., NeurIPS 2017).
+
+    Args:
+        critic: (N, C, H, W) -> (N,) scores, without batch norm.
+        images, painted: (N, C, H, W); one mixing weight a sample.
+    """
+    eps = torch.rand(len(images), 1, 1, 1, device=images.device)
+    x = (eps * images.detach() + (1 - eps) * painted.detach()).float().requires_grad_()
+    with torch.autocast(x.device.type, enabled=False):  # the norm is differentiated once more
+        (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    return (slope.flatten(1).norm(dim=1) - 1).square().mean()

@@ -2,30 +2,47 @@
 
 from torch import nn
 
-from .blocks import Res, Same, Stem, Sub, Up, image_head, mask_head
+from .augment import add_noise, jitter_colours
+from .blocks import Next, Res, Same, Stem, Sub, Up, image_head, mask_head
 from .codes import CodeConv
-from .critics import BNTrunk, CodeCritic, Critic
+from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, sn_code_head
+from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
+from .perturb import AffineRange, jitter_contrast, move, pose, shift
 from .spatial import warp
 from .unet import UNetL, UNetS
 
 __all__ = [
+    "AffineRange",
     "BNTrunk",
     "CodeConv",
     "CodeCritic",
+    "ComGANFeatures",
     "Critic",
+    "FineGANFeatures",
+    "Next",
     "Res",
+    "SNCodeCritic",
+    "SNCritic",
+    "SNTrunk",
     "Same",
     "Stem",
     "Sub",
     "UNetL",
     "UNetS",
     "Up",
+    "add_noise",
     "count_parameters",
     "dcgan_",
     "image_head",
+    "jitter_colours",
+    "jitter_contrast",
     "mask_head",
+    "move",
     "orthogonal_",
+    "pose",
+    "shift",
+    "sn_code_head",
     "warp",
 ]
 

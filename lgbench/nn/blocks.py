@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .codes import CodeConv
 
-__all__ = ["Act", "Res", "Same", "Stem", "Sub", "Up", "image_head", "mask_head"]
+__all__ = ["Act", "Next", "Res", "Same", "Stem", "Sub", "Up", "image_head", "mask_head"]
 
 Act = Literal["glu", "relu"]
 
@@ -91,6 +91,21 @@ class Sub(nn.Module):
         self.rest = nn.Sequential(*(Res(w, act) for _ in range(blocks)), Same(w, o, act))
 
     def forward(self, h: Tensor, code: Tensor | None = None) -> Tensor:
+        return self.rest(self.first(h, code))
+
+
+class Next(nn.Module):
+    """FineGAN's next stage, told a code: (N, i, H, W) features -> (N, i / 2, H, W).
+
+    Same(classes + i, i), two Res(i), Same(i, i / 2).
+    """
+
+    def __init__(self, i: int, classes: int, act: Act = "relu") -> None:
+        super().__init__()
+        self.first = Same(i, i, act, classes)
+        self.rest = nn.Sequential(Res(i, act), Res(i, act), Same(i, i // 2, act))
+
+    def forward(self, h: Tensor, code: Tensor) -> Tensor:
         return self.rest(self.first(h, code))
 
 

@@ -1,4 +1,4 @@
-"""A convolution over a tiled one-hot code, without tiling it."""
+"""A convolution over a tiled code, without tiling it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["CodeConv"]
 
 
 class CodeConv(nn.Conv2d):
-    """Conv 3/1/1 without bias over [one-hot of `code` tiled over space, h].
+    """Conv 3/1/1 without bias over [`code` tiled over space, h]; class indices stand for their one-hot vectors.
 
     Exactly `Conv2d(classes + i, o)` on the concatenation, with the same weight tensor, but a constant map convolves to
     a constant: its part is a look-up of the weights, which differs only where the zero padding takes taps away (the
@@ -26,9 +26,12 @@ class CodeConv(nn.Conv2d):
         self.register_buffer("taps", torch.tensor([[0.0, 1, 1], [1, 1, 1], [1, 1, 0]]), persistent=False)
 
     def forward(self, h: Tensor, code: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """(N, i, H, W) features, H and W at least 2, and (N,) class indices -> (N, o, H, W)."""
+        """(N, i, H, W) features, H and W at least 2, and (N,) class indices or (N, classes) numbers -> (N, o, H, W)."""
         of_code, of_h = self.weight.split([self.classes, self.in_channels - self.classes], dim=1)
-        looked_up = of_code.transpose(0, 1)[code]  # (N, o, 3, 3)
+        if code.is_floating_point():
+            looked_up = torch.einsum("nc,ocij->noij", code, of_code)
+        else:
+            looked_up = of_code.transpose(0, 1)[code]  # (N, o, 3, 3)
         border = torch.einsum("noab,ia,jb->noij", looked_up, self.taps, self.taps)
         return F.conv2d(h, of_h, padding=1) + _stretch(_stretch(border, 2, h.shape[2]), 3, h.shape[3])
 

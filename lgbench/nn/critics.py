@@ -1,4 +1,4 @@
-"""ComGAN's batch-normalised critics."""
+"""Critics: ComGAN's with batch norm, FineGAN's with spectral norm."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 from itertools import pairwise
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-__all__ = ["BNTrunk", "CodeCritic", "Critic"]
+__all__ = ["BNTrunk", "CodeCritic", "Critic", "SNCodeCritic", "SNCritic", "SNTrunk", "sn_code_head"]
 
 
 class BNTrunk(nn.Sequential):
@@ -50,6 +51,59 @@ class CodeCritic(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Conv2d(8 * d, classes, 4),
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.trunk(x)).flatten(1)
+
+
+class SNTrunk(nn.Sequential):
+    """Spectrally normalised convolutions, no batch norm (milgan, ELGAN); (N, channels, R, R) -> (N, 8d, 4, 4).
+
+    Stride-2 convolutions of widths d, 2d, 4d, ... down to 4 x 4, then one 3/1/1 to 8d: six blocks at 128 px. Biases,
+    LeakyReLU 0.2 after each.
+    """
+
+    def __init__(self, resolution: int, d: int, channels: int = 3) -> None:
+        widths = [channels, *(d << k for k in range(int(math.log2(resolution // 4))))]
+        blocks = [_sn_block(nn.Conv2d(i, o, 4, 2, 1)) for i, o in pairwise(widths)]
+        super().__init__(*blocks, _sn_block(nn.Conv2d(widths[-1], 8 * d, 3, 1, 1)))
+
+
+def _sn_block(conv: nn.Conv2d) -> nn.Sequential:
+    nn.init.orthogonal_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return nn.Sequential(spectral_norm(conv), nn.LeakyReLU(0.2))
+
+
+def _sn_last(conv: nn.Conv2d) -> nn.Module:
+    return _sn_block(conv)[0]
+
+
+def sn_code_head(d: int, classes: int) -> nn.Sequential:
+    """Two layers on an `SNTrunk`: (N, 8d, 4, 4) -> (N, classes, 1, 1) logits, or means of a Gaussian code."""
+    return nn.Sequential(_sn_block(nn.Conv2d(8 * d, 8 * d, 3, 1, 1)), _sn_last(nn.Conv2d(8 * d, classes, 4)))
+
+
+class SNCritic(nn.Module):
+    """Real or generated? (N, 3, R, R) in [-1, 1] -> (N,) unbounded scores."""
+
+    def __init__(self, resolution: int, d: int = 64) -> None:
+        super().__init__()
+        self.trunk = SNTrunk(resolution, d)
+        self.head = _sn_last(nn.Conv2d(8 * d, 1, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.trunk(x)).flatten()
+
+
+class SNCodeCritic(nn.Module):
+    """Which code was it painted from? (N, channels, R, R) -> (N, classes), by a trunk of its own."""
+
+    def __init__(self, resolution: int, classes: int, d: int = 64, channels: int = 1) -> None:
+        super().__init__()
+        self.trunk = SNTrunk(resolution, d, channels)
+        self.head = sn_code_head(d, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.trunk(x)).flatten(1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -12,28 +10,11 @@ from torch.nn import functional as F
 
 from lgbench import World
 from lgbench.layers import Layers
-from lgbench.nn import Same, Stem, Sub, Up, image_head, mask_head, orthogonal_
+from lgbench.nn import ComGANFeatures, Same, Sub, image_head, mask_head, orthogonal_
 
 from .config import ComGANConfig, DSComGANConfig, Pi2Config
 
-__all__ = ["ComGAN", "DSComGAN", "Features", "Pi1", "Pi2", "SimpleGAN"]
-
-
-class Features(nn.Module):
-    """Phi (type C): a latent (N, nz) -> features at every side, the last (N, g / 4, R, R)."""
-
-    def __init__(self, nz: int, g: int, resolution: int) -> None:
-        super().__init__()
-        ups = int(math.log2(resolution // 4))
-        self.widths = [8 * g >> k for k in range(ups)] + [g // 4]
-        self.stem = Stem(nz, 8 * g)
-        self.ups = nn.ModuleList(Up(i, o) for i, o in pairwise(self.widths))
-
-    def forward(self, z: Tensor) -> list[Tensor]:
-        a = [self.stem(z)]
-        for up in self.ups:
-            a.append(up(a[-1]))
-        return a
+__all__ = ["ComGAN", "DSComGAN", "Pi1", "Pi2", "SimpleGAN"]
 
 
 def _painter(g: int, blocks: int) -> nn.Sequential:
@@ -59,7 +40,7 @@ class SimpleGAN(nn.Module):
     def __init__(self, config: ComGANConfig, world: World) -> None:
         super().__init__()
         self.config = config
-        self.phi = Features(config.nz, config.g, world.resolution)
+        self.phi = ComGANFeatures(config.nz, config.g, world.resolution)
         self.head = image_head(config.g // 4)
         orthogonal_(self)
 
@@ -78,7 +59,7 @@ class ComGAN(nn.Module):
     def __init__(self, config: ComGANConfig, world: World) -> None:
         super().__init__()
         self.config = config
-        self.phi = Features(config.nz, config.g, world.resolution)
+        self.phi = ComGANFeatures(config.nz, config.g, world.resolution)
         self.f = _painter(config.g, config.r_fg)
         self.b = _painter(config.g, config.r_bg)
         self.m = _masker(config.g, config.r_mask)
@@ -100,8 +81,8 @@ class Pi1(nn.Module):
     def __init__(self, config: ComGANConfig, world: World) -> None:
         super().__init__()
         self.config = config
-        self.phi_fm = Features(config.nz, config.g, world.resolution)
-        self.phi_b = Features(config.nz, config.g, world.resolution)
+        self.phi_fm = ComGANFeatures(config.nz, config.g, world.resolution)
+        self.phi_b = ComGANFeatures(config.nz, config.g, world.resolution)
         self.f = _painter(config.g, config.r_fg)
         self.b = _painter(config.g, config.r_bg)
         self.m = _masker(config.g, config.r_mask)
@@ -123,7 +104,7 @@ class Pi2(nn.Module):
     def __init__(self, config: Pi2Config, world: World) -> None:
         super().__init__()
         self.config = config
-        self.phi_f, self.phi_b, self.phi_m = (Features(config.nz, config.g, world.resolution) for _ in range(3))
+        self.phi_f, self.phi_b, self.phi_m = (ComGANFeatures(config.nz, config.g, world.resolution) for _ in range(3))
         if config.subnet == "light":
             self.f = _painter(config.g, config.r_fg)
             self.b = _painter(config.g, config.r_bg)
@@ -155,7 +136,7 @@ class DSComGAN(nn.Module):
         self.config, g = config, config.g
         self.classes = config.n_codes or world.classes or 20
         self.recoverable = {"f": ("foreground", self.classes), "b": ("background", self.classes)}
-        self.phi = Features(config.nz, g, world.resolution)
+        self.phi = ComGANFeatures(config.nz, g, world.resolution)
         multiscale = config.features == "multiscale"
         if multiscale:
             self.p1 = Same(self.phi.widths[-3], g // 2)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from lgbench import World
-from lgbench.nn import count_parameters
+from lgbench.nn import ComGANFeatures, count_parameters
 from lgbench_comgan.config import (
     AlignmentConfig,
     ComGANConfig,
@@ -18,7 +18,7 @@ from lgbench_comgan.config import (
     Pi2Config,
 )
 from lgbench_comgan.game import alignment, comgan, dscomgan
-from lgbench_comgan.model import ComGAN, DSComGAN, Features, Pi1, Pi2, SimpleGAN
+from lgbench_comgan.model import ComGAN, DSComGAN, Pi1, Pi2, SimpleGAN
 from lgbench_regularizers.terms import binarization, mi_recovery
 
 LAYERS = ("foregrounds", "background", "alphas")
@@ -52,7 +52,7 @@ DS = DSComGANConfig(n_codes=200)
 @pytest.mark.parametrize(
     ("build", "at_64", "at_128"),
     [
-        (lambda w: Features(100, 64, w.resolution), 4_788_032, 4_815_808),
+        (lambda w: ComGANFeatures(100, 64, w.resolution), 4_788_032, 4_815_808),
         (lambda w: SimpleGAN(ComGANConfig(), w), 4_788_464, 4_816_240),
         (lambda w: ComGAN(ComGANConfig(), w), 5_011_952, 5_039_728),
         (lambda w: Pi1(ComGANConfig(), w), 9_799_984, 9_855_536),
@@ -105,7 +105,7 @@ def test_image_critics_have_the_published_parameter_counts(side, parameters):
 )
 def test_features_halve_at_each_doubling_and_end_in_a_quarter_of_the_width(side, widths):
     with torch.device("meta"):
-        made = Features(100, 64, side)(torch.empty(2, 100))
+        made = ComGANFeatures(100, 64, side)(torch.empty(2, 100))
     assert [h.shape[1] for h in made] == widths
     assert [h.shape[-1] for h in made] == [4 << k for k in range(len(widths))]
 

@@ -1,0 +1,125 @@
+"""Moving foregrounds over a background that stays: what makes an arbitrary mask visible (PerturbGAN, milgan, ELGAN)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lgbench.layers import Layers
+
+from .spatial import warp
+
+__all__ = ["AffineRange", "jitter_contrast", "move", "pose", "shift"]
+
+
+@dataclass(frozen=True, slots=True)
+class AffineRange:
+    """Ranges of the affine maps that foregrounds go through.
+
+    Attributes:
+        translate: largest shift along each axis, as a share of the side ("side") or in grid coordinates of [-1, 1]
+            ("grid"), half as far.
+        shrink, grow: log2 of the scale lies between -shrink and grow; a negative `grow` always shrinks.
+        rotate: largest angle, degrees.
+    """
+
+    translate: float = 0.125
+    shrink: float = 0.2
+    grow: float = 0.2
+    rotate: float = 0.0
+    unit: Literal["side", "grid"] = "side"
+
+    @property
+    def size(self) -> int:
+        """How many numbers describe one map: t_x, t_y, angle, log2 scale, without those that never change."""
+        return 2 * bool(self.translate) + bool(self.rotate) + (self.shrink != -self.grow)
+
+    def poses(self, eps: Tensor) -> Tensor:
+        """Numbers in [-1, 1], (N, size), to the poses (N, 2, 3) for `move`; 0 is the middle of each range."""
+        parts = iter(eps.float().unbind(dim=1))
+        none = eps.new_zeros(len(eps), dtype=torch.float32)
+        reach = self.translate * (2 if self.unit == "side" else 1)  # the grid spans two units
+        t_x, t_y = (reach * next(parts), reach * next(parts)) if self.translate else (none, none)
+        angle = math.radians(self.rotate) * next(parts) if self.rotate else none
+        middle, half = (self.grow - self.shrink) / 2, (self.grow + self.shrink) / 2
+        return pose(t_x, t_y, angle, middle + half * next(parts) if half else none + middle)
+
+    def sample(self, n: int, device: torch.device) -> Tensor:
+        """Poses of `n` maps with uniform parameters, by torch's global random state."""
+        return self.poses(2 * torch.rand(n, self.size, device=device) - 1)
+
+
+def pose(t_x: Tensor, t_y: Tensor, angle: Tensor, log2_scale: Tensor) -> Tensor:
+    """A^-1 of A = T R S, the map from output to source coordinates in [-1, 1] (see `warp`).
+
+    Args:
+        t_x, t_y: shift in grid coordinates, (N,).
+        angle: radians, (N,).
+        log2_scale: 1 doubles the side of an object, (N,).
+
+    Returns:
+        (N, 2, 3).
+    """
+    cos, sin = angle.cos() * 2**-log2_scale, angle.sin() * 2**-log2_scale
+    return torch.stack(
+        [
+            torch.stack([cos, sin, -cos * t_x - sin * t_y], dim=1),
+            torch.stack([-sin, cos, sin * t_x - cos * t_y], dim=1),
+        ],
+        dim=1,
+    )
+
+
+def move(layers: Layers, poses: Tensor) -> Layers:
+    """Every foreground and its alpha through one affine map, composed again over the unmoved background.
+
+    Args:
+        poses: (N, K, 2, 3), from output to source; where one is the identity its layer is returned as it is.
+
+    Returns:
+        Layers with zeros, hence background, where a moved foreground does not reach.
+    """
+    f, alpha = layers.foregrounds, layers.alphas
+    both = torch.cat([f, alpha], dim=2).float().flatten(0, 1)
+    maps = poses.flatten(0, 1)
+    same = (maps == torch.eye(2, 3, device=maps.device)).all(dim=(1, 2))
+    moved = torch.where(same[:, None, None, None], both, warp(both, maps, align_corners=False))
+    moved = moved.unflatten(0, alpha.shape[:2])
+    return layers.recompose(moved[:, :, :3], moved[:, :, 3:])
+
+
+def shift(layers: Layers, offsets: Tensor) -> Layers:
+    """Every foreground and its alpha by whole pixels, zeros moving in (PerturbGAN); the background stays.
+
+    Args:
+        offsets: (N, K, 2) int64, x to the right and y down.
+    """
+    both = torch.cat([layers.foregrounds, layers.alphas], dim=2)
+    for axis, offset in ((4, offsets[..., 0]), (3, offsets[..., 1])):
+        side = both.shape[axis]
+        source = torch.arange(side, device=both.device) - offset[..., None]  # (N, K, side)
+        shape = [*source.shape[:2], 1, 1, 1]
+        shape[axis] = side
+        source = source.view(shape)
+        inside = (source >= 0) & (source < side)
+        both = both.gather(axis, source.clamp(0, side - 1).expand_as(both)) * inside
+    return layers.recompose(both[:, :, :3], both[:, :, 3:])
+
+
+def jitter_contrast(background: Tensor, factors: Tensor) -> Tensor:
+    """Contrast of each image times a factor around each channel's mean, kept in the channel's own range (PerturbGAN).
+
+    Args:
+        background: (N, 3, H, W).
+        factors: (N,), 1 for no change.
+    """
+    mean, low, high = (
+        background.mean(dim=(2, 3), keepdim=True),
+        background.amin(dim=(2, 3), keepdim=True),
+        background.amax(dim=(2, 3), keepdim=True),
+    )
+    return ((background - mean) * factors[:, None, None, None] + mean).clamp(low, high)
