@@ -28,7 +28,7 @@ from .records import Metric
 from .results import protocol_id
 from .runtime import Runtime
 
-__all__ = ["baselines", "gather", "paint_samples", "predict_clusters", "predict_masks", "score"]
+__all__ = ["baselines", "gather", "paint_samples", "predict_clusters", "predict_masks", "real_moments", "score"]
 
 log = logging.getLogger(__name__)
 
@@ -164,12 +164,7 @@ def gather(
 
     def moments(extractor: str) -> tuple[Moments, Moments]:
         network = load(extractor)
-        reals = splits["train"]
-        key = sha256_of_json([reals.fingerprint, network.name, network.weights_hash, "float64"])[:16]
-        path = cache / f"{key}.npz"
-        if not path.exists():
-            _save_moments(path, moments_of(reals.rgb(slice(None)), network))
-        return _load_moments(path), moments_of(samples["images"], network)
+        return real_moments(splits["train"], network, cache), moments_of(samples["images"], network)
 
     return Evidence(
         predicted_masks=predicted,
@@ -186,6 +181,15 @@ def gather(
         aggregation=config.aggregation,
         why=missing,
     )
+
+
+def real_moments(reals: Split, extractor: Extractor, cache: Path) -> Moments:
+    """Moments of a split's images, kept in the folder `cache` under what they depend on."""
+    key = sha256_of_json([reals.fingerprint, extractor.name, extractor.weights_hash, "float64"])[:16]
+    path = cache / f"{key}.npz"
+    if not path.exists():
+        _save_moments(path, moments_of(reals.rgb(slice(None)), extractor))
+    return _load_moments(path)
 
 
 def score(metrics: Iterable[Metric], evidence: Evidence, protocol: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

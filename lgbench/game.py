@@ -28,14 +28,19 @@ class Step:
         images: real images, (N, 3, H, W) in [-1, 1].
         painted: layers as the generator painted them, with the graph that leads to it.
         layers: the same after every regularizer's `compose` (perturbed); what the critic sees.
-        paint: paints a fresh batch of the same size (composed likewise), for methods that do not share one.
+        paint: a fresh batch of the same size, as painted and as composed, for methods whose phases do not share one.
+        features: what the game's critic sees in images, layer by layer, where the game says so (`Game.features`).
+        segment: the segmenter of the round before, held fixed, images -> foreground probability (N, 1, H, W); None in
+            the first round.
     """
 
     number: int
     images: Tensor
     painted: Layers
     layers: Layers
-    paint: Callable[[], Layers]
+    paint: Callable[[], tuple[Layers, Layers]]
+    features: Callable[[Tensor], list[Tensor]] | None = None
+    segment: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Phase:
         loss: `step -> {term: scalar}`; the sum is minimised.
         every: played at steps that this divides.
         regularized: whether the regularizers' terms and networks join this phase (the generator's, usually).
+        drop_at, drop: from this share of the steps on, `lr` is multiplied by `drop`.
+        slow: factor on `lr` of the parameters whose name, below its network, holds a given part.
     """
 
     name: str
@@ -56,6 +63,9 @@ class Phase:
     regularized: bool = False
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
+    drop_at: float = 1.0
+    drop: float = 1.0
+    slow: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,9 @@ class Game:
         frozen: the painter is not trained here: it paints in eval mode, without a graph, and unperturbed.
         predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W).
         cluster: for code networks, images -> class scores (N, classes).
+        features: images -> what the critic sees in them, layer by layer, for perceptual distances.
+        kept: networks besides the result whose weights are stored: those that `cluster` or `features` read.
+        begin: called with the step's number before anything is painted, for networks that grow.
     """
 
     painter: Painter
@@ -79,6 +92,9 @@ class Game:
     frozen: bool = False
     predict: Callable[[Tensor], Tensor] | None = None
     cluster: Callable[[Tensor], Tensor] | None = None
+    features: Callable[[Tensor], list[Tensor]] | None = None
+    kept: Sequence[str] = ()
+    begin: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

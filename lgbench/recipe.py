@@ -40,9 +40,16 @@ class TrainingConfig:
     """How the generator is trained.
 
     Attributes:
-        precision: "fp32", "tf32" (GPU) or "bf16" (autocast).
+        precision: "fp32", "tf32" (GPU), "bf16" (autocast), or "auto": bf16 where the device has instructions for it, else
+            fp32. The record says which it was.
         ema: decay per step of the averaged generator that is evaluated; 0 for none.
         flip: mirror half of the real images.
+        crop: smallest share of a real image's area that a random crop keeps; 1 for none.
+        crop_ratio: largest side ratio of a crop; 1 for squares of exactly the share `crop`.
+        rounds: alternate training: after each round a segmenter is taught, which the next round's terms read.
+        first_round: share of the steps in the first round; the others share the rest equally.
+        select: the weights that are evaluated: the last, or those with the lowest Frechet distance to the training
+            images among looks every `select_every` steps, each at `select_samples` images.
         category: train on the images of one class only; -1 for all.
         log_every, grid_every: steps between log lines, and between sample grids.
         checkpoint_seconds: time between checkpoints.
@@ -50,11 +57,18 @@ class TrainingConfig:
 
     steps: Count = 60_000
     batch: Annotated[int, Ge(2)] = 64
-    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16", "auto"] = "fp32"
     channels_last: bool = True
     compile: bool = False
     ema: Annotated[float, Ge(0), Lt(1)] = 0.999
     flip: bool = True
+    crop: Annotated[float, Gt(0), Le(1)] = 1.0
+    crop_ratio: Annotated[float, Ge(1)] = 4 / 3
+    rounds: Count = 1
+    first_round: Annotated[float, Gt(0), Lt(1)] = 0.6
+    select: Literal["last", "fid", "fid-squeezenet", "fid-random"] = "last"
+    select_every: Count = 2500
+    select_samples: Annotated[int, Ge(2)] = 10_000
     category: Annotated[int, Ge(-1)] = -1
     log_every: Count = 50
     grid_every: Annotated[int, Ge(0)] = 500
@@ -63,10 +77,17 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class SegmentationConfig:
-    """How a segmenter is trained. name: "auto" is the method's own choice, "none" leaves the stage out."""
+    """How a segmenter is trained.
+
+    Attributes:
+        name: "auto" is the method's own choice, "none" leaves the stage out.
+        steps: of the last round, and of the only one.
+        round_steps: of the rounds before it.
+    """
 
     name: str = "auto"
     steps: Count = 20_000
+    round_steps: Count = 4000
     batch: Annotated[int, Ge(2)] = 64
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     flip: bool = True
@@ -203,11 +224,12 @@ def resolve(
     Raises:
         BadRecipe: a setting that does not exist, does not fit its type, or makes no sense for this generator.
     """
-    settings = _presets(method, dataset, preset)
     given = dict(overrides or {})
-    settings.update(given)
-    weights, tables = _regularizer_tables(settings, regularizers, generator, method, without)
+    settings = {**_presets(method, dataset, preset), **given}
     training = _fill(TrainingConfig, "training", settings)
+    weights, tables = _regularizer_tables(settings, regularizers, generator, method, training.rounds, without)
+    if any("codes" in regularizers[name].needs for name in weights):
+        settings = {**generator.with_codes, **settings}
     segmentation = _fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
     segmenter_config = None
@@ -255,6 +277,7 @@ def _regularizer_tables(
     known: Mapping[str, Regularizer],
     generator: Generator,
     method: Method,
+    rounds: int,
     without: Sequence[str],
 ) -> tuple[dict[str, float], dict[str, object]]:
     """Weights of the regularizers that are on, and the settings below `regularizers.` with the weights taken out."""
@@ -271,7 +294,7 @@ def _regularizer_tables(
         del weights[name]
     weights = {name: weight for name, weight in weights.items() if weight}
     for name in weights:
-        _sensible(known[name], generator)
+        _sensible(known[name], generator, rounds)
     return weights, {key: value for key, value in tables.items() if key.split(".")[1] in weights}
 
 
@@ -281,11 +304,16 @@ def _known_regularizer(name: str, known: Mapping[str, Regularizer]) -> None:
         raise UnknownName(f"No installed plugin offers a regularizer named {name!r}. {hint}")
 
 
-def _sensible(regularizer: Regularizer, generator: Generator) -> None:
+def _sensible(regularizer: Regularizer, generator: Generator, rounds: int) -> None:
     if "layers" in regularizer.needs and not generator.layered:
         raise BadRecipe(f"{regularizer.name} needs layers, and {generator.name} paints whole images.")
-    if "codes" in regularizer.needs and not generator.codes:
+    if "codes" in regularizer.needs and not generator.codes and not generator.with_codes:
         raise BadRecipe(f"{regularizer.name} needs a code that a layer shows, and {generator.name} has none.")
+    if "rounds" in regularizer.needs and rounds < 2:
+        raise BadRecipe(
+            f"{regularizer.name} reads the segmenter of a round before, and there is one round only. "
+            f"Set training.rounds=2 or more, or leave it out with --without {regularizer.name}."
+        )
 
 
 def _segmenter(name: str, method: Method, generator: Generator, known: Sequence[Segmenter]) -> Segmenter | None:

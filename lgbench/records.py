@@ -42,6 +42,7 @@ class Generator:
         build: `(config, world) -> Painter` (see `lgbench.layers.Painter`).
         layered: whether it paints a background and at least one foreground with its alpha.
         codes: recoverable categorical codes, name -> the layer that shows it ("foreground" or "background").
+        with_codes: settings that give it a code where it has none, laid under the user's when a regularizer needs one.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Generator:
     config: type = NoConfig
     layered: bool = True
     codes: Mapping[str, str] = field(default_factory=dict)
+    with_codes: Settings = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class Regularizer:
 
     Attributes:
         build: `(config, painter, world) -> Term` (see `lgbench.game.Term`).
-        needs: what the generator must have: any of "layers", "codes".
+        needs: any of "layers" and "codes", which the generator must have, and "rounds" of alternate training.
     """
 
     name: str

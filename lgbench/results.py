@@ -189,7 +189,10 @@ class Data(_Part):
 
 
 class Training(_Part):
-    """Stage 1. Wall time in seconds, memory in MB, parameters by network, last mean losses by term."""
+    """Stage 1. Wall time in seconds, memory in MB, parameters by network, last mean losses by term.
+
+    `selected` is the step whose weights were evaluated where a judge chose them, and `judged` the judge and its value.
+    """
 
     steps: Count
     parameters: dict[str, Count]
@@ -198,6 +201,9 @@ class Training(_Part):
     images_per_s: Amount
     peak_memory_mb: Amount
     losses: dict[str, float] | None = None
+    rounds: Count = 1
+    selected: Count | None = None
+    judged: dict[str, float] | None = None
 
 
 class Segmentation(_Part):
@@ -220,7 +226,7 @@ class Record(_Part):
     seed: int
     resolution: Annotated[int, Field(ge=1)]
     status: Literal["done", "diverged", "killed", "timed-out"]
-    selected_by: Literal["last", "ema-last", "best-on-val", "best-on-test"]
+    selected_by: Literal["last", "ema-last", "best-fid-on-train", "best-on-val", "best-on-test"]
     recipe: dict[str, JsonValue]
     recipe_hash: Sha256
     plugins: list[Plugin]

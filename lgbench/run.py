@@ -23,12 +23,12 @@ from .progress import Reporter
 from .recipe import Recipe
 from .records import Metric, World
 from .results import write_record
-from .runtime import Runtime
-from .training import Fitted, Schedule, fit
-from .training.checkpoint import load_weights
+from .runtime import Runtime, fast_precision
+from .stages import Learned, build_game, build_segmenter, learn
+from .training import Fitted
 from .training.watch import flags
 
-__all__ = ["build_game", "build_segmenter", "chosen_metrics", "run", "runtime_of", "world_of"]
+__all__ = ["chosen_metrics", "run", "runtime_of", "world_of"]
 
 Scores = tuple[dict[str, Any], dict[str, Any], list[str]]
 """Values, trivial baselines' values, and the names of collapses."""
@@ -37,32 +37,13 @@ Scores = tuple[dict[str, Any], dict[str, Any], list[str]]
 def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
     """Where and how precisely a recipe computes."""
     t = recipe.training
-    return Runtime(device, t.precision, t.channels_last, t.compile)
+    precision = fast_precision(device) if t.precision == "auto" else t.precision
+    return Runtime(device, precision, t.channels_last, t.compile)
 
 
 def world_of(recipe: Recipe, classes: int) -> World:
     """What builders are told of the images."""
     return World(recipe.resolution, 1 if recipe.dataset.grey else 3, classes)
-
-
-def build_game(recipe: Recipe, world: World) -> tuple[Game, list]:
-    """The networks of the training stage, with initial weights that depend on the seed alone, and its terms."""
-    torch.manual_seed(recipe.seed)
-    painter = recipe.generator.build(recipe.generator_config, world)
-    game = recipe.method.build(recipe.method_config, painter, world)
-    needy = [c.record.name for c in recipe.regularizers if "layers" in c.record.needs]
-    if needy and not getattr(painter, "layered", True):
-        raise BadRecipe(f"With these settings {recipe.generator.name} paints no layers, which {needy} need.")
-    terms = [(c.record.name, c.weight, c.record.build(c.config, painter, world)) for c in recipe.regularizers]
-    return game, terms
-
-
-def build_segmenter(recipe: Recipe, painter: Any, world: World) -> Game | None:
-    """The game of the segmentation stage, or None where the method has none."""
-    if recipe.segmenter is None or not getattr(painter, "layered", True):
-        return None
-    torch.manual_seed(recipe.seed + 1)
-    return recipe.segmenter.build(recipe.segmenter_config, painter, world)
 
 
 def run(
@@ -104,19 +85,19 @@ def run(
         world = world_of(recipe, len(splits["train"].classes))
         game, terms = build_game(recipe, world)
         build_segmenter(recipe, game.painter, world)  # what cannot be built is better known before than after training
-        fitted = _train(recipe, game, terms, splits, runtime, folder, reporter)
-        segmenter, taught = _segment(recipe, game, world, splits, runtime, folder, reporter)
+        learned = learn(recipe, game, terms, world, splits, runtime, home, folder, reporter)
         began = time.monotonic()
-        scores = _evaluate(recipe, game, segmenter, splits, runtime, home, metrics, folder, reporter)
+        scores = _evaluate(recipe, game, learned.segmenter, splits, runtime, home, metrics, folder, reporter)
+        taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
         facts = {
             "schema": 1,
             **_recipe_facts(recipe),
             **described,
-            **_outcome_facts(recipe, game, fitted, taught, scores, sessions),
+            **_outcome_facts(recipe, game, learned, scores, sessions),
             "data": _data_facts(splits),
-            "segmentation": _segmentation_facts(recipe, segmenter, taught),
+            "segmentation": _segmentation_facts(recipe, learned),
             "artefacts": _artefacts(folder),
-            "wall_s": round(fitted.seconds + (taught.seconds if taught else 0.0) + time.monotonic() - began, 1),
+            "wall_s": round(taken, 1),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
         return write_record(folder, facts)
@@ -157,48 +138,6 @@ def _preparing(reporter: Reporter) -> Callable[[str, int, int], None]:
         reporter.advance(done)
 
     return progress
-
-
-def _train(
-    recipe: Recipe,
-    game: Game,
-    terms: list,
-    splits: Mapping[str, Split],
-    runtime: Runtime,
-    folder: Path,
-    reporter: Reporter,
-) -> Fitted:
-    torch.manual_seed(recipe.seed)
-    t = recipe.training
-    schedule = Schedule(t.steps, t.batch, t.ema, t.flip, t.log_every, t.grid_every, t.checkpoint_seconds, recipe.seed)
-    fitted = fit(game, terms, splits["train"].images, schedule, runtime, folder / "train", reporter, "train")
-    painter = game.networks[game.result]
-    load_weights(folder / "train" / f"{game.result}.safetensors", painter)
-    runtime.place(painter).eval()
-    return fitted
-
-
-def _segment(
-    recipe: Recipe,
-    game: Game,
-    world: World,
-    splits: Mapping[str, Split],
-    runtime: Runtime,
-    folder: Path,
-    reporter: Reporter,
-) -> tuple[Game | None, Fitted | None]:
-    painter = game.networks[game.result]
-    painter.requires_grad_(False)
-    segmenter = build_segmenter(recipe, painter, world)
-    if segmenter is None or not segmenter.phases:
-        return segmenter, None
-    s, t = recipe.segmentation, recipe.training
-    schedule = Schedule(s.steps, s.batch, s.ema, s.flip, t.log_every, 0, t.checkpoint_seconds, recipe.seed + 1)
-    taught = fit(segmenter, [], splits["train"].images, schedule, runtime, folder / "segment", reporter, "segment")
-    network = segmenter.networks[segmenter.result]
-    load_weights(folder / "segment" / f"{segmenter.result}.safetensors", network)
-    runtime.place(network).eval()
-    return segmenter, taught
 
 
 def _evaluate(
@@ -267,22 +206,27 @@ def _recipe_facts(recipe: Recipe) -> dict[str, Any]:
         "preset": recipe.preset,
         "seed": recipe.seed,
         "resolution": recipe.resolution,
-        "selected_by": "ema-last" if recipe.training.ema else "last",
+        "selected_by": _selected_by(recipe),
         "recipe": recipe.as_dict(),
         "recipe_hash": recipe.hash,
     }
 
 
-def _outcome_facts(
-    recipe: Recipe, game: Game, fitted: Fitted, taught: Fitted | None, scores: Scores, sessions: int
-) -> dict[str, Any]:
+def _selected_by(recipe: Recipe) -> str:
+    if recipe.training.select != "last":
+        return "best-fid-on-train"
+    return "ema-last" if recipe.training.ema else "last"
+
+
+def _outcome_facts(recipe: Recipe, game: Game, learned: Learned, scores: Scores, sessions: int) -> dict[str, Any]:
     values, floor, collapses = scores
+    fitted, taught = learned.fitted, learned.taught
     flagged = {*fitted.flags, *(taught.flags if taught else ())}
     if fitted.status != "diverged":  # flags of collapse say nothing about a generator that is not a number
         flagged |= {*collapses}
     if sessions > 1:
         flagged.add("mixed_environment")
-    trained = fitted.seconds + (taught.seconds if taught else 0.0)  # over all the parts of a resumed run
+    trained = fitted.seconds + learned.teaching_seconds  # over all the parts of a resumed run
     return {
         "status": "diverged" if "diverged" in flagged else "done",
         "training": _training_facts(recipe, game, fitted, sorted(flagged)),
@@ -307,13 +251,17 @@ def _training_facts(recipe: Recipe, game: Game, fitted: Fitted, found: list[str]
         "steps": fitted.steps,
         "parameters": {name: count_parameters(network) for name, network in game.networks.items()},
         "flags": found,
+        "rounds": recipe.training.rounds,
+        "selected": None if fitted.best is None else fitted.selected,
+        "judged": None if fitted.best is None else {recipe.training.select: fitted.best},
         "wall_s": round(fitted.seconds, 1),
         "images_per_s": round(fitted.steps * recipe.training.batch / max(fitted.seconds, 1e-9), 1),
         "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
     }
 
 
-def _segmentation_facts(recipe: Recipe, segmenter: Game | None, taught: Fitted | None) -> dict[str, Any] | None:
+def _segmentation_facts(recipe: Recipe, learned: Learned) -> dict[str, Any] | None:
+    segmenter, taught = learned.segmenter, learned.taught
     if segmenter is None or recipe.segmenter is None:
         return None
     return {

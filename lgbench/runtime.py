@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .errors import BadRecipe
 
-__all__ = ["Runtime", "choose_device"]
+__all__ = ["Runtime", "choose_device", "fast_precision"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -29,6 +29,14 @@ def choose_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise BadRecipe(f"--device {name} cannot be used: {str(error).splitlines()[0]} Try --device cpu.") from None
     return device
+
+
+def fast_precision(device: torch.device) -> str:
+    """ "bf16" where the device has instructions for it, else "fp32": a CPU without them is many times slower in bf16."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if native else "fp32"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from .errors import BadRecipe
 from .game import Game, Phase, Step
 from .layers import Painter
-from .nn import UNetL, UNetS
+from .nn import UNetL, UNetS, jitter_colours
 from .segmenters import UNetConfig
 
 __all__ = ["generator_game", "unet_game"]
@@ -26,13 +26,22 @@ def unet_game(kind: str, config: UNetConfig, painter: Painter) -> Game:
     def loss(step: Step) -> dict[str, Tensor]:
         alpha = step.layers.alpha
         target = (alpha > config.cut).float() if config.target == "hard" else alpha
-        logits = network(step.layers.image).float()
+        image = jitter_colours(step.layers.image) if config.colours else step.layers.image
+        logits = network(image).float()
         return {"segmenter": F.binary_cross_entropy_with_logits(logits, target)}
 
     return Game(
         painter=painter,
         networks={"segmenter": network},
-        phases=[Phase("segmenter", ["segmenter"], loss, lr=config.lr, betas=(0.9, 0.999))],
+        phases=[
+            Phase(
+                *("segmenter", ["segmenter"], loss),
+                lr=config.lr,
+                betas=(0.9, 0.999),
+                drop_at=config.drop_at,
+                drop=config.drop,
+            )
+        ],
         result="segmenter",
         frozen=True,
         predict=lambda images: network(images).float().sigmoid(),

@@ -18,12 +18,17 @@ class UNetConfig:
         width: channels at full resolution.
         target: learn the thresholded or the soft alpha.
         cut: alpha above which a painted pixel counts as foreground, for hard targets.
+        drop_at, drop: from this share of the steps on, `lr` is multiplied by `drop` (BGAW: 2 / 3 and 0.2).
+        colours: jitter the colours of what it learns from (`lgbench.nn.jitter_colours`), as ILSGAN does.
     """
 
     width: int = 64
     target: Literal["hard", "soft"] = "hard"
     cut: float = 0.5
     lr: float = 1e-3
+    drop_at: float = 2 / 3
+    drop: float = 0.2
+    colours: bool = False
 
 
 def _unet(kind: str):

@@ -25,6 +25,7 @@ LEVELS = [
     ("lgbench.environment", 4),
     ("lgbench.segmentation", 4),
     ("lgbench.training", 4),
+    ("lgbench.stages", 4),
     ("lgbench.leaderboard", 4),
     ("lgbench.data", 3),
     ("lgbench.metrics", 3),

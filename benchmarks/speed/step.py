@@ -20,7 +20,7 @@ from lgbench.run import build_game, runtime_of, world_of
 from lgbench.runtime import choose_device
 from lgbench.segmenters import SEGMENTERS
 from lgbench.training import Schedule
-from lgbench.training.loop import Player
+from lgbench.training.player import Player
 from lgbench.training.stream import Stream
 
 
@@ -44,7 +44,7 @@ def stepper(method: str, setting: str, preset: str, side: int, device: str):
     batch = recipe.training.batch
     player = Player(game, terms, Schedule(10**9, batch), runtime)
     noise = np.random.default_rng(0).integers(0, 256, (2 * batch, 3, side, side), dtype=np.uint8)
-    stream = Stream(noise, batch, 0, False, runtime)
+    stream = Stream(noise, Schedule(10**9, batch, flip=False), runtime)
 
     def step() -> float:
         began = time.perf_counter()

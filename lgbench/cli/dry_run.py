@@ -14,10 +14,11 @@ from rich.table import Table
 from lgbench.game import Game
 from lgbench.nn import count_parameters
 from lgbench.recipe import Recipe
-from lgbench.run import build_game, build_segmenter, runtime_of, world_of
+from lgbench.run import runtime_of, world_of
 from lgbench.runtime import Runtime, choose_device
+from lgbench.stages import build_game, build_segmenter
 from lgbench.training import Schedule
-from lgbench.training.loop import Player
+from lgbench.training.player import Player
 from lgbench.training.stream import Stream
 
 __all__ = ["show"]
@@ -58,7 +59,7 @@ def _seconds_per_step(game: Game, terms: list, batch: int, side: int, runtime: R
     if game.frozen:
         runtime.place(game.painter).eval()  # pyright: ignore[reportArgumentType]
     player = Player(game, terms, Schedule(MEASURED, batch), runtime)
-    stream = Stream(noise, batch, 0, False, runtime)
+    stream = Stream(noise, Schedule(MEASURED, batch, flip=False), runtime)
     began, spent = time.monotonic(), []
     for number in range(MEASURED + 1):
         start = time.monotonic()

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .codes import CodeConv
 
-__all__ = ["Act", "Next", "Res", "Same", "Stem", "Sub", "Up", "image_head", "mask_head"]
+__all__ = ["Act", "Next", "Res", "Same", "Stem", "Sub", "Up", "image_head", "mask_head", "upsampled_conv"]
 
 Act = Literal["glu", "relu"]
 
@@ -47,11 +48,22 @@ class Up(nn.Module):
 
     def __init__(self, i: int, o: int, act: Act = "glu") -> None:
         super().__init__()
-        self.up = nn.Upsample(scale_factor=2, mode="nearest")
         self.same = Same(i, o, act)
 
     def forward(self, h: Tensor) -> Tensor:
-        return self.same(self.up(h))
+        return self.same.act(self.same.norm(upsampled_conv(h, self.same.conv.weight)))
+
+
+def upsampled_conv(h: Tensor, weight: Tensor) -> Tensor:
+    """Nearest upsampling by 2 and a 3/1/1 convolution in one: (N, i, H, W), (o, i, 3, 3) -> (N, o, 2H, 2W).
+
+    Each output pixel sees 2 x 2 different input pixels, so four products do what nine would: a transposed convolution
+    whose kernel sums the taps that fall on the same pixel.
+    """
+    o, i = weight.shape[:2]
+    taps = weight.flip(2, 3).reshape(o * i, 1, 3, 3)
+    kernel = F.conv2d(taps, taps.new_ones(1, 1, 2, 2), padding=1).view(o, i, 4, 4).transpose(0, 1)
+    return F.conv_transpose2d(h, kernel, stride=2, padding=1)
 
 
 class Res(nn.Module):
@@ -109,9 +121,9 @@ class Next(nn.Module):
         return self.rest(self.first(h, code))
 
 
-def image_head(i: int) -> nn.Sequential:
-    """Conv 3/1/1 to three channels and tanh; (N, i, H, W) -> (N, 3, H, W) in [-1, 1]. 27i parameters."""
-    return nn.Sequential(nn.Conv2d(i, 3, 3, 1, 1, bias=False), nn.Tanh())
+def image_head(i: int, channels: int = 3) -> nn.Sequential:
+    """Conv 3/1/1 and tanh; (N, i, H, W) -> (N, channels, H, W) in [-1, 1]. 9i parameters a channel."""
+    return nn.Sequential(nn.Conv2d(i, channels, 3, 1, 1, bias=False), nn.Tanh())
 
 
 def mask_head(i: int) -> nn.Sequential:

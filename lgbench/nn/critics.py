@@ -15,24 +15,28 @@ class BNTrunk(nn.Sequential):
     """Stride-2 convolutions down to 4 x 4, then one 3/1/1; (N, channels, R, R) -> (N, 8d, 4, 4).
 
     Widths d, 2d, 4d, 8d, 8d for R = 128; one stride-2 convolution less for each halving of R. No biases, LeakyReLU 0.2,
-    batch norm on all but the first.
+    batch norm on all but the first; without `norm` biases in its place, for losses that differentiate the critic.
     """
 
-    def __init__(self, resolution: int, d: int, channels: int = 3) -> None:
+    def __init__(self, resolution: int, d: int, channels: int = 3, norm: bool = True) -> None:
         widths = [d, 2 * d, 4 * d, *[8 * d] * 8][: int(math.log2(resolution // 4))]
-        layers: list[nn.Module] = [nn.Conv2d(channels, d, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, d, 4, 2, 1, bias=not norm), nn.LeakyReLU(0.2)]
         for i, o in pairwise(widths):
-            layers += [nn.Conv2d(i, o, 4, 2, 1, bias=False), nn.BatchNorm2d(o), nn.LeakyReLU(0.2)]
-        layers += [nn.Conv2d(widths[-1], 8 * d, 3, 1, 1, bias=False), nn.BatchNorm2d(8 * d), nn.LeakyReLU(0.2)]
+            layers += [nn.Conv2d(i, o, 4, 2, 1, bias=not norm), *_norm(o, norm), nn.LeakyReLU(0.2)]
+        layers += [nn.Conv2d(widths[-1], 8 * d, 3, 1, 1, bias=not norm), *_norm(8 * d, norm), nn.LeakyReLU(0.2)]
         super().__init__(*layers)
+
+
+def _norm(width: int, norm: bool) -> list[nn.Module]:
+    return [nn.BatchNorm2d(width)] if norm else []
 
 
 class Critic(nn.Module):
     """Real or generated? (N, channels, R, R) in [-1, 1] -> (N,) logits."""
 
-    def __init__(self, resolution: int, d: int = 32, channels: int = 3) -> None:
+    def __init__(self, resolution: int, d: int = 32, channels: int = 3, norm: bool = True) -> None:
         super().__init__()
-        self.trunk = BNTrunk(resolution, d, channels)
+        self.trunk = BNTrunk(resolution, d, channels, norm)
         self.head = nn.Conv2d(8 * d, 1, 4)
 
     def forward(self, x: Tensor) -> Tensor:

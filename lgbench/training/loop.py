@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lgbench.errors import RunFailed
-from lgbench.files import read_json, write_json
-from lgbench.game import Game, Phase, Step, Term
-from lgbench.layers import Layers
+from lgbench.files import atomic, read_json, write_json
+from lgbench.game import Game
 from lgbench.progress import Reporter
 from lgbench.runtime import Runtime
 
 from . import checkpoint, log, pictures, watch
+from .player import Player, WeightedTerm
 from .schedule import Schedule
 from .stream import Stream
 
 __all__ = ["Diverged", "Fitted", "fit"]
-
-WeightedTerm = tuple[str, float, Term]
 
 
 class Diverged(Exception):
@@ -45,9 +41,11 @@ class Fitted:
     """What came of a fit; everything else is in its folder.
 
     Attributes:
-        status: "done" or "diverged".
+        status: "done", "diverged", or "paused" where the schedule says to stop in between.
         seconds: time spent in the loop, over all resumed parts.
         peak_bytes: largest memory of the fit (GPU) or of the process so far (CPU), in the last part.
+        selected: step after which the weights were taken; that of the best look where there was a judge.
+        best: the judge's value there, None without one.
     """
 
     status: str
@@ -55,118 +53,8 @@ class Fitted:
     seconds: float
     peak_bytes: int
     flags: tuple[str, ...]
-
-
-class Player:
-    """Networks, optimizers and the averaged result of a game: all that a checkpoint keeps besides random states."""
-
-    def __init__(self, game: Game, terms: Sequence[WeightedTerm], schedule: Schedule, runtime: Runtime) -> None:
-        self.game, self.terms, self.schedule, self.runtime = game, terms, schedule, runtime
-        added = {name: network for _, _, term in terms for name, network in term.networks.items()}
-        self.networks = {**game.networks, **added}
-        for network in self.networks.values():
-            runtime.place(network).train()
-        if game.frozen and isinstance(game.painter, nn.Module):
-            game.painter.eval()  # it paints by its running statistics, and they stay as they are
-        self.trained = {phase.name: [*phase.networks, *(added if phase.regularized else [])] for phase in game.phases}
-        self.optimizers = {phase.name: self._adam(phase) for phase in game.phases}
-        self.average = self._average() if schedule.ema else None
-        self.step, self.seconds = 0, 0.0
-
-    def _adam(self, phase: Phase) -> torch.optim.Adam:
-        parameters = [p for name in self.trained[phase.name] for p in self.networks[name].parameters()]
-        return torch.optim.Adam(parameters, lr=phase.lr, betas=phase.betas, fused=True)
-
-    def _average(self) -> AveragedModel:
-        multi_avg = get_ema_multi_avg_fn(self.schedule.ema)
-        return AveragedModel(self.networks[self.game.result], multi_avg_fn=multi_avg)  # buffers follow the live network
-
-    @property
-    def result(self) -> nn.Module:
-        """The network the game is played for, averaged where the schedule says so."""
-        return self.average.module if self.average is not None else self.networks[self.game.result]
-
-    def play(self, number: int, images: Tensor, looking: bool) -> dict[str, Tensor | float]:
-        """One step; with `looking`, also the layers' statistics and gradient norms."""
-        step = self._paint(number, images)
-        # a compiled painter composes inside its graph: its alphas are an output beside the image, not on the way to it
-        if looking and step.painted.alphas.requires_grad and not self.runtime.compile:
-            step.painted.alphas.retain_grad()
-        values: dict[str, Tensor | float] = {}
-        for phase in self.game.phases:
-            if number % phase.every:
-                continue
-            values |= self._move(phase, step)
-            if looking and phase.regularized:
-                values |= watch.gradient_norms(self.game.painter, step.painted.alphas)  # pyright: ignore
-        if self.average is not None:
-            self.average.update_parameters(self.networks[self.game.result])
-        if looking:
-            values |= watch.layer_statistics(step.painted)
-        self.step = number + 1
-        return values
-
-    def _paint(self, number: int, images: Tensor) -> Step:
-        def paint() -> tuple[Layers, Layers]:
-            with torch.set_grad_enabled(not self.game.frozen), self.runtime.autocast():
-                painted = self.game.painter(self.game.painter.codes(len(images), images))
-                layers = painted
-                for _, _, term in self.terms:
-                    layers = term.compose(layers) if term.compose else layers
-            return painted, layers
-
-        self._hold(set(self.networks))
-        painted, layers = paint()
-        return Step(number, images, painted, layers, paint=lambda: paint()[1])
-
-    def _move(self, phase: Phase, step: Step) -> Mapping[str, Tensor]:
-        self._hold(set(self.trained[phase.name]))
-        with self.runtime.autocast():
-            losses = phase.loss(step)
-            if phase.regularized:
-                losses |= {name: weight * term.penalty(step) for name, weight, term in self.terms if term.penalty}
-        optimizer = self.optimizers[phase.name]
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        optimizer.step()
-        return {name: loss.detach() for name, loss in losses.items()}
-
-    def _hold(self, learning: set[str]) -> None:
-        """Gradients only for the networks that learn."""
-        for name, network in self.networks.items():
-            network.requires_grad_(name in learning)
-
-    def state(self) -> dict:
-        """All that the next step reads."""
-        return {
-            "step": self.step,
-            "seconds": self.seconds,
-            "networks": {name: network.state_dict() for name, network in self.networks.items()},
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-            "average": self.average.state_dict() if self.average is not None else {},
-            "random": checkpoint.random_state(),
-        }
-
-    def restore(self, state: Mapping) -> None:
-        """Put back what `state` took.
-
-        Raises:
-            RunFailed: it is the state of another game.
-        """
-        try:
-            self._restore(state)
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise RunFailed(f"The checkpoint is of other networks ({error}). Delete the run's folder.") from None
-
-    def _restore(self, state: Mapping) -> None:
-        for name, network in self.networks.items():
-            network.load_state_dict(state["networks"][name])
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        checkpoint.set_random_state(state["random"])
-        self.step, self.seconds = state["step"], state["seconds"]
+    selected: int = 0
+    best: float | None = None
 
 
 def fit(
@@ -178,14 +66,20 @@ def fit(
     folder: Path,
     reporter: Reporter,
     name: str,
+    *,
+    judge: Callable[[nn.Module], float] | None = None,
+    segment: Callable[[Tensor], Tensor] | None = None,
 ) -> Fitted:
     """Play a game; run again to resume, or to get at once what is already done.
 
     Args:
         terms: (name, weight, term) of each regularizer.
         images: real images, (N, C, R, R) uint8.
-        folder: gets `<result>.safetensors`, `log.jsonl`, `grids/`, `curves.png`, and `done.json` when all is there.
+        folder: gets `<network>.safetensors` of the result and of what the game keeps, `log.jsonl`, `grids/`,
+            `curves.png`, and `done.json` when all is there.
         name: of the stage, for the reporter.
+        judge: lower is better; the result with the best value at one of the schedule's looks is what is kept.
+        segment: the segmenter of the round before, for the terms that read it.
 
     Raises:
         RunFailed: the disk is full, or a checkpoint is damaged.
@@ -197,29 +91,60 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     if runtime.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(runtime.device)
-    player = Player(game, terms, schedule, runtime)
+    player = Player(game, terms, schedule, runtime, segment)
     if (saved := checkpoint.load(folder / "checkpoint.pt")) is not None:
         player.restore(saved)
         reporter.note(f"{name}: resumes at step {player.step:,}")
+    if schedule.stop and player.step > schedule.stop:
+        return _fitted(player, "paused", ())  # a later round has gone on from here
     log.truncate(folder / "log.jsonl", player.step)
-    stream = Stream(images, schedule.batch, schedule.seed, schedule.flip, runtime)
+    if (folder / "judged.jsonl").exists():
+        log.truncate(folder / "judged.jsonl", player.step)
+    stream = Stream(images, schedule, runtime)
     fixed = _fixed_codes(game, stream, schedule.seed)
-    reporter.stage(name, schedule.steps, player.step)
-    status = "done"
+    reporter.stage(name, schedule.stop or schedule.steps, player.step)
+    status = "paused" if schedule.stop else "done"
     try:
         with _interruptible() as interrupted:
-            _play(player, stream, fixed, folder, reporter, interrupted)
+            _play(player, stream, fixed, folder, reporter, interrupted, judge)
     except Diverged as error:
         reporter.note(f"{name}: {error}. The record will say so.")
         status = "diverged"
+    if status == "paused":
+        checkpoint.save(folder / "checkpoint.pt", player.state())
+        _save_networks(player, folder)
+        return _fitted(player, status, ())
+    return _finish(player, status, folder, name)
+
+
+def _finish(player: Player, status: str, folder: Path, name: str) -> Fitted:
     rows = log.read(folder / "log.jsonl")
     pictures.save_curves(folder / "curves.png", rows, name)
-    checkpoint.save_weights(folder / f"{game.result}.safetensors", player.result)
+    _save_networks(player, folder)
     flags = ["diverged"] if status == "diverged" else watch.training_flags(rows)
-    done = Fitted(status, player.step, player.seconds, _peak_memory(runtime), tuple(flags))
+    done = _fitted(player, status, tuple(flags))
     write_json(folder / "done.json", {field: getattr(done, field) for field in Fitted.__slots__})
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    for leftover in ("checkpoint.pt", "best.safetensors"):
+        (folder / leftover).unlink(missing_ok=True)
     return done
+
+
+def _fitted(player: Player, status: str, flags: tuple[str, ...]) -> Fitted:
+    best = player.best if player.selected else None
+    selected = player.selected or player.step
+    return Fitted(status, player.step, player.seconds, _peak_memory(player.runtime), flags, selected, best)
+
+
+def _save_networks(player: Player, folder: Path) -> None:
+    """The result, as the judge chose it where there is one, and what else the game keeps."""
+    path = folder / f"{player.game.result}.safetensors"
+    if player.selected:
+        with atomic(path) as file:
+            file.write((folder / "best.safetensors").read_bytes())
+    else:
+        checkpoint.save_weights(path, player.result)
+    for name in player.game.kept:
+        checkpoint.save_weights(folder / f"{name}.safetensors", player.networks[name])
 
 
 def _play(
@@ -229,11 +154,12 @@ def _play(
     folder: Path,
     reporter: Reporter,
     interrupted: list[int],
+    judge: Callable[[nn.Module], float] | None,
 ) -> None:
     schedule, clock = player.schedule, time.monotonic()
-    saved_at = clock
-    for number in range(player.step, schedule.steps):
-        last = number + 1 == schedule.steps
+    saved_at, end = clock, schedule.stop or schedule.steps
+    for number in range(player.step, end):
+        last = number + 1 == end
         looking = number % schedule.log_every == 0 or last
         values = player.play(number, stream(number), looking)
         now = time.monotonic()
@@ -248,11 +174,25 @@ def _play(
             reporter.advance(number + 1)
         if schedule.grid_every and not player.game.frozen and (player.step % schedule.grid_every == 0 or last):
             _paint_grid(player, fixed, folder / "grids" / f"{player.step:07d}.png")
+        if judge and schedule.judge_every and (player.step % schedule.judge_every == 0 or last):
+            _select(player, judge, folder)
         if interrupted or (now - saved_at >= schedule.checkpoint_seconds and not last):
             checkpoint.save(folder / "checkpoint.pt", player.state())
             saved_at = time.monotonic()
         if interrupted:
             raise KeyboardInterrupt
+
+
+def _select(player: Player, judge: Callable[[nn.Module], float], folder: Path) -> None:
+    """Keep the result where it is the best so far; looking does not change the run."""
+    state = checkpoint.random_state()
+    value = judge(player.result.eval())
+    player.result.train()
+    checkpoint.set_random_state(state)
+    log.append(folder / "judged.jsonl", {"step": player.step - 1, "value": value})
+    if value < player.best:
+        player.best, player.selected = value, player.step
+        checkpoint.save_weights(folder / "best.safetensors", player.result)
 
 
 def _fixed_codes(game: Game, stream: Stream, seed: int) -> Mapping[str, Tensor]:

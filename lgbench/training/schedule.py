@@ -18,6 +18,10 @@ class Schedule:
         log_every, grid_every: in steps; a grid at 0 is never painted.
         checkpoint_seconds: time between checkpoints; 0 for one after each step.
         seed: of the order of images, of initial weights and of everything sampled.
+        crop: smallest share of a real image's area that a random crop keeps; 1 for no crops.
+        crop_ratio: largest side ratio of a crop; 1 for squares of exactly the share `crop`.
+        stop: pause with a checkpoint before this step; 0 to play to the end.
+        judge_every: steps between looks of the judge (see `fit`); 0 for the last weights.
     """
 
     steps: int
@@ -28,3 +32,7 @@ class Schedule:
     grid_every: int = 500
     checkpoint_seconds: float = 60.0
     seed: int = 0
+    crop: float = 1.0
+    crop_ratio: float = 4 / 3
+    stop: int = 0
+    judge_every: int = 0

@@ -21,7 +21,7 @@ SMOKE = {
     "training.batch": 16,
     "training.channels_last": False,  # on a CPU the plain layout is 1.4 times as fast here: benchmarks/speed/step.py
     "training.ema": 0.99,
-    "training.precision": "bf16",
+    "training.precision": "auto",
     "training.steps": 800,
     "segmentation.batch": 16,
     "segmentation.steps": 100,
@@ -33,7 +33,7 @@ PRESETS = {
     "smoke": SMOKE,
     "small": {
         "generator.g": 32,
-        "training.precision": "bf16",
+        "training.precision": "auto",
         "training.steps": 20_000,
         "segmentation.steps": 4000,
         "segmenter.width": 32,

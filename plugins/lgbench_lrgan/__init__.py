@@ -18,7 +18,7 @@ SMOKE = {
     "method.ndf": 32,
     "training.steps": 2000,
     "training.ema": 0.99,
-    "training.precision": "bf16",
+    "training.precision": "auto",
     "segmentation.steps": 300,
     "segmenter.width": 16,
     "evaluation.samples": 2000,

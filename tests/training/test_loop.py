@@ -27,7 +27,7 @@ from lgbench.game import Phase, Term
 from lgbench.progress import Quiet
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule, fit, log
-from lgbench.training.loop import Player
+from lgbench.training.player import Player
 
 CPU = Runtime(torch.device("cpu"), channels_last=False)
 WORLD = World(16)

@@ -1,0 +1,156 @@
+"""One step of a game: its networks, optimizers and averaged result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from lgbench.errors import RunFailed
+from lgbench.game import Game, Phase, Step, Term
+from lgbench.layers import Layers
+from lgbench.runtime import Runtime
+
+from . import checkpoint, watch
+from .schedule import Schedule
+
+__all__ = ["Player", "WeightedTerm"]
+
+WeightedTerm = tuple[str, float, Term]
+
+
+class Player:
+    """Networks, optimizers and the averaged result of a game: all that a checkpoint keeps besides random states."""
+
+    def __init__(
+        self,
+        game: Game,
+        terms: Sequence[WeightedTerm],
+        schedule: Schedule,
+        runtime: Runtime,
+        segment: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.game, self.terms, self.schedule, self.runtime, self.segment = game, terms, schedule, runtime, segment
+        added = {name: network for _, _, term in terms for name, network in term.networks.items()}
+        self.networks = {**game.networks, **added}
+        for network in self.networks.values():
+            runtime.place(network).train()
+        if game.frozen and isinstance(game.painter, nn.Module):
+            game.painter.eval()  # it paints by its running statistics, and they stay as they are
+        self.trained = {phase.name: [*phase.networks, *(added if phase.regularized else [])] for phase in game.phases}
+        self.optimizers = {phase.name: self._adam(phase) for phase in game.phases}
+        self.average = self._average() if schedule.ema else None
+        self.step, self.seconds = 0, 0.0
+        self.best, self.selected = math.inf, 0
+
+    def _adam(self, phase: Phase) -> torch.optim.Adam:
+        groups: dict[float, list[nn.Parameter]] = {}
+        for network in self.trained[phase.name]:
+            for name, parameter in self.networks[network].named_parameters():
+                factor = next((factor for part, factor in phase.slow.items() if part in name), 1.0)
+                groups.setdefault(factor, []).append(parameter)
+        rates = [{"params": parameters, "lr": factor * phase.lr} for factor, parameters in groups.items()]
+        return torch.optim.Adam(rates, betas=phase.betas, fused=True)
+
+    def _average(self) -> AveragedModel:
+        multi_avg = get_ema_multi_avg_fn(self.schedule.ema)
+        return AveragedModel(self.networks[self.game.result], multi_avg_fn=multi_avg)  # buffers follow the live network
+
+    @property
+    def result(self) -> nn.Module:
+        """The network the game is played for, averaged where the schedule says so."""
+        return self.average.module if self.average is not None else self.networks[self.game.result]
+
+    def play(self, number: int, images: Tensor, looking: bool) -> dict[str, Tensor | float]:
+        """One step; with `looking`, also the layers' statistics and gradient norms."""
+        if self.game.begin:
+            self.game.begin(number)
+        step = self._paint(number, images)
+        # a compiled painter composes inside its graph: its alphas are an output beside the image, not on the way to it
+        if looking and step.painted.alphas.requires_grad and not self.runtime.compile:
+            step.painted.alphas.retain_grad()
+        values: dict[str, Tensor | float] = {}
+        for phase in self.game.phases:
+            if number % phase.every:
+                continue
+            values |= self._move(phase, step)
+            if looking and phase.regularized:
+                values |= watch.gradient_norms(self.game.painter, step.painted.alphas)  # pyright: ignore
+        if self.average is not None:
+            self.average.update_parameters(self.networks[self.game.result])
+        if looking:
+            values |= watch.layer_statistics(step.painted)
+        self.step = number + 1
+        return values
+
+    def _paint(self, number: int, images: Tensor) -> Step:
+        def paint() -> tuple[Layers, Layers]:
+            with torch.set_grad_enabled(not self.game.frozen), self.runtime.autocast():
+                painted = self.game.painter(self.game.painter.codes(len(images), images))
+                layers = painted
+                for _, _, term in self.terms:
+                    layers = term.compose(layers) if term.compose else layers
+            return painted, layers
+
+        self._hold(set(self.networks))
+        painted, layers = paint()
+        features, segment = self.game.features, self.segment
+        return Step(number, images, painted, layers, paint, features, segment)
+
+    def _move(self, phase: Phase, step: Step) -> Mapping[str, Tensor]:
+        self._hold(set(self.trained[phase.name]))
+        with self.runtime.autocast():
+            losses = phase.loss(step)
+            if phase.regularized:
+                losses |= {name: weight * term.penalty(step) for name, weight, term in self.terms if term.penalty}
+        optimizer = self.optimizers[phase.name]
+        if step.number == int(phase.drop_at * self.schedule.steps):
+            for group in optimizer.param_groups:
+                group["lr"] *= phase.drop
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        optimizer.step()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _hold(self, learning: set[str]) -> None:
+        """Gradients only for the networks that learn."""
+        for name, network in self.networks.items():
+            network.requires_grad_(name in learning)
+
+    def state(self) -> dict:
+        """All that the next step reads."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+            "selected": self.selected,
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "average": self.average.state_dict() if self.average is not None else {},
+            "random": checkpoint.random_state(),
+        }
+
+    def restore(self, state: Mapping) -> None:
+        """Put back what `state` took.
+
+        Raises:
+            RunFailed: it is the state of another game.
+        """
+        try:
+            self._restore(state)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise RunFailed(f"The checkpoint is of other networks ({error}). Delete the run's folder.") from None
+
+    def _restore(self, state: Mapping) -> None:
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        checkpoint.set_random_state(state["random"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.best, self.selected = state["best"], state["selected"]
