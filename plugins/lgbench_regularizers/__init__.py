@@ -1,38 +1,28 @@
-"""Loss terms that any method can switch on with `--with`."""
+"""Loss terms and perturbations that any method can switch on with `--with`."""
 
-from dataclasses import dataclass
-from typing import Literal
+from importlib import import_module
 
 from lgbench import Regularizer, hookimpl
+
+from .config import (
+    BackgroundConfig,
+    BinarizationConfig,
+    EquivarianceConfig,
+    MaskSizeConfig,
+    MIRecoveryConfig,
+    PerturbationConfig,
+)
 
 LGBENCH_API = 1
 
 
-@dataclass(frozen=True, slots=True)
-class BinarizationConfig:
-    """form: "entropy" in bits (ComGAN), or "min", mean min(alpha, 1 - alpha) (PerturbGAN, milgan, ELGAN)."""
+def _term(module: str, name: str):
+    """The named builder, imported when it is called: it imports torch."""
 
-    form: Literal["entropy", "min"] = "entropy"
+    def build(config, painter, world):
+        return getattr(import_module(f"{__name__}.{module}"), name)(config, painter, world)
 
-
-@dataclass(frozen=True, slots=True)
-class MIRecoveryConfig:
-    """width: base width of each code critic. codes: which codes to recover, comma-separated; empty for all."""
-
-    width: int = 64
-    codes: str = ""
-
-
-def _binarization(config, painter, world):
-    from .terms import binarization
-
-    return binarization(config.form)
-
-
-def _mi_recovery(config, painter, world):
-    from .terms import mi_recovery
-
-    return mi_recovery(config.width, tuple(filter(None, config.codes.split(","))), painter, world)
+    return build
 
 
 @hookimpl
@@ -43,14 +33,43 @@ def regularizers() -> list[Regularizer]:
             summary="pushes masks towards 0 and 1",
             paper="Ding et al., NeurIPS 2022 (entropy); Bielski and Favaro, NeurIPS 2019 (min)",
             config=BinarizationConfig,
-            build=_binarization,
+            build=_term("terms", "binarization"),
+        ),
+        Regularizer(
+            name="perturbation",
+            summary="moves foregrounds over the background before the critic sees them",
+            paper="Bielski and Favaro, NeurIPS 2019 (shift); Yang et al., ELGAN (affine)",
+            config=PerturbationConfig,
+            build=_term("terms", "perturbation"),
+        ),
+        Regularizer(
+            name="mask-size",
+            summary="foregrounds cover at least a given share of the image",
+            paper="Bielski and Favaro, NeurIPS 2019",
+            config=MaskSizeConfig,
+            build=_term("terms", "mask_size"),
         ),
         Regularizer(
             name="mi-recovery",
-            summary="each code must be readable from its own layer (a bound on their mutual information)",
-            paper="Ding et al., NeurIPS 2022, Eq. 8",
+            summary="each code must be readable from what shows it (a bound on their mutual information)",
+            paper="Ding et al., NeurIPS 2022, Eq. 8 (layers); Yang et al., WACV 2022, Eq. 5 (image and mask)",
             config=MIRecoveryConfig,
-            build=_mi_recovery,
+            build=_term("terms", "mi_recovery"),
             needs=frozenset({"layers", "codes"}),
+        ),
+        Regularizer(
+            name="equivariance",
+            summary="a learned offset of the latent does what moving the foreground does",
+            paper="Yang et al., ELGAN",
+            config=EquivarianceConfig,
+            build=_term("equivariance", "equivariance"),
+        ),
+        Regularizer(
+            name="background",
+            summary="the segmenter of the round before finds nothing in the background layer",
+            paper="Yang et al., WACV 2022, Eq. 8",
+            config=BackgroundConfig,
+            build=_term("terms", "background"),
+            needs=frozenset({"layers", "rounds"}),
         ),
     ]

@@ -1,4 +1,4 @@
-"""The terms themselves."""
+"""The terms that one equation holds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,61 @@ from lgbench import LgbenchError, World
 from lgbench.game import Step, Term
 from lgbench.layers import Layers, Painter
 from lgbench.losses import binary_entropy, binary_min
-from lgbench.nn import CodeCritic, orthogonal_
+from lgbench.losses import mask_size as size_hinge
+from lgbench.nn import AffineRange, CodeCritic, jitter_contrast, move, orthogonal_, shift
 
-__all__ = ["binarization", "layer", "mi_recovery"]
+from .config import BackgroundConfig, BinarizationConfig, MaskSizeConfig, MIRecoveryConfig, PerturbationConfig
+
+__all__ = ["background", "binarization", "layer", "mask_size", "mi_recovery", "perturbation"]
 
 
-def binarization(form: str) -> Term:
+def seen(step: Step, on: str) -> Layers:
+    return step.layers if on == "perturbed" else step.painted
+
+
+def binarization(config: BinarizationConfig, painter: Painter, world: World) -> Term:
     """Entropy or distance to the nearer end of every alpha."""
-    loss = binary_entropy if form == "entropy" else binary_min
-    return Term(penalty=lambda step: loss(step.layers.alphas))
+    loss = binary_entropy if config.form == "entropy" else binary_min
+    return Term(penalty=lambda step: loss(seen(step, config.on).alphas))
+
+
+def mask_size(config: MaskSizeConfig, painter: Painter, world: World) -> Term:
+    """L_size: max(0, eta - coverage) of all foregrounds together."""
+    return Term(penalty=lambda step: size_hinge(seen(step, config.on).alpha, config.eta))
+
+
+def perturbation(config: PerturbationConfig, painter: Painter, world: World) -> Term:
+    """Foregrounds and alphas move together by random maps; the background stays where it is."""
+    ranges = AffineRange(config.translate, config.shrink, config.grow, config.rotate, config.unit)
+
+    def compose(layers: Layers) -> Layers:
+        n, k = layers.alphas.shape[:2]
+        device, side = layers.image.device, layers.image.shape[-1]
+        b = layers.background
+        if config.contrast:
+            b = jitter_contrast(b, 1 + config.contrast * (2 * torch.rand(n, device=device) - 1))
+        if config.noise:
+            b = b + config.noise * torch.randn_like(b)
+        if b is not layers.background:
+            layers = Layers.compose(b, layers.foregrounds, layers.alphas, codes=layers.codes, extras=layers.extras)
+        if config.form == "shift":
+            u = 2 * torch.rand(n, k, 2, device=device) - 1
+            return shift(layers, (config.translate * side * u).round().long())
+        return move(layers, ranges.sample(n * k, device).unflatten(0, (n, k)))
+
+    return Term(compose=compose)
+
+
+def background(config: BackgroundConfig, painter: Painter, world: World) -> Term:
+    """L_bg = -mean log(1 - F(x_b)); nothing in the first round (Yang et al., WACV 2022, Eq. 8 with its sign mended)."""
+
+    def penalty(step: Step) -> Tensor:
+        b = step.painted.background
+        if step.segment is None:
+            return b.new_zeros(())
+        return -torch.log1p(-step.segment(b).float().clamp(max=1 - 1e-6)).mean()
+
+    return Term(penalty=penalty)
 
 
 def layer(layers: Layers, name: str) -> Tensor:
@@ -26,37 +72,40 @@ def layer(layers: Layers, name: str) -> Tensor:
     return layers.background if name == "background" else layers.foregrounds[:, -1]
 
 
-def mi_recovery(width: int, wanted: tuple[str, ...], painter: Painter, world: World) -> Term:
-    """Cross-entropy of reading each code from its unmasked layer; minus a bound on their mutual information.
+def mi_recovery(config: MIRecoveryConfig, painter: Painter, world: World) -> Term:
+    """Cross-entropy of reading each code from what shows it; minus a bound on their mutual information.
 
     Args:
-        width: base width of the code critics.
-        wanted: names of the codes to recover; all of the generator's where empty.
         painter: a generator with `recoverable`, code -> (layer's name, classes).
 
     Raises:
         LgbenchError: the generator has no such code.
     """
     recoverable: dict[str, tuple[str, int]] = getattr(painter, "recoverable", {})
+    wanted = tuple(filter(None, config.codes.split(",")))
     missing = set(wanted) - set(recoverable)
     if missing or not recoverable:
         raise LgbenchError(
             f"mi-recovery cannot recover {sorted(missing) or 'anything'}: the generator's codes are "
             f"{sorted(recoverable) or 'none'}. Name codes with regularizers.mi-recovery.codes=..."
         )
-    critics = {
-        f"code-critic-{code}": CodeCritic(world.resolution, classes, width)
-        for code, (_, classes) in recoverable.items()
-        if code in (wanted or recoverable)
-    }
+    chosen = {code: shown for code, shown in recoverable.items() if code in (wanted or recoverable)}
+    critics = {}
+    for code, (name, classes) in chosen.items():
+        critics[f"code-critic-{code}"] = CodeCritic(world.resolution, classes, config.width)
+        if config.source == "image" and name == "foreground":
+            critics[f"code-critic-{code}-mask"] = CodeCritic(world.resolution, classes, config.width, channels=1)
     for critic in critics.values():
         orthogonal_(critic)
 
     def penalty(step: Step) -> Tensor:
         losses = []
-        for code, (name, _) in recoverable.items():
-            if f"code-critic-{code}" in critics:
-                logits = critics[f"code-critic-{code}"](layer(step.layers, name))
+        for code, (name, _) in chosen.items():
+            views = {"": step.layers.image if config.source == "image" else layer(step.layers, name)}
+            if f"code-critic-{code}-mask" in critics:
+                views["-mask"] = step.painted.alphas[:, -1]
+            for suffix, view in views.items():
+                logits = critics[f"code-critic-{code}{suffix}"](view)
                 losses.append(F.cross_entropy(logits.float(), step.layers.codes[code]))
         return torch.stack(losses).sum()
 

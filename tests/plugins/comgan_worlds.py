@@ -35,4 +35,4 @@ def painted(painter, codes=None, n=4):
 
 
 def step_of(layers, real=None):
-    return Step(0, images(len(layers.image)) if real is None else real, layers, layers, paint=lambda: layers)
+    return Step(0, images(len(layers.image)) if real is None else real, layers, layers, paint=lambda: (layers, layers))

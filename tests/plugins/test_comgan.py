@@ -19,6 +19,7 @@ from lgbench_comgan.config import (
 )
 from lgbench_comgan.game import alignment, comgan, dscomgan
 from lgbench_comgan.model import ComGAN, DSComGAN, Pi1, Pi2, SimpleGAN
+from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.terms import binarization, mi_recovery
 
 LAYERS = ("foregrounds", "background", "alphas")
@@ -244,7 +245,7 @@ def test_each_code_changes_its_own_layer_and_the_latent_all(name):
 
 
 def recovery(painter, code, width=4):
-    return mi_recovery(width, (code,), painter, WORLD)
+    return mi_recovery(MIRecoveryConfig(width, code), painter, WORLD)
 
 
 @pytest.mark.parametrize(("code", "own", "other"), [("f", "f", "b"), ("b", "b", "f")])
@@ -260,7 +261,7 @@ def test_recovering_a_code_teaches_its_own_branch_and_the_features_only(code, ow
 @pytest.mark.parametrize("name", ["comgan", "dscomgan"])
 def test_the_binary_loss_teaches_mask_and_features_only(name):
     painter = PAINTERS[name]()
-    binarization("entropy").penalty(step_of(painter(painter.codes(4)))).backward()
+    binarization(BinarizationConfig("entropy"), None, None).penalty(step_of(painter(painter.codes(4)))).backward()
     assert silent(painter.f)
     assert silent(painter.b)
     assert not silent(painter.m)

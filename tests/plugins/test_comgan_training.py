@@ -18,9 +18,10 @@ from lgbench.runtime import Runtime
 from lgbench.segmentation import unet_game
 from lgbench.segmenters import UNetConfig
 from lgbench.training import Schedule
-from lgbench.training.loop import Player
+from lgbench.training.player import Player
 from lgbench_comgan.config import AlignmentConfig, ComGANMethod, DSComGANMethod
 from lgbench_comgan.game import alignment, comgan, dscomgan
+from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.terms import binarization, mi_recovery
 
 
@@ -52,9 +53,11 @@ def same(before, after):
 def play_game(name, method=None, painter=None):
     painter = painter or PAINTERS[name]()
     if name.startswith("ds"):
-        terms = [("mi-recovery", 1.0, mi_recovery(4, (), painter, WORLD))]
+        terms = [("mi-recovery", 1.0, mi_recovery(MIRecoveryConfig(4), painter, WORLD))]
         return dscomgan(method or DSComGANMethod(d=4), painter, WORLD), terms
-    terms = [] if name == "simplegan" else [("binarization", 1.0, binarization("entropy"))]
+    terms = (
+        [] if name == "simplegan" else [("binarization", 1.0, binarization(BinarizationConfig("entropy"), None, None))]
+    )
     return comgan(method or ComGANMethod(d=4), painter, WORLD), terms
 
 
@@ -299,10 +302,10 @@ def toy_squares(n, side):
 
 def train(name, steps, side, g, d):
     painter, world = PAINTERS[name](World(side), g=g), World(side)
-    terms = [("binarization", 1.0, binarization("entropy"))]
+    terms = [("binarization", 1.0, binarization(BinarizationConfig("entropy"), None, None))]
     if name == "dscomgan":
         made = dscomgan(DSComGANMethod(d=d), painter, world)
-        terms.append(("mi-recovery", 1.0, mi_recovery(d, (), painter, world)))
+        terms.append(("mi-recovery", 1.0, mi_recovery(MIRecoveryConfig(d), painter, world)))
     else:
         made = comgan(ComGANMethod(d=d), painter, world)
     one, x = player(made, terms), toy_squares(64, side)

@@ -12,7 +12,7 @@ from lgbench.layers import paint_over
 from lgbench.nn import count_parameters, warp
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule
-from lgbench.training.loop import Player
+from lgbench.training.player import Player
 from lgbench_lrgan.config import DCGANConfig, LRGANConfig
 from lgbench_lrgan.game import game, lrgan
 from lgbench_lrgan.model import DCGAN, LRGAN

@@ -18,7 +18,7 @@ from lgbench.runtime import Runtime
 from lgbench.segmentation import generator_game
 from lgbench.segmenters import SEGMENTERS
 from lgbench.training import Schedule
-from lgbench.training.loop import Player
+from lgbench.training.player import Player
 from lgbench_lrgan.config import DCGANConfig, DCGANMethod, LRGANMethod
 from lgbench_lrgan.game import game
 from lgbench_lrgan.model import DCGAN, LRGAN
@@ -63,7 +63,7 @@ def test_losses_are_cross_entropies_and_the_generators_does_not_saturate(painter
     made = game(METHOD if isinstance(painter, LRGAN) else DCGANMethod(ndf=4), painter, WORLD)
     critic, x = made.networks["critic"].eval(), images()
     layers = painter(painter.codes(4))
-    step = Step(0, x, layers, layers, paint=lambda: layers)
+    step = Step(0, x, layers, layers, paint=lambda: (layers, layers))
     p, q = critic(x).sigmoid(), critic(layers.image).sigmoid()
     assert_close(made.phases[0].loss(step)["critic"], -p.log().mean() - (1 - q).log().mean())
     assert_close(made.phases[1].loss(step)["generator"], -q.log().mean())
@@ -157,7 +157,7 @@ def test_the_reconstruction_loss_is_the_generators_ten_times_the_squared_error()
     made = game(METHOD, painter, WORLD)
     x = images()
     layers = painter(painter.codes(4, x))
-    step = Step(0, x, layers, layers, paint=lambda: layers)
+    step = Step(0, x, layers, layers, paint=lambda: (layers, layers))
     losses = {phase.name: phase.loss(step) for phase in made.phases}
     assert set(losses["critic"]) == {"critic"}
     assert_close(losses["generator"]["reconstruction"], 10 * F.mse_loss(layers.image, x))
@@ -168,7 +168,7 @@ def test_the_reconstruction_loss_is_the_generators_ten_times_the_squared_error()
 def test_the_reconstruction_weight_is_a_setting():
     painter, x = small(conditional=True), images()
     layers = painter(painter.codes(4, x))
-    step = Step(0, x, layers, layers, paint=lambda: layers)
+    step = Step(0, x, layers, layers, paint=lambda: (layers, layers))
     loss = game(replace(METHOD, lambda_rec=0.5), painter, WORLD).phases[1].loss(step)["reconstruction"]
     assert_close(loss, F.mse_loss(layers.image, x) / 2)
 

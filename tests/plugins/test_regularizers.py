@@ -15,8 +15,9 @@ from lgbench.losses import binary_entropy, binary_min
 from lgbench.nn import count_parameters
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule
-from lgbench.training.loop import Player
+from lgbench.training.player import Player
 from lgbench_regularizers import BinarizationConfig, MIRecoveryConfig
+from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.terms import binarization, layer, mi_recovery
 
 WORLD = World(32)
@@ -29,7 +30,7 @@ def seeded():
 
 
 def step_of(layers):
-    return Step(0, layers.image, layers, layers, paint=lambda: layers)
+    return Step(0, layers.image, layers, layers, paint=lambda: (layers, layers))
 
 
 def scene(n=4, k=1, side=32, **codes):
@@ -52,7 +53,7 @@ def test_binarization_penalises_every_alpha(form, loss):
 
 @pytest.mark.parametrize(("form", "grey"), [("entropy", 1.0), ("min", 0.5)])
 def test_a_grey_mask_costs_most_and_a_sharp_one_nothing(form, grey):
-    layers, term = scene(), binarization(form)
+    layers, term = scene(), binarization(BinarizationConfig(form), None, None)
     alphas = torch.full_like(layers.alphas, 0.5)
     assert term.penalty(step_of(layers.recompose(layers.foregrounds, alphas))).item() == pytest.approx(grey)
     alphas = (layers.alphas > 0.5).float()
@@ -81,7 +82,7 @@ def test_each_code_has_a_critic_of_its_own():
 
 def test_recovery_is_the_cross_entropy_of_each_code_on_its_unmasked_layer():
     layers = scene(f=torch.tensor([0, 1, 2, 4]), b=torch.tensor([6, 0, 3, 3]))
-    term = mi_recovery(2, (), CODED, WORLD)
+    term = mi_recovery(MIRecoveryConfig(2), CODED, WORLD)
     for critic in term.networks.values():
         critic.eval()
     expected = F.cross_entropy(
@@ -104,7 +105,7 @@ def test_only_the_wanted_codes_are_recovered():
 def test_a_prediction_that_ignores_its_input_is_no_better_than_chance(n):
     """Over a batch that holds each class once: ln n for the uniform prediction, and more for any other."""
     painter = SimpleNamespace(recoverable={"f": ("foreground", n)})
-    term = mi_recovery(2, (), painter, World(16))
+    term = mi_recovery(MIRecoveryConfig(2), painter, World(16))
     last = term.networks["code-critic-f"].head[-1]
     nn.init.zeros_(last.weight)  # only the bias is left
     layers = scene(n=n, side=16, f=torch.arange(n))
@@ -118,7 +119,7 @@ def test_a_prediction_that_ignores_its_input_is_no_better_than_chance(n):
 @pytest.mark.parametrize(("painter", "codes"), [(SimpleNamespace(), ()), (CODED, ("f", "g"))])
 def test_recovering_a_code_that_is_not_there_says_what_is(painter, codes):
     with pytest.raises(LgbenchError, match=r"regularizers\.mi-recovery\.codes"):
-        mi_recovery(2, codes, painter, WORLD)
+        mi_recovery(MIRecoveryConfig(2, ",".join(codes)), painter, WORLD)
 
 
 def test_recovery_needs_codes_and_binarization_layers():
@@ -150,7 +151,7 @@ class Swatches(nn.Module):
 def test_painter_and_code_critic_learn_together_to_show_a_code():
     painter = Swatches()
     nn.init.zeros_(painter.colours.weight)  # at first no colour tells anything
-    term = mi_recovery(4, (), painter, World(16))
+    term = mi_recovery(MIRecoveryConfig(4), painter, World(16))
     nothing = Phase("generator", ["generator"], lambda step: {}, regularized=True, lr=1e-2)
     player = Player(
         Game(painter, {"generator": painter}, [nothing]),
@@ -169,6 +170,11 @@ def test_a_term_counts_with_its_weight():
     painter = Swatches()
     phase = Phase("generator", ["generator"], lambda step: {}, regularized=True)
     game = Game(painter, {"generator": painter}, [phase])
-    player = Player(game, [("binarization", 3.0, binarization("min"))], Schedule(1, 4), Runtime(torch.device("cpu")))
+    player = Player(
+        game,
+        [("binarization", 3.0, binarization(BinarizationConfig("min"), None, None))],
+        Schedule(1, 4),
+        Runtime(torch.device("cpu")),
+    )
     values = player.play(0, torch.zeros(4, 3, 16, 16), False)
     assert float(values["binarization"]) == pytest.approx(3 * 0.5)

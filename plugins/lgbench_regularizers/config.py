@@ -1,0 +1,113 @@
+"""Settings of the regularizers. No torch here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "BackgroundConfig",
+    "BinarizationConfig",
+    "EquivarianceConfig",
+    "MIRecoveryConfig",
+    "MaskSizeConfig",
+    "PerturbationConfig",
+]
+
+Seen = Literal["painted", "perturbed"]
+
+
+@dataclass(frozen=True, slots=True)
+class BinarizationConfig:
+    """Settings of the binary term.
+
+    Attributes:
+        form: "entropy" in bits (ComGAN), or "min", mean min(alpha, 1 - alpha) (PerturbGAN, milgan, ELGAN).
+        on: the alphas as they were painted, or as a perturbation left them.
+    """
+
+    form: Literal["entropy", "min"] = "entropy"
+    on: Seen = "painted"
+
+
+@dataclass(frozen=True, slots=True)
+class PerturbationConfig:
+    """What foregrounds go through before a critic sees them; a draw for each.
+
+    Attributes:
+        form: a bilinear affine map (ELGAN, milgan), or whole pixels (PerturbGAN).
+        translate: largest shift along each axis, a share of the side.
+        shrink, grow: log2 of the affine map's scale lies between -shrink and grow; a negative `grow` always shrinks.
+        rotate: largest angle of the affine map, degrees.
+        unit: whether `translate` is a share of the side or, half as far, in grid coordinates of [-1, 1].
+        contrast: the background's contrast is multiplied by U(1 - contrast, 1 + contrast) (PerturbGAN: 0.3).
+        noise: standard deviation of Gaussian noise on the background, images in [-1, 1].
+    """
+
+    form: Literal["affine", "shift"] = "affine"
+    translate: float = 0.125
+    shrink: float = 0.2
+    grow: float = 0.2
+    rotate: float = 0.0
+    unit: Literal["side", "grid"] = "side"
+    contrast: float = 0.0
+    noise: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSizeConfig:
+    """eta: smallest coverage that costs nothing. on: alphas as painted, or as a perturbation left them (PerturbGAN)."""
+
+    eta: float = 0.25
+    on: Seen = "perturbed"
+
+
+@dataclass(frozen=True, slots=True)
+class MIRecoveryConfig:
+    """Settings of code recovery.
+
+    Attributes:
+        width: base width of each code critic.
+        codes: which codes to recover, comma-separated; empty for all.
+        source: read a code from the whole layer that shows it (ComGAN), or from the composite and, for a code of the
+            foreground, from its alpha (milgan): an empty mask then costs the most.
+    """
+
+    width: int = 64
+    codes: str = ""
+    source: Literal["layer", "image"] = "layer"
+
+
+@dataclass(frozen=True, slots=True)
+class EquivarianceConfig:
+    """L_equi and L_reg of ELGAN.
+
+    Attributes:
+        translate, shrink, grow, rotate, unit: the transforms, as `perturbation` has them.
+        dims: leading dimensions of the latent "z" that Phi may change.
+        hidden: width of Phi.
+        zero: use Phi(eps) - Phi(0), so that no transform means no offset.
+        distance: "disc" compares what the critic sees, "pixel" colours only; the others are networks whose weights
+            `weights` or LGBENCH_SQUEEZENET, LGBENCH_VGG16, LGBENCH_ROTNET_VGG16 name. "vgg16_imagenet" and
+            "squeezenet" were trained with labels.
+        stop_gradient: hold the transformed image fixed.
+        ramp: steps over which the term grows from 0 to its weight.
+        reg_weight: weight of L_reg, relative to 1, beside the term's own weight on L_equi.
+    """
+
+    translate: float = 0.125
+    shrink: float = 0.2
+    grow: float = 0.2
+    rotate: float = 0.0
+    unit: Literal["side", "grid"] = "side"
+    dims: int = 10
+    hidden: int = 64
+    zero: bool = False
+    distance: Literal["disc", "pixel", "squeezenet", "vgg16_imagenet", "rotnet_vgg16"] = "disc"
+    weights: str = ""
+    stop_gradient: bool = False
+    ramp: int = 0
+    reg_weight: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundConfig:
+    """L_bg has nothing to set beside its weight."""

@@ -1,0 +1,79 @@
+"""ELGAN's equivariance: moving the latent by Phi(eps) must paint what moving the foreground by eps paints."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lgbench import LgbenchError, World
+from lgbench.game import Step, Term
+from lgbench.layers import Layers, Painter
+from lgbench.nn import AffineRange, move
+
+from .config import EquivarianceConfig
+from .perceptual import distance
+
+__all__ = ["Offset", "equivariance", "standard_normal"]
+
+
+class Offset(nn.Module):
+    """Phi: parameters of a transform (N, d) -> an offset of the latent, (N, nz), zero beyond the first `dims`."""
+
+    def __init__(self, d: int, dims: int, nz: int, hidden: int = 64, zero: bool = False) -> None:
+        super().__init__()
+        self.nz, self.zero = nz, zero
+        self.map = nn.Sequential(
+            *(nn.Linear(d, hidden), nn.ReLU()),
+            *(nn.Linear(hidden, hidden), nn.ReLU()),
+            *(nn.Linear(hidden, hidden), nn.ReLU()),
+            nn.Linear(hidden, dims),
+        )
+
+    def forward(self, eps: Tensor) -> Tensor:
+        offset = self.map(eps)
+        if self.zero:
+            offset = offset - self.map(torch.zeros_like(eps))
+        return nn.functional.pad(offset, (0, self.nz - offset.shape[1]))
+
+
+def standard_normal(z: Tensor) -> Tensor:
+    """L_reg: squared distance of a batch's first two moments from those of N(0, I); (N, d) -> scalar."""
+    return z.mean(dim=0).square().sum() + (z.square().mean(dim=0) - 1).square().sum()
+
+
+def equivariance(config: EquivarianceConfig, painter: Painter, world: World) -> Term:
+    """L_equi + reg_weight L_reg.
+
+    Raises:
+        LgbenchError: the generator has no latent vector "z", or the transforms are all off.
+    """
+    z = painter.codes(2).get("z")
+    if z is None or z.dim() != 2 or not z.is_floating_point() or z.shape[1] < config.dims:
+        raise LgbenchError(
+            f"equivariance moves the first {config.dims} numbers of a latent vector `z`, and this generator's codes "
+            f"are {sorted(painter.codes(2))}. Leave it out, or use a generator that paints from one vector."
+        )
+    ranges = AffineRange(config.translate, config.shrink, config.grow, config.rotate, config.unit)
+    if not ranges.size:
+        raise LgbenchError("equivariance has no transform left: set its translate, shrink, grow or rotate.")
+    phi = Offset(ranges.size, config.dims, z.shape[1], config.hidden, config.zero)
+    compare = distance(config.distance, config.weights)
+
+    def penalty(step: Step) -> Tensor:
+        layers, codes = step.painted, step.painted.codes
+        eps = 2 * torch.rand(len(layers.image), ranges.size, device=layers.image.device) - 1
+        z = codes["z"] + phi(eps).float()
+        by_latent = painter({**codes, "z": z}).image
+        by_hand = transformed(layers, ranges.poses(eps)).image
+        if config.stop_gradient:
+            by_hand = by_hand.detach()
+        ramp = min(1.0, step.number / config.ramp) if config.ramp else 1.0
+        l_equi = compare(by_latent, by_hand, step.features)
+        return ramp * l_equi + config.reg_weight * standard_normal(z[:, : config.dims])
+
+    return Term(penalty=penalty, networks={"phi": phi})
+
+
+def transformed(layers: Layers, poses: Tensor) -> Layers:
+    """All foregrounds of an image by the same map, (N, 2, 3)."""
+    return move(layers, poses[:, None].expand(-1, layers.alphas.shape[1], -1, -1))

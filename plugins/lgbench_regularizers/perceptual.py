@@ -1,0 +1,131 @@
+"""Distances between pictures as a network sees them (ELGAN's L_percp)."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lgbench import LgbenchError
+
+__all__ = ["compare_features", "distance"]
+
+Features = Callable[[Tensor], list[Tensor]]
+Distance = Callable[[Tensor, Tensor, Features | None], Tensor]
+
+VARIABLES = {
+    "squeezenet": "LGBENCH_SQUEEZENET",
+    "vgg16_imagenet": "LGBENCH_VGG16",
+    "rotnet_vgg16": "LGBENCH_ROTNET_VGG16",
+}
+VGG16_LAYERS = (3, 8, 15, 22, 29)  # relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
+SQUEEZENET_LAYERS = (1, 4, 7, 9, 10, 11, 12)  # as LPIPS reads it
+
+
+def distance(name: str, weights: str = "") -> Distance:
+    """The distance `(x, y, critic's features) -> scalar` by its name, for images in [-1, 1].
+
+    Args:
+        weights: file of a network's weights; where it is empty, the environment names one (see `VARIABLES`), and
+            "vgg16_imagenet" is fetched by torchvision.
+
+    Raises:
+        LgbenchError: there are no weights, or they are of another network.
+    """
+    if name == "pixel":
+        return lambda x, y, _: pixels(x, y)
+    if name == "disc":
+        return lambda x, y, features: pixels(x, y) + compare_features(_critic(features), x, y)
+    network = Sees(name, _weights(name, weights))
+    return lambda x, y, _: pixels(x, y) + compare_features(network.to(x.device), x, y)
+
+
+def pixels(x: Tensor, y: Tensor) -> Tensor:
+    """Squared difference summed over channels, averaged over positions: l = 0 of L_percp."""
+    return (x.float() - y.float()).square().sum(dim=1).mean()
+
+
+def compare_features(features: Features, x: Tensor, y: Tensor) -> Tensor:
+    """Sum over layers of the mean squared distance between features of unit length at each position (l > 0)."""
+    terms = []
+    for u, v in zip(features(x), features(y), strict=True):
+        u, v = (h.float() / (h.float().square().sum(dim=1, keepdim=True) + 1e-10).sqrt() for h in (u, v))
+        terms.append((u - v).square().sum(dim=1).mean())
+    return torch.stack(terms).sum()
+
+
+def _critic(features: Features | None) -> Features:
+    if features is None:
+        raise LgbenchError(
+            "This method's critic does not show its features; set regularizers.equivariance.distance=pixel."
+        )
+    return features
+
+
+class Sees(nn.Module):
+    """A frozen network's outputs at the layers that the distance reads."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, state: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        from torchvision.models import squeezenet1_1, vgg16
+
+        self.layers: Sequence[int] = SQUEEZENET_LAYERS if name == "squeezenet" else VGG16_LAYERS
+        whole = squeezenet1_1(weights=None) if name == "squeezenet" else vgg16(weights=None)
+        below = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
+        try:
+            whole.features.load_state_dict(below)
+        except RuntimeError as error:
+            raise LgbenchError(
+                f"The weights given for {name} are not its convolutions in torchvision's layout: {error}"
+            ) from None
+        self.convolutions = nn.Sequential(*whole.features[: self.layers[-1] + 1])
+        for part in self.convolutions:
+            if isinstance(part, nn.ReLU):
+                part.inplace = False  # what was read before it must stay
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
+        self.requires_grad_(False).eval()
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        h, seen = ((x + 1) / 2 - self.mean) / self.std, []
+        for index, part in enumerate(self.convolutions):
+            h = part(h)
+            if index in self.layers:
+                seen.append(h)
+        return seen
+
+
+def _weights(name: str, given: str) -> Mapping[str, Tensor]:
+    path = Path(given or os.environ.get(VARIABLES[name], ""))
+    if not path.is_file():
+        if name == "vgg16_imagenet" and not given:
+            return _fetched()
+        raise LgbenchError(
+            f"No weights for {name} at {str(path)!r}. Name their file with regularizers.equivariance.weights=FILE or "
+            f"{VARIABLES[name]}, or set regularizers.equivariance.distance=disc, which needs none."
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        raise LgbenchError(f"{path} is not a file of weights ({error}).") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _fetched() -> Mapping[str, Tensor]:
+    from torchvision.models import VGG16_Weights
+
+    try:
+        return VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise LgbenchError(
+            f"The weights of vgg16_imagenet cannot be fetched ({error}). Name their file with LGBENCH_VGG16, or set "
+            "regularizers.equivariance.distance=disc, which needs none."
+        ) from None
