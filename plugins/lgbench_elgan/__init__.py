@@ -1,0 +1,60 @@
+"""ELGAN: Equivariant Layered GAN (Yang et al.), the earlier version of the milgan paper."""
+
+from lgbench import Generator, Method, hookimpl
+
+from .config import ELGANConfig, ELGANMethod
+from .presets import PRESETS
+
+LGBENCH_API = 1
+
+CITATION = """@misc{yang2021elgan,
+  title={Learning Foreground-Background Segmentation with Equivariant Layered {GANs}},
+  author={Yang, Yu and Bilen, Hakan and Zou, Qiran and Cheung, Wing Yin and Ji, Xiangyang},
+  year={2021}
+}"""
+
+
+def _generator(config, world):
+    from .model import ELGAN
+
+    return ELGAN(config, world)
+
+
+def _game(config, painter, world):
+    from .game import elgan
+
+    return elgan(config, painter, world)
+
+
+@hookimpl
+def generators() -> list[Generator]:
+    return [
+        Generator(
+            name="elgan",
+            summary="masks from z and a super class, colours from the class below it, a background from z alone",
+            config=ELGANConfig,
+            build=_generator,
+            codes={"c": "foreground"},
+        )
+    ]
+
+
+@hookimpl
+def methods() -> list[Method]:
+    return [
+        Method(
+            name="elgan",
+            summary="moving the latent by a learned offset must do what moving the foreground does",
+            paper="Yang et al., ELGAN, 2021",
+            citation=CITATION,
+            generator="elgan",
+            config=ELGANMethod,
+            build=_game,
+            regularizers={
+                "perturbation": {"weight": 1.0},
+                "binarization": {"weight": 2.0, "form": "min"},
+                "equivariance": {"weight": 0.5},
+            },
+            presets=PRESETS,
+        )
+    ]

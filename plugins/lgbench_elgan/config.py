@@ -1,0 +1,50 @@
+"""Switches of ELGAN (Yang et al.). No torch here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["ELGANConfig", "ELGANMethod"]
+
+
+@dataclass(frozen=True, slots=True)
+class ELGANConfig:
+    """The generator.
+
+    Attributes:
+        g: base width of both branches, which start at 16 g channels.
+        nz: size of the public code z.
+        n_codes: classes of the private code c; 0 follows the data set (20 where it has no classes).
+        group: consecutive classes that share one super class; masks are painted from z and the super class.
+    """
+
+    g: int = 64
+    nz: int = 100
+    n_codes: int = 0
+    group: int = 10
+    act: Literal["relu", "glu"] = "relu"
+
+
+@dataclass(frozen=True, slots=True)
+class ELGANMethod:
+    """Critic, code recovery and losses. Perturbation, binarization, mask size and equivariance are regularizers.
+
+    Attributes:
+        d: base width of the critic and of E_pi.
+        gamma_r: weight of L_r; 0 leaves code recovery out (configuration A).
+        recover_sup: whether the super class must be readable from the mask.
+        mi_on_perturbed: E_x reads the perturbed composite, as the critic does.
+        fresh: the critic judges codes of its own rather than the batch that the generator learns from.
+        colour_aug: jitter the colours of all that the critic sees.
+        instance_noise: standard deviation of noise on all that the critic sees, images in [-1, 1]; 0 in the paper.
+        mask_noise: the same on the mask that E_pi reads: faint ripples then cannot carry the code.
+    """
+
+    d: int = 64
+    gamma_r: float = 1.0
+    recover_sup: bool = True
+    mi_on_perturbed: bool = True
+    fresh: bool = True
+    colour_aug: bool = True
+    instance_noise: float = 0.0
+    mask_noise: float = 0.0
+    lr: float = 2e-4

@@ -1,0 +1,76 @@
+"""ELGAN's presets: the ladder of Table 3, A to E, at each size. A preset without a letter is E, the method itself."""
+
+__all__ = ["PRESETS"]
+
+LADDER = {
+    # translation and a penalty on small masks: the counterpart of PerturbGAN
+    "a": {
+        "method.gamma_r": 0.0,
+        "regularizers.mask-size.weight": 2.0,
+        "regularizers.perturbation.shrink": 0.0,
+        "regularizers.perturbation.grow": 0.0,
+        "regularizers.equivariance.weight": 0.0,
+    },
+    # code recovery in its place
+    "b": {
+        "regularizers.perturbation.shrink": 0.0,
+        "regularizers.perturbation.grow": 0.0,
+        "regularizers.equivariance.weight": 0.0,
+    },
+    "c": {"regularizers.equivariance.weight": 0.0},
+    "d": {"regularizers.equivariance.weight": 0.0, "regularizers.perturbation.rotate": 15.0},
+    "e": {},
+}
+
+SMOKE = {
+    "generator.g": 8,
+    "generator.n_codes": 20,
+    "generator.group": 2,
+    "method.d": 16,
+    "method.fresh": False,
+    "method.colour_aug": False,
+    "training.batch": 32,
+    "training.steps": 3000,
+    "training.ema": 0.99,
+    "training.channels_last": False,
+    "regularizers.equivariance.ramp": 1500,
+    "segmentation.steps": 300,
+    "segmenter.width": 16,
+    "evaluation.samples": 2000,
+}
+
+SIZES = {
+    "smoke": SMOKE,
+    "small": {
+        **SMOKE,
+        "generator.g": 32,
+        "method.d": 32,
+        "method.fresh": True,
+        "training.precision": "auto",
+        "training.channels_last": True,
+        "training.steps": 20_000,
+        "training.ema": 0.999,
+        "regularizers.equivariance.ramp": 10_000,
+        "segmentation.steps": 2000,
+        "segmenter.width": 32,
+        "evaluation.samples": 10_000,
+    },
+    "paper": {
+        "training.steps": 252_720,  # 810 epochs of CUB's 10,000 images in batches of 32
+        "training.batch": 32,
+        "training.crop": 0.8,
+        "training.select": "fid",
+        "regularizers.equivariance.ramp": 124_800,
+        "regularizers.equivariance.distance": "rotnet_vgg16",
+        "segmentation.steps": 12_000,
+        "segmentation.batch": 95,
+        "evaluation.aggregation": "pooled",
+    },
+}
+
+PRESETS = {
+    **SIZES,
+    **{f"{size}-{letter}": {**settings, **rung} for size, settings in SIZES.items() for letter, rung in LADDER.items()},
+    "@flora": {"resolution": 32},
+    "paper@lsun-car": {"training.steps": 80_676, "regularizers.equivariance.ramp": 39_840},
+}

@@ -1,0 +1,60 @@
+"""milgan: improved layered GAN by mutual-information maximisation and alternate training (Yang et al., WACV 2022)."""
+
+from lgbench import Generator, Method, hookimpl
+
+from .config import MilganConfig, MilganMethod
+from .presets import PRESETS
+
+LGBENCH_API = 1
+
+CITATION = """@inproceedings{yang2022learning,
+  title={Learning Foreground-Background Segmentation from Improved Layered {GANs}},
+  author={Yang, Yu and Bilen, Hakan and Zou, Qiran and Cheung, Wing Yin and Ji, Xiangyang},
+  booktitle={IEEE/CVF Winter Conference on Applications of Computer Vision},
+  year={2022}
+}"""
+
+
+def _generator(config, world):
+    from .model import Milgan
+
+    return Milgan(config, world)
+
+
+def _game(config, painter, world):
+    from .game import milgan
+
+    return milgan(config, painter, world)
+
+
+@hookimpl
+def generators() -> list[Generator]:
+    return [
+        Generator(
+            name="milgan",
+            summary="a background from z; a foreground and its mask from z and a private code c",
+            config=MilganConfig,
+            build=_generator,
+            codes={"c": "foreground"},
+        )
+    ]
+
+
+@hookimpl
+def methods() -> list[Method]:
+    return [
+        Method(
+            name="milgan",
+            summary="a private code that image and mask must show keeps moving foregrounds from vanishing",
+            paper="Yang et al., Learning Foreground-Background Segmentation from Improved Layered GANs, WACV 2022",
+            citation=CITATION,
+            generator="milgan",
+            config=MilganMethod,
+            build=_game,
+            regularizers={
+                "perturbation": {"weight": 1.0},
+                "binarization": {"weight": 2.0, "form": "min"},
+            },
+            presets=PRESETS,
+        )
+    ]

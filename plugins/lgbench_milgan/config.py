@@ -1,0 +1,54 @@
+"""Switches of milgan (Yang et al., WACV 2022). No torch here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["MilganConfig", "MilganMethod"]
+
+
+@dataclass(frozen=True, slots=True)
+class MilganConfig:
+    """The generator.
+
+    Attributes:
+        g: base width of both branches, which start at 16 g channels.
+        nz: size of the public code z.
+        prior: the private code c is one of `n_codes` classes, or N(0, I) in `d_c` dimensions.
+        n_codes: 0 follows the data set (20 where it has no classes).
+    """
+
+    g: int = 64
+    nz: int = 100
+    prior: Literal["categorical", "normal"] = "categorical"
+    n_codes: int = 0
+    d_c: int = 10
+    act: Literal["relu", "glu"] = "relu"
+
+
+@dataclass(frozen=True, slots=True)
+class MilganMethod:
+    """Critic, code recovery and losses. Perturbation, binarization, mask size and L_bg are regularizers.
+
+    Attributes:
+        d: base width of the critic and of E_pi.
+        gamma_mi: weight of L_mi; 0 leaves code recovery out (the paper's ablation adds `--with mask-size` instead).
+        mi_x, mi_mask: whether the code must be readable from the image, and from the mask.
+        mi_on_perturbed: E_x reads the perturbed composite, as the critic does.
+        e_step: code recovery learns in the critic's step (this paper) or in the generator's (ELGAN).
+        fresh: the critic judges fresh codes rather than the batch that the generator just learned from.
+        colour_aug: jitter the colours of all that the critic sees.
+        instance_noise: standard deviation of noise on all that the critic sees, images in [-1, 1]; 0 in the paper.
+        mask_noise: the same on the mask that E_pi reads: faint ripples then cannot carry the code.
+    """
+
+    d: int = 64
+    gamma_mi: float = 1.0
+    mi_x: bool = True
+    mi_mask: bool = True
+    mi_on_perturbed: bool = True
+    e_step: Literal["d", "g"] = "d"
+    fresh: bool = True
+    colour_aug: bool = False
+    instance_noise: float = 0.0
+    mask_noise: float = 0.0
+    lr: float = 2e-4

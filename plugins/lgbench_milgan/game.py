@@ -1,0 +1,103 @@
+"""How milgan trains: a hinge critic whose trunk also recovers the private code, and a critic of masks that does."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lgbench import World
+from lgbench.game import Game, Phase, Step
+from lgbench.layers import Layers
+from lgbench.losses import gaussian_code, hinge_fake, hinge_real
+from lgbench.nn import SNCodeCritic, SNCritic, add_noise, jitter_colours, sn_code_head
+
+from .config import MilganMethod
+from .model import Milgan
+
+__all__ = ["milgan"]
+
+
+def milgan(config: MilganMethod, painter: Milgan, world: World) -> Game:
+    """Generator, then critic with code recovery (Algorithm 1); signs of Eq. 5, 7 and 8 mended."""
+    critic = SNCritic(world.resolution, config.d)
+    recovery: dict[str, nn.Module] = {}
+    if config.gamma_mi and config.mi_x:
+        recovery["recovery-image"] = sn_code_head(config.d, painter.size)
+    if config.gamma_mi and config.mi_mask:
+        recovery["recovery-mask"] = SNCodeCritic(world.resolution, painter.size, config.d)
+
+    def view(x: Tensor) -> Tensor:
+        return add_noise(jitter_colours(x) if config.colour_aug else x, config.instance_noise)
+
+    def code_loss(predicted: Tensor, c: Tensor) -> Tensor:
+        return F.cross_entropy(predicted.float(), c) if painter.categorical else gaussian_code(predicted, c)
+
+    def judge(painted: Layers, layers: Layers) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scores of the composites, and L_mi from them and their masks."""
+        c, losses = painted.codes["c"], {}
+        h = critic.trunk(view(layers.image))
+        scores = critic.head(h).flatten()
+        if "recovery-image" in recovery:
+            e = h if config.mi_on_perturbed else critic.trunk(view(painted.image))
+            losses["mi/image"] = config.gamma_mi * code_loss(recovery["recovery-image"](e).flatten(1), c)
+        if "recovery-mask" in recovery:
+            pi = add_noise(painted.alphas[:, -1], config.mask_noise)
+            losses["mi/mask"] = config.gamma_mi * code_loss(recovery["recovery-mask"](pi), c)
+        return scores, losses
+
+    def generator_loss(step: Step) -> dict[str, Tensor]:
+        scores, mi = judge(step.painted, step.layers)
+        return {"generator": -scores.mean(), **mi}
+
+    def critic_loss(step: Step) -> dict[str, Tensor]:
+        with torch.no_grad():
+            painted, layers = step.paint() if config.fresh else (_held(step.painted), _held(step.layers))
+        scores, mi = judge(painted, layers)
+        real = hinge_real(critic(view(step.images)))
+        learned = {f"critic/{name}": loss for name, loss in mi.items()} if config.e_step == "d" else {}
+        return {"critic": real + hinge_fake(scores), **learned}
+
+    learners = list(recovery)
+    return Game(
+        painter=painter,
+        networks={"generator": painter, "critic": critic, **recovery},
+        phases=[
+            Phase(
+                "generator",
+                ["generator", *(learners if config.e_step == "g" else [])],
+                generator_loss,
+                lr=config.lr,
+                regularized=True,
+            ),
+            Phase("critic", ["critic", *(learners if config.e_step == "d" else [])], critic_loss, lr=config.lr),
+        ],
+        cluster=_clusters(critic, recovery) if painter.categorical and "recovery-image" in recovery else None,
+        features=lambda x: _features(critic, x),
+        kept=["critic", *(["recovery-image"] if "recovery-image" in recovery else [])],
+    )
+
+
+def _held(layers: Layers) -> Layers:
+    """The same layers without the graph that leads to them."""
+    return Layers(
+        layers.image.detach(),
+        layers.background.detach(),
+        layers.foregrounds.detach(),
+        layers.alphas.detach(),
+        codes=layers.codes,
+    )
+
+
+def _clusters(critic: SNCritic, recovery: dict[str, nn.Module]):
+    """E_x on real images: which class of c they show (Sec. 4, NMI)."""
+    return lambda images: recovery["recovery-image"](critic.trunk(images)).flatten(1)
+
+
+def _features(critic: SNCritic, x: Tensor) -> list[Tensor]:
+    """Outputs of the critic's first four blocks."""
+    found = []
+    for block in list(critic.trunk)[:4]:
+        x = block(x)
+        found.append(x)
+    return found

@@ -1,0 +1,94 @@
+"""Switches of PerturbGAN (Bielski and Favaro, NeurIPS 2019). No torch here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["EncoderConfig", "LightConfig", "PerturbGANMethod", "StyleConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class LightConfig:
+    """The lightweight generator: one size from the start.
+
+    Attributes:
+        backbone: ComGAN's feature generator, or DCGAN's fractional convolutions.
+        n_generators: feature generators: background apart from foreground and mask (2, the public code), all from one
+            (1), or one each (3, as ComGAN reads the paper).
+        heads: bare heads, or ComGAN's sub-networks before them.
+        g: base width; features start at 8 g channels.
+        z_scale: factor on the standard normal latent (4 where ComGAN rebuilds the method).
+    """
+
+    backbone: Literal["simplegan", "dcgan"] = "simplegan"
+    n_generators: Literal[1, 2, 3] = 2
+    heads: Literal["bare", "comgan"] = "bare"
+    g: int = 64
+    nz: int = 100
+    z_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StyleConfig:
+    """The full generator: StyleGAN-1, grown from 8 px.
+
+    Attributes:
+        n_generators: background apart from foreground and mask (2), or seven channels from one (1).
+        shared_mapping: one mapping for both generators.
+        mixing: probability of style mixing; `same_mixing` crosses over at the same place in both generators.
+        width: channels up to 32 px.
+    """
+
+    n_generators: Literal[1, 2] = 2
+    shared_mapping: bool = False
+    mixing: float = 0.9
+    same_mixing: bool = False
+    width: int = 512
+    nz: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class PerturbGANMethod:
+    """Critic and adversarial loss. Perturbation, mask size and binarization are regularizers.
+
+    Attributes:
+        gan_loss: WGAN-GP with drift (the public code), non-saturating, or hinge (ELGAN's rebuild).
+        critic: ComGAN's critic (batch norm, none with WGAN-GP), the spectrally normalised one, or "style" for the
+            full version; "auto" is "style" for a StyleGAN generator, "sn" for the hinge loss and "comgan" otherwise.
+        d: the critic's base width; of a "style" critic the width up to 32 px.
+        penalty, drift: weights of the gradient penalty and of E[D(x)^2].
+        phase_steps: steps of each fade-in and of each stabilisation of a growing generator; 600,000 images in the
+            paper.
+        final_lr: factor on both learning rates once the last side is reached (1.5 at 128 px).
+        instance_noise: standard deviation of noise on all that the critic sees, images in [-1, 1]; 0 in the paper.
+        lr: 0 for 1e-3 with a StyleGAN generator, 2e-4 otherwise.
+    """
+
+    gan_loss: Literal["wgan-gp", "nonsat", "hinge"] = "wgan-gp"
+    critic: Literal["auto", "comgan", "sn", "style"] = "auto"
+    d: int = 64
+    penalty: float = 10.0
+    drift: float = 0.001
+    phase_steps: int = 18_750
+    final_lr: float = 1.0
+    instance_noise: float = 0.0
+    lr: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """Encoder-based inference: the alpha of the painting that comes nearest to the image.
+
+    Attributes:
+        d: base width of the encoder, a critic's trunk.
+        feature_weight: weight of squared differences of the critic's last features beside those of pixels.
+        code_weight: weight of recovering the latent of painted images.
+        refine: gradient steps on the latent for each test image, from the encoder's.
+        refine_lr: step size of those.
+    """
+
+    d: int = 64
+    feature_weight: float = 0.1
+    code_weight: float = 1.0
+    refine: int = 0
+    refine_lr: float = 0.01
+    lr: float = 1e-4

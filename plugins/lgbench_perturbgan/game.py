@@ -1,0 +1,129 @@
+"""How PerturbGAN trains. The shift, the size hinge and the binary term are regularizers, shared with other methods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lgbench import World
+from lgbench.game import Game, Phase, Step
+from lgbench.layers import Painter
+from lgbench.losses import bce_fake, bce_real, gradient_penalty, hinge_fake, hinge_real
+from lgbench.nn import Critic, SNCritic, add_noise, orthogonal_
+
+from .config import PerturbGANMethod
+from .style_critic import StyleCritic
+from .style_generator import StylePainter
+
+__all__ = ["growth", "perturbgan"]
+
+
+def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game:
+    """Critic and generator, one step each; the critic sees perturbed composites only."""
+    style = isinstance(painter, StylePainter)
+    critic = _critic(config, style, world)
+
+    def view(x: Tensor) -> Tensor:
+        return add_noise(x, config.instance_noise)
+
+    def critic_loss(step: Step) -> dict[str, Tensor]:
+        x, painted = view(_reduced(step.images, step.layers.image.shape[-1])), view(step.layers.image.detach())
+        real, fake = critic(x), critic(painted)
+        if config.gan_loss == "nonsat":
+            return {"critic": bce_real(real) + bce_fake(fake)}
+        if config.gan_loss == "hinge":
+            return {"critic": hinge_real(real) + hinge_fake(fake)}
+        return {
+            "critic": fake.float().mean() - real.float().mean(),
+            "critic/drift": config.drift * real.float().square().mean(),
+            "critic/penalty": config.penalty * gradient_penalty(critic, x, painted),
+        }
+
+    def generator_loss(step: Step) -> dict[str, Tensor]:
+        scores = critic(view(step.layers.image)).float()
+        return {"generator": bce_real(scores) if config.gan_loss == "nonsat" else -scores.mean()}
+
+    learning = {
+        "lr": config.lr or (1e-3 if style else 2e-4),
+        "betas": (0.0, 0.99) if config.gan_loss == "wgan-gp" else (0.5, 0.999),
+        "drop": config.final_lr,
+        "drop_at": _last_side_from(world.resolution) if style else 1.0,
+    }
+    return Game(
+        painter=painter,
+        networks={"generator": painter, "critic": critic},  # pyright: ignore[reportArgumentType]
+        phases=[
+            Phase("critic", ["critic"], critic_loss, **learning),
+            Phase(
+                *("generator", ["generator"], generator_loss),
+                regularized=True,
+                slow={"mapping": 0.01} if style else {},
+                **learning,
+            ),
+        ],
+        features=None if style else lambda x: _features(critic, x),
+        kept=[] if style else ["critic"],
+        begin=_grower(config, painter, critic, world) if isinstance(painter, StylePainter) else None,
+    )
+
+
+def growth(number: int, phase_steps: int, levels: int) -> tuple[int, float]:
+    """Level and fade-in of a step: each level fades in, then settles, `phase_steps` each; the first one is all there.
+
+    Args:
+        number: of the step, from 0.
+        levels: 8 px is level 0, the target's side level `levels` - 1; after its own two phases it simply stays.
+    """
+    level, within = divmod(number, 2 * phase_steps)
+    if level == 0 or level >= levels:
+        return min(level, levels - 1), 1.0
+    return level, min(1.0, within / phase_steps)
+
+
+def _levels(resolution: int) -> int:
+    return int(math.log2(resolution)) - 2
+
+
+def _last_side_from(resolution: int) -> float:
+    return 1 - 1 / _levels(resolution)
+
+
+def _grower(config: PerturbGANMethod, painter: StylePainter, critic: nn.Module, world: World) -> Callable[[int], None]:
+    assert isinstance(critic, StyleCritic)
+
+    def begin(number: int) -> None:
+        level, alpha = growth(number, config.phase_steps, _levels(world.resolution))
+        painter.grow(level, alpha)
+        critic.grow(level, alpha)
+
+    return begin
+
+
+def _critic(config: PerturbGANMethod, style: bool, world: World) -> nn.Module:
+    kind = config.critic
+    if kind == "auto":
+        kind = "style" if style else "sn" if config.gan_loss == "hinge" else "comgan"
+    if kind == "style":
+        return StyleCritic(world.resolution, config.d)
+    if kind == "sn":
+        return SNCritic(world.resolution, config.d)
+    return orthogonal_(Critic(world.resolution, config.d, norm=config.gan_loss != "wgan-gp"))
+
+
+def _reduced(images: Tensor, side: int) -> Tensor:
+    """Real images at the side that is painted now; not blended between sides, as in the public code."""
+    return images if images.shape[-1] == side else F.adaptive_avg_pool2d(images, side)
+
+
+def _features(critic: nn.Module, x: Tensor) -> list[Tensor]:
+    """Outputs of the trunk's convolutions, after their activation."""
+    found: list[Tensor] = []
+    assert isinstance(critic, Critic | SNCritic)
+    for part in critic.trunk:
+        x = part(x)
+        if isinstance(part, nn.LeakyReLU | nn.Sequential):
+            found.append(x)
+    return found

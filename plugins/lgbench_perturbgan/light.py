@@ -1,0 +1,94 @@
+"""PerturbGAN's lightweight generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from lgbench import World
+from lgbench.layers import Layers
+from lgbench.nn import ComGANFeatures, Sub, dcgan_, image_head, mask_head, orthogonal_
+
+from .config import LightConfig
+
+__all__ = ["DCGANFeatures", "LightPainter", "SimpleFeatures"]
+
+
+class SimpleFeatures(nn.Module):
+    """ComGAN's feature generator; a latent (N, nz) -> (N, g / 4, R, R)."""
+
+    def __init__(self, config: LightConfig, resolution: int) -> None:
+        super().__init__()
+        self.phi = ComGANFeatures(config.nz, config.g, resolution)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.phi(z)[-1]
+
+
+class DCGANFeatures(nn.Module):
+    """DCGAN's fractional convolutions up to `channels` at R; the last has a bias and no batch norm.
+
+    Widths 8 g at 4 px, 16 g where R is 128 and above, halving at each doubling, never below g.
+    """
+
+    def __init__(self, config: LightConfig, resolution: int, channels: int) -> None:
+        super().__init__()
+        first = config.g * (16 if resolution >= 128 else 8)
+        widths = [max(first >> k, config.g) for k in range(int(math.log2(resolution // 4)))]
+        layers: list[nn.Module] = [nn.ConvTranspose2d(config.nz, widths[0], 4, 1, 0, bias=False)]
+        for i, o in pairwise(widths):
+            layers += [nn.BatchNorm2d(i), nn.ReLU(inplace=True), nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False)]
+        last = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
+        self.layers = nn.Sequential(*layers, nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True), last)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layers(z[:, :, None, None])
+
+
+class LightPainter(nn.Module):
+    """One latent for background, foreground and mask. Codes: "z", (N, nz)."""
+
+    def __init__(self, config: LightConfig, world: World) -> None:
+        super().__init__()
+        self.config, self.channels = config, world.channels
+        if config.backbone == "dcgan":
+            k = world.channels
+            parts = {1: {"all": 2 * k + 1}, 2: {"b": k, "fm": k + 1}, 3: {"b": k, "f": k, "m": 1}}[config.n_generators]
+            self.features = nn.ModuleDict({n: DCGANFeatures(config, world.resolution, c) for n, c in parts.items()})
+            dcgan_(self)
+            return
+        names = {1: ["all"], 2: ["b", "fm"], 3: ["b", "f", "m"]}[config.n_generators]
+        self.features = nn.ModuleDict({name: SimpleFeatures(config, world.resolution) for name in names})
+        self.b = _head(config, image_head(config.g // 4, self.channels), 3)
+        self.f = _head(config, image_head(config.g // 4, self.channels), 3)
+        self.m = _head(config, mask_head(config.g // 4), 0)
+        orthogonal_(self)
+
+    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+        """Sample {"z": (n, nz)}."""
+        return {"z": self.config.z_scale * torch.randn(n, self.config.nz, device=next(self.parameters()).device)}
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        """Paint: x = m f + (1 - m) b."""
+        h = {name: net(codes["z"]) for name, net in self.features.items()}
+        b, f, m = self._split(h) if self.config.backbone == "dcgan" else self._heads(h)
+        b, f = (x.float().expand(-1, 3, -1, -1) for x in (b, f))
+        return Layers.compose(b, f[:, None], m.float()[:, None], codes=dict(codes))
+
+    def _heads(self, h: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        of = {name: part for part in h for name in ("bfm" if part == "all" else part)}
+        return self.b(h[of["b"]]), self.f(h[of["f"]]), self.m(h[of["m"]])
+
+    def _split(self, h: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        x, k = torch.cat(list(h.values()), dim=1), self.channels
+        return x[:, :k].tanh(), x[:, k : 2 * k].tanh(), x[:, 2 * k :].sigmoid()
+
+
+def _head(config: LightConfig, head: nn.Sequential, blocks: int) -> nn.Sequential:
+    """A head, after ComGAN's sub-network where the configuration says so."""
+    g = config.g
+    return nn.Sequential(Sub(g // 4, g // 2, g // 4, blocks), head) if config.heads == "comgan" else head

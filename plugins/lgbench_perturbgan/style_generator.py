@@ -1,0 +1,189 @@
+"""The full version's painter: StyleGAN generators for the background and for the object, grown side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lgbench import World
+from lgbench.errors import BadRecipe
+from lgbench.layers import Layers
+
+from .style_layers import EqualConv2d, EqualLinear, StyledBlock, pixel_norm, style_widths, upsampling
+
+__all__ = ["StyleMapping", "StylePainter", "StyleSettings", "StyleSynthesis"]
+
+
+class StyleSettings(Protocol):
+    """What a `StylePainter` reads of its configuration.
+
+    Attributes:
+        n_generators: 2 (background; foreground and mask), or 1 for all seven channels.
+        shared_mapping: one mapping, and the same noise planes, for both generators.
+        mixing: probability that a training batch mixes two latents.
+        same_mixing: whether both generators change latents at the same block.
+        width: channels up to side 32; the others follow in proportion.
+        nz: numbers in a latent, and in a code w.
+    """
+
+    @property
+    def n_generators(self) -> int: ...
+    @property
+    def shared_mapping(self) -> bool: ...
+    @property
+    def mixing(self) -> float: ...
+    @property
+    def same_mixing(self) -> bool: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def nz(self) -> int: ...
+
+
+class StyleMapping(nn.Module):
+    """z (N, nz) -> w (N, nz): eight linear maps with LeakyReLU. 8 nz (nz + 1) parameters, 2,101,248 at nz = 512.
+
+    It is meant to learn at 0.01 times the rate of the synthesis, which is its optimizer's to do.
+    """
+
+    def __init__(self, nz: int, layers: int = 8) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(EqualLinear(nz, nz) for _ in range(layers))
+
+    def forward(self, z: Tensor) -> Tensor:
+        w = pixel_norm(z)
+        for layer in self.layers:
+            w = F.leaky_relu(layer(w), 0.2)
+        return w
+
+
+class StyleSynthesis(nn.Module):
+    """A learned constant, grown block by block; each side has a head of its own that shows what is there.
+
+    Args:
+        channels: what the heads paint: 3, 4 (colour and mask) or 7 (both colours and mask).
+        widths: features at the sides 4, 8, ...
+    """
+
+    def __init__(self, channels: int, widths: list[int], nz: int) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
+        self.blocks = nn.ModuleList([StyledBlock(nn.Identity(), widths[0], nz)])
+        for k in range(1, len(widths)):
+            i, o = widths[k - 1], widths[k]
+            self.blocks.append(StyledBlock(upsampling(i, o, side=4 << k), o, nz))
+        self.heads = nn.ModuleList(EqualConv2d(o, channels, 1) for o in widths)
+
+    def forward(self, styles: list[Tensor], noises: list[Tensor], alpha: float) -> Tensor:
+        """Paint as many blocks as there are styles, at least two.
+
+        Args:
+            styles: w of each block, (N, nz).
+            noises: a plane of each block, (N, 1, side, side).
+            alpha: share of the last head, in [0, 1]; the one below it, enlarged, has the rest.
+
+        Returns:
+            (N, channels, side, side), unbounded.
+        """
+        last = len(styles) - 1
+        h = below = self.constant.expand(len(styles[0]), -1, -1, -1)
+        for k, (w, noise) in enumerate(zip(styles, noises, strict=True)):
+            below, h = h, self.blocks[k](h, w, noise)
+        x = self.heads[last](h).float()
+        if alpha < 1:
+            coarse = self.heads[last - 1](below).float()
+            x = torch.lerp(F.interpolate(coarse, scale_factor=2, mode="nearest"), x, alpha)
+        return x
+
+
+class StylePainter(nn.Module):
+    """Paints (b, f, m) = G(z) at the side it has grown to (Bielski & Favaro, NeurIPS 2019); fully grown when built.
+
+    Codes: "z", (N, nz), standard normal. With style mixing also "z2", likewise, and for each generator the first block
+    that z2 styles: "cross_b" and "cross_f", (N,) int64, one value for the batch.
+
+    b and f have no bounds; noise planes are drawn afresh at each call, in eval mode as well.
+
+    Attributes:
+        level: index of the side among 8, 16, ..., the world's; a buffer, so that checkpoints and averages carry it.
+        alpha: how far the newest heads have faded in, in [0, 1]; likewise.
+    """
+
+    level: Tensor
+    alpha: Tensor
+
+    def __init__(self, config: StyleSettings, world: World) -> None:
+        super().__init__()
+        if config.n_generators not in (1, 2):
+            raise BadRecipe(
+                f"The StyleGAN backbone has one or two generators, not {config.n_generators}: "
+                "set generator.n_generators to 1 or 2."
+            )
+        self.config = config
+        widths = style_widths(config.width, world.resolution)
+        alone = config.n_generators == 1
+        mappings = 1 if alone or config.shared_mapping else 2
+        self.mappings = nn.ModuleList(StyleMapping(config.nz) for _ in range(mappings))
+        self.generators = nn.ModuleList(StyleSynthesis(c, widths, config.nz) for c in ((7,) if alone else (3, 4)))
+        self.blocks = len(widths)
+        self.register_buffer("level", torch.tensor(self.blocks - 2))
+        self.register_buffer("alpha", torch.tensor(1.0))
+
+    @property
+    def side(self) -> int:
+        """Side of the images that it paints now."""
+        return 8 << int(self.level)
+
+    def grow(self, level: int, alpha: float) -> None:
+        """Paint images of side 8 * 2^level; the newest heads have `alpha` of the say, those before them the rest."""
+        assert 0 <= level <= self.blocks - 2
+        assert 0 <= alpha <= 1
+        self.level.fill_(level)
+        self.alpha.fill_(alpha)
+
+    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+        """Sample {"z": (n, nz)}, in training mode with what style mixing needs besides."""
+        z = torch.randn(n, self.config.nz, device=self.alpha.device)
+        if not self.training or not self.config.mixing:
+            return {"z": z}
+        cross_b, cross_f = self._crossovers()
+        return {"z": z, "z2": torch.randn_like(z), "cross_b": cross_b.repeat(n), "cross_f": cross_f.repeat(n)}
+
+    def _crossovers(self) -> tuple[Tensor, Tensor]:
+        device, grown = self.alpha.device, int(self.level) + 2
+        # as in the public code: a common crossover is one of all but the last block, separate ones of all but the first
+        first = 0 if self.config.same_mixing else 1
+        cross = torch.randint(first, first + grown - 1, (2,), device=device)
+        cross = torch.where(torch.rand((), device=device) < self.config.mixing, cross, self.blocks)  # or at none
+        alike = self.config.same_mixing or len(self.generators) == 1
+        return cross[0], cross[0 if alike else 1]
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        """Paint a batch of layered images at the current side."""
+        blocks, alpha = int(self.level) + 2, float(self.alpha)
+        noises = self._noises(len(codes["z"]), blocks)
+        painted = [
+            generator(self._styles(codes, g, blocks), noises[g], alpha) for g, generator in enumerate(self.generators)
+        ]
+        b, f, logits = torch.cat(painted, dim=1).split([3, 3, 1], dim=1)
+        m = logits.sigmoid()
+        return Layers.compose(b, f[:, None], m[:, None], codes=dict(codes))
+
+    def _styles(self, codes: Mapping[str, Tensor], g: int, blocks: int) -> list[Tensor]:
+        mapping = self.mappings[g % len(self.mappings)]
+        w = mapping(codes["z"])
+        if "z2" not in codes:
+            return [w] * blocks
+        w2, cross = mapping(codes["z2"]), codes["cross_f" if g else "cross_b"][:, None]
+        return [torch.where(cross > k, w, w2) for k in range(blocks)]
+
+    def _noises(self, n: int, blocks: int) -> list[list[Tensor]]:
+        """Planes of each generator's blocks; side by side, so that more blocks do not change the noise of fewer."""
+        own = 1 if self.config.shared_mapping else len(self.generators)
+        device = self.alpha.device
+        planes = [[torch.randn(n, 1, 4 << k, 4 << k, device=device) for _ in range(own)] for k in range(blocks)]
+        return [[plane[g % own] for plane in planes] for g in range(len(self.generators))]
