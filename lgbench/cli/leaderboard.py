@@ -86,9 +86,10 @@ def show(name: str, root: Path) -> None:
 
 @leaderboard.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(exists=True, path_type=Path))
+@click.option("--board", "boards", multiple=True, metavar="NAME", help="Only this board; repeatable.")
 @_root
 @click.pass_context
-def add(context: click.Context, runs: tuple[Path, ...], root: Path) -> None:
+def add(context: click.Context, runs: tuple[Path, ...], boards: tuple[str, ...], root: Path) -> None:
     """Copy the records of finished runs to the boards they belong to.
 
     RUN is the folder of a run. Run `lgbench leaderboard build` afterwards.
@@ -99,14 +100,14 @@ def add(context: click.Context, runs: tuple[Path, ...], root: Path) -> None:
 
     unmatched = False
     for run in runs:
-        copies = add_record(root, run)
+        copies = add_record(root, run, boards)
         for path in copies:
             click.echo(path)
         if not copies:
             unmatched = True
             record = read_record(run / RECORD_FILE if run.is_dir() else run)
             click.echo(f"No board takes {run}:", err=True)
-            for board in read_boards(root):
+            for board in read_boards(root, boards):
                 click.echo(f"  {board.name}: {why_not(board, record)}", err=True)
     if unmatched:
         context.exit(1)

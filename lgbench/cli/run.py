@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from lgbench.errors import BadRecipe, LgbenchError, RunFailed
+from lgbench.errors import BadRecipe, LgbenchError, RunFailed, UnknownName, did_you_mean
 from lgbench.recipe import PRESETS, Recipe, parse_setting, parse_with, resolve
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def run(
 @click.argument("benchmark", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--method", "only_methods", multiple=True, type=Name("methods"), help="Only this one; repeatable.")
 @click.option("--preset", "only_presets", multiple=True, shell_complete=_preset, help="Only this one; repeatable.")
+@click.option("--variant", "only_variants", multiple=True, metavar="NAME", help="Only this one; repeatable.")
 @click.option("--seed", "only_seeds", multiple=True, type=int, help="Only this one; repeatable.")
 @DEVICE
 @RUNS
@@ -105,26 +106,27 @@ def sweep(
     benchmark: Path,
     only_methods: Sequence[str],
     only_presets: Sequence[str],
+    only_variants: Sequence[str],
     only_seeds: Sequence[int],
     device: str,
     runs: Path,
 ) -> None:
-    """Run every method, preset and seed of BENCHMARK, say benchmarks/flora-32.toml; what is done is skipped."""
+    """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done."""
     try:
         grid = tomllib.loads(benchmark.read_text())
     except tomllib.TOMLDecodeError as error:
         raise BadRecipe(f"{benchmark} is not a TOML file: {error}.") from None
-    missing = [key for key in ("dataset", "methods", "presets", "seeds") if key not in grid]
-    if missing:
-        raise BadRecipe(f"{benchmark} does not say {missing}: a benchmark names a dataset, methods, presets and seeds.")
     home = _home()
     config = {f"data.{name}": value for name, value in grid.get("dataset_config", {}).items()}
     config |= {f"evaluation.{name}": grid[name] for name in ("split", "aggregation") if name in grid}
+    if "variant" in grid:
+        trials, seeds = _variants(benchmark, only_methods, only_presets, only_variants)
+    else:
+        trials, seeds = _listed(benchmark, grid, only_methods, only_presets, only_variants)
     recipes = [
-        look_up(method, grid["dataset"], home, preset, seed, grid.get("resolution"), config, ())
-        for method in only_methods or grid["methods"]
-        for preset in only_presets or grid["presets"]
-        for seed in only_seeds or grid["seeds"]
+        look_up(method, grid["dataset"], home, preset, seed, grid.get("resolution"), {**config, **settings}, without)
+        for method, preset, settings, without in trials
+        for seed in only_seeds or seeds
     ]
     failed = []
     for recipe in recipes:
@@ -135,6 +137,50 @@ def sweep(
             click.secho(f"{recipe.run_name}: {error}", fg="red", err=True)
     if failed:
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
+
+
+Trial = tuple[str, str, Mapping[str, object], Sequence[str]]
+"""Method, preset, overrides, regularizers to leave out."""
+
+
+def _listed(
+    benchmark: Path,
+    grid: Mapping[str, Any],
+    methods: Sequence[str],
+    presets: Sequence[str],
+    variants: Sequence[str],
+) -> tuple[list[Trial], Sequence[int]]:
+    missing = [key for key in ("dataset", "methods", "presets", "seeds") if key not in grid]
+    if missing:
+        raise BadRecipe(f"{benchmark} does not say {missing}: a benchmark names a dataset, methods, presets and seeds.")
+    if variants:
+        raise BadRecipe(f"{benchmark} has no variants to choose from; it lists methods: use --method.")
+    chosen = methods or grid["methods"], presets or grid["presets"]
+    return [(method, preset, {}, ()) for method in chosen[0] for preset in chosen[1]], grid["seeds"]
+
+
+def _variants(
+    benchmark: Path, methods: Sequence[str], presets: Sequence[str], variants: Sequence[str]
+) -> tuple[list[Trial], Sequence[int]]:
+    """An ablation's rows, as far as they are asked for; a variant with a preset of its own runs with no other."""
+    from lgbench.leaderboard import read_board
+
+    board = read_board(benchmark)
+    known = [variant.name for variant in board.variants]
+    for name in variants:
+        if name not in known:
+            hint = did_you_mean(name, known, f"It has: {', '.join(known)}.")
+            raise UnknownName(f"{benchmark} has no variant {name!r}. {hint}")
+    trials: list[Trial] = [
+        (variant.method, preset, variant.settings, variant.without)
+        for variant in board.variants
+        if variant.name in (variants or known) and variant.method in (methods or [variant.method])
+        for preset in board.presets_of(variant)
+        if preset in (presets or [preset])
+    ]
+    if not trials:
+        raise BadRecipe(f"{benchmark} has no such run: no variant has this method, preset and name.")
+    return trials, board.seeds
 
 
 def look_up(

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import model_validator as validates
 
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
+from lgbench.results import Protocol, Record
+
+from .variants import Claim, Variant
 
 __all__ = ["BadBoard", "Board", "BoardMetric", "Reported", "read_board", "read_boards"]
 
@@ -51,6 +55,10 @@ class Reported(_Part):
         metrics: the paper's name of a metric -> ours.
         percent: the paper's names of metrics that it prints in percent, ours being in [0, 1].
         tables: only these tables of the paper; all where empty.
+        same_as: our name of that data set. This and what follows decide whether an ablation's numbers are comparable.
+        resolution: the side of its images, where the table of reported numbers does not say it.
+        presets: presets that have the paper's own settings.
+        protocol: our metric -> fields of a `Protocol`, as the paper measured it; what is not stated is not compared.
     """
 
     file: str
@@ -58,6 +66,18 @@ class Reported(_Part):
     metrics: dict[str, str]
     percent: list[str] = []
     tables: list[str] = []
+    same_as: str = ""
+    resolution: int | None = None
+    presets: list[str] = ["paper"]
+    protocol: dict[str, dict[str, JsonValue]] = {}
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, protocol: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
+        unknown = {field for fields in protocol.values() for field in fields} - set(Protocol.model_fields)
+        if unknown:
+            raise ValueError(f"a protocol has no {sorted(unknown)}; it has {sorted(Protocol.model_fields)}")
+        return protocol
 
 
 class Board(_Part):
@@ -68,6 +88,9 @@ class Board(_Part):
         dataset_config: settings of the data set that every record must have been scored with.
         split, aggregation: what mask metrics must have been scored with, where stated.
         metrics: columns; the first one ranks.
+        variants: rows of an ablation, in the paper's order (`[[variant]]` in the file); such a board has no methods and
+            ranks nobody.
+        claims: what a paper says of pairs of them (`[[claim]]`).
     """
 
     name: str
@@ -83,6 +106,8 @@ class Board(_Part):
     presets: list[str] = []
     seeds: list[int] = [0, 1, 2]
     reported: list[Reported] = []
+    variants: list[Variant] = Field(default=[], alias="variant")
+    claims: list[Claim] = Field(default=[], alias="claim")
 
     @field_validator("metrics")
     @classmethod
@@ -90,6 +115,44 @@ class Board(_Part):
         if len({metric.name for metric in metrics}) < len(metrics):
             raise ValueError("a metric is named twice")
         return metrics
+
+    @validates(mode="after")
+    def _fits(self) -> Board:
+        if self.variants and self.methods:
+            raise ValueError("it lists methods and variants; a board has the one or the other")
+        if not self.presets and not all(variant.preset for variant in self.variants):
+            raise ValueError("a variant without preset needs the benchmark's presets")
+        for index, one in enumerate(self.variants):
+            for other in self.variants[index + 1 :]:
+                if one.name == other.name:
+                    raise ValueError(f"two variants are named {one.name!r}")
+                if not one.told_apart(other):
+                    raise ValueError(
+                        f"one run could be both {one.name!r} and {other.name!r}: let both set what tells them apart"
+                    )
+        for claim in self.claims:
+            self._stands(claim)
+        return self
+
+    def _stands(self, claim: Claim) -> None:
+        names = {variant.name for variant in self.variants}
+        for name in (claim.better, claim.worse):
+            if name not in names:
+                raise ValueError(f"the claim {claim.text!r} names {name!r}, which is no variant")
+        if claim.better == claim.worse:
+            raise ValueError(f"the claim {claim.text!r} compares {claim.better!r} with itself")
+        metric = next((metric for metric in self.metrics if metric.name == claim.metric), None)
+        if metric is None or metric.better == "none":
+            raise ValueError(f"the claim {claim.text!r} needs a metric of the board with a better end")
+
+    def presets_of(self, variant: Variant) -> list[str]:
+        """The presets that a variant runs with."""
+        return [variant.preset] if variant.preset else self.presets
+
+    def variant_of(self, record: Record) -> Variant | None:
+        """The variant that a record is a run of; at most one, for no two can be mistaken for each other."""
+        fitting = (v for v in self.variants if record.preset in self.presets_of(v) and v.matches(record))
+        return next(fitting, None)
 
 
 def read_board(path: Path) -> Board:
@@ -104,7 +167,7 @@ def read_board(path: Path) -> Board:
         raise BadBoard(f"{path} is not TOML: {error}. Correct it and build again.") from error
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:4])
+        told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'board'}: {fault['msg']}" for fault in faults[:4])
         raise BadBoard(f"{path} does not define a board: {told}. Correct it and build again.") from error
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .definition import BadBoard, Board, Reported
 
-__all__ = ["ReportedRow", "read_reported"]
+__all__ = ["ReportedRow", "read_reported", "reproduced"]
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class ReportedRow:
     """One method in one table of one paper.
 
     Attributes:
+        asked: the board's entry that asked for it.
         values: our metric name -> (value, what the paper puts behind its "±" or None), in our units.
         notes: our metric name -> what is to be known of that number.
     """
@@ -26,8 +28,14 @@ class ReportedRow:
     supervision: str
     resolution: str
     split: str
+    asked: Reported
     values: dict[str, tuple[float, float | None]] = field(default_factory=dict, init=False)
     notes: dict[str, str] = field(default_factory=dict, init=False)
+
+    @property
+    def source(self) -> str:
+        """Where it is printed, say "milgan, Table 1"."""
+        return f"{self.paper}, {self.table if self.table.startswith('text') else f'Table {self.table}'}"
 
 
 def read_reported(folder: Path, board: Board) -> list[ReportedRow]:
@@ -49,7 +57,28 @@ def read_reported(folder: Path, board: Board) -> list[ReportedRow]:
         if not found:
             asked = f"{source.dataset!r} with any of {', '.join(source.metrics)}"
             raise BadBoard(f"{path} has no {asked}. Correct benchmarks/{board.name}.toml.")
+    reproduced(board, list(rows.values()))  # a name that stands for no row, or for several, is a fault now
     return list(rows.values())
+
+
+def reproduced(board: Board, rows: Sequence[ReportedRow]) -> dict[str, ReportedRow]:
+    """The paper's row beside each variant that names one, by the variant's name.
+
+    Raises:
+        BadBoard: a variant names no row of the board's, or several.
+    """
+    found = {}
+    for variant in board.variants:
+        if not variant.paper:
+            continue
+        named = [row for row in rows if row.method == variant.paper]
+        if len(named) != 1:
+            raise BadBoard(
+                f"benchmarks/{board.name}.toml: {len(named)} reported rows are called {variant.paper!r}, which variant "
+                f"{variant.name!r} reproduces. The board's are: {', '.join(row.method for row in rows) or 'none'}."
+            )
+        found[variant.name] = named[0]
+    return found
 
 
 def _lines(path: Path) -> list[dict[str, str]]:
@@ -62,7 +91,7 @@ def _lines(path: Path) -> list[dict[str, str]]:
 
 def _take(rows: dict[tuple[str, ...], ReportedRow], line: dict[str, str], source: Reported, path: Path) -> None:
     key = tuple(line[name] for name in ("paper", "table", "method", "supervision", "resolution", "split"))
-    row = rows.setdefault(key, ReportedRow(*key))
+    row = rows.setdefault(key, ReportedRow(*key, asked=source))
     scale = 100 if line["metric"] in source.percent else 1
     metric = source.metrics[line["metric"]]
     try:

@@ -29,6 +29,7 @@ class Cell:
         seeds: how many distinct seeds are behind the mean.
         gap: mean of what an oracle's polarity would add (`details.gap`), None where it does not apply.
         why: reasons for seeds, or for all of the row, that have no number.
+        by_seed: what the mean is of: one number per seed.
     """
 
     mean: float | None
@@ -37,6 +38,7 @@ class Cell:
     seeds: int = 0
     gap: float | None = None
     why: tuple[str, ...] = ()
+    by_seed: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,8 @@ def _cell(runs: Sequence[Record], metric: str, protocol: str | None) -> Cell:
     gaps = [v.details["gap"] for seed in sorted(by_seed) for v in by_seed[seed] if "gap" in v.details]
     mean, half = statistics.fmean(means), _half_width(means)
     low, high = (mean - half, mean + half) if half is not None else (None, None)
-    return Cell(mean, low, high, len(means), statistics.fmean(gaps) if gaps else None, tuple(sorted(why)))
+    gap = statistics.fmean(gaps) if gaps else None
+    return Cell(mean, low, high, len(means), gap, tuple(sorted(why)), tuple(means))
 
 
 def _reason(value: Measured | Missing | None) -> str:

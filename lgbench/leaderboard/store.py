@@ -58,7 +58,18 @@ def why_not(board: Board, record: Record) -> str | None:
         for key, wanted in (("split", board.split), ("aggregation", board.aggregation)):
             if wanted is not None and getattr(value.protocol, key) != wanted:
                 return f"its {name} has {key} {getattr(value.protocol, key)!r}, the board asks for {wanted!r}"
-    return None
+    return _no_variant(board, record) if board.variants and board.variant_of(record) is None else None
+
+
+def _no_variant(board: Board, record: Record) -> str:
+    fitting = [variant for variant in board.variants if variant.method == record.method]
+    if not fitting:
+        methods = ", ".join(sorted({variant.method for variant in board.variants}))
+        return f"its method is {record.method!r}, its variants' are {methods}"
+    presets = sorted({preset for variant in fitting for preset in board.presets_of(variant)})
+    if record.preset not in presets:
+        return f"its preset is {record.preset!r}, its variants' are {', '.join(presets)}"
+    return "its settings are those of none of the board's variants"
 
 
 def committed(root: Path, board: Board) -> Committed:
@@ -136,22 +147,24 @@ def check(root: Path, names: Sequence[str] = ()) -> list[str]:
     return faults
 
 
-def add(root: Path, run: Path) -> list[Path]:
+def add(root: Path, run: Path, names: Sequence[str] = ()) -> list[Path]:
     """Copy a run's record to every board that it belongs to.
 
     Args:
         run: the folder of a run, or its record file.
+        names: only these boards, where there are any.
 
     Returns:
         The copies, there already or not; empty where no board fits.
 
     Raises:
         BadRecord: the run has no record yet, or an altered one.
+        UnknownName: a name that no board has.
     """
     source = run / RECORD_FILE if run.is_dir() else run
     record = read_record(source)
     copies = []
-    for board in read_boards(root):
+    for board in read_boards(root, names):
         if why_not(board, record) is None:
             path = root / FOLDER / board.name / "records" / record_name(record)
             if _bytes(path) != source.read_bytes():

@@ -1,0 +1,137 @@
+"""How boards are written down: tables as cells of text, numbers and notes, for Markdown and for a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .rows import Cell, Row, Table
+
+__all__ = [
+    "STAMP",
+    "Grid",
+    "Pen",
+    "escape",
+    "heads",
+    "markdown",
+    "markdown_pen",
+    "number_of",
+    "protocol_in_words",
+    "tail",
+    "terminal_pen",
+]
+
+
+STAMP = "<!-- Made by `lgbench leaderboard build`; edits are lost. -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table as cells of text; `[3]` in a cell (`[^3]` in Markdown) is the third note of its board."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(slots=True)
+class Pen:
+    """Writes for one medium and numbers the notes."""
+
+    escape: Callable[[str], str]
+    link: Callable[[str, str], str]
+    mark: str
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def footnotes(self) -> list[str]:
+        """The notes as a part of a page; none where nothing was noted."""
+        lines = [f"{self.mark.format(number)}: {self.escape(note)}" for number, note in enumerate(self.notes, 1)]
+        return ["\n".join(lines)] if lines else []
+
+    def note(self, text: str) -> str:
+        """The mark of a note, which is taken down if it is new."""
+        if text not in self.notes:
+            self.notes.append(text)
+        return self.mark.format(self.notes.index(text) + 1)
+
+
+def terminal_pen() -> Pen:
+    """Writes plain text."""
+    return Pen(str, lambda text, to: text, "[{}]")
+
+
+def markdown_pen() -> Pen:
+    """Writes Markdown."""
+    return Pen(escape, lambda text, to: f"[`{text}`]({to})", "[^{}]")
+
+
+def escape(text: str) -> str:
+    """Text of others on one line, so that it cannot break a table."""
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
+
+
+def markdown(grid: Grid) -> str:
+    """A table under its heading."""
+    lines = [grid.head, ["---"] * len(grid.head), *grid.rows]
+    return f"## {grid.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def heads(table: Table, pen: Pen) -> list[str]:
+    """A table's metrics as headings, with notes on how each was measured."""
+    texts = []
+    for metric in table.columns:
+        words = table.protocols.get(metric.name)
+        note = pen.note(f"Protocol {words[0]}: {protocol_in_words(words[1])}.") if words else ""
+        if any(row.cells[metric.name].gap is not None for row in table.rows):
+            note += pen.note("Gap: what choosing each mask's polarity by the labels would add to the committed value.")
+        texts.append(pen.escape(metric.head) + note)
+    return texts
+
+
+def tail(row: Row, pen: Pen) -> tuple[str, str, str, str]:
+    """How a row of runs ends: seeds, flags, devices and records."""
+    links = " ".join(pen.link(identity[:8], f"records/{name}") for name, identity in row.records)
+    flags = ", ".join(f"{flag} x{count}" for flag, count in (row.flags or {}).items())
+    return _seeds(row), pen.escape(flags), pen.escape(", ".join(row.devices)), links
+
+
+def _seeds(row: Row) -> str:
+    failed = [f"{count} {status}" for status, count in (row.statuses or {}).items()]
+    text = f"{row.done} of {row.attempted}: {', '.join(failed)}" if failed else str(row.done)
+    return text if row.runs == row.attempted else f"{text} ({row.runs} runs)"
+
+
+def number_of(cell: Cell, digits: int, pen: Pen) -> str:
+    """A mean with its interval and its oracle's gap, or why there is none."""
+    if cell.mean is None:
+        return "n/a" + "".join(pen.note(f"n/a: {why.rstrip('.')}.") for why in cell.why) if cell.why else "-"
+    text = f"{cell.mean:.{digits}f}"
+    if cell.low is not None and cell.high is not None:
+        text += f" ± {(cell.high - cell.low) / 2:.{digits}f}"
+    if cell.gap is not None:
+        text += f" (gap {cell.gap:.{digits}f})"
+    return text + "".join(pen.note(f"Fewer seeds than the row: {why}.") for why in cell.why)
+
+
+def protocol_in_words(protocol: Mapping[str, Any]) -> str:
+    """A protocol as a phrase; fields that do not apply are left out."""
+    config = protocol["dataset_config"]
+    settings = ", ".join(f"{k} = {v}" for k, v in sorted(config.items())) if isinstance(config, dict) else config
+    words = [(protocol["dataset"] or "any data") + (f" with {settings}" if settings else "")]
+    phrases = {
+        "origin": "{} copy",
+        "split": "{} split",
+        "resolution": "{} px",
+        "crop": "crop {}",
+        "polarity": "{} polarity",
+        "aggregation": "aggregated {}",
+        "threshold": "threshold {}",
+        "samples": "{} samples",
+        "extractor": "features of {}",
+        "weights": "weights {:.12}",
+    }
+    words += [phrase.format(protocol[name]) for name, phrase in phrases.items() if protocol[name] is not None]
+    return ", ".join([*words, f"{protocol['metric']} version {protocol['metric_version']}"])

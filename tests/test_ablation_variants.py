@@ -1,0 +1,216 @@
+"""Variants: which records are theirs, which definitions are refused, and what a sweep runs for them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from ablation_records import ABLATION, as_record, change, make_ablation, page, runs
+from board_records import commit, seeds
+from click.testing import CliRunner
+
+from lgbench.cli import run as commands
+from lgbench.cli.leaderboard import leaderboard
+from lgbench.data import DataHome
+from lgbench.leaderboard import BadBoard, Variant, build, check, committed, outcomes, read_board, read_boards, sections
+from lgbench.plugins import registry
+from lgbench.results import write_record
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_ablation(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "recipe", "fits"),
+    [
+        ({"set": {"method.gamma": 1}}, {"method": {"gamma": 1.0}}, True),
+        ({"set": {"method.gamma": 1}}, {"method": {"gamma": 2.0}}, False),
+        ({"set": {"method.gamma": 1}}, {"method": {}}, False),
+        ({"set": {"method.kind": "1"}}, {"method": {"kind": "1"}}, True),
+        ({"set": {"generator.use": False}}, {"generator": {"use": True}}, False),
+        ({"set": {"regularizers.size.form": "min"}}, {"regularizers": {"size": {"form": "min"}}}, True),
+        ({"set": {"regularizers.size.weight": 0}}, {"regularizers": {}}, True),
+        ({"set": {"regularizers.size.weight": 0}}, {"regularizers": {"size": {"weight": 1.0}}}, False),
+        ({"with": ["size"]}, {"regularizers": {"size": {"weight": 1.0}}}, True),
+        ({"with": ["size:weight=5"]}, {"regularizers": {"size": {"weight": 5.0}}}, True),
+        ({"with": ["size:weight=5"]}, {"regularizers": {"size": {"weight": 4.0}}}, False),
+        ({"with": ["size"]}, {"regularizers": {}}, False),
+        ({"without": ["size"]}, {"regularizers": {"other": {"weight": 1.0}}}, True),
+        ({"without": ["size"]}, {"regularizers": {"size": {"weight": 1.0}}}, False),
+    ],
+)
+def test_a_record_is_a_variants_run_where_its_recipe_has_the_settings(tmp_path: Path, said, recipe, fits):
+    variant = Variant.model_validate({"name": "v", "method": "lrgan", **said})
+    assert variant.matches(as_record(tmp_path, recipe=recipe)) is fits
+    assert not variant.matches(as_record(tmp_path / "other", recipe=recipe, method="dcgan"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('presets = ["smoke", "paper"]', 'presets = ["smoke", "paper"]\nmethods = ["lrgan"]', "the one or the other"),
+        ('presets = ["smoke", "paper"]', "", "needs the benchmark's presets"),
+        ('name = "strong"', 'name = "weak"', "two variants are named 'weak'"),
+        ('"method.gamma" = 1 ', '"method.gamma" = 0.1 ', "both 'weak' and 'strong'"),
+        ('set = { "method.gamma" = 1 }', "", "both 'weak' and 'strong'"),
+        ('"method.gamma" = 1 ', '"gamma" = 1 ', "'gamma' is not a setting"),
+        ('set = { "method.gamma" = 1 }', 'with = ["size:weight"]', "is not a setting"),
+        ('worse = "weak"', 'worse = "feeble"', "'feeble', which is no variant"),
+        ('worse = "weak"', 'worse = "strong"', "with itself"),
+        ('metric = "iou"', 'metric = "dice"', "needs a metric of the board"),
+        ('extractor = "inception"', 'extractors = "inception"', "a protocol has no"),
+        ('paper = "gamma=1"', 'paper = "gamma=2"', "0 reported rows are called 'gamma=2'"),
+    ],
+)
+def test_a_definition_that_cannot_be_right_is_refused(root: Path, old: str, new: str, told: str):
+    change(root, old, new)
+    with pytest.raises(BadBoard, match=told):
+        build(root)
+
+
+def test_variants_may_differ_by_a_regularizer_that_one_has_and_the_other_has_not(root: Path):
+    change(root, 'set = { "method.gamma" = 1 }', 'with = ["size"]')
+    change(root, 'set = { "method.gamma" = 0.1 }', 'without = ["size"]')
+    assert check(root)  # stale, but understood
+    assert "strong" in page(root)
+
+
+def test_only_runs_of_a_variant_belong_to_an_ablation(root: Path):
+    assert commit(root, *runs(0.1, 0.5)) != []
+    assert commit(root, *runs(0.3, 0.5)) == []
+    assert commit(root, *runs(0.1, 0.5, preset="small")) == []
+    assert commit(root, *seeds("dcgan", 0.5)) == []
+    foreign = write_record(root / "foreign", runs(0.3, 0.5)[0])
+    target = root / "leaderboards/weights/records/foreign.json"
+    shutil.copy(foreign, target)
+    assert any("its settings are those of none of the board's variants" in fault for fault in check(root))
+
+
+SWEEP = """
+title = "Ladder"
+dataset = "flora"
+resolution = 32
+split = "test"
+metrics = [{ name = "iou", better = "up" }]
+presets = ["smoke"]
+seeds = [0, 1]
+
+[[variant]]
+name = "one"
+method = "lrgan"
+set = { "generator.n_layers" = 2, "training.steps" = 30 }
+
+[[variant]]
+name = "two"
+method = "lrgan"
+preset = "small"
+set = { "generator.n_layers" = 3 }
+with = ["binarization:weight=0.5"]
+"""
+
+
+def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str, text: str = SWEEP):
+    """The recipes that a sweep would carry out, and what it said."""
+    recipes = []
+    monkeypatch.setattr(commands, "carry_out", lambda recipe, *rest: recipes.append(recipe))
+    path = tmp_path / "ladder.toml"
+    path.write_text(text)
+    return recipes, CliRunner().invoke(commands.sweep, [str(path), *arguments])
+
+
+def test_a_sweep_runs_variants_as_run_would_with_their_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    recipes, told = swept(tmp_path, monkeypatch)
+    assert told.exception is None
+    kinds = [(r.preset, r.seed, r.generator_config.n_layers, [c.weight for c in r.regularizers]) for r in recipes]
+    assert kinds == [("smoke", 0, 2, []), ("smoke", 1, 2, []), ("small", 0, 3, [0.5]), ("small", 1, 3, [0.5])]
+    assert recipes[0].training.steps == 30
+    board = read_board(tmp_path / "ladder.toml")
+    for recipe, name in zip(recipes, ("one", "one", "two", "two"), strict=True):
+        fixed = {"recipe": recipe.as_dict(), "preset": recipe.preset, "method": recipe.method.name}
+        variant = board.variant_of(as_record(tmp_path / recipe.run_name, seed=recipe.seed, **fixed))
+        assert variant is not None
+        assert variant.name == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count", "said"),
+    [
+        (["--variant", "two", "--seed", "1"], 1, ""),
+        (["--preset", "small"], 2, ""),
+        (["--variant", "tow"], 0, "'two'"),
+        (["--variant", "one", "--preset", "small"], 0, "no such run"),
+        (["--method", "dcgan"], 0, "no such run"),
+    ],
+)
+def test_a_sweep_can_be_narrowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, count, said):
+    recipes, told = swept(tmp_path, monkeypatch, *arguments)
+    assert len(recipes) == count
+    assert said in str(told.exception)
+
+
+def test_a_sweep_of_methods_is_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = 'dataset = "flora"\nresolution = 32\nmethods = ["lrgan", "dcgan"]\npresets = ["smoke"]\nseeds = [0, 1]\n'
+    recipes, told = swept(tmp_path, monkeypatch, text=text)
+    assert told.exception is None
+    assert [(r.method.name, r.seed) for r in recipes] == [("lrgan", 0), ("lrgan", 1), ("dcgan", 0), ("dcgan", 1)]
+    _, told = swept(tmp_path, monkeypatch, "--variant", "one", text=text)
+    assert "use --method" in str(told.exception)
+    _, told = swept(tmp_path, monkeypatch, text='dataset = "flora"\n')
+    assert "['methods', 'presets', 'seeds']" in str(told.exception)
+
+
+def test_a_record_can_be_added_to_one_board_of_those_that_take_it(root: Path):
+    (root / "benchmarks/all.toml").write_text(ABLATION.split("presets =")[0])
+    write_record(root / "run", runs(1, 0.6)[0])
+    told = CliRunner().invoke(leaderboard, ["add", str(root / "run"), "--board", "weights", "--root", str(root)])
+    assert (told.exit_code, len(told.output.splitlines())) == (0, 1)
+    assert not (root / "leaderboards/all").exists()
+
+
+# The committed definitions
+
+
+ABLATIONS = [board for board in read_boards(REPOSITORY) if board.variants]
+
+
+@pytest.mark.parametrize("board", ABLATIONS, ids=lambda board: board.name)
+def test_a_papers_table_is_rerun_whole_on_its_own_data_set(board):
+    found = committed(REPOSITORY, board)
+    assert board.claims
+    if board.name.partition("-")[2].startswith("table"):
+        assert board.presets == ["smoke", "small", "paper"]
+        assert all(entry.same_as == board.dataset for entry in board.reported)
+        left = {row.method for row in found.reported} - {variant.paper for variant in board.variants}
+        assert left <= {"Improvement (last row vs baseline)"}  # a difference, not a row
+
+
+@pytest.mark.parametrize("board", ABLATIONS, ids=lambda board: board.name)
+def test_the_papers_own_numbers_bear_out_the_claims_made_of_them(board):
+    """A claim here is one that the paper's table supports: a slip of ours would otherwise read as a refutation."""
+    found = committed(REPOSITORY, board)
+    (section, *_) = sections(board, {})
+    for outcome in outcomes(board, section, found.reported):
+        if outcome.paper:
+            better, worse = outcome.paper
+            assert better > worse if outcome.metric.better == "up" else better < worse, outcome.claim.text
+
+
+@pytest.mark.parametrize("board", ABLATIONS, ids=lambda board: board.name)
+def test_every_installed_variant_can_be_run_and_its_runs_are_its_own(board, tmp_path: Path):
+    """On flora, which is always there: what the variants set is the methods' business, not the data set's."""
+    installed = registry().methods
+    variants = [variant for variant in board.variants if variant.method in installed]
+    if not variants:
+        pytest.skip("no plugin offers these methods")
+    for number, variant in enumerate(variants):
+        fixed = variant.method, "flora", DataHome(tmp_path), board.presets_of(variant)[0], 0, board.resolution
+        recipe = commands.look_up(*fixed, dict(variant.settings), variant.without)
+        record = as_record(
+            tmp_path / str(number), recipe=recipe.as_dict(), method=recipe.method.name, preset=recipe.preset
+        )
+        assert [other.name for other in board.variants if other.matches(record)] == [variant.name]
