@@ -40,8 +40,8 @@ class TrainingConfig:
     """How the generator is trained.
 
     Attributes:
-        precision: "fp32", "tf32" (GPU), "bf16" (autocast), or "auto": bf16 where the device has instructions for it, else
-            fp32. The record says which it was.
+        precision: "fp32", "tf32" (GPU), "bf16" (autocast), or "auto": bf16 where the device has instructions for it,
+            else fp32; the record says which it was.
         ema: decay per step of the averaged generator that is evaluated; 0 for none.
         flip: mirror half of the real images.
         crop: smallest share of a real image's area that a random crop keeps; 1 for none.

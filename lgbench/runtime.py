@@ -32,7 +32,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def fast_precision(device: torch.device) -> str:
-    """ "bf16" where the device has instructions for it, else "fp32": a CPU without them is many times slower in bf16."""
+    """ "bf16" where the device has instructions for it, else "fp32": without them bf16 is many times slower."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

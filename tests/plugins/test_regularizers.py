@@ -16,7 +16,6 @@ from lgbench.nn import count_parameters
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule
 from lgbench.training.player import Player
-from lgbench_regularizers import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.terms import binarization, layer, mi_recovery
 
