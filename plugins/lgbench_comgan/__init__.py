@@ -2,7 +2,15 @@
 
 from lgbench import Generator, Method, Segmenter, hookimpl
 
-from .config import AlignmentConfig, ComGANConfig, ComGANMethod, DSComGANConfig, DSComGANMethod, Pi2Config
+from .config import (
+    AlignmentConfig,
+    ComGANCodesConfig,
+    ComGANConfig,
+    ComGANMethod,
+    DSComGANConfig,
+    DSComGANMethod,
+    Pi2Config,
+)
 
 LGBENCH_API = 1
 
@@ -81,7 +89,7 @@ GENERATORS = {
     "simplegan": ("SimpleGAN", ComGANConfig, "one feature generator, no layers"),
     "pi1": ("Pi1", ComGANConfig, "two feature generators: foreground with mask, background"),
     "pi2": ("Pi2", Pi2Config, "three feature generators: foreground, background, mask"),
-    "comgan": ("ComGAN", ComGANConfig, "one feature generator shared by three light sub-networks"),
+    "comgan": ("ComGAN", ComGANCodesConfig, "one feature generator shared by three light sub-networks"),
     "dscomgan": ("DSComGAN", DSComGANConfig, "ComGAN with codes for foreground and background, multi-scale features"),
 }
 
@@ -96,6 +104,7 @@ def generators() -> list[Generator]:
             build=_builder("model", network),
             layered=name != "simplegan",
             codes={"f": "foreground", "b": "background"} if name == "dscomgan" else {},
+            with_codes={"generator.n_codes": 20} if name == "comgan" else {},
         )
         for name, (network, config, summary) in GENERATORS.items()
     ]

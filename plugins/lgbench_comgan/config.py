@@ -3,12 +3,20 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["AlignmentConfig", "ComGANConfig", "ComGANMethod", "DSComGANConfig", "DSComGANMethod", "Pi2Config"]
+__all__ = [
+    "AlignmentConfig",
+    "ComGANCodesConfig",
+    "ComGANConfig",
+    "ComGANMethod",
+    "DSComGANConfig",
+    "DSComGANMethod",
+    "Pi2Config",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class ComGANConfig:
-    """Generators without codes: SimpleGAN, Pi1, ComGAN.
+    """SimpleGAN, Pi1, ComGAN.
 
     Attributes:
         g: base width; the feature generator starts at 8 g channels and ends at g / 4.
@@ -22,6 +30,19 @@ class ComGANConfig:
     r_bg: int = 3
     r_mask: int = 0
     z_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ComGANCodesConfig:
+    """ComGAN's generator. n_codes: classes of a private code that F and M are told; 0, as in the paper, for none."""
+
+    g: int = 64
+    nz: int = 100
+    r_fg: int = 3
+    r_bg: int = 3
+    r_mask: int = 0
+    z_scale: float = 1.0
+    n_codes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

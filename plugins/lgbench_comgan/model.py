@@ -12,17 +12,29 @@ from lgbench import World
 from lgbench.layers import Layers
 from lgbench.nn import ComGANFeatures, Same, Sub, image_head, mask_head, orthogonal_
 
-from .config import ComGANConfig, DSComGANConfig, Pi2Config
+from .config import ComGANCodesConfig, ComGANConfig, DSComGANConfig, Pi2Config
 
 __all__ = ["ComGAN", "DSComGAN", "Pi1", "Pi2", "SimpleGAN"]
 
 
-def _painter(g: int, blocks: int) -> nn.Sequential:
-    return nn.Sequential(Sub(g // 4, g // 2, g // 4, blocks), image_head(g // 4))
+class Part(nn.Module):
+    """A sub-network and its head, told a class where it has `classes`; (N, g / 4, R, R) -> colours or a mask."""
+
+    def __init__(self, g: int, blocks: int, head: nn.Module, classes: int = 0) -> None:
+        super().__init__()
+        self.sub = Sub(g // 4, g // 2, g // 4, blocks, classes=classes)
+        self.head = head
+
+    def forward(self, h: Tensor, code: Tensor | None = None) -> Tensor:
+        return self.head(self.sub(h, code))
 
 
-def _masker(g: int, blocks: int) -> nn.Sequential:
-    return nn.Sequential(Sub(g // 4, g // 2, g // 4, blocks), mask_head(g // 4))
+def _painter(g: int, blocks: int, classes: int = 0) -> Part:
+    return Part(g, blocks, image_head(g // 4), classes)
+
+
+def _masker(g: int, blocks: int, classes: int = 0) -> Part:
+    return Part(g, blocks, mask_head(g // 4), classes)
 
 
 def _latent(network: nn.Module, n: int, nz: int, scale: float) -> Tensor:
@@ -54,25 +66,32 @@ class SimpleGAN(nn.Module):
 
 
 class ComGAN(nn.Module):
-    """One feature generator shared by three light sub-networks. Codes: "z", (N, nz)."""
+    """One feature generator shared by three light sub-networks.
 
-    def __init__(self, config: ComGANConfig, world: World) -> None:
+    Codes: "z", (N, nz); with `n_codes` also "c", (N,) class indices, which F and M are told.
+    """
+
+    def __init__(self, config: ComGANCodesConfig, world: World) -> None:
         super().__init__()
-        self.config = config
+        self.config, n = config, config.n_codes
+        self.recoverable = {"c": ("foreground", n)} if n else {}
         self.phi = ComGANFeatures(config.nz, config.g, world.resolution)
-        self.f = _painter(config.g, config.r_fg)
+        self.f = _painter(config.g, config.r_fg, n)
         self.b = _painter(config.g, config.r_bg)
-        self.m = _masker(config.g, config.r_mask)
+        self.m = _masker(config.g, config.r_mask, n)
         orthogonal_(self)
 
     def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
-        """Sample {"z": (n, nz)}."""
-        return {"z": _latent(self, n, self.config.nz, self.config.z_scale)}
+        """Sample {"z": (n, nz)}, and "c", (n,), where there is a code."""
+        z = _latent(self, n, self.config.nz, self.config.z_scale)
+        if not self.config.n_codes:
+            return {"z": z}
+        return {"z": z, "c": torch.randint(self.config.n_codes, (n,), device=z.device)}
 
     def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Paint: x = m f + (1 - m) b."""
-        h = self.phi(codes["z"])[-1]
-        return _compose(self.f(h), self.b(h), self.m(h), codes)
+        h, c = self.phi(codes["z"])[-1], codes.get("c")
+        return _compose(self.f(h, c), self.b(h), self.m(h, c), codes)
 
 
 class Pi1(nn.Module):

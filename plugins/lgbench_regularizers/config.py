@@ -39,7 +39,10 @@ class PerturbationConfig:
         rotate: largest angle of the affine map, degrees.
         unit: whether `translate` is a share of the side or, half as far, in grid coordinates of [-1, 1].
         contrast: the background's contrast is multiplied by U(1 - contrast, 1 + contrast) (PerturbGAN: 0.3).
-        noise: standard deviation of Gaussian noise on the background, images in [-1, 1].
+        brightness: the background is shifted as a whole by U(-brightness, brightness), images in [-1, 1]. 0 in the
+            papers. On plain backgrounds contrast changes nothing and a sheet in the background's colour can hide;
+            another brightness shows it.
+        noise: standard deviation of Gaussian noise on the background.
     """
 
     form: Literal["affine", "shift"] = "affine"
@@ -49,6 +52,7 @@ class PerturbationConfig:
     rotate: float = 0.0
     unit: Literal["side", "grid"] = "side"
     contrast: float = 0.0
+    brightness: float = 0.0
     noise: float = 0.0
 
 

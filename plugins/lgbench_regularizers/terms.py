@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -40,19 +42,24 @@ def perturbation(config: PerturbationConfig, painter: Painter, world: World) -> 
     def compose(layers: Layers) -> Layers:
         n, k = layers.alphas.shape[:2]
         device, side = layers.image.device, layers.image.shape[-1]
-        b = layers.background
-        if config.contrast:
-            b = jitter_contrast(b, 1 + config.contrast * (2 * torch.rand(n, device=device) - 1))
-        if config.noise:
-            b = b + config.noise * torch.randn_like(b)
-        if b is not layers.background:
-            layers = Layers.compose(b, layers.foregrounds, layers.alphas, codes=layers.codes, extras=layers.extras)
+        layers = replace(layers, background=relit(config, layers.background))  # the image follows, two lines down
         if config.form == "shift":
             u = 2 * torch.rand(n, k, 2, device=device) - 1
             return shift(layers, (config.translate * side * u).round().long())
         return move(layers, ranges.sample(n * k, device).unflatten(0, (n, k)))
 
     return Term(compose=compose)
+
+
+def relit(config: PerturbationConfig, b: Tensor) -> Tensor:
+    """A background, (N, 3, H, W), with its contrast, brightness and noise jittered; itself where all are off."""
+    if config.contrast:
+        b = jitter_contrast(b, 1 + config.contrast * (2 * torch.rand(len(b), device=b.device) - 1))
+    if config.brightness:
+        b = (b + config.brightness * (2 * torch.rand(len(b), 1, 1, 1, device=b.device) - 1)).clamp(-1, 1)
+    if config.noise:
+        b = b + config.noise * torch.randn_like(b)
+    return b
 
 
 def background(config: BackgroundConfig, painter: Painter, world: World) -> Term:

@@ -4,7 +4,7 @@ import torch
 
 from lgbench import World
 from lgbench.game import Step
-from lgbench_comgan.config import ComGANConfig, DSComGANConfig, Pi2Config
+from lgbench_comgan.config import ComGANConfig, Pi2Config
 from lgbench_comgan.model import ComGAN, DSComGAN, Pi1, Pi2, SimpleGAN
 
 WORLD = World(32)
@@ -15,7 +15,7 @@ PAINTERS = {
     "pi2": lambda world=WORLD, g=8: Pi2(Pi2Config(g=g), world),
     "pi2-bare": lambda world=WORLD, g=8: Pi2(Pi2Config(g=g, subnet="none"), world),
     "pi2-own-z": lambda world=WORLD, g=8: Pi2(Pi2Config(g=g, shared_z=False), world),
-    "comgan": lambda world=WORLD, g=8: ComGAN(ComGANConfig(g=g), world),
+    "comgan": lambda world=WORLD, g=8: ComGAN(ComGANCodesConfig(g=g), world),
     "dscomgan": lambda world=WORLD, g=8: DSComGAN(DSComGANConfig(g=g, n_codes=CODES), world),
     "dscomgan-last": lambda world=WORLD, g=8: DSComGAN(
         DSComGANConfig(g=g, n_codes=CODES, features="last", use_xz=False), world

@@ -11,6 +11,7 @@ from lgbench import World
 from lgbench.nn import ComGANFeatures, count_parameters
 from lgbench_comgan.config import (
     AlignmentConfig,
+    ComGANCodesConfig,
     ComGANConfig,
     ComGANMethod,
     DSComGANConfig,
@@ -55,7 +56,7 @@ DS = DSComGANConfig(n_codes=200)
     [
         (lambda w: ComGANFeatures(100, 64, w.resolution), 4_788_032, 4_815_808),
         (lambda w: SimpleGAN(ComGANConfig(), w), 4_788_464, 4_816_240),
-        (lambda w: ComGAN(ComGANConfig(), w), 5_011_952, 5_039_728),
+        (lambda w: ComGAN(ComGANCodesConfig(), w), 5_011_952, 5_039_728),
         (lambda w: Pi1(ComGANConfig(), w), 9_799_984, 9_855_536),
         (lambda w: Pi2(Pi2Config(), w), 14_588_016, 14_671_344),
         (lambda w: Pi2(Pi2Config(subnet="none"), w), 14_365_104, 14_448_432),
@@ -74,7 +75,7 @@ def test_sub_networks_have_their_counts():
         return sum(count_parameters(part) for part in parts)
 
     with torch.device("meta"):
-        plain, ds = ComGAN(ComGANConfig(), World(64)), DSComGAN(DS, World(64))
+        plain, ds = ComGAN(ComGANCodesConfig(), World(64)), DSComGAN(DS, World(64))
         one_more = DSComGAN(replace(DS, n_codes=201), World(64))
     assert (of(plain.f), of(plain.b), of(plain.m)) == (102_576, 102_576, 18_768)
     assert of(ds.m, ds.m_head) == 628_176
