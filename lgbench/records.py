@@ -6,6 +6,7 @@ Every `config` is a frozen dataclass whose defaults are the paper's; a recipe's 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 __all__ = ["Dataset", "Generator", "Method", "Metric", "NoConfig", "Regularizer", "Segmenter", "Source", "World"]
@@ -77,7 +78,7 @@ class Source:
 
     Attributes:
         file: name below the data set's folder.
-        urls: where it is offered, best first.
+        urls: where it is offered, best first; none where it can only be put there by hand.
         checksum: "sha256:<hex>", or "md5:<hex>" where the provider's community states only that.
         size: bytes, 0 where not stated.
     """
@@ -96,6 +97,11 @@ class Dataset:
     Attributes:
         build: `(config, resolution, home) -> RawDataset` (see `lgbench.data`).
         provides: any of "masks", "instances", "labels"; what an opened copy lacks, its `Split` says.
+        splits: how many pictures each split has, in words.
+        by_hand: one sentence on what a user puts where, below the data home: all of it where nothing offers its files,
+            else what makes it more than the fetched files do.
+        locate: `(home) -> Path | None`, the folder that has its files, None where they are not here; by default, its
+            own folder if that has all `sources` that are not optional.
         resolution: default side, pixels.
         offline: whether it can be had with no network and no files.
         grey: whether every image is grey.
@@ -108,10 +114,18 @@ class Dataset:
     licence: str = ""
     citation: str = ""
     provides: frozenset[str] = frozenset()
+    splits: str = ""
     resolution: int = 64
     offline: bool = False
     grey: bool = False
     sources: tuple[Source, ...] = ()
+    by_hand: str = ""
+    locate: Callable[[Any], Path | None] | None = None
+
+    @property
+    def fetched(self) -> bool:
+        """Whether its files are offered somewhere, so that they need not be put by hand."""
+        return any(source.urls for source in self.sources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -242,7 +242,7 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
         "fingerprints": {name: split.fingerprint for name, split in splits.items()},
         "origin": train.origin,
         "counts": {name: len(split) for name, split in splits.items()},
-        "provides": sorted(train.provides),
+        "provides": sorted({part for split in splits.values() for part in split.provides}),
     }
 
 

@@ -5,7 +5,17 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from lgbench.losses import bce_fake, bce_real, binary_entropy, binary_min
+from lgbench.losses import (
+    bce_fake,
+    bce_real,
+    binary_entropy,
+    binary_min,
+    gaussian_code,
+    gradient_penalty,
+    hinge_fake,
+    hinge_real,
+    mask_size,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +88,82 @@ def test_distance_to_the_nearer_end_is_a_half_at_grey_and_zero_at_the_ends():
     assert_close(m.grad, torch.tensor([0.5, -0.5]))
 
 
-@pytest.mark.parametrize("loss", [bce_real, bce_fake, binary_entropy, binary_min])
+@pytest.mark.parametrize("loss", [bce_real, bce_fake, binary_entropy, binary_min, hinge_real, hinge_fake])
 def test_losses_of_half_precision_tensors_are_float32_scalars(loss):
     value = loss(torch.rand(3, 1, 8, 8).bfloat16())
     assert value.dtype == torch.float32
     assert value.shape == ()
+
+
+def test_a_critic_that_says_nothing_costs_two_in_hinges():
+    assert hinge_real(torch.zeros(5)) + hinge_fake(torch.zeros(5)) == 2
+
+
+def test_hinges_end_at_one_and_minus_one_and_are_linear_before():
+    scores = torch.tensor([-3.0, -1, 0.5, 1, 2], requires_grad=True)
+    (slope,) = torch.autograd.grad(hinge_real(scores), scores)
+    assert_close(5 * slope[[0, 1, 2, 4]], torch.tensor([-1.0, -1, -1, 0]))
+    (slope,) = torch.autograd.grad(hinge_fake(scores), scores)
+    assert_close(5 * slope[[0, 2, 3, 4]], torch.tensor([0.0, 1, 1, 1]))
+    assert hinge_real(scores).item() == pytest.approx((4 + 2 + 0.5) / 5)
+    assert hinge_fake(scores).item() == pytest.approx((1.5 + 2 + 3) / 5)
+
+
+def test_an_empty_mask_is_short_of_the_whole_share_and_a_large_one_of_nothing():
+    assert mask_size(torch.zeros(3, 1, 4, 4), 0.25).item() == 0.25
+    assert mask_size(torch.full((3, 1, 4, 4), 0.25), 0.25).item() == 0
+    assert mask_size(torch.ones(3, 1, 4, 4), 0.25).item() == 0
+
+
+def test_small_foregrounds_are_pushed_to_grow_at_every_pixel_and_large_ones_left_alone():
+    alpha = torch.stack([torch.full((1, 4, 4), 0.1), torch.full((1, 4, 4), 0.6)]).requires_grad_()
+    mask_size(alpha, 0.25).backward()
+    assert_close(alpha.grad[0], torch.full((1, 4, 4), -1 / 32))  # mean of 16 pixels and two images
+    assert alpha.grad[1].count_nonzero() == 0
+
+
+def test_one_large_foreground_does_not_pay_for_a_missing_one():
+    alpha = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)])
+    assert mask_size(alpha, 0.25).item() == 0.125
+
+
+def test_a_real_valued_code_costs_its_negative_log_likelihood_without_the_constant():
+    predicted, code = torch.randn(6, 4), torch.randn(6, 4)
+    likelihood = torch.distributions.Normal(predicted, 1).log_prob(code).sum(dim=1).mean()
+    constant = 4 / 2 * math.log(2 * math.pi)
+    assert gaussian_code(predicted, code).item() == pytest.approx(-likelihood.item() - constant, rel=1e-5)
+
+
+def linear(weight):
+    return lambda x: (x * weight).sum(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("norm", [1.0, 3.0])
+def test_the_gradient_penalty_of_a_linear_critic_is_the_squared_distance_of_its_norm_from_one(norm):
+    weight = torch.randn(3, 8, 8)
+    critic = linear(norm * weight / weight.norm())
+    penalty = gradient_penalty(critic, torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8))
+    assert penalty.item() == pytest.approx((norm - 1) ** 2, abs=1e-5)
+
+
+def test_the_gradient_penalty_looks_between_real_and_painted_images():
+    seen = []
+
+    def critic(x):
+        seen.append(x.detach())
+        return x.square().sum(dim=(1, 2, 3))
+
+    gradient_penalty(critic, torch.ones(50, 1, 2, 2), torch.zeros(50, 1, 2, 2))
+    mix = seen[0].flatten(1)
+    assert mix.min() >= 0
+    assert mix.max() <= 1
+    assert_close(mix, mix[:, :1].expand_as(mix))  # one weight a sample
+    assert mix.std() > 0.1  # and another for the next
+
+
+def test_the_gradient_penalty_teaches_the_critic_and_not_the_painter():
+    weight = torch.randn(3, 8, 8, requires_grad=True)
+    images, painted = torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8, requires_grad=True)
+    gradient_penalty(linear(weight), images, painted).backward()
+    assert_close(weight.grad, (2 * (weight.norm() - 1) * weight / weight.norm()).detach(), atol=1e-4, rtol=1e-4)
+    assert painted.grad is None

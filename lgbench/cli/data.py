@@ -47,12 +47,21 @@ def fetch(name: str) -> None:
     """Download the official files of data set NAME; a broken download goes on where it stopped."""
     from lgbench.data import DataHome, resolve_dataset
 
-    record = resolve_dataset(name, _records(), DataHome())
-    if not record.sources:
+    home = DataHome()
+    record = resolve_dataset(name, _records(), home)
+    folder = home.locate(record)
+    if not (record.sources or record.by_hand):
         click.echo(f"{name} needs no files.")
         return
-    with progress_bars() as progress:
-        folder = DataHome(progress=progress).fetch(name, record.sources, optional=True)
+    if folder is None and not record.fetched:
+        absent = [source.file for source in record.sources if not (home.folder(name) / source.file).exists()]
+        raise home.missing(name, record.by_hand, absent)
+    if folder in (None, home.folder(name)) and record.fetched:
+        with progress_bars() as progress:
+            offered = [source for source in record.sources if source.urls]
+            folder = DataHome(progress=progress).fetch(name, offered, optional=True)
+        if record.by_hand:
+            click.echo(record.by_hand, err=True)
     click.echo(folder)
 
 
@@ -66,8 +75,13 @@ def verify(name: str) -> None:
 
     home, faults = DataHome(), []
     record = resolve_dataset(name, _records(), home)
+    folder = home.locate(record) or home.folder(record.name)
+    if record.by_hand and not record.sources:
+        click.echo(
+            f"{'unknown' if home.locate(record) else 'absent '} {folder} (put by hand; no checksum is published)"
+        )
     for source in record.sources:
-        path = home.folder(record.name) / source.file
+        path = folder / source.file
         if not path.exists():
             click.echo(f"absent  {path}{' (optional)' if source.optional else ''}")
         elif (found := checksum_of_file(path, source.checksum)) != source.checksum:
@@ -124,12 +138,14 @@ def _records() -> dict[str, Dataset]:
 
 
 def _where(record: Dataset, home: DataHome) -> str:
-    if record.offline or not record.sources:
+    if record.offline or not (record.sources or record.by_hand):
         return "offline"
-    if home.has(record.name, record.sources):
+    if home.locate(record):
         return "yes"
     if record.name in home.archives():
         return "archive"
+    if not record.fetched:
+        return "by hand"
     size = sum(source.size for source in record.sources if not source.optional)
     return f"to fetch ({size / 1e6:,.0f} MB)" if size else "to fetch"
 

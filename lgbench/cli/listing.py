@@ -102,7 +102,11 @@ def _facts(record: Any) -> list[tuple[str, str]]:
     facts = []
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
-        if field.name in ("name", "summary", "build", "compute", "config", "presets") or value in ("", (), None):
+        if field.name in ("name", "summary", "build", "compute", "config", "locate", "presets") or value in (
+            "",
+            (),
+            None,
+        ):
             continue
         if isinstance(value, frozenset):
             value = ", ".join(sorted(value)) or "nothing"
@@ -110,7 +114,7 @@ def _facts(record: Any) -> list[tuple[str, str]]:
             value = ", ".join(source.file for source in record.sources)
         if field.name == "segmenters":
             value = ", ".join(segmenter.name for segmenter in record.segmenters)
-        facts.append((field.name, str(value)))
+        facts.append((field.name.replace("by_hand", "by hand"), str(value)))
     for preset, settings in getattr(record, "presets", {}).items():
         facts.append((f"preset {preset}", ", ".join(f"{k}={v}" for k, v in settings.items()) or "the defaults"))
     return facts

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench.files import atomic, read_json, sha256_of_file, write_json
-from lgbench.records import Source
+from lgbench.records import Dataset, Source
 
 from .archive import ArchiveInfo, inspect_archive
 from .download import Progress, checksum_of_file, download
@@ -22,6 +22,13 @@ Accept = Callable[[Source, Path, str], bool]
 """`(source, path, checksum found)` -> whether a file that is not the stated one may be used all the same."""
 
 logger = logging.getLogger(__name__)
+
+_WITHOUT = (
+    "  --dataset flora            a made-up world with exact masks",
+    "  --dataset digits-one       handwritten digits on backgrounds",
+    "  --dataset folder:PATH      pictures of your own",
+    "  lgbench data add NAME FILE.zip, then --dataset NAME: a portable archive",
+)
 
 
 class DataHome:
@@ -51,6 +58,24 @@ class DataHome:
     def has(self, name: str, sources: Sequence[Source]) -> bool:
         """Whether all official files that are not optional are there."""
         return all((self.folder(name) / source.file).exists() for source in sources if not source.optional)
+
+    def locate(self, record: Dataset) -> Path | None:
+        """The folder with the official files of a data set, its own or one it shares; None where they are not here."""
+        if record.locate:
+            return record.locate(self)
+        return self.folder(record.name) if record.sources and self.has(record.name, record.sources) else None
+
+    def missing(self, name: str, by_hand: str, lacking: Sequence[str] = ()) -> DataMissing:
+        """The error for data set `name`, which nobody can fetch.
+
+        Args:
+            by_hand: the sentence of its record that says what to put where.
+            lacking: names of files, where some are here already.
+        """
+        lines = [f"Data set {name!r} cannot be fetched for you. {by_hand}", "Its folder is", f"  {self.folder(name)}"]
+        if lacking:
+            lines += ["Not here are", *(f"  {file}" for file in lacking)]
+        return DataMissing("\n".join([*lines, "Then run the same command again. What runs without it:", *_WITHOUT]))
 
     def fetch(
         self, name: str, sources: Sequence[Source], *, optional: bool = False, accept: Accept | None = None
@@ -175,9 +200,6 @@ def _by_hand(name: str, missing: Sequence[Source], folder: Path, reasons: str) -
             "Fetch them by hand:",
             *files,
             f"put them into\n  {folder}\nand run the same command again. What runs without them:",
-            "  --dataset flora            a made-up world with exact masks",
-            "  --dataset digits-one       handwritten digits on backgrounds",
-            "  --dataset folder:PATH      pictures of your own",
-            "  lgbench data add NAME FILE.zip, then --dataset NAME: a portable archive",
+            *_WITHOUT,
         ]
     )

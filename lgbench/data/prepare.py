@@ -53,8 +53,8 @@ def prepare(
         config: settings of the data set, as JSON would hold them.
         resolution: side, pixels.
         root: folder of all prepared data sets; this one lies in `<name>-<resolution>-<key>` below it, key being the
-            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, what it provides and
-            `PREPARE_VERSION`.
+            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, what it provides, what
+            its splits lack of that, and `PREPARE_VERSION`.
         progress: called as `(what, samples done, samples in all)`.
 
     Raises:
@@ -77,6 +77,8 @@ def prepare(
         "provides": sorted(raw.provides),
         "version": PREPARE_VERSION,
     }
+    if lacks := {split: sorted(raw.provides & parts) for split, parts in raw.lacks.items() if raw.provides & parts}:
+        key["lacks"] = lacks  # absent where nothing is lacking: folders that were prepared before keep their names
     folder = root / f"{_safe(name)}-{resolution}-{sha256_of_json(key)[:12]}"
     if ready := _open(folder):
         return ready
@@ -182,12 +184,13 @@ def _write(
     problems: list[str] = []
     tick = _ticker(name, sum(counts.values()), progress)
     for split, count in counts.items():
-        samples = sound(raw.splits[split](), raw.provides, len(raw.classes), raw.crop, problems)
-        names = _write_split(samples, raw, making / split, count, channels, key["resolution"], tick)
+        provides = raw.provided(split)
+        samples = sound(raw.splits[split](), provides, len(raw.classes), raw.crop, problems)
+        names = _write_split(samples, provides, raw.crop, making / split, count, channels, key["resolution"], tick)
         if not problems and len(names) != count:
             raise BadData(f"The data set {name} says that {split!r} has {count:,} pictures, but {len(names):,} came.")
         if not problems:
-            _describe(making / split, names, raw, counts, key)
+            _describe(making / split, names, provides, raw, counts, key)
     if problems:
         raise report(f"data set {name}", problems)
 
@@ -204,11 +207,13 @@ def _ticker(name: str, total: int, progress: Progress | None) -> Callable[[], No
     return tick
 
 
-def _write_split(samples, raw: RawDataset, folder: Path, count: int, channels: int, side: int, tick) -> list[str]:
+def _write_split(
+    samples, provides: frozenset[str], crop: str, folder: Path, count: int, channels: int, side: int, tick
+) -> list[str]:
     """Write the arrays of one split row by row; returns the samples' names."""
     folder.mkdir(exist_ok=True)
     shapes = {"images": (channels, side, side), "masks": (side, side), "instances": (side, side), "labels": ()}
-    parts = ["images", *(part for part in PARTS[1:] if part in raw.provides)]
+    parts = ["images", *(part for part in PARTS[1:] if part in provides)]
     names = []
     files = {part: (folder / f"{part}.npy").open("wb") for part in parts}
     try:
@@ -217,7 +222,7 @@ def _write_split(samples, raw: RawDataset, folder: Path, count: int, channels: i
             header = {"descr": descr, "fortran_order": False, "shape": (count, *shapes[part])}
             np.lib.format.write_array_header_1_0(file, header)
         for sample in samples:
-            rows = _rows(sample, raw.crop, side, channels)
+            rows = _rows(sample, crop, side, channels)
             for part, file in files.items():
                 file.write(rows[part].tobytes())
             names.append(sample.name)
@@ -264,7 +269,12 @@ def _resized(array: np.ndarray, side: int, nearest: bool = False) -> np.ndarray:
 
 
 def _describe(
-    folder: Path, names: list[str], raw: RawDataset, counts: Mapping[str, int], key: Mapping[str, Any]
+    folder: Path,
+    names: list[str],
+    provides: frozenset[str],
+    raw: RawDataset,
+    counts: Mapping[str, int],
+    key: Mapping[str, Any],
 ) -> None:
     parts = [part for part in PARTS if (folder / f"{part}.npy").exists()]
     arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in parts}
@@ -275,7 +285,7 @@ def _describe(
             "parts": parts,
             "counts": dict(counts),
             "origin": raw.origin,
-            "provides": sorted(raw.provides),
+            "provides": sorted(provides),
             "classes": list(raw.classes),
             "fingerprint": _fingerprint(arrays),
             "key": dict(key),

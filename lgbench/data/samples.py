@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class RawDataset:
         provides: what this copy has of "masks", "instances", "labels".
         classes: class names in the order of the labels.
         crop: how non-square pictures become square; "center" unless the builder has cropped.
+        lacks: split -> what its samples are without, of what the data set provides: say, masks that were only drawn for
+            the test pictures. An opened split has None there, so that nothing is scored against it.
     """
 
     splits: Mapping[str, Callable[[], Iterable[Sample]]]
@@ -48,3 +50,8 @@ class RawDataset:
     provides: frozenset[str] = frozenset()
     classes: tuple[str, ...] = ()
     crop: str = "center"
+    lacks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def provided(self, split: str) -> frozenset[str]:
+        """What the samples of one split have of "masks", "instances", "labels"."""
+        return self.provides - self.lacks.get(split, frozenset())

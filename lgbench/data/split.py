@@ -26,7 +26,7 @@ class Split:
         classes: class names in the order of the labels.
         fingerprint: SHA-256 of the arrays' bytes, hex.
         origin: which copy of the data set this is.
-        provides: what this copy has of "masks", "instances", "labels".
+        provides: what this split has of "masks", "instances", "labels"; another split of the copy may have more.
         crop: how its pictures became square.
         read_names: reads the samples' names; use `names`.
     """

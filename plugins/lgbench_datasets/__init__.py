@@ -1,10 +1,19 @@
-"""Data sets that come with lgbench: worlds that are painted, digits on grey canvases."""
+"""Data sets that come with lgbench: worlds that are painted, digits on grey canvases, photographs, rendered scenes."""
 
 from lgbench import Dataset, hookimpl
 
+from .apc import APC
+from .cars import CARS
+from .cifar10 import CIFAR10
+from .clevr6 import CLEVR6
+from .cub import CUB
 from .digits import DIGITS_ONE
+from .dogs import DOGS
 from .flora import FLORA
 from .flowers import FLOWERS
+from .fs100 import FS100
+from .lfw import LFW
+from .lsun_car import LSUN_CAR
 from .mnist import MNIST_ONE, MNIST_TWO
 
 __all__ = ["datasets"]
@@ -13,4 +22,7 @@ __all__ = ["datasets"]
 @hookimpl
 def datasets() -> list[Dataset]:
     """Records of the data sets; their builders import what they need when they are called."""
-    return [FLORA, DIGITS_ONE, MNIST_ONE, MNIST_TWO, FLOWERS]
+    painted = [FLORA, DIGITS_ONE]
+    official = [MNIST_ONE, MNIST_TWO, FLOWERS, CUB, DOGS, LFW, CIFAR10]
+    by_hand = [CARS, FS100, CLEVR6, APC, LSUN_CAR]
+    return [*painted, *official, *by_hand]

@@ -90,6 +90,7 @@ DIGITS_ONE = Dataset(
         "recipe: Yang et al., LR-GAN, ICLR 2017."
     ),
     provides=frozenset({"masks", "instances", "labels"}),
+    splits="8,000 train / 1,000 test, or as many as its settings say",
     resolution=32,
     offline=True,
     grey=True,

@@ -165,6 +165,7 @@ FLORA = Dataset(
     licence="MIT, as lgbench itself",
     citation="Painted by lgbench.",
     provides=frozenset({"masks", "instances", "labels"}),
+    splits="8,000 train / 1,000 test, or as many as its settings say",
     resolution=64,
     offline=True,
 )

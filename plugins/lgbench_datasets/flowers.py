@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import tarfile
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from lgbench import Dataset, Source
 from lgbench.errors import BadData, BadRecipe
+
+from .unpack import unpacked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,10 +105,10 @@ def _official(folder: Path) -> RawDataset:
     """The official files, whose pictures are unpacked once."""
     from lgbench.data import RawDataset
 
-    images = _unpacked(folder / "102flowers.tgz", folder / "jpg", r"jpg/(image_\d{5}\.jpg)")
+    images = unpacked(folder / "102flowers.tgz", folder / "jpg", r"jpg/(image_\d{5}\.jpg)")
     masks = None
     if (folder / "102segmentations.tgz").exists():
-        masks = _unpacked(folder / "102segmentations.tgz", folder / "segmim", r"segmim/(segmim_\d{5}\.jpg)")
+        masks = unpacked(folder / "102segmentations.tgz", folder / "segmim", r"segmim/(segmim_\d{5}\.jpg)")
     labels = _matrix(folder / "imagelabels.mat", "labels")
     numbers = {
         split: sorted(_matrix(folder / "setid.mat", key).tolist())
@@ -169,33 +167,6 @@ def _foreground(shown: np.ndarray, name: str) -> np.ndarray:
     return np.any(distance > TOLERANCE, axis=2)
 
 
-def _unpacked(archive: Path, target: Path, pattern: str) -> Path:
-    """The folder with the archive's pictures; made in one pass, under another name until it is whole."""
-    from lgbench.data import alone
-
-    with alone(target, archive.name):
-        if target.is_dir():
-            return target
-        for stale in target.parent.glob(f".{target.name}.making.*"):
-            shutil.rmtree(stale)
-        making = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.making."))
-        try:
-            with tarfile.open(archive, "r|gz") as tar:
-                for member in tar:
-                    wanted = re.fullmatch(pattern, member.name.removeprefix("./"))
-                    if wanted and member.isfile():
-                        file = tar.extractfile(member)
-                        assert file is not None
-                        (making / wanted[1]).write_bytes(file.read())
-        except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise BadData(f"{archive} is truncated or unreadable ({error}); delete it and fetch it again.") from error
-        else:
-            making.replace(target)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
-    return target
-
-
 FLOWERS = Dataset(
     name="flowers",
     summary="Oxford 102 Category Flowers: 8,189 photographs",
@@ -204,6 +175,7 @@ FLOWERS = Dataset(
     licence="no explicit licence; the photographs belong to their authors; distributed for research",
     citation="Nilsback and Zisserman, Automated flower classification over a large number of classes, ICVGIP 2008",
     provides=frozenset({"masks", "labels"}),
+    splits="6,149 train / 1,020 val / 1,020 test (split = redo), or the official ones, the other way round",
     resolution=64,
     sources=SOURCES,
 )

@@ -89,7 +89,7 @@ def build_two(config: Mnist, resolution: int, home: Home) -> RawDataset:
 def build(name: str, digits: int, config: Mnist, resolution: int, home: Home) -> RawDataset:
     from .digits_scene import digit_pictures
 
-    folder = locate(name, home)
+    folder = locate(home) or home.fetch(name, SOURCES)
     tiles, labels, contents = {}, {}, []
     for split, prefix in (("train", "train"), ("test", "t10k")):
         images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", (28, 28))
@@ -113,13 +113,13 @@ def build(name: str, digits: int, config: Mnist, resolution: int, home: Home) ->
     )
 
 
-def locate(name: str, home: Home) -> Path:
-    """The folder that has all four files, whatever their compression; fetched if there is none."""
+def locate(home: Home) -> Path | None:
+    """The folder that has all four files, `mnist` or either data set's own; None if there is none."""
     for candidate in ("mnist", "mnist-one", "mnist-two"):
         folder = home.folder(candidate)
         if all((folder / source.file).is_file() for source in SOURCES):
             return folder
-    return home.fetch(name, SOURCES)
+    return None
 
 
 def origin_of(contents: Iterable[np.ndarray]) -> str:
@@ -182,9 +182,11 @@ MNIST_ONE = Dataset(
     licence=LICENCE,
     citation=CITATION,
     provides=PROVIDES,
+    splits="60,000 train / 10,000 test",
     resolution=32,
     grey=True,
     sources=SOURCES,
+    locate=locate,
 )
 
 MNIST_TWO = Dataset(
@@ -195,7 +197,9 @@ MNIST_TWO = Dataset(
     licence=LICENCE,
     citation=CITATION,
     provides=PROVIDES,
+    splits="60,000 train / 10,000 test",
     resolution=64,
     grey=True,
     sources=SOURCES,
+    locate=locate,
 )

@@ -2,9 +2,11 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,13 @@ from PIL import Image
 from lgbench import Dataset, Source
 from lgbench.cli import data as module
 from lgbench.cli.data import data
+from lgbench.cli.listing import info
 from lgbench.data import DataHome, open_dataset, resolve_dataset
-from lgbench.errors import BadData, BadRecipe, UnknownName
+from lgbench.errors import BadData, BadRecipe, DataMissing, UnknownName
+from lgbench.plugins import registry
 
-FILE = Source("a.bin", (), "sha256:" + hashlib.sha256(b"right").hexdigest(), 2_000_000)
+URLS = ("http://127.0.0.1:9/a.bin",)
+FILE = Source("a.bin", URLS, "sha256:" + hashlib.sha256(b"right").hexdigest(), 2_000_000)
 
 
 def build(config, resolution, home):
@@ -28,6 +33,28 @@ def build(config, resolution, home):
 RECORDS = {
     "made": Dataset(name="made", summary="painted", build=build, offline=True, provides=frozenset({"masks"})),
     "filed": Dataset(name="filed", summary="from files", build=build, licence="free", sources=(FILE,)),
+    "closed": Dataset(
+        name="closed",
+        summary="gone",
+        build=build,
+        sources=(replace(FILE, urls=()),),
+        by_hand="Ask its authors for a.bin.",
+    ),
+    "loose": Dataset(
+        name="loose",
+        summary="a folder of one's own",
+        build=build,
+        splits="as many as there are",
+        by_hand="Put pictures into files/loose.",
+        locate=lambda home: home.folder("loose") if any(home.folder("loose").glob("*.png")) else None,
+    ),
+    "sharing": Dataset(
+        name="sharing",
+        summary="from another's files",
+        build=build,
+        sources=(FILE,),
+        locate=lambda home: home.folder("filed") if home.has("filed", (FILE,)) else None,
+    ),
 }
 
 
@@ -93,6 +120,89 @@ def test_fetch_prints_the_folder(home: DataHome):
     assert "needs no files" in run("fetch", "made")
     with pytest.raises(UnknownName, match="Did you mean 'filed'"):
         run("fetch", "field")
+
+
+def put(home: DataHome, name: str, file: str) -> Path:
+    home.folder(name).mkdir(parents=True, exist_ok=True)
+    (home.folder(name) / file).write_bytes(b"right")
+    return home.folder(name)
+
+
+def here(name: str) -> str:
+    (line,) = (line for line in run("list").splitlines() if line.startswith(f"{name} "))
+    return line[len(name) :].strip()
+
+
+@pytest.mark.parametrize(("name", "file"), [("closed", "a.bin"), ("loose", "a.png")])
+def test_what_nobody_can_fetch_is_put_by_hand(home: DataHome, name: str, file: str):
+    assert here(name).startswith("by hand")
+    with pytest.raises(DataMissing) as error:
+        run("fetch", name)
+    assert RECORDS[name].by_hand in str(error.value)
+    assert str(home.folder(name)) in str(error.value)
+    assert run("verify", name).startswith("absent")
+    folder = put(home, name, file)
+    assert here(name).startswith("yes")
+    assert run("fetch", name) == f"{folder}\n"
+    assert run("verify", name).startswith("good" if RECORDS[name].sources else "unknown")
+
+
+def test_a_wrong_file_that_was_put_by_hand_is_found(home: DataHome):
+    (put(home, "closed", "a.bin") / "a.bin").write_bytes(b"wrong")
+    with pytest.raises(BadData, match="expected sha256:"):
+        run("verify", "closed")
+
+
+def test_files_that_another_data_set_has_are_here(home: DataHome):
+    assert here("sharing").startswith("to fetch")
+    folder = put(home, "filed", "a.bin")
+    assert here("sharing").startswith("yes")
+    assert run("fetch", "sharing") == f"{folder}\n"
+    assert run("verify", "sharing") == f"good    {folder / 'a.bin'}\n"
+
+
+def test_what_makes_a_fetched_data_set_more_is_told_after_the_download(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(RECORDS, "filed", replace(RECORDS["filed"], by_hand="Masks are optional."))
+    put(home, "filed", "a.bin")
+    result = CliRunner().invoke(data, ["fetch", "filed"], catch_exceptions=False)
+    assert (result.stdout, "Masks are optional." in result.stderr) == (f"{home.folder('filed')}\n", True)
+
+
+def test_the_command_line_fails_with_the_instruction_and_no_traceback(tmp_path: Path):
+    code = "import sys; sys.argv = ['lgbench', 'data', 'fetch', 'cars']; from lgbench.cli import main; main()"
+    environment = os.environ | {"LGBENCH_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "put cars_train.tgz" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_info_tells_licence_citation_splits_and_what_to_put_by_hand():
+    cars = registry().datasets["cars"]
+    told = CliRunner().invoke(info, ["cars"], catch_exceptions=False).output
+    for fact in (cars.licence, cars.citation, cars.splits, cars.by_hand):
+        assert fact
+        assert fact in told
+    assert "locate" not in told
+
+
+def test_every_data_set_of_our_own_says_how_it_is_had(tmp_path: Path):
+    home = DataHome(tmp_path)
+    nine = {"cub", "cars", "dogs", "fs-100", "lfw", "cifar10", "clevr6", "apc", "lsun-car"}
+    assert nine <= set(registry().datasets)
+    for record in registry().datasets.values():
+        assert record.offline or record.licence
+        assert record.splits
+        assert record.offline or record.fetched or record.by_hand, record.name
+        assert home.locate(record) is None
+
+
+def test_mnist_in_its_shared_folder_is_here(home: DataHome):
+    mnist = [registry().datasets[name] for name in ("mnist-one", "mnist-two")]
+    assert [home.locate(record) for record in mnist] == [None, None]
+    for source in mnist[0].sources:
+        put(home, "mnist", source.file)
+    assert [home.locate(record) for record in mnist] == [home.folder("mnist")] * 2
 
 
 def test_the_command_group_loads_neither_numpy_nor_rich():

@@ -120,6 +120,46 @@ def test_another_copy_of_the_data_is_prepared_apart(tmp_path: Path, change: dict
     assert len(prepared_folders(tmp_path, "made")) == 2
 
 
+def test_a_split_may_lack_what_others_have(tmp_path: Path):
+    train = samples()
+    bare = [replace(sample, mask=None) for sample in train]
+    raw = replace(dataset(train), lacks={"train": frozenset({"masks"})})
+    raw = replace(raw, splits={"train": lambda: bare, "test": raw.splits["test"]})
+    opened = make(raw, tmp_path)
+    assert opened["train"].masks is None
+    assert opened["train"].only("dog").masks is None
+    assert opened["train"].provides == {"instances", "labels"}
+    assert opened["test"].masks is not None
+    assert opened["test"].provides == {"masks", "instances", "labels"}
+    (folder,) = prepared_folders(tmp_path, "made")
+    assert check_prepared(folder) == []
+
+
+def test_masks_that_a_split_is_said_to_lack_are_not_looked_at(tmp_path: Path):
+    raw = replace(dataset(samples()), lacks={"train": frozenset({"masks"})})
+    assert make(raw, tmp_path)["train"].masks is None
+
+
+def test_what_a_split_does_not_lack_must_be_there(tmp_path: Path):
+    raw = replace(dataset([replace(s, mask=None) for s in samples()]), lacks={"train": frozenset({"masks"})})
+    with pytest.raises(BadData, match="picture0: has no mask"):  # of the test split
+        make(raw, tmp_path)
+
+
+def test_lacking_nothing_that_is_provided_changes_no_folder(tmp_path: Path):
+    raw = dataset(samples(), provides=("labels",))
+    make(raw, tmp_path)
+    make(replace(raw, lacks={"train": frozenset({"masks"})}), tmp_path)
+    assert len(prepared_folders(tmp_path, "made")) == 1
+    make(replace(raw, lacks={"train": frozenset({"labels"})}), tmp_path)
+    assert len(prepared_folders(tmp_path, "made")) == 2
+
+
+def test_folders_keep_the_names_they_had(tmp_path: Path):
+    make(replace(dataset(samples()), origin="fixed"), tmp_path)
+    assert [folder.name for folder in prepared_folders(tmp_path, "made")] == ["made-8-b3196928bc1c"]
+
+
 def test_the_fingerprint_tells_contents_apart_and_nothing_else(tmp_path: Path):
     raw = dataset(samples())
     prints = [make(raw, tmp_path / folder)["train"].fingerprint for folder in "ab"]

@@ -4,7 +4,7 @@ import torch
 
 from lgbench import World
 from lgbench.game import Step
-from lgbench_comgan.config import ComGANConfig, Pi2Config
+from lgbench_comgan.config import ComGANCodesConfig, ComGANConfig, DSComGANConfig, Pi2Config
 from lgbench_comgan.model import ComGAN, DSComGAN, Pi1, Pi2, SimpleGAN
 
 WORLD = World(32)

@@ -1,0 +1,152 @@
+"""APC: objects in a shelf or a tote, of the MIT-Princeton team (Zeng et al., ICRA 2017), split as GENESIS does."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lgbench import Dataset
+from lgbench.errors import BadData, BadRecipe
+
+if TYPE_CHECKING:
+    from lgbench.data import DataHome, RawDataset, Sample
+
+__all__ = ["APC", "Config", "build"]
+
+# 131 GB without a stated checksum: nobody should start such a download by naming a data set.
+URL = "http://3dvision.princeton.edu/projects/2016/apc/downloads/training.zip"
+BY_HAND = f"Fetch {URL} (131 GB) and put its folder `training`, or a link to it, into files/apc below the data home."
+SEED = 0  # GENESIS's, for the order of the scenes
+EMPTY = "scene-empty"  # scenes that show no object have no masks
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of APC.
+
+    Attributes:
+        empty: "keep" has frames of empty scenes, with a mask that is background all over; "drop" leaves them out of
+            every split. The division of the other scenes is the same in both.
+    """
+
+    empty: Literal["keep", "drop"] = "keep"
+
+
+def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
+    """The frames of `training/{shelf,tote}/OBJECT/scene-*/`, whose scenes are divided 80 / 10 / 10.
+
+    Scenes rather than frames are divided, so that no test frame has a neighbour in training: sorted, shuffled with
+    seed 0, the first tenth "val", the next "test", the rest "train" (applied-ai-lab/genesis, datasets/apc_config.py).
+    GENESIS resizes the shorter side to 128 and then crops the centre, masks by the nearest pixel; here the centre is
+    cropped first and masks are resized as opacities, to be cut at one half. The label is the object's folder.
+
+    Raises:
+        BadData: no frames, or too few scenes for three splits.
+        BadRecipe: `empty` is neither of its values.
+        DataMissing: there is no folder `training`.
+    """
+    from lgbench.data import RawDataset
+
+    if config.empty not in ("keep", "drop"):
+        raise BadRecipe(f"The empty scenes of apc are to 'keep' or to 'drop', not {config.empty!r}.")
+    root = home.folder("apc") / "training"
+    if not root.is_dir():
+        raise home.missing("apc", BY_HAND)
+    frames = _frames(root)
+    divided = _divided(frames, root)
+    classes = tuple(sorted({_object(scene) for scene in frames}))
+    if config.empty == "drop":
+        divided = {split: [scene for scene in scenes if EMPTY not in scene] for split, scenes in divided.items()}
+    names = {split: sorted(name for scene in scenes for name in frames[scene]) for split, scenes in divided.items()}
+    sample = partial(_sample, root, classes)
+    splits: Mapping[str, Callable[[], Iterable[Sample]]] = {
+        split: partial(map, sample, chosen) for split, chosen in names.items()
+    }
+    return RawDataset(
+        splits=splits,
+        counts={split: len(chosen) for split, chosen in names.items()},
+        origin=f"folder:{_digest(frames)[:12]}",
+        provides=frozenset({"masks", "labels"}),
+        classes=classes,
+    )
+
+
+def locate(home: DataHome) -> Path | None:
+    """The data set's folder, if `training` is in it."""
+    folder = home.folder("apc")
+    return folder if (folder / "training").is_dir() else None
+
+
+def _frames(root: Path) -> dict[str, list[str]]:
+    """Scene -> its frames, as paths below `root`, both sorted as text: GENESIS's order of scenes."""
+    scenes = sorted(path.relative_to(root).as_posix() for path in root.glob("*/*/scene-*") if path.is_dir())
+    frames = {
+        scene: sorted(f"{scene}/{path.name}" for path in (root / scene).glob("frame-*.color.png")) for scene in scenes
+    }
+    if not any(frames.values()):
+        raise BadData(
+            f"{root} has no frames: OBJECT/scene-NNNN/frame-NNNNNN.color.png below shelf and tote. Unpack {URL} again."
+        )
+    return frames
+
+
+def _divided(frames: Mapping[str, list[str]], root: Path) -> dict[str, list[str]]:
+    scenes = list(frames)
+    random.Random(SEED).shuffle(scenes)
+    tenth = len(scenes) // 10
+    if not tenth:
+        raise BadData(f"{root} has {len(scenes)} scenes; 10 are needed for three splits. Is it the whole folder?")
+    return {"train": scenes[2 * tenth :], "val": scenes[:tenth], "test": scenes[tenth : 2 * tenth]}
+
+
+def _object(path: str) -> str:
+    return path.split("/")[1]
+
+
+def _digest(frames: Mapping[str, list[str]]) -> str:
+    """SHA-256 over the names of scenes and frames: a part of the data set is divided otherwise, so it is another."""
+    names = [name for scene, inside in frames.items() for name in (scene, *inside)]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _sample(root: Path, classes: tuple[str, ...], name: str) -> Sample:
+    import numpy as np
+
+    from lgbench.data import Sample, decode_image, decode_mask
+
+    image = decode_image(_bytes(root, name), name)
+    if EMPTY in name:
+        mask = np.zeros(image.shape[:2], dtype=bool)
+    else:
+        scene, _, frame = name.rpartition("/")
+        its = f"{scene}/masks/{frame.replace('.color.', '.mask.')}"
+        mask = decode_mask(_bytes(root, its), its) == 255  # GENESIS divides by 255 and truncates
+    return Sample(image=image, mask=mask, label=classes.index(_object(name)), name=name)
+
+
+def _bytes(root: Path, name: str) -> bytes:
+    try:
+        return (root / name).read_bytes()
+    except OSError as error:
+        raise BadData(f"{name}: cannot read {root / name} ({error.strerror})") from error
+
+
+APC = Dataset(
+    name="apc",
+    summary="Amazon Picking Challenge 2016: one object in a shelf or a tote",
+    build=build,
+    config=Config,
+    licence="no explicit licence; distributed for research",
+    citation="Zeng et al., Multi-view self-supervised deep learning for 6D pose estimation in the Amazon Picking "
+    "Challenge, ICRA 2017",
+    provides=frozenset({"masks", "labels"}),
+    splits="80 % train / 10 % val / 10 % test of the scenes",
+    resolution=128,
+    by_hand=BY_HAND,
+    locate=locate,
+)

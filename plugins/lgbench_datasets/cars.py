@@ -1,0 +1,175 @@
+"""Stanford Cars (Krause et al., 3DRR 2013) from its official files, put by hand: their site is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lgbench import Dataset, Source
+from lgbench.errors import BadData
+
+from .crops import Box
+from .photographs import Photograph, check_choice, matlab, photographs, with_masks
+from .unpack import unpacked
+
+if TYPE_CHECKING:
+    from lgbench.data import DataHome, RawDataset
+
+__all__ = ["CARS", "Config"]
+
+# The site, ai.stanford.edu/~jkrause/cars, has answered 404 since 2023 and no official mirror is known, so there are no
+# addresses. SHA-256 and sizes as TensorFlow Datasets lists them.
+SOURCES = (
+    Source(
+        "cars_train.tgz",
+        (),
+        "sha256:512b227b30e2f0a8aab9e09485786ab4479582073a144998da74d64b801fd288",
+        979_269_282,
+    ),
+    Source(
+        "cars_test.tgz",
+        (),
+        "sha256:bffea656d6f425cba3c91c6d83336e4c5f86c6cffd8975b0f375d3a10da8e243",
+        977_350_468,
+    ),
+    Source(
+        "car_devkit.tgz",
+        (),
+        "sha256:b97deb463af7d58b6bfaa18b2a4de9829f0f79e8ce663dfa9261bf7810e9accd",
+        330_960,
+    ),
+    Source(
+        "cars_test_annos_withlabels.mat",
+        (),
+        "sha256:790f75be8ea34eeded134cc559332baf23e30e91367e9ddca97d26ed9b895f05",
+        185_758,
+    ),
+)
+
+BY_HAND = (
+    "Its site (ai.stanford.edu/~jkrause/cars) is gone: put cars_train.tgz, cars_test.tgz, car_devkit.tgz and "
+    "cars_test_annos_withlabels.mat, or the folders cars_train, cars_test and devkit that they unpack into, into "
+    "files/cars below the data home."
+)
+
+# what each archive is unpacked into, and which files of it
+CONTENTS = {
+    "cars_train.tgz": ("cars_train", r"cars_train/(\d+\.jpg)"),
+    "cars_test.tgz": ("cars_test", r"cars_test/(\d+\.jpg)"),
+    "car_devkit.tgz": ("devkit", r"devkit/([^/.]+\.mat)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of the cars, split as officially: 8,144 train / 8,041 test.
+
+    Attributes:
+        crop: "center" is the largest centre square; "bbox" the square around the car's bounding box that FineGAN and
+            ComGAN train on, which is weak supervision.
+        masks: folder of masks, since there are no official ones; relative to the data set's own folder, which keeps the
+            protocol the same on every machine. The mask of cars_test/00001.jpg is cars_test/00001.png, 0 in the
+            background. Papers take a pre-trained Mask R-CNN's, so scores measure agreement with a supervised model.
+            Test pictures without a mask are left out; training pictures are all kept, and have none.
+    """
+
+    crop: Literal["center", "bbox"] = "center"
+    masks: str = ""
+
+
+def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
+    """The official archives, or the folders `cars_train`, `cars_test` and `devkit` that they unpack into.
+
+    Raises:
+        BadData: a file is truncated, or the annotations do not fit the pictures.
+        BadRecipe: a setting that is not one of the above.
+        DataMissing: the files, or the masks, are not here.
+    """
+    check_choice("cars", "crop", config.crop, ("center", "bbox"))
+    folder = home.folder("cars")
+    origin = _gather(folder, home)
+    (classes,) = matlab(folder / "devkit" / "cars_meta.mat", "class_names")
+    splits = {
+        "train": _pictures(folder, "cars_train", folder / "devkit" / "cars_train_annos.mat", len(classes)),
+        "test": _pictures(folder, "cars_test", _test_annotations(folder), len(classes)),
+    }
+    if config.masks:
+        splits, which = with_masks(splits, folder / Path(config.masks).expanduser(), home)
+        origin = f"{origin}, {which}"
+    return photographs(splits, origin=origin, classes=[str(name) for name in classes], crop=config.crop)
+
+
+def _gather(folder: Path, home: DataHome) -> str:
+    """Unpack what is packed; returns the origin, which says whether the official files are all here."""
+    if lacking := _lacking(folder):
+        named = [f"{source.file} ({source.size:,} bytes, {source.checksum})" for source in lacking]
+        raise home.missing("cars", BY_HAND, named)
+    here = [source for source in SOURCES if (folder / source.file).is_file()]
+    home.fetch("cars", here)  # nothing to fetch: this verifies the checksums
+    for file, (target, pattern) in CONTENTS.items():
+        unpacked(folder / file, folder / target, pattern)
+    return "official" if len(here) == len(SOURCES) else "official, unpacked by hand"
+
+
+def locate(home: DataHome) -> Path | None:
+    """The folder that has the official files or what they unpack into; None where one is not there."""
+    folder = home.folder("cars")
+    return None if _lacking(folder) else folder
+
+
+def _lacking(folder: Path) -> list[Source]:
+    return [s for s in SOURCES if not ((folder / s.file).is_file() or _unpacked_by_hand(folder, s.file))]
+
+
+def _unpacked_by_hand(folder: Path, file: str) -> bool:
+    if file in CONTENTS:
+        return (folder / CONTENTS[file][0]).is_dir()
+    return _test_annotations(folder).is_file()
+
+
+def _test_annotations(folder: Path) -> Path:
+    """The labels of the test pictures: beside the devkit as officially, or in it as in many copies."""
+    name = "cars_test_annos_withlabels.mat"
+    return folder / name if (folder / name).is_file() else folder / "devkit" / name
+
+
+def _pictures(folder: Path, split: str, annotations: Path, classes: int) -> list[Photograph]:
+    (rows,) = matlab(annotations, "annotations")
+    try:
+        pictures = [
+            Photograph(
+                name=f"{split}/{row['fname']}",
+                image=folder / split / str(row["fname"]),
+                label=int(row["class"]) - 1,
+                box=_box(*(float(row[f"bbox_{side}"]) for side in ("x1", "y1", "x2", "y2"))),
+            )
+            for row in rows
+        ]
+    except (ValueError, IndexError, TypeError) as error:
+        raise BadData(
+            f"{annotations} lacks a box, a class or a name ({error}); put the official file there."
+        ) from error
+    if wrong := [picture.name for picture in pictures if not 0 <= picture.label < classes]:
+        raise BadData(f"{annotations}: the class of {wrong[0]} is none of the {classes} in devkit/cars_meta.mat.")
+    return pictures
+
+
+def _box(left: float, top: float, right: float, bottom: float) -> Box:
+    return Box(left - 1, top - 1, right - left + 1, bottom - top + 1)  # MATLAB counts from 1, both corners are inside
+
+
+CARS = Dataset(
+    name="cars",
+    summary="Stanford Cars: 16,185 photographs (crop = bbox: weak supervision)",
+    build=build,
+    config=Config,
+    licence="no explicit licence; the photographs belong to their authors; distributed for non-commercial research",
+    citation="Krause et al., 3D object representations for fine-grained categorization, 3DRR workshop at ICCV, 2013",
+    provides=frozenset({"masks", "labels"}),
+    splits="8,144 train / 8,041 test",
+    resolution=128,
+    sources=SOURCES,
+    by_hand=BY_HAND,
+    locate=locate,
+)

@@ -1,0 +1,145 @@
+"""Stanford Dogs (Khosla et al., FGVC 2011) from its official files."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from lgbench import Dataset, Source
+from lgbench.errors import BadData
+
+from .crops import Box
+from .photographs import Photograph, check_choice, matlab, photographs, with_masks
+from .unpack import unpacked
+
+if TYPE_CHECKING:
+    from lgbench.data import DataHome, RawDataset
+
+__all__ = ["DOGS", "Config"]
+
+SITE = "http://vision.stanford.edu/aditya86/ImageNetDogs"
+
+# SHA-256 and sizes as TensorFlow Datasets lists them.
+SOURCES = (
+    Source(
+        "images.tar",
+        (f"{SITE}/images.tar",),
+        "sha256:a443fc2f9a851aa1a7b8e4fa4af94b8459fce2c9f5a2f4dd4669cf9673a4ec58",
+        793_579_520,
+    ),
+    Source(
+        "annotation.tar",
+        (f"{SITE}/annotation.tar",),
+        "sha256:662ed36f707be6b195c2fda392d8e153e83af28cedc8e2134a649f198def30fd",
+        21_852_160,
+    ),
+    Source(
+        "lists.tar",
+        (f"{SITE}/lists.tar",),
+        "sha256:34b47cacd9a98b5d150e084f24d29391c084c55272295ec65c85651bc35f4d6c",
+        481_280,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of the dogs, split as officially: 12,000 train / 8,580 test.
+
+    Attributes:
+        crop: "center" is the largest centre square; "bbox" the square around the largest annotated dog that FineGAN and
+            ComGAN train on, which is weak supervision.
+        masks: folder of masks, since there are no official ones; relative to the data set's own folder, which keeps the
+            protocol the same on every machine. The mask of n02085620-Chihuahua/n02085620_7.jpg is
+            n02085620-Chihuahua/n02085620_7.png, 0 in the background. Papers take a pre-trained Mask R-CNN's, so scores
+            measure agreement with a supervised model. Test pictures without a mask are left out; training pictures are
+            all kept, and have none.
+    """
+
+    crop: Literal["center", "bbox"] = "center"
+    masks: str = ""
+
+
+def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
+    """The official files, unpacked once.
+
+    Raises:
+        BadData: a file is truncated, or the lists, boxes and pictures do not fit together.
+        BadRecipe: a setting that is not one of the above.
+        DataMissing: the files, or the masks, are not here and cannot be fetched.
+    """
+    check_choice("dogs", "crop", config.crop, ("center", "bbox"))
+    folder = home.fetch("dogs", SOURCES)
+    images = unpacked(folder / "images.tar", folder / "Images", r"Images/([^/]+/[^/.]+\.jpg)")
+    lists = unpacked(folder / "lists.tar", folder / "lists", r"(?:lists/)?([^/.]+\.mat)")
+    boxes = None
+    if config.crop == "bbox":
+        boxes = unpacked(folder / "annotation.tar", folder / "Annotation", r"Annotation/([^/]+/[^/.]+)")
+    splits = {split: _pictures(lists / f"{split}_list.mat", images, boxes) for split in ("train", "test")}
+    classes = _classes([picture for chosen in splits.values() for picture in chosen], lists)
+    origin = "official"
+    if config.masks:
+        splits, which = with_masks(splits, folder / Path(config.masks).expanduser(), home)
+        origin = f"{origin}, {which}"
+    return photographs(splits, origin=origin, classes=classes, crop=config.crop)
+
+
+def _pictures(path: Path, images: Path, boxes: Path | None) -> list[Photograph]:
+    names, labels = matlab(path, "file_list", "labels")
+    if len(names) != len(labels):
+        raise BadData(
+            f"{path} has {len(names)} names but {len(labels)} labels; delete {path.parent} to unpack it again."
+        )
+    return [
+        Photograph(
+            name=str(name),
+            image=images / str(name),
+            label=int(label) - 1,
+            box=_largest_box(boxes / PurePosixPath(str(name)).with_suffix("")) if boxes else None,
+        )
+        for name, label in zip(names, labels, strict=True)
+    ]
+
+
+def _largest_box(path: Path) -> Box:
+    """The largest of the boxes: some pictures show several dogs."""
+    try:
+        found = [
+            [float(box.findtext(corner, "")) for corner in ("xmin", "ymin", "xmax", "ymax")]
+            for box in ET.parse(path).iterfind("object/bndbox")
+        ]
+        boxes = [Box(left, top, right - left, bottom - top) for left, top, right, bottom in found]
+        return max(boxes, key=lambda box: box.width * box.height)
+    except (OSError, ET.ParseError, ValueError) as error:
+        again = f"delete {path.parents[1]} to have it unpacked again"
+        raise BadData(f"{path} has no readable bounding box ({error}); {again}.") from error
+
+
+def _classes(pictures: list[Photograph], lists: Path) -> list[str]:
+    """Names of the breeds by label, from the pictures' folders: n02085620-Chihuahua is "Chihuahua"."""
+    names: dict[int, str] = {}
+    for picture in pictures:
+        breed = picture.name.partition("/")[0].partition("-")[2]
+        if names.setdefault(picture.label, breed) != breed:
+            raise BadData(
+                f"{lists}: label {picture.label + 1} is {names[picture.label]!r} and {breed!r}; fetch it again."
+            )
+    if set(names) != set(range(len(names))):
+        raise BadData(f"{lists}: the labels are not 1 to {len(names)}; delete it to have it unpacked again.")
+    return [names[label] for label in range(len(names))]
+
+
+DOGS = Dataset(
+    name="dogs",
+    summary="Stanford Dogs: 20,580 photographs (crop = bbox: weak supervision)",
+    build=build,
+    config=Config,
+    licence="no explicit licence; the photographs, from ImageNet, belong to their authors; for non-commercial research",
+    citation="Khosla et al., Novel dataset for fine-grained image categorization, FGVC workshop at CVPR, 2011",
+    provides=frozenset({"masks", "labels"}),
+    splits="12,000 train / 8,580 test",
+    resolution=128,
+    sources=SOURCES,
+)

@@ -1,0 +1,202 @@
+"""LSUN Car (Yu et al. 2015) as IEM chose it: photographs of about 533 x 400 pixels, 1,040 of them for testing.
+
+IEM is Savarese et al., Information-theoretic segmentation by inpainting error maximization, CVPR 2021.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lgbench import Dataset
+from lgbench.errors import BadData, BadRecipe
+from lgbench.files import read_json, sha256_of_json, write_json
+
+if TYPE_CHECKING:
+    from lgbench.data import DataHome, RawDataset, Sample
+
+__all__ = ["LSUN_CAR", "Config", "build"]
+
+URL = "http://dl.yf.io/lsun/objects/car.zip"
+BY_HAND = (
+    f"Into files/lsun-car below the data home put `images`, the photographs of {URL} exported by data.py of "
+    "github.com/fyu/lsun (flat or not), `test.txt`, the keys of the 1,040 test photographs that IEM's authors publish, "
+    "one a line, and optionally `masks`, KEY.png for each of them as published there, in the photograph's size."
+)
+WIDTH, HEIGHT = 533, 400
+PUBLISHED = {"train": 31_893, "test": 1_040}
+ENDINGS = frozenset({".webp", ".jpg", ".jpeg", ".png"})
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Which photographs are for training. IEM says "around 533 x 400 among the first 200k".
+
+    Attributes:
+        first: how many photographs, in the order of their keys, are looked at.
+        tolerance: pixels by which width and height may differ from 533 and 400.
+    """
+
+    first: int = 200_000
+    tolerance: int = 2
+
+
+def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
+    """The photographs in `images`, those named in `test.txt` for testing, with masks where there is a folder `masks`.
+
+    The masks of LSUN Car are a supervised network's: Mask R-CNN's, as IEM's authors published them. Only test
+    photographs have one.
+
+    Raises:
+        BadData: a photograph cannot be read, or `test.txt` names one that is not here.
+        BadRecipe: a setting that makes no sense.
+        DataMissing: `images` or `test.txt` is not here.
+    """
+    from lgbench.data import RawDataset
+
+    if config.first < 1 or config.tolerance < 0:
+        raise BadRecipe("lsun-car needs first of at least 1 and tolerance of at least 0.")
+    folder = home.folder("lsun-car")
+    images, listing, masks = folder / "images", folder / "test.txt", folder / "masks"
+    if locate(home) is None:
+        raise home.missing("lsun-car", BY_HAND, [path.name for path in (images, listing) if not path.exists()])
+    files = _files(images)
+    test = _tested(listing, files)
+    chosen = {"train": _trained(config, folder, files, set(test), home), "test": [files[key] for key in test]}
+    _compare({split: len(names) for split, names in chosen.items()})
+    masked = masks.is_dir()
+    splits: Mapping[str, Callable[[], Iterable[Sample]]] = {
+        "train": partial(map, partial(_sample, images, None), chosen["train"]),
+        "test": partial(map, partial(_sample, images, masks if masked else None), chosen["test"]),
+    }
+    return RawDataset(
+        splits=splits,
+        counts={split: len(names) for split, names in chosen.items()},
+        origin=f"folder:{_digest(chosen, masks)[:12]}",
+        provides=frozenset({"masks"} if masked else ()),
+        lacks={"train": frozenset({"masks"})},
+    )
+
+
+def locate(home: DataHome) -> Path | None:
+    """The data set's folder, if the photographs and the test list are in it."""
+    folder = home.folder("lsun-car")
+    return folder if (folder / "images").is_dir() and (folder / "test.txt").is_file() else None
+
+
+def _files(images: Path) -> dict[str, str]:
+    """Key -> file below `images`, in the order of the keys, which is the order of the official database."""
+    found: dict[str, str] = {}
+    for path in images.rglob("*"):
+        if path.suffix.lower() in ENDINGS and not path.name.startswith("."):
+            if path.stem in found:
+                raise BadData(f"{images} has two photographs of the key {path.stem}; remove one.")
+            found[path.stem] = path.relative_to(images).as_posix()
+    if not found:
+        raise BadData(f"{images} has no photographs ({', '.join(sorted(ENDINGS))}).")
+    return dict(sorted(found.items()))
+
+
+def _tested(listing: Path, files: Mapping[str, str]) -> list[str]:
+    """Keys of the test photographs, ascending."""
+    lines = [Path(line.strip()) for line in listing.read_text().splitlines() if line.strip()]
+    keys = sorted({line.stem if line.suffix.lower() in ENDINGS else line.name for line in lines})
+    absent = [key for key in keys if key not in files]
+    if absent or not keys:
+        what = f"{len(absent):,} photographs that are not in images, {absent[0]} first" if absent else "no photograph"
+        raise BadData(
+            f"{listing} names {what}. Put the published list there, and all photographs of the first 200,000."
+        )
+    return keys
+
+
+def _trained(config: Config, folder: Path, files: Mapping[str, str], test: set[str], home: DataHome) -> list[str]:
+    """Training photographs; their sizes are looked at once, which takes minutes."""
+    from lgbench.data import alone
+
+    candidates = [file for key, file in list(files.items())[: config.first] if key not in test]
+    stamp, memory = sha256_of_json([asdict(config), candidates]), folder / "train.json"
+    with alone(memory, "the sizes of lsun-car"):
+        try:
+            known = read_json(memory)
+            if known["stamp"] == stamp:
+                return known["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not made yet, or not by us
+        kept = []
+        for number, file in enumerate(candidates):
+            if _fits(folder / "images" / file, config.tolerance):
+                kept.append(file)
+            if home.progress:
+                home.progress("sizes of lsun-car", number + 1, len(candidates))
+        write_json(memory, {"stamp": stamp, "files": kept})
+    return kept
+
+
+def _fits(path: Path, tolerance: int) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadData(f"{path} is not a readable photograph ({error}); export it again.") from error
+    return abs(width - WIDTH) <= tolerance and abs(height - HEIGHT) <= tolerance
+
+
+def _compare(counts: Mapping[str, int]) -> None:
+    if not counts["train"]:
+        raise BadData(f"lsun-car has no training photograph of about {WIDTH} x {HEIGHT} pixels; were they resized?")
+    for split, count in counts.items():
+        if count != PUBLISHED[split]:
+            logger.warning("lsun-car has %s %s photographs; IEM tells of %s.", count, split, PUBLISHED[split])
+
+
+def _digest(chosen: Mapping[str, Sequence[str]], masks: Path) -> str:
+    """SHA-256 over the names in each split and the masks: other choices, or other masks, are another benchmark."""
+    digest = hashlib.sha256()
+    for split, names in chosen.items():
+        digest.update("\n".join([split, *(Path(name).stem for name in names)]).encode())
+    for name in chosen["test"]:
+        mask = masks / f"{Path(name).stem}.png"
+        digest.update(mask.read_bytes() if mask.is_file() else b"")
+    return digest.hexdigest()
+
+
+def _sample(images: Path, masks: Path | None, name: str) -> Sample:
+    from lgbench.data import Sample, decode_image, decode_mask
+
+    image, mask = decode_image(_bytes(images / name, name), name), None
+    if masks:
+        its = f"{Path(name).stem}.png"
+        mask = decode_mask(_bytes(masks / its, its), its) > 0
+    return Sample(image=image, mask=mask, name=name)
+
+
+def _bytes(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadData(f"{name}: cannot read {path} ({error.strerror})") from error
+
+
+LSUN_CAR = Dataset(
+    name="lsun-car",
+    summary="LSUN Car: photographs of about 533 x 400 pixels; test masks by a supervised Mask R-CNN",
+    build=build,
+    config=Config,
+    licence="no explicit licence; the photographs belong to their authors; distributed for research",
+    citation="Yu et al., LSUN, arXiv:1506.03365, 2015; test masks: Savarese et al., IEM, CVPR 2021",
+    provides=frozenset({"masks"}),
+    splits="about 31,893 train / 1,040 test",
+    resolution=128,
+    by_hand=BY_HAND,
+    locate=locate,
+)

@@ -1,0 +1,207 @@
+"""What the data sets of photographs share: reading files when they are asked for, masks that a user brings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from lgbench.errors import BadData, BadRecipe, DataMissing
+from lgbench.files import sha256_of_file, sha256_of_json
+
+from .crops import Box, around
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lgbench.data import DataHome, RawDataset, Sample
+
+__all__ = [
+    "Photograph",
+    "ReadMask",
+    "any_value",
+    "check_choice",
+    "content",
+    "matlab",
+    "photographs",
+    "read_bytes",
+    "with_masks",
+]
+
+ReadMask = Callable[[bytes, str], "np.ndarray"]
+"""`(file's bytes, name for errors)` -> mask, (H, W): bool, or uint8 opacities."""
+
+Splits = Mapping[str, Sequence["Photograph"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """A picture that is not read yet, and what is known about it.
+
+    Attributes:
+        name: path below the data set's pictures, with "/".
+        image: its file.
+        label: class index from 0.
+        mask: its mask's file, where it has one.
+        box: around its object, where it has one.
+    """
+
+    name: str
+    image: Path
+    label: int
+    mask: Path | None = None
+    box: Box | None = None
+
+
+def check_choice(dataset: str, setting: str, value: str, choices: Sequence[str]) -> None:
+    """Raises BadRecipe where `value` is none of `choices`."""
+    if value not in choices:
+        known = " or ".join(map(repr, choices))
+        raise BadRecipe(f"The {setting} of {dataset} is {known}, not {value!r}.")
+
+
+def any_value(data: bytes, name: str) -> np.ndarray:
+    """A `ReadMask`: foreground is where the mask is not 0, (H, W) bool."""
+    from lgbench.data import decode_mask
+
+    return decode_mask(data, name) > 0
+
+
+def photographs(
+    splits: Splits, *, origin: str, classes: Sequence[str], crop: str = "center", read_mask: ReadMask = any_value
+) -> RawDataset:
+    """The data set that a builder hands over; files are read when it is iterated over.
+
+    It provides masks where all photographs of some split have one; a split in which one has none lacks them.
+
+    Args:
+        splits: split -> its photographs, in order.
+        origin: which copy this is, for the protocol.
+        classes: names in the order of the labels.
+        crop: "center", or "bbox" for the `window` around each photograph's box.
+    """
+    from lgbench.data import RawDataset
+
+    bare = [split for split, chosen in splits.items() if not all(photograph.mask for photograph in chosen)]
+    masked = len(bare) < len(splits)
+    sample = partial(_sample, crop == "bbox", read_mask)
+    return RawDataset(
+        # a map goes on after a file that fails, so all of them are named
+        splits={split: partial(map, sample, chosen) for split, chosen in splits.items()},
+        counts={split: len(chosen) for split, chosen in splits.items()},
+        origin=origin,
+        provides=frozenset({"labels", "masks"} if masked else {"labels"}),
+        classes=tuple(classes),
+        crop=crop,
+        lacks={split: frozenset({"masks"}) for split in bare} if masked else {},
+    )
+
+
+def with_masks(
+    splits: Splits, folder: Path, home: DataHome, mask_of: Callable[[str], str] | None = None
+) -> tuple[dict[str, list[Photograph]], str]:
+    """Photographs with masks from a folder that a user filled, say with a pre-trained segmenter's output.
+
+    Photographs without a mask leave "val" and "test": there is nothing to score them against. All stay in "train",
+    whose masks are not looked at.
+
+    Args:
+        folder: where the masks are.
+        mask_of: name of a photograph -> name of its mask below `folder`; by default the same, ending in ".png".
+
+    Returns:
+        The splits, and "masks <hash>" over the masks' names and contents, for the origin: other masks are another
+        benchmark.
+
+    Raises:
+        DataMissing: there is no such folder.
+        BadData: it has no mask of any test photograph.
+    """
+    if not folder.is_dir():
+        raise DataMissing(
+            f"The setting `masks` leads to {folder}, which is not a folder. Without it, there are no masks."
+        )
+    mask_of = mask_of or _png
+    kept = {
+        split: list(chosen) if split == "train" else _masked(chosen, folder, mask_of)
+        for split, chosen in splits.items()
+    }
+    if not kept["test"]:
+        wanted = [mask_of(photograph.name) for photograph in splits["test"][:2]]
+        raise BadData(f"{folder} has no mask of any test photograph; they are to be named {', '.join(wanted)}, ...")
+    used = [p.mask for chosen in kept.values() for p in chosen if p.mask]
+    return kept, f"masks {content(folder, used, home)}"
+
+
+def content(folder: Path, files: Sequence[Path], home: DataHome) -> str:
+    """First 12 hex digits of the SHA-256 over names below `folder` and contents; remembered while no file changes."""
+    states = [(path, path.relative_to(folder).as_posix(), path.stat()) for path in sorted(files)]
+
+    def compute() -> str:
+        digest = hashlib.sha256()
+        for path, name, _ in states:
+            digest.update(f"{name}\0{sha256_of_file(path)}\0".encode())
+        return digest.hexdigest()
+
+    stamp = sha256_of_json([[name, state.st_size, state.st_mtime_ns] for _, name, state in states])
+    return home.remembered(f"content {folder}", stamp, compute)[:12]
+
+
+def read_bytes(path: Path, name: str) -> bytes:
+    """A file's bytes; raises BadData naming it."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadData(f"{name}: cannot read {path} ({error.strerror})") from error
+
+
+def matlab(path: Path, *keys: str) -> list[np.ndarray]:
+    """Variables of a MATLAB file, at least one-dimensional, cells and records unwrapped.
+
+    Raises:
+        BadData: it is truncated, unreadable or lacks one of them.
+    """
+    import zlib
+
+    import numpy as np
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        read = loadmat(path, squeeze_me=True)
+        return [np.atleast_1d(read[key]) for key in keys]
+    except (MatReadError, ValueError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
+        raise BadData(
+            f"{path} is truncated or has no {', '.join(keys)} ({error}); put the official file there."
+        ) from error
+
+
+def _sample(boxed: bool, read_mask: ReadMask, photograph: Photograph) -> Sample:
+    from lgbench.data import Sample, decode_image
+
+    name = photograph.name
+    image = decode_image(read_bytes(photograph.image, name), name)
+    mask = None
+    if photograph.mask:
+        mask = read_mask(read_bytes(photograph.mask, name), f"mask of {name}")
+        if mask.shape != image.shape[:2]:  # seen here: cropping would hide it
+            size, its = (" x ".join(map(str, array.shape[1::-1])) for array in (mask, image))
+            raise BadData(f"{name}: mask of {size} pixels, image of {its}")
+    if boxed:
+        if photograph.box is None:
+            raise BadData(f"{name}: has no bounding box to crop by")
+        image = around(photograph.box, image)
+        mask = None if mask is None else around(photograph.box, mask)
+    return Sample(image=image, mask=mask, label=photograph.label, name=name)
+
+
+def _masked(chosen: Sequence[Photograph], folder: Path, mask_of: Callable[[str], str]) -> list[Photograph]:
+    masks = [(photograph, folder / mask_of(photograph.name)) for photograph in chosen]
+    return [replace(photograph, mask=mask) for photograph, mask in masks if mask.is_file()]
+
+
+def _png(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(".png"))

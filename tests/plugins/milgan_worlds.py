@@ -1,0 +1,112 @@
+"""milgan, ELGAN and both PerturbGANs as their presets compose them, small enough to play in a blink."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+
+from lgbench import World
+from lgbench.data import DataHome, resolve_dataset
+from lgbench.game import Step
+from lgbench.plugins import registry
+from lgbench.recipe import Recipe, resolve
+from lgbench.runtime import Runtime
+from lgbench.segmenters import SEGMENTERS
+from lgbench.stages import build_game
+from lgbench.training import Schedule
+from lgbench.training.player import Player
+
+CODES = 8
+CPU = Runtime(torch.device("cpu"), channels_last=False)
+DATASETS = ("flora", "digits-one", "mnist-one", "mnist-two")
+TINY = {
+    "milgan": {"generator.g": 4, "generator.n_codes": CODES, "method.d": 4},
+    "elgan": {"generator.g": 4, "generator.n_codes": CODES, "generator.group": 4, "method.d": 4},
+    "perturbgan": {"generator.g": 8, "method.d": 4},
+    "perturbgan-full": {"generator.width": 8, "generator.nz": 8, "method.d": 8, "method.phase_steps": 2},
+}
+
+
+def recipe_of(
+    method: str,
+    settings: Mapping[str, object] | None = None,
+    *,
+    preset: str = "smoke",
+    dataset: str = "flora",
+    without: Sequence[str] = (),
+) -> Recipe:
+    """What a command would run, with the user's settings on top."""
+    known = registry()
+    chosen = known.get("methods", method)
+    return resolve(
+        chosen,
+        known.get("generators", chosen.generator),
+        resolve_dataset(dataset, known.datasets, DataHome()),
+        known.regularizers,
+        SEGMENTERS,
+        preset=preset,
+        overrides=settings or {},
+        without=without,
+    )
+
+
+def composed(method, settings=None, *, side=16, preset="smoke", without=(), seed=0):
+    """Game and terms, tiny, with all that the preset says but the sizes."""
+    recipe = recipe_of(method, {**TINY[method], **(settings or {})}, preset=preset, without=without)
+    return build_game(replace(recipe, seed=seed), World(side))
+
+
+def images(n=4, side=16):
+    return torch.rand(n, 3, side, side) * 2 - 1
+
+
+def step_of(game, terms=(), x=None, *, number=0, segment=None):
+    """A step as the engine would hand it to a game's phases."""
+    real = images() if x is None else x
+
+    def paint():
+        painted = layers = game.painter(game.painter.codes(len(real)))
+        for _, _, term in terms:
+            layers = term.compose(layers) if term.compose else layers
+        return painted, layers
+
+    return Step(number, real, *paint(), paint, game.features, segment)
+
+
+def player(game, terms=(), phases=None, *, steps=1, batch=4, ema=0.0, segment=None):
+    """The engine's player of a game, or of some of its phases."""
+    chosen = [phase for phase in game.phases if phases is None or phase.name in phases]
+    return Player(replace(game, phases=chosen), list(terms), Schedule(steps, batch, ema=ema), CPU, segment)
+
+
+def phase_of(game, name):
+    (found,) = (phase for phase in game.phases if phase.name == name)
+    return found
+
+
+def term_of(terms, name):
+    (found,) = (term for known, _, term in terms if known == name)
+    return found
+
+
+@torch.no_grad()
+def painted(painter, codes):
+    """Layers without a graph, in eval mode."""
+    return painter.eval()(codes)
+
+
+def weights(network):
+    return {name: p.detach().clone() for name, p in network.named_parameters()}
+
+
+def state(network):
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def same(before, after):
+    return before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
+def silent(network):
+    """Whether no gradient has come to any of the network's weights."""
+    return all(p.grad is None or p.grad.count_nonzero() == 0 for p in network.parameters())

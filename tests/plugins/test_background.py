@@ -1,0 +1,88 @@
+"""milgan's L_bg: the segmenter of the round before finds nothing in the background layer."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+import lgbench_regularizers
+from lgbench import World
+from lgbench.game import Step
+from lgbench.layers import Layers
+from lgbench_regularizers.config import BackgroundConfig
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+RECORD = {record.name: record for record in lgbench_regularizers.regularizers()}["background"]
+TERM = RECORD.build(BackgroundConfig(), None, World(16))
+
+
+def scene():
+    b, f, alpha = torch.rand(2, 3, 16, 16) * 2 - 1, torch.rand(2, 1, 3, 16, 16) * 2 - 1, torch.rand(2, 1, 1, 16, 16)
+    return [x.requires_grad_() for x in (b, f, alpha)]
+
+
+def step_of(painted, segment=None, layers=None):
+    layers = layers or painted
+    return Step(0, painted.image, painted, layers, paint=lambda: (painted, layers), segment=segment)
+
+
+def test_it_needs_layers_and_rounds():
+    assert RECORD.needs == {"layers", "rounds"}
+
+
+def test_the_first_round_has_no_segmenter_and_costs_nothing():
+    penalty = TERM.penalty(step_of(Layers.compose(*scene())))
+    assert penalty.shape == ()
+    assert penalty.item() == 0
+
+
+@pytest.mark.parametrize("found", [0.0, 0.25, 0.9])
+def test_finding_foreground_in_the_background_costs_minus_the_logarithm_of_not_finding_it(found):
+    seen = []
+
+    def segment(images):
+        seen.append(images)
+        return torch.full((len(images), 1, 16, 16), found)
+
+    painted = Layers.compose(*scene())
+    perturbed = Layers.compose(*scene())
+    penalty = TERM.penalty(step_of(painted, segment, perturbed))
+    assert penalty.item() == pytest.approx(-math.log(1 - found), rel=1e-5)
+    (images,) = seen
+    assert images is painted.background  # as it was painted, not as a perturbation left it
+
+
+def test_a_segmenter_that_is_sure_costs_a_finite_amount():
+    penalty = TERM.penalty(step_of(Layers.compose(*scene()), lambda x: torch.ones(2, 1, 16, 16)))
+    assert penalty.item() == pytest.approx(math.log(1e6), rel=0.01)
+
+
+def test_only_the_background_is_taught():
+    b, f, alpha = scene()
+    network = nn.Conv2d(3, 1, 1).requires_grad_(False)
+    TERM.penalty(step_of(Layers.compose(b, f, alpha), lambda x: network(x).sigmoid())).backward()
+    assert b.grad.abs().max() > 0
+    assert f.grad is None
+    assert alpha.grad is None
+    assert all(p.grad is None for p in network.parameters())
+
+
+def test_following_its_slope_empties_the_background_of_foreground():
+    b, f, alpha = scene()
+
+    def bright(x):
+        return (4 * x.mean(dim=1, keepdim=True)).sigmoid()
+
+    before = TERM.penalty(step_of(Layers.compose(b, f, alpha), bright))
+    (slope,) = torch.autograd.grad(before, b)
+    after = TERM.penalty(step_of(Layers.compose(b - 100 * slope, f, alpha), bright))
+    assert after < 0.9 * before
+    assert_close(slope[:, 0], slope[:, 1])  # it looks at the mean of the channels
+    assert (slope > 0).all()

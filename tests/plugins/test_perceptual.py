@@ -1,0 +1,127 @@
+"""Distances between pictures as a network sees them; the networks' weights are a user's files."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from lgbench import LgbenchError
+from lgbench_regularizers.perceptual import compare_features, distance
+
+
+@pytest.fixture(autouse=True)
+def seeded(monkeypatch):
+    torch.manual_seed(0)
+    for name in ("LGBENCH_SQUEEZENET", "LGBENCH_VGG16", "LGBENCH_ROTNET_VGG16"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def random_weights(name):
+    import torchvision
+
+    with torch.device("meta"):  # shapes alone
+        whole = torchvision.models.squeezenet1_1() if name == "squeezenet" else torchvision.models.vgg16()
+    state = whole.features.state_dict()
+    return {f"features.{key}": 0.05 * torch.randn(value.shape) for key, value in state.items()}
+
+
+@pytest.fixture(scope="module")
+def squeezenet(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "squeezenet.pth"
+    torch.manual_seed(0)
+    torch.save(random_weights("squeezenet"), path)
+    return path
+
+
+def pictures():
+    return torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1
+
+
+def test_pixels_are_squared_differences_summed_over_channels():
+    x, y = torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.5)
+    assert distance("pixel")(x, y, None).item() == pytest.approx(0.75)
+
+
+def test_features_count_by_their_direction_at_each_position():
+    """One layer with two channels, at right angles at half of the positions: 2 there, 0 elsewhere."""
+    x = torch.tensor([[[[3.0, 3.0]], [[0.0, 0.0]]]])
+    y = torch.tensor([[[[9.0, 0.0]], [[0.0, 0.1]]]])
+    assert compare_features(lambda h: [h], x, y).item() == pytest.approx(1)
+    assert compare_features(lambda h: [h, h], x, y).item() == pytest.approx(2)  # layers add up
+
+
+def test_features_that_are_all_zero_have_a_finite_gradient():
+    x = torch.zeros(1, 2, 2, 2, requires_grad=True)
+    compare_features(lambda h: [h.relu()], x, torch.ones(1, 2, 2, 2)).backward()
+    assert x.grad.isfinite().all()
+
+
+def test_disc_is_pixels_and_what_the_critic_sees():
+    x, y = pictures()
+    see = lambda h: [h.square()]  # noqa: E731
+    assert_close(distance("disc")(x, y, see), distance("pixel")(x, y, None) + compare_features(see, x, y))
+
+
+def test_a_network_from_a_file_compares_pictures_and_is_not_taught(squeezenet):
+    compare, (x, y) = distance("squeezenet", str(squeezenet)), pictures()
+    x.requires_grad_()
+    value = compare(x, y, None)
+    value.backward()
+    assert value.item() > distance("pixel")(x, y, None).item()
+    assert x.grad.abs().max() > 0
+    assert compare(x, x, None).item() == 0
+
+
+def test_the_environment_can_name_the_file(squeezenet, monkeypatch):
+    x, y = pictures()
+    by_setting = distance("squeezenet", str(squeezenet))(x, y, None)
+    monkeypatch.setenv("LGBENCH_SQUEEZENET", str(squeezenet))
+    assert torch.equal(distance("squeezenet")(x, y, None), by_setting)
+
+
+def test_an_image_is_normalised_as_the_networks_were_trained(squeezenet):
+    from lgbench_regularizers.perceptual import Sees
+
+    network, seen = Sees("squeezenet", torch.load(squeezenet)), []
+    network.convolutions[0].register_forward_hook(lambda part, given, out: seen.append(given[0]))
+    grey = torch.tensor([0.485, 0.456, 0.406])[:, None, None].expand(3, 32, 32)
+    found = network(2 * grey[None] - 1)
+    assert_close(seen[0], torch.zeros(1, 3, 32, 32), atol=1e-6, rtol=0)
+    assert len(found) == 7
+    assert not any(p.requires_grad for p in network.parameters())
+
+
+def test_vgg_reads_its_five_layers_from_a_self_supervised_checkpoint(tmp_path):
+    """As training scripts save them: below "state_dict", and below "module." when trained in parallel."""
+    path, (x, y) = tmp_path / "rotnet.pth", pictures()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in random_weights("vgg16").items()}, "epoch": 3}, path)
+    compare = distance("rotnet_vgg16", str(path))
+    assert compare(x, y, None).item() > distance("pixel")(x, y, None).item()
+    assert compare(x, x, None).item() == 0
+
+
+def refusal(name, weights=""):
+    with pytest.raises(LgbenchError) as caught:
+        distance(name, str(weights))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "rotnet_vgg16"])
+def test_missing_weights_are_named_with_where_to_put_them_and_what_needs_none(tmp_path, name):
+    missing = tmp_path / "nothing.pth"
+    message = refusal(name, missing)
+    assert str(missing) in message
+    assert "regularizers.equivariance.weights=FILE" in message
+    assert "distance=disc" in message
+    assert "LGBENCH_" in refusal(name)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    torch.save({"features.0.weight": torch.zeros(4, 3, 3, 3)}, tmp_path / "other.pth")
+    assert "not its convolutions" in refusal("squeezenet", tmp_path / "other.pth")
+    torch.save([1, 2, 3], tmp_path / "list.pth")
+    assert "not its convolutions" in refusal("squeezenet", tmp_path / "list.pth")
+
+
+def test_a_file_that_is_no_weights_is_refused(tmp_path):
+    (tmp_path / "text.pth").write_text("hello")
+    assert "not a file of weights" in refusal("squeezenet", tmp_path / "text.pth")
