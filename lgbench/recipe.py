@@ -83,11 +83,14 @@ class SegmentationConfig:
         name: "auto" is the method's own choice, "none" leaves the stage out.
         steps: of the last round, and of the only one.
         round_steps: of the rounds before it.
+        perturbed: teach pairs as the perturbation left them. The papers teach unperturbed ones; where foregrounds are
+            always shrunk, it is the perturbed pictures that look like the real ones.
     """
 
     name: str = "auto"
     steps: Count = 20_000
     round_steps: Count = 4000
+    perturbed: bool = False
     batch: Annotated[int, Ge(2)] = 64
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     flip: bool = True

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .data import DataHome, Split
 from .errors import BadRecipe
 from .evaluation import real_moments
-from .game import Game
+from .game import Game, Term
 from .metrics.features import load_extractor, moments_of
 from .metrics.frechet import frechet_distance
 from .progress import Reporter
@@ -97,10 +97,10 @@ def learn(
         if fitted.status == "diverged":
             break
         name = f"segment-{number}"
-        previous, taught = _teach(recipe, game, world, splits, runtime, folder, name, reporter, previous)
+        previous, taught = _teach(recipe, game, terms, world, splits, runtime, folder, name, reporter, previous)
         seconds += taught.seconds if taught else 0.0
     fitted = _train(recipe, game, terms, splits, runtime, folder, reporter, judge, previous)
-    segmenter, taught = _teach(recipe, game, world, splits, runtime, folder, "segment", reporter, previous)
+    segmenter, taught = _teach(recipe, game, terms, world, splits, runtime, folder, "segment", reporter, previous)
     return Learned(fitted, segmenter, taught, seconds + (taught.seconds if taught else 0.0))
 
 
@@ -136,6 +136,7 @@ def _train(
 def _teach(
     recipe: Recipe,
     game: Game,
+    terms: list,
     world: World,
     splits: Mapping[str, Split],
     runtime: Runtime,
@@ -156,7 +157,8 @@ def _teach(
     s, t = recipe.segmentation, recipe.training
     steps = s.steps if name == "segment" else s.round_steps
     schedule = Schedule(steps, s.batch, s.ema, s.flip, t.log_every, 0, t.checkpoint_seconds, recipe.seed + 1)
-    taught = fit(segmenter, [], splits["train"].images, schedule, runtime, folder / name, reporter, name)
+    moves = [(term, weight, Term(compose=made.compose)) for term, weight, made in terms if s.perturbed]
+    taught = fit(segmenter, moves, splits["train"].images, schedule, runtime, folder / name, reporter, name)
     load_weights(folder / name / f"{segmenter.result}.safetensors", network)
     runtime.place(network).eval().requires_grad_(False)
     return segmenter, taught

@@ -70,7 +70,7 @@ def random_crop(x: Tensor, share: float, ratio: float, generator: torch.Generato
     """
     a, r, u, v = torch.rand(4, len(x), generator=generator)
     area = share + (1 - share) * a if ratio > 1 else torch.full_like(a, share)
-    side_ratio = ratio ** (2 * r - 1)
+    side_ratio = (ratio ** (2 * r - 1)).clamp(area, 1 / area)  # no side is longer than the image's
     w, h = (area * side_ratio).sqrt().clamp(max=1), (area / side_ratio).sqrt().clamp(max=1)
     zero = torch.zeros_like(w)
     maps = torch.stack([w, zero, (1 - w) * (2 * u - 1), zero, h, (1 - h) * (2 * v - 1)], dim=1).view(-1, 2, 3)

@@ -84,7 +84,8 @@ class Sees(nn.Module):
             raise LgbenchError(
                 f"The weights given for {name} are not its convolutions in torchvision's layout: {error}"
             ) from None
-        self.convolutions = nn.Sequential(*whole.features[: self.layers[-1] + 1])
+        assert isinstance(whole.features, nn.Sequential)
+        self.convolutions = nn.Sequential(*list(whole.features)[: self.layers[-1] + 1])
         for part in self.convolutions:
             if isinstance(part, nn.ReLU):
                 part.inplace = False  # what was read before it must stay
