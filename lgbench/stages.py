@@ -52,8 +52,24 @@ def build_game(recipe: Recipe, world: World) -> tuple[Game, list]:
     needy = [c.record.name for c in recipe.regularizers if "layers" in c.record.needs]
     if needy and not getattr(painter, "layered", True):
         raise BadRecipe(f"With these settings {recipe.generator.name} paints no layers, which {needy} need.")
+    if game.begin:
+        _grown(game, recipe.training.steps, world.resolution)
     terms = [(c.record.name, c.weight, c.record.build(c.config, painter, world)) for c in recipe.regularizers]
     return game, terms
+
+
+def _grown(game: Game, steps: int, resolution: int) -> None:
+    """Refuse a training that ends before its networks are grown."""
+    assert game.begin
+    game.begin(steps - 1)
+    with torch.no_grad():
+        side = game.painter(game.painter.codes(2)).image.shape[-1]
+    game.begin(0)
+    if side != resolution:
+        raise BadRecipe(
+            f"After training.steps={steps} this generator paints {side} px, not {resolution}. Give it more steps, or "
+            "shorter phases (method.phase_steps)."
+        )
 
 
 def build_segmenter(recipe: Recipe, painter: Any, world: World) -> Game | None:
@@ -124,7 +140,7 @@ def _train(
         stop=stop,
         judge_every=t.select_every,
     )
-    segment = previous.predict if previous else None
+    segment, judge = previous.predict if previous else None, None if stop else judge
     images, train = splits["train"].images, folder / "train"
     fitted = fit(game, terms, images, schedule, runtime, train, reporter, "train", judge=judge, segment=segment)
     for name in (game.result, *game.kept):

@@ -1,4 +1,7 @@
+from dataclasses import dataclass, replace
+
 import pytest
+from toy import GENERATOR, METHOD, SQUARES
 
 from lgbench.errors import BadRecipe, UnknownName
 from lgbench.plugins import registry
@@ -84,8 +87,8 @@ def test_a_setting_that_cannot_be_is_refused_with_what_to_do(settings, message):
 
 
 def test_nonsense_is_refused_with_the_reason():
-    with pytest.raises(BadRecipe, match="needs a code that a layer shows, and comgan has none"):
-        recipe("comgan", **{"regularizers__mi-recovery__weight": 1})
+    with pytest.raises(BadRecipe, match="needs a code that a layer shows, and lrgan has none"):
+        recipe("lrgan", **{"regularizers__mi-recovery__weight": 1})
     with pytest.raises(BadRecipe, match="needs layers, and dcgan paints whole images"):
         recipe("dcgan", regularizers__binarization__weight=1)
     with pytest.raises(BadRecipe, match="has no binarization to leave out"):
@@ -115,3 +118,60 @@ def test_the_hash_names_everything_that_determines_a_run():
     assert base.hash != recipe("lrgan", training__steps=9).hash
     assert base.hash != recipe("lrgan", dataset="digits-one").hash
     assert base.hash[:8] in base.run_name
+
+
+def test_reading_the_segmenter_of_a_round_before_needs_a_round_before():
+    reading = {"regularizers__background__weight": 1}
+    with pytest.raises(BadRecipe, match=r"one round only\. Set training\.rounds=2 or more, or leave it out"):
+        recipe("lrgan", training__rounds=1, **reading)
+    assert names(recipe("lrgan", training__rounds=2, **reading)) == {"background"}
+    assert names(recipe("lrgan", training__rounds=1, regularizers__background__weight=0)) == set()
+
+
+@dataclass(frozen=True)
+class Coded:
+    width: int = 8
+    n_codes: int = 0
+
+
+CODED = replace(GENERATOR, name="coded", config=Coded, with_codes={"generator.n_codes": 5})
+TOY = replace(METHOD, generator="coded", regularizers={"binarization": {"weight": 2.0}})
+
+
+def composed(*with_, generator=CODED, method=TOY, without=(), **settings):
+    """What `--with A --with B --without C --set ...` make of the toy method."""
+    overrides = {key.replace("__", "."): value for key, value in settings.items()}
+    for text in with_:
+        overrides |= parse_with(text)
+    found = registry().regularizers
+    return resolve(method, generator, SQUARES, found, SEGMENTERS, preset="smoke", overrides=overrides, without=without)
+
+
+def test_any_method_can_be_given_anothers_regularizers_and_be_rid_of_its_own():
+    resolved = composed("perturbation", "mi-recovery:weight=5,source=image", without=["binarization"])
+    weights = {chosen.record.name: chosen.weight for chosen in resolved.regularizers}
+    assert weights == {"perturbation": 1.0, "mi-recovery": 5.0}
+    assert resolved.regularizers[0].config.source == "image"
+    assert resolved.generator_config.n_codes == 5  # the code that mi-recovery needs
+
+
+def test_a_generator_has_its_optional_code_only_where_a_regularizer_needs_it():
+    assert composed().generator_config.n_codes == 0
+    assert composed("perturbation").generator_config.n_codes == 0
+    assert composed("mi-recovery:weight=0").generator_config.n_codes == 0
+    assert composed("mi-recovery").generator_config.n_codes == 5
+
+
+def test_how_many_codes_an_optional_code_has_is_the_users_to_say():
+    assert composed("mi-recovery", generator__n_codes="7").generator_config.n_codes == 7
+
+
+def test_without_settings_that_give_it_a_code_a_generator_cannot_show_one():
+    with pytest.raises(BadRecipe, match="needs a code that a layer shows, and coded has none"):
+        composed("mi-recovery", generator=replace(CODED, with_codes={}))
+    shows = replace(CODED, codes={"c": "foreground"}, with_codes={})
+    assert composed("mi-recovery", generator=shows).generator_config.n_codes == 0
+
+
+def test_a_regularizer_that_was_put_on_and_left_out_is_left_out():
+    assert names(composed("mi-recovery", without=["mi-recovery"])) == {"binarization"}

@@ -74,6 +74,8 @@ class Player:
             step.painted.alphas.retain_grad()
         values: dict[str, Tensor | float] = {}
         for phase in self.game.phases:
+            if number == int(phase.drop_at * self.schedule.steps):  # also where the phase is not played at this step
+                self._drop(phase)
             if number % phase.every:
                 continue
             values |= self._move(phase, step)
@@ -107,13 +109,14 @@ class Player:
             if phase.regularized:
                 losses |= {name: weight * term.penalty(step) for name, weight, term in self.terms if term.penalty}
         optimizer = self.optimizers[phase.name]
-        if step.number == int(phase.drop_at * self.schedule.steps):
-            for group in optimizer.param_groups:
-                group["lr"] *= phase.drop
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         optimizer.step()
         return {name: loss.detach() for name, loss in losses.items()}
+
+    def _drop(self, phase: Phase) -> None:
+        for group in self.optimizers[phase.name].param_groups:
+            group["lr"] *= phase.drop
 
     def _hold(self, learning: set[str]) -> None:
         """Gradients only for the networks that learn."""

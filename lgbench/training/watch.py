@@ -63,4 +63,5 @@ def training_flags(rows: Sequence[Mapping[str, float | None]]) -> list[str]:
     """Names of what the last tenth of a log shows: "critic_saturated" where the critic's loss stayed below 0.02."""
     last = rows[-max(len(rows) // 10, 1) :]
     critic = [sum(v or 0.0 for k, v in row.items() if k.startswith("critic")) for row in last]
-    return ["critic_saturated"] if critic and any("critic" in k for k in last[0]) and max(critic) < 0.02 else []
+    known = critic and any("critic" in k for k in last[0])
+    return ["critic_saturated"] if known and max(map(abs, critic)) < 0.02 else []

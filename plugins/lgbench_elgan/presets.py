@@ -1,6 +1,12 @@
-"""ELGAN's presets: the ladder of Table 3, A to E, at each size. A preset without a letter is E, the method itself."""
+"""ELGAN's presets: the ladder of Table 3, A to E, at each size. A preset without a letter is E, the method itself.
+
+`smoke` and `small` always shrink the foreground, on the rungs that scale: with the paper's range of scales the layers
+come out inverted in small worlds (milgan's README). `paper` keeps the paper's range.
+"""
 
 __all__ = ["PRESETS"]
+
+DIGITS = ("digits-one", "mnist-one", "mnist-two")
 
 LADDER = {
     # translation and a penalty on small masks: the counterpart of PerturbGAN
@@ -22,6 +28,8 @@ LADDER = {
     "e": {},
 }
 
+RUNGS = ("", *(f"-{letter}" for letter in LADDER))
+
 SMOKE = {
     "generator.g": 8,
     "generator.n_codes": 20,
@@ -30,10 +38,14 @@ SMOKE = {
     "method.fresh": False,
     "method.colour_aug": False,
     "training.batch": 32,
-    "training.steps": 3000,
+    "training.steps": 2000,
     "training.ema": 0.99,
     "training.channels_last": False,
-    "regularizers.equivariance.ramp": 1500,
+    "regularizers.perturbation.shrink": 0.9,
+    "regularizers.perturbation.grow": -0.3,
+    "regularizers.equivariance.shrink": 0.9,
+    "regularizers.equivariance.grow": -0.3,
+    "regularizers.equivariance.ramp": 1000,
     "segmentation.steps": 300,
     "segmenter.width": 16,
     "evaluation.samples": 2000,
@@ -72,5 +84,19 @@ PRESETS = {
     **SIZES,
     **{f"{size}-{letter}": {**settings, **rung} for size, settings in SIZES.items() for letter, rung in LADDER.items()},
     "@flora": {"resolution": 32},
-    "paper@lsun-car": {"training.steps": 80_676, "regularizers.equivariance.ramp": 39_840},
+    **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
+    **{
+        f"{size}{rung}@{dataset}": {"method.instance_noise": 0.2}
+        for size in ("smoke", "small")
+        for rung in RUNGS
+        for dataset in DIGITS
+    },
+    **{
+        f"paper{rung}@lsun-car": {
+            "generator.n_codes": 200,
+            "training.steps": 80_676,
+            "regularizers.equivariance.ramp": 39_840,
+        }
+        for rung in RUNGS
+    },
 }

@@ -31,13 +31,21 @@ class Encoder(nn.Module):
         return self.head(self.trunk(x).flatten(1)).float()
 
 
+def _sampled_when_frozen(painter: Painter) -> dict[str, Tensor]:
+    assert isinstance(painter, nn.Module)
+    training = painter.training
+    codes = painter.eval().codes(2)  # in training mode a StyleGAN mixes two latents
+    painter.train(training)
+    return codes
+
+
 def encoder(config: EncoderConfig, painter: Painter, world: World) -> Game:
     """E learns to invert the generator on painted images, and to reconstruct real ones through it.
 
     Raises:
         LgbenchError: the generator does not paint from one latent vector "z" alone.
     """
-    codes = painter.codes(2)
+    codes = _sampled_when_frozen(painter)
     if set(codes) != {"z"} or codes["z"].dim() != 2:
         raise LgbenchError(
             f"segmentation.name=encoder inverts generators that paint from one vector z; this one reads "
@@ -61,7 +69,7 @@ def encoder(config: EncoderConfig, painter: Painter, world: World) -> Game:
         return {
             "encoder/real": difference(step.images, seen, step),
             "encoder/painted": difference(painted, found, step),
-            "encoder/code": config.code_weight * F.mse_loss(found, z),
+            "encoder/code": config.code_weight * (found - z).square().sum(dim=1).mean(),
         }
 
     def predict(images: Tensor) -> Tensor:

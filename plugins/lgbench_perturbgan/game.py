@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lgbench import World
+from lgbench.errors import BadRecipe
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Painter
 from lgbench.losses import bce_fake, bce_real, gradient_penalty, hinge_fake, hinge_real
-from lgbench.nn import Critic, SNCritic, add_noise, orthogonal_
+from lgbench.nn import Critic, SNCritic, add_noise, dcgan_, orthogonal_
 
 from .config import PerturbGANMethod
+from .light import DCGANCritic
 from .style_critic import StyleCritic
 from .style_generator import StylePainter
 
@@ -30,7 +32,9 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game
         return add_noise(x, config.instance_noise)
 
     def critic_loss(step: Step) -> dict[str, Tensor]:
-        x, painted = view(_reduced(step.images, step.layers.image.shape[-1])), view(step.layers.image.detach())
+        with torch.no_grad():
+            _, layers = step.paint() if config.fresh else (step.painted, step.layers)
+        x, painted = view(_reduced(step.images, layers.image.shape[-1])), view(layers.image.detach())
         real, fake = critic(x), critic(painted)
         if config.gan_loss == "nonsat":
             return {"critic": bce_real(real) + bce_fake(fake)}
@@ -49,8 +53,8 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game
     learning = {
         "lr": config.lr or (1e-3 if style else 2e-4),
         "betas": (0.0, 0.99) if config.gan_loss == "wgan-gp" else (0.5, 0.999),
-        "drop": config.final_lr,
-        "drop_at": _last_side_from(world.resolution) if style else 1.0,
+        "drop": config.final_lr if style and world.resolution >= 128 else 1.0,
+        "drop_at": 1 - 1 / _levels(world.resolution),
     }
     return Game(
         painter=painter,
@@ -64,8 +68,8 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game
                 **learning,
             ),
         ],
-        features=None if style else lambda x: _features(critic, x),
-        kept=[] if style else ["critic"],
+        features=None if isinstance(critic, StyleCritic) else lambda x: _features(critic, x),
+        kept=[] if isinstance(critic, StyleCritic) else ["critic"],
         begin=_grower(config, painter, critic, world) if isinstance(painter, StylePainter) else None,
     )
 
@@ -87,10 +91,6 @@ def _levels(resolution: int) -> int:
     return int(math.log2(resolution)) - 2
 
 
-def _last_side_from(resolution: int) -> float:
-    return 1 - 1 / _levels(resolution)
-
-
 def _grower(config: PerturbGANMethod, painter: StylePainter, critic: nn.Module, world: World) -> Callable[[int], None]:
     assert isinstance(critic, StyleCritic)
 
@@ -106,11 +106,16 @@ def _critic(config: PerturbGANMethod, style: bool, world: World) -> nn.Module:
     kind = config.critic
     if kind == "auto":
         kind = "style" if style else "sn" if config.gan_loss == "hinge" else "comgan"
+    if style and kind != "style":
+        raise BadRecipe(f"A StyleGAN generator grows, and a {kind!r} critic does not. Leave method.critic at auto.")
     if kind == "style":
         return StyleCritic(world.resolution, config.d)
     if kind == "sn":
         return SNCritic(world.resolution, config.d)
-    return orthogonal_(Critic(world.resolution, config.d, norm=config.gan_loss != "wgan-gp"))
+    norm = config.gan_loss != "wgan-gp"
+    if kind == "dcgan":
+        return dcgan_(DCGANCritic(world.resolution, config.d, norm))
+    return orthogonal_(Critic(world.resolution, config.d, norm=norm))
 
 
 def _reduced(images: Tensor, side: int) -> Tensor:
@@ -121,7 +126,7 @@ def _reduced(images: Tensor, side: int) -> Tensor:
 def _features(critic: nn.Module, x: Tensor) -> list[Tensor]:
     """Outputs of the trunk's convolutions, after their activation."""
     found: list[Tensor] = []
-    assert isinstance(critic, Critic | SNCritic)
+    assert isinstance(critic, Critic | DCGANCritic | SNCritic)
     for part in critic.trunk:
         x = part(x)
         if isinstance(part, nn.LeakyReLU | nn.Sequential):

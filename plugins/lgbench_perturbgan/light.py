@@ -15,7 +15,7 @@ from lgbench.nn import ComGANFeatures, Sub, dcgan_, image_head, mask_head, ortho
 
 from .config import LightConfig
 
-__all__ = ["DCGANFeatures", "LightPainter", "SimpleFeatures"]
+__all__ = ["DCGANCritic", "DCGANFeatures", "LightPainter", "SimpleFeatures"]
 
 
 class SimpleFeatures(nn.Module):
@@ -47,6 +47,23 @@ class DCGANFeatures(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         return self.layers(z[:, :, None, None])
+
+
+class DCGANCritic(nn.Module):
+    """DCGAN's critic; (N, 3, R, R) in [-1, 1] -> (N,) scores. Widths d, 2d, 4d, 8d, 8d, ...; batch norm with `norm`."""
+
+    def __init__(self, resolution: int, d: int = 64, norm: bool = True) -> None:
+        super().__init__()
+        widths = [min(d << k, 8 * d) for k in range(int(math.log2(resolution // 4)))]
+        layers: list[nn.Module] = [nn.Conv2d(3, d, 4, 2, 1, bias=not norm), nn.LeakyReLU(0.2)]
+        for i, o in pairwise(widths):
+            layers.append(nn.Conv2d(i, o, 4, 2, 1, bias=not norm))
+            layers += [nn.BatchNorm2d(o), nn.LeakyReLU(0.2)] if norm else [nn.LeakyReLU(0.2)]
+        self.trunk = nn.Sequential(*layers)
+        self.head = nn.Conv2d(widths[-1], 1, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.trunk(x)).flatten()
 
 
 class LightPainter(nn.Module):

@@ -1,15 +1,19 @@
 """milgan, ELGAN and both PerturbGANs as their presets compose them, small enough to play in a blink."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
+from toy import SQUARES
 
 from lgbench import World
 from lgbench.data import DataHome, resolve_dataset
 from lgbench.game import Step
 from lgbench.plugins import registry
+from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, resolve
+from lgbench.run import chosen_metrics, run
 from lgbench.runtime import Runtime
 from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_game
@@ -24,6 +28,16 @@ TINY = {
     "elgan": {"generator.g": 4, "generator.n_codes": CODES, "generator.group": 4, "method.d": 4},
     "perturbgan": {"generator.g": 8, "method.d": 4},
     "perturbgan-full": {"generator.width": 8, "generator.nz": 8, "method.d": 8, "method.phase_steps": 2},
+}
+
+SHORT = {
+    "training.batch": 4,
+    "training.log_every": 1,
+    "training.grid_every": 0,
+    "training.checkpoint_seconds": 0,
+    "segmentation.batch": 4,
+    "evaluation.samples": 8,
+    "evaluation.metrics": "iou,nmi,coverage",
 }
 
 
@@ -110,3 +124,22 @@ def same(before, after):
 def silent(network):
     """Whether no gradient has come to any of the network's weights."""
     return all(p.grad is None or p.grad.count_nonzero() == 0 for p in network.parameters())
+
+
+def carry_out(folder, method, resolution=None, **settings):
+    """A whole run on the toy squares; the record."""
+    known = registry()
+    chosen = known.get("methods", method)
+    generator = known.get("generators", chosen.generator)
+    dotted = {**TINY[method], **SHORT, **{name.replace("__", "."): value for name, value in settings.items()}}
+    if "segmentation.name" not in dotted:
+        dotted["segmenter.width"] = 4
+    recipe = resolve(
+        *(chosen, generator, SQUARES, known.regularizers, SEGMENTERS),
+        preset="smoke",
+        resolution=resolution,
+        overrides=dotted,
+    )
+    metrics = chosen_metrics(recipe.evaluation.metrics, known.metrics)
+    path = run(recipe, folder, DataHome(folder.parent / "home"), CPU.device, metrics, known.plugins, Quiet())
+    return json.loads(path.read_text())

@@ -179,7 +179,9 @@ def test_the_paper_trains_for_810_epochs_and_keeps_the_lowest_fid():
     assert (training.select, training.select_every, training.select_samples) == ("fid", 2500, 10_000)
     assert (training.crop, training.crop_ratio, training.flip) == (0.8, 4 / 3, True)
     assert recipe_of("elgan", preset="paper").method_config.colour_aug
-    assert recipe_of("elgan", preset="paper", dataset="lsun-car").training.steps == 81 * (31_893 // 32)
+    cars = recipe_of("elgan", preset="paper", dataset="lsun-car")
+    assert cars.training.steps == 81 * (31_893 // 32)
+    assert (cars.generator_config.n_codes, cars.generator_config.group) == (200, 10)
 
 
 def test_the_u_net_learns_at_a_thousandth_until_step_8000_of_12000_and_at_a_fifth_of_it_afterwards():

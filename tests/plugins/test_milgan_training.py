@@ -1,13 +1,12 @@
-import json
 import math
 
 import pytest
 import torch
 from milgan_worlds import (
     CODES,
-    CPU,
     DATASETS,
     TINY,
+    carry_out,
     composed,
     images,
     phase_of,
@@ -18,17 +17,11 @@ from milgan_worlds import (
     step_of,
     weights,
 )
-from toy import SQUARES
 
 import lgbench.run
 from lgbench import World
-from lgbench.data import DataHome
 from lgbench.evaluation import predict_clusters
 from lgbench.plugins import registry
-from lgbench.progress import Quiet
-from lgbench.recipe import resolve
-from lgbench.run import chosen_metrics, run
-from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_game, build_segmenter, round_ends
 from lgbench.training.player import Player
 
@@ -234,28 +227,6 @@ def test_twenty_steps_stay_finite():
 
 # From recipe to record.
 
-SHORT = {
-    "training.batch": 4,
-    "training.log_every": 1,
-    "training.grid_every": 0,
-    "training.checkpoint_seconds": 0,
-    "segmentation.batch": 4,
-    "segmenter.width": 4,
-    "evaluation.samples": 8,
-    "evaluation.metrics": "iou,nmi,coverage",
-}
-
-
-def carry_out(folder, method="milgan", **settings):
-    known = registry()
-    chosen = known.get("methods", method)
-    settings = {**TINY[method], **SHORT, **{name.replace("__", "."): value for name, value in settings.items()}}
-    generator = known.get("generators", chosen.generator)
-    recipe = resolve(chosen, generator, SQUARES, known.regularizers, SEGMENTERS, preset="smoke", overrides=settings)
-    metrics = chosen_metrics(recipe.evaluation.metrics, known.metrics)
-    path = run(recipe, folder, DataHome(folder.parent / "home"), CPU.device, metrics, known.plugins, Quiet())
-    return json.loads(path.read_text())
-
 
 def test_rounds_alternate_as_the_algorithm_says(tmp_path, monkeypatch):
     trace, move = [], Player._move
@@ -269,7 +240,7 @@ def test_rounds_alternate_as_the_algorithm_says(tmp_path, monkeypatch):
     monkeypatch.setattr(Player, "_move", noted)
     rounds = {"training__rounds": 2, "training__first_round": 0.5, "regularizers__background__weight": 1.0}
     record = carry_out(
-        tmp_path / "run", training__steps=6, segmentation__steps=2, segmentation__round_steps=2, **rounds
+        tmp_path / "run", "milgan", training__steps=6, segmentation__steps=2, segmentation__round_steps=2, **rounds
     )
     first, second = ([("generator", heard), ("critic", False)] * 3 for heard in ((False, False), (True, True)))
     taught = [("segmenter", False)] * 2
@@ -319,7 +290,7 @@ def test_samples_and_pairs_are_painted_unperturbed(tmp_path, monkeypatch):
         return paint(self, number, x)
 
     monkeypatch.setattr(Player, "_paint", noted)
-    carry_out(tmp_path / "run", training__steps=2, segmentation__steps=2)
+    carry_out(tmp_path / "run", "milgan", training__steps=2, segmentation__steps=2)
     assert composed_at == [("generator", True)] * 2 + [("segmenter", False)] * 2
     game, _ = composed("milgan")
     painter = game.painter.eval()

@@ -1,0 +1,251 @@
+import pytest
+import torch
+from milgan_worlds import composed, images, painted, phase_of, recipe_of, step_of, term_of
+from torch import nn
+from torch.testing import assert_close
+
+from lgbench import World
+from lgbench.layers import Layers
+from lgbench.nn import Critic, SNCritic, count_parameters
+from lgbench_perturbgan.config import LightConfig, PerturbGANMethod
+from lgbench_perturbgan.game import perturbgan
+from lgbench_perturbgan.light import DCGANFeatures, LightPainter, SimpleFeatures
+
+NAMES = ("background", "foregrounds", "alphas")
+VARIANTS = {
+    "two generators": {},
+    "one generator": {"n_generators": 1},
+    "three generators": {"n_generators": 3},
+    "ComGAN's heads": {"n_generators": 3, "heads": "comgan"},
+    "DCGAN": {"backbone": "dcgan"},
+    "DCGAN, one": {"backbone": "dcgan", "n_generators": 1},
+    "DCGAN, three": {"backbone": "dcgan", "n_generators": 3},
+}
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def tiny(side=16, channels=3, **settings):
+    return LightPainter(LightConfig(**{"g": 8, **settings}), World(side, channels))
+
+
+# Parameter counts.
+
+
+@pytest.mark.parametrize(
+    ("settings", "at_64", "at_128"),
+    [
+        ({"n_generators": 2}, 9_577_072, 9_632_624),
+        ({"n_generators": 3}, 14_365_104, 14_448_432),
+        ({"n_generators": 3, "heads": "comgan"}, 14_588_016, 14_671_344),
+        ({"backbone": "dcgan"}, 3_576_707 + 3_577_732, 12_786_563 + 12_787_588),
+    ],
+    ids=["two", "three", "pi2_comgan", "dcgan"],
+)
+def test_generators_have_the_parameters_of_their_tables(settings, at_64, at_128):
+    with torch.device("meta"):
+        for side, parameters in ((64, at_64), (128, at_128)):
+            assert count_parameters(LightPainter(LightConfig(**settings), World(side))) == parameters
+
+
+def test_feature_generators_have_the_parameters_of_their_tables():
+    config = LightConfig()
+    with torch.device("meta"):
+        assert count_parameters(SimpleFeatures(config, 64)) == 4_788_032
+        assert count_parameters(SimpleFeatures(config, 128)) == 4_815_808
+        assert [count_parameters(DCGANFeatures(config, 32, channels)) for channels in (3, 4)] == [3_448_579, 3_450_628]
+        painter = LightPainter(config, World(64))
+    assert [count_parameters(head) for head in (painter.b, painter.f, painter.m)] == [432, 432, 144]
+
+
+@pytest.mark.parametrize(("d", "at_64", "at_128"), [(64, 5_125_889, 9_321_217), (32, 1_284_993, 2_334_081)])
+def test_critics_with_batch_norm_have_the_parameters_of_their_tables(d, at_64, at_128):
+    with torch.device("meta"):
+        for side, parameters in ((64, at_64), (128, at_128)):
+            made = perturbgan(PerturbGANMethod(gan_loss="nonsat", d=d), tiny(), World(side))
+            assert count_parameters(made.networks["critic"]) == parameters
+
+
+# What is painted from what.
+
+
+@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize(("side", "channels"), [(16, 3), (32, 1)])
+def test_layers_have_their_shapes_and_ranges_and_compose_the_image(side, channels, settings):
+    painter = tiny(side, channels, **settings)
+    layers = painted(painter, painter.codes(3))
+    f, b, m = layers.foregrounds[:, 0], layers.background, layers.alphas[:, 0]
+    assert layers.image.shape == f.shape == b.shape == (3, 3, side, side)
+    assert m.shape == (3, 1, side, side)
+    assert max(f.abs().max(), b.abs().max(), layers.image.abs().max()) <= 1
+    assert 0 <= m.min() < m.max() <= 1
+    assert_close(layers.image, m * f + (1 - m) * b, atol=1e-6, rtol=0)
+    for layer in (b, f):
+        assert (layer[:, 0] == layer[:, 1]).all() == (channels == 1)
+
+
+def changed(painter, part):
+    """Which of background, foreground and mask change with the weights of a part."""
+    codes = painter.codes(3)
+    before = painted(painter, codes)
+    with torch.no_grad():
+        for p in part.parameters():
+            p.add_(0.3 * torch.randn_like(p))
+    after = painted(painter, codes)
+    return [not torch.equal(getattr(before, name), getattr(after, name)) for name in NAMES]
+
+
+@pytest.mark.parametrize("backbone", ["simplegan", "dcgan"])
+@pytest.mark.parametrize(
+    ("n", "parts"),
+    [
+        (1, {"all": [True, True, True]}),
+        (2, {"b": [True, False, False], "fm": [False, True, True]}),
+        (3, {"b": [True, False, False], "f": [False, True, False], "m": [False, False, True]}),
+    ],
+)
+def test_each_generator_paints_its_own_layers(backbone, n, parts):
+    painter = tiny(backbone=backbone, n_generators=n)
+    assert {name: changed(painter, net) for name, net in painter.features.items()} == parts
+
+
+def test_one_latent_paints_all_layers_and_is_four_times_as_wide_in_comgans_rebuild():
+    painter = tiny()
+    codes = painter.codes(2000)
+    assert set(codes) == {"z"}
+    assert codes["z"].shape == (2000, 100)
+    assert codes["z"].std().item() == pytest.approx(1, rel=0.02)
+    before, after = (painted(painter, {"z": z}) for z in (codes["z"][:3], codes["z"][3:6]))
+    assert not any(torch.equal(getattr(before, name), getattr(after, name)) for name in NAMES)
+    game, _ = composed("perturbgan", preset="pi2_comgan")
+    assert game.painter.codes(2000)["z"].std().item() == pytest.approx(4, rel=0.02)
+
+
+# The perturbation, as the method composes it.
+
+
+def perturb(settings=None):
+    _, terms = composed("perturbgan", settings)
+    return term_of(terms, "perturbation").compose
+
+
+def spot(n, side=16):
+    """One opaque pixel in the middle of each mask."""
+    alphas = torch.zeros(n, 1, 1, side, side)
+    alphas[..., side // 2, side // 2] = 1
+    return Layers.compose(torch.zeros(n, 3, side, side), torch.ones(n, 1, 3, side, side), alphas)
+
+
+def test_offsets_are_whole_pixels_spread_evenly_up_to_an_eighth_of_the_side():
+    n, side = 4000, 16
+    moved = perturb()(spot(n)).alphas[:, 0, 0]
+    assert torch.equal(moved.flatten(1).sum(dim=1), torch.ones(n))
+    where = moved.flatten(1).argmax(dim=1)
+    expected = n * torch.tensor([1, 2, 2, 2, 1]) / 8  # rounding gives the ends half the share
+    for offset in (where // side - 8, where % side - 8):
+        counts = (offset + 2).bincount(minlength=5)
+        assert len(counts) == 5
+        assert ((counts - expected).square() / expected).sum() < 23.5  # chi-square, 4 degrees of freedom, p = 1e-4
+    dy, dx = (where // side - 8).double(), (where % side - 8).double()
+    assert torch.corrcoef(torch.stack([dx, dy]))[0, 1].abs() < 0.07
+
+
+def test_foreground_and_mask_move_together_and_the_background_stays():
+    layers = painted(tiny(), tiny().codes(8))
+    layers = layers.recompose(torch.full_like(layers.foregrounds, 0.5), layers.alphas)
+    moved = perturb({"regularizers.perturbation.contrast": 0.0})(layers)
+    assert torch.equal(moved.background, layers.background)
+    inside = (moved.alphas > 0)[:, 0].expand(-1, 3, -1, -1)
+    assert 0 < (~inside).float().mean() < 0.3  # what moved in is empty
+    assert (moved.foregrounds[:, 0][inside] == 0.5).all()
+    assert torch.equal(moved.image[~inside], layers.background[~inside])
+
+
+def test_contrast_varies_around_each_channels_mean_and_never_widens_its_range():
+    layers = painted(tiny(), tiny().codes(64))
+    b, jittered = layers.background, perturb()(layers).background
+    assert not torch.equal(b, jittered)
+    assert (jittered.amax(dim=(2, 3)) <= b.amax(dim=(2, 3)) + 1e-6).all()
+    assert (jittered.amin(dim=(2, 3)) >= b.amin(dim=(2, 3)) - 1e-6).all()
+    ratio = jittered.std(dim=(1, 2, 3)) / b.std(dim=(1, 2, 3))
+    assert 0.65 < ratio.min() < 0.85
+    assert 1 <= ratio.max() < 1.3
+
+
+def test_the_defaults_are_the_public_codes():
+    recipe = recipe_of("perturbgan", preset="paper")
+    chosen = {c.record.name: (c.weight, c.config) for c in recipe.regularizers}
+    assert {name: weight for name, (weight, _) in chosen.items()} == {
+        "perturbation": 1.0,
+        "mask-size": 2.0,
+        "binarization": 2.0,
+    }
+    shift, size, binary = (chosen[name][1] for name in ("perturbation", "mask-size", "binarization"))
+    assert (shift.form, shift.translate, shift.contrast, shift.noise) == ("shift", 0.125, 0.3, 0.0)
+    assert (size.eta, size.on) == (0.25, "perturbed")
+    assert (binary.form, binary.on) == ("min", "perturbed")
+    assert (recipe.method_config.gan_loss, recipe.generator_config.n_generators) == ("wgan-gp", 2)
+    assert (recipe.training.ema, recipe.training.batch, recipe.training.flip) == (0.999, 32, False)
+    assert recipe.training.crop**0.5 == pytest.approx(1 / 1.125, rel=1e-3)
+    assert recipe.training.crop_ratio == 1
+    assert recipe.segmenter.name == "unet-s"
+
+
+# The lemma of trivial solutions, and what breaks it.
+
+
+def mask_gradient(settings, constant=False):
+    """Gradient of the generator's whole loss at the painted mask, where foreground and background are one picture."""
+    recipe = {"regularizers.binarization.weight": 0.0, **settings}
+    game, terms = composed("perturbgan", recipe, preset="pi2_comgan", side=16)
+    step = step_of(game, x=images(8))
+    picture = torch.full_like(step.images, 0.3) if constant else step.images.clone()
+    logits = torch.randn(8, 1, 1, 16, 16, requires_grad=True)
+    layers = Layers.compose(picture, picture[:, None], logits.sigmoid())
+    step.painted = step.layers = layers
+    for _, _, term in terms:
+        step.layers = term.compose(layers) if term.compose else layers
+    total = sum(phase_of(game, "generator").loss(step).values())
+    total += sum(weight * term.penalty(step) for _, weight, term in terms if term.penalty)
+    return torch.autograd.grad(total, logits)[0]
+
+
+SHIFTED = {"regularizers.perturbation.weight": 1.0, "regularizers.perturbation.contrast": 0.0}
+
+
+def test_a_mask_between_identical_layers_hears_nothing_unless_the_foreground_moves():
+    assert mask_gradient({}).count_nonzero() == 0
+    assert mask_gradient(SHIFTED).abs().max() > 1e-6
+    assert mask_gradient(SHIFTED, constant=True).count_nonzero() == 0
+
+
+@pytest.mark.parametrize("weight", [0.1, 1.0])
+def test_comgans_rebuild_has_an_entropy_and_nothing_else(weight):
+    recipe = recipe_of("perturbgan", {"regularizers.binarization.weight": weight}, preset="pi2_comgan")
+    (binary,) = recipe.regularizers
+    assert (binary.record.name, binary.config.form, binary.weight) == ("binarization", "entropy", weight)
+    assert recipe_of("perturbgan", preset="pi2_comgan").regularizers[0].weight == 0.1
+    assert (recipe.method_config.gan_loss, recipe.method_config.d, recipe.training.batch) == ("nonsat", 32, 90)
+    assert (recipe.generator_config.n_generators, recipe.generator_config.heads) == (3, "comgan")
+
+
+# Critics.
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind", "norm"), [("wgan-gp", Critic, False), ("nonsat", Critic, True), ("hinge", SNCritic, False)]
+)
+def test_each_loss_has_its_critic_and_only_a_plain_gans_has_batch_norm(loss, kind, norm):
+    game, _ = composed("perturbgan", {"method.gan_loss": loss})
+    critic = game.networks["critic"]
+    assert isinstance(critic, kind)
+    assert any(isinstance(part, nn.BatchNorm2d) for part in critic.modules()) == norm
+
+
+@pytest.mark.parametrize("loss", ["wgan-gp", "nonsat", "hinge"])
+def test_features_are_what_each_convolution_of_the_trunk_sees(loss):
+    game, _ = composed("perturbgan", {"method.gan_loss": loss})
+    assert [h.shape[1:] for h in game.features(images())] == [(4, 8, 8), (8, 4, 4), (32, 4, 4)]

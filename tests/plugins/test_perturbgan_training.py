@@ -1,0 +1,399 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from milgan_worlds import TINY, carry_out, composed, images, phase_of, player, recipe_of, same, state, step_of, weights
+from torch import nn
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from lgbench import LgbenchError, World
+from lgbench.errors import BadRecipe
+from lgbench.game import Step
+from lgbench.layers import Layers
+from lgbench.losses import bce_fake, bce_real, hinge_fake, hinge_real
+from lgbench.nn import count_parameters
+from lgbench.stages import build_game, build_segmenter
+from lgbench.training.player import Player
+from lgbench_perturbgan.config import EncoderConfig, PerturbGANMethod
+from lgbench_perturbgan.encoder import encoder
+from lgbench_perturbgan.game import growth, perturbgan
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+# The light version's losses and optimizers.
+
+
+def test_the_public_codes_losses_are_wasserstein_with_drift_and_penalty():
+    game, terms = composed("perturbgan", {"method.gan_loss": "wgan-gp"})
+    step, d = step_of(game, terms), game.networks["critic"]
+    losses = phase_of(game, "critic").loss(step)
+    real, fake = d(step.images), d(step.layers.image)
+    assert_close(losses["critic"], fake.mean() - real.mean())
+    assert_close(losses["critic/drift"], 0.001 * real.square().mean())
+    assert losses["critic/penalty"].item() > 0
+    assert_close(phase_of(game, "generator").loss(step), {"generator": -fake.mean()})
+
+
+def test_a_critic_of_slope_one_pays_no_penalty_and_a_silent_one_no_drift():
+    game, terms = composed("perturbgan", {"method.gan_loss": "wgan-gp"})
+    direction = torch.randn(3, 16, 16)
+    direction /= direction.norm()
+    game.networks["critic"].forward = lambda x: (x * direction).sum(dim=(1, 2, 3))
+    assert phase_of(game, "critic").loss(step_of(game, terms))["critic/penalty"].item() < 1e-10
+    game.networks["critic"].forward = lambda x: 0 * x.sum(dim=(1, 2, 3))
+    losses = phase_of(game, "critic").loss(step_of(game, terms))
+    assert losses["critic/drift"].item() == 0
+    assert losses["critic/penalty"].item() == pytest.approx(10)  # (0 - 1)^2 by its weight
+
+
+@pytest.mark.parametrize(
+    ("loss", "real_loss", "fake_loss", "fool"),
+    [("nonsat", bce_real, bce_fake, bce_real), ("hinge", hinge_real, hinge_fake, lambda s: -s.mean())],
+)
+def test_the_other_losses_are_those_of_their_names(loss, real_loss, fake_loss, fool):
+    game, terms = composed("perturbgan", {"method.gan_loss": loss})
+    d = game.networks["critic"]
+    step = step_of(game, terms)
+    d.eval()
+    real, fake = d(step.images), d(step.layers.image)
+    assert_close(phase_of(game, "critic").loss(step), {"critic": real_loss(real) + fake_loss(fake)})
+    assert_close(phase_of(game, "generator").loss(step), {"generator": fool(fake)})
+
+
+@pytest.mark.parametrize("method", ["perturbgan", "perturbgan-full"])
+@pytest.mark.parametrize(
+    ("loss", "betas"), [("wgan-gp", (0.0, 0.99)), ("nonsat", (0.5, 0.999)), ("hinge", (0.5, 0.999))]
+)
+def test_optimizers_follow_the_loss_and_rates_the_backbone(method, loss, betas):
+    game, _ = composed(method, {"method.gan_loss": loss})
+    assert [phase.name for phase in game.phases] == ["critic", "generator"]
+    assert {phase.betas for phase in game.phases} == {betas}
+    assert {phase.lr for phase in game.phases} == {2e-4 if method == "perturbgan" else 1e-3}
+    given, _ = composed(method, {"method.lr": 0.005})
+    assert {phase.lr for phase in given.phases} == {0.005}
+
+
+def test_the_mapping_learns_a_hundred_times_slower():
+    game, terms = composed("perturbgan-full")
+    one = player(game, terms)
+    rates = {group["lr"]: group["params"] for group in one.optimizers["generator"].param_groups}
+    assert sorted(rates) == pytest.approx([1e-5, 1e-3])
+    slow = {id(p) for p in rates[min(rates)]}
+    assert slow == {id(p) for p in game.painter.mappings.parameters()}
+    assert [group["lr"] for group in one.optimizers["critic"].param_groups] == [1e-3]
+
+
+@pytest.mark.parametrize("method", ["perturbgan", "perturbgan-full"])
+def test_each_step_moves_its_own_network_only(method):
+    for phase, other in (("critic", "generator"), ("generator", "critic")):
+        game, terms = composed(method)
+        one = player(game, terms, [phase])
+        before = {name: weights(network) for name, network in game.networks.items()}
+        one.play(0, images(), False)
+        assert not same(before[phase], weights(game.networks[phase]))
+        assert same(before[other], weights(game.networks[other]))
+
+
+VARIANTS = {
+    "one generator": {"generator.n_generators": 1},
+    "three generators": {"generator.n_generators": 3},
+    "ComGAN's heads": {"generator.heads": "comgan"},
+    "DCGAN": {"generator.backbone": "dcgan"},
+    "wgan-gp": {"method.gan_loss": "wgan-gp"},
+    "nonsat": {"method.gan_loss": "nonsat"},
+    "hinge": {"method.gan_loss": "hinge"},
+    "DCGAN, wgan-gp": {"generator.backbone": "dcgan", "method.gan_loss": "wgan-gp"},
+    "a style critic": {"method.critic": "style", "method.gan_loss": "wgan-gp"},
+    "a spectral critic": {"method.critic": "sn", "method.gan_loss": "wgan-gp"},
+    "noise": {"method.instance_noise": 0.1, "regularizers.perturbation.noise": 0.1},
+    "affine": {"regularizers.perturbation.form": "affine"},
+    "no shift": {"regularizers.perturbation.weight": 0.0},
+    "clean size": {"regularizers.mask-size.on": "painted", "regularizers.binarization.form": "entropy"},
+    "perceptual": {"regularizers.equivariance.weight": 0.5},
+}
+
+
+@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
+def test_every_variant_plays(settings):
+    game, terms = composed("perturbgan", settings)
+    one = player(game, terms, steps=2, ema=0.9)
+    for number in range(2):
+        values = one.play(number, images(), True)
+        assert all(math.isfinite(value) for value in values.values())
+
+
+def test_comgans_rebuild_plays_with_one_term():
+    game, terms = composed("perturbgan", preset="pi2_comgan")
+    assert set(player(game, terms).play(0, images(), False)) == {"critic", "generator", "binarization"}
+
+
+def test_an_average_without_memory_is_the_live_generator():
+    game, terms = composed("perturbgan")
+    one = player(game, terms, ema=0.0)
+    assert one.result is game.painter
+    slow = player(*composed("perturbgan"), ema=0.999)
+    for number in range(2):
+        slow.play(number, images(), False)
+    assert not same(weights(slow.result), weights(slow.game.painter))
+
+
+# The full version's growth.
+
+
+@pytest.mark.parametrize(
+    ("number", "level", "alpha"),
+    [
+        (0, 0, 1.0),
+        (19, 0, 1.0),
+        (20, 1, 0.0),
+        (25, 1, 0.5),
+        (30, 1, 1.0),
+        (39, 1, 1.0),
+        (40, 2, 0.0),
+        (47, 2, 0.7),
+        (59, 2, 1.0),
+        (60, 2, 1.0),
+        (10_000, 2, 1.0),
+    ],
+)
+def test_each_side_fades_in_for_one_phase_and_settles_for_another(number, level, alpha):
+    assert growth(number, phase_steps=10, levels=3) == (level, pytest.approx(alpha))
+
+
+def test_a_growing_pair_never_shrinks():
+    course = [growth(number, 7, 4) for number in range(80)]
+    assert course == sorted(course)
+    assert all(0 <= alpha <= 1 for _, alpha in course)
+
+
+def test_the_paper_grows_to_128_pixels_within_six_million_images_and_then_learns_faster():
+    recipe = recipe_of("perturbgan-full", preset="paper", dataset="lsun-car")
+    method, training = recipe.method_config, recipe.training
+    assert method.phase_steps * training.batch == 600_000
+    assert training.steps * training.batch == 6_000_000
+    assert growth(training.steps - 1, method.phase_steps, 5) == (4, 1.0)
+    tiny = {"generator.width": 8, "generator.nz": 8, "method.d": 8}
+    game, _ = composed("perturbgan-full", tiny, preset="paper", side=128)
+    first_of_128 = 4 * 2 * 18_750
+    for phase in game.phases:
+        assert int(phase.drop_at * training.steps) == first_of_128
+        assert phase.lr * phase.drop == pytest.approx(1.5e-3)
+
+
+@pytest.mark.parametrize("preset", ["smoke", "small", "paper"])
+@pytest.mark.parametrize("dataset", ["flora", "digits-one", "mnist-one"])
+def test_presets_leave_time_to_grow_up(preset, dataset):
+    recipe = recipe_of("perturbgan-full", preset=preset, dataset=dataset)
+    levels = int(math.log2(recipe.resolution)) - 2
+    assert growth(recipe.training.steps - 1, recipe.method_config.phase_steps, levels) == (levels - 1, 1.0)
+
+
+@pytest.mark.parametrize("side", [16, 32])
+def test_painter_and_critic_grow_side_by_side_through_all_levels(side):
+    game, terms = composed("perturbgan-full", side=side)
+    painter, critic, levels = game.painter, game.networks["critic"], int(math.log2(side)) - 2
+    one, sides = player(game, terms, steps=4 * levels, ema=0.5), []
+    for number in range(4 * levels):  # phases of two steps
+        values = one.play(number, images(side=side), True)
+        assert all(math.isfinite(value) for value in values.values())
+        assert painter.side == critic.side == one.result.side
+        assert float(painter.alpha) == float(critic.alpha) == growth(number, 2, levels)[1]
+        sides.append(painter.side)
+    assert sides == [8 << level for level in range(levels) for _ in range(4)]
+    with torch.no_grad():
+        assert one.result.eval()(one.result.codes(2)).image.shape == (2, 3, side, side)
+
+
+def test_real_images_are_averaged_down_to_the_side_that_is_painted():
+    game, terms = composed("perturbgan-full", {"method.gan_loss": "hinge"}, side=32)
+    game.begin(0)
+    step, seen = step_of(game, terms, images(side=32)), []
+    game.networks["critic"].register_forward_pre_hook(lambda part, given: seen.append(given[0]))
+    phase_of(game, "critic").loss(step)
+    real, fake = seen
+    assert_close(real, F.avg_pool2d(step.images, 4))
+    assert torch.equal(fake, step.layers.image)
+    assert fake.shape == (4, 3, 8, 8)
+
+
+def test_shifts_keep_to_an_eighth_of_the_side_that_is_painted():
+    game, terms = composed("perturbgan-full", {"regularizers.perturbation.contrast": 0.0}, side=32)
+    game.begin(0)
+    step = step_of(game, terms, images(64, side=32))
+    painted, moved = step.painted, step.layers
+    assert painted.image.shape[-1] == 8
+    stays = (moved.foregrounds == painted.foregrounds).flatten(1).all(dim=1)
+    assert 0.05 < stays.float().mean() < 0.6  # an eighth of 8 is one pixel
+    inner = moved.foregrounds[..., 1:-1, 1:-1]
+    assert (inner != 0).all()  # no zeros move in by more than that
+
+
+def test_a_whole_growing_run_ends_at_full_size_with_scores(tmp_path, monkeypatch):
+    sides, paint = [], Player._paint
+
+    def noted(self, number, x):
+        step = paint(self, number, x)
+        sides.append(step.layers.image.shape[-1])
+        return step
+
+    monkeypatch.setattr(Player, "_paint", noted)
+    short = {"method__phase_steps": 1, "training__steps": 6, "segmentation__steps": 2}
+    record = carry_out(tmp_path / "run", "perturbgan-full", 32, **short)
+    assert sides == [8, 8, 16, 16, 32, 32] + [32] * 2
+    assert record["status"] == "done"
+    assert 0 <= record["values"]["iou"]["value"] <= 1
+    with np.load(tmp_path / "run" / "samples.npz") as samples:
+        assert samples["images"].shape == (8, 3, 32, 32)
+
+
+def test_a_growing_run_that_was_killed_ends_like_one_that_was_not(tmp_path, monkeypatch):
+    play = Player.play
+    short = {"method__phase_steps": 1, "training__steps": 4, "segmentation__name": "none"}
+
+    def dies(self, number, *rest):
+        if number == 3:  # while 16 pixels settle
+            raise SystemExit("killed")
+        return play(self, number, *rest)
+
+    whole = carry_out(tmp_path / "whole", "perturbgan-full", **short)
+    with monkeypatch.context() as patch:
+        patch.setattr(Player, "play", dies)
+        with pytest.raises(SystemExit):
+            carry_out(tmp_path / "run", "perturbgan-full", **short)
+    assert carry_out(tmp_path / "run", "perturbgan-full", **short)["artefacts"] == whole["artefacts"]
+
+
+def test_a_critic_that_cannot_grow_is_refused():
+    with pytest.raises(BadRecipe, match=r"method\.critic"):
+        composed("perturbgan-full", {"method.critic": "sn"})
+
+
+# Segmentation by an encoder.
+
+
+class Discs(nn.Module):
+    """A painter without weights to learn: a bright disc on dark ground, where the two numbers of z say."""
+
+    def __init__(self, side=16):
+        super().__init__()
+        axis = (torch.arange(side) + 0.5) * 2 / side - 1
+        self.register_buffer("x", axis.expand(side, side))
+        self.register_buffer("y", axis[:, None].expand(side, side))
+
+    def codes(self, n, images=None):
+        return {"z": torch.randn(n, 2)}
+
+    def forward(self, codes):
+        centre = 0.4 * codes["z"].tanh()[:, :, None, None]
+        distance = ((self.x - centre[:, 0]) ** 2 + (self.y - centre[:, 1]) ** 2 + 1e-6).sqrt()
+        alpha = (6 * (0.5 - distance)).sigmoid()[:, None, None]
+        colour = torch.ones(len(alpha), 3, *self.x.shape)
+        return Layers.compose(-0.8 * colour, 0.8 * colour[:, None], alpha, codes=codes)
+
+
+def disc_game(**settings):
+    painter = Discs()
+    return encoder(EncoderConfig(**{"d": 4, "lr": 3e-3, **settings}), painter, World(16)), painter
+
+
+def test_an_encoder_learns_to_invert_a_painter_and_segments_with_what_it_finds():
+    game, painter = disc_game()
+    one, rows = player(game, batch=16), []
+    for number in range(80):
+        with torch.no_grad():
+            real = painter(painter.codes(16)).image
+        rows.append({name: float(value) for name, value in one.play(number, real, False).items()})
+    for name in ("encoder/real", "encoder/painted", "encoder/code"):
+        first, last = (sum(row[name] for row in part) / 10 for part in (rows[:10], rows[-10:]))
+        assert last < 0.6 * first, name
+    game.networks["segmenter"].eval()
+    with torch.no_grad():
+        fresh = painter(painter.codes(32))
+        mask = game.predict(fresh.image)
+    assert mask.shape == (32, 1, 16, 16)
+    assert 0 <= mask.min() < mask.max() <= 1
+    assert ((mask > 0.5) == (fresh.alpha > 0.5)).float().mean() > 0.85
+
+
+def test_refining_the_latent_brings_the_painting_nearer_to_its_image():
+    game, painter = disc_game(refine=0)
+    finer, _ = disc_game(refine=40, refine_lr=0.05)
+    finer.networks["segmenter"].load_state_dict(game.networks["segmenter"].state_dict())
+    for made in (game, finer):
+        made.networks["segmenter"].eval()
+    with torch.no_grad():
+        seen = painter(painter.codes(8))
+        rough, fine = (made.predict(seen.image) for made in (game, finer))
+    assert (fine - seen.alpha).abs().mean() < 0.6 * (rough - seen.alpha).abs().mean()
+    assert not fine.requires_grad
+
+
+def test_refining_an_image_does_not_depend_on_its_company():
+    game, painter = disc_game(refine=5)
+    game.networks["segmenter"].eval()
+    with torch.no_grad():
+        seen = painter(painter.codes(4)).image
+        assert_close(game.predict(seen)[:1], game.predict(seen[:1]), atol=1e-5, rtol=0)
+
+
+def test_features_of_the_critic_count_where_there_is_one_and_only_its_last_three():
+    game, painter = disc_game(feature_weight=0.1)
+    with torch.no_grad():
+        layers = painter(painter.codes(4))
+    game.networks["segmenter"].eval()
+    plain = Step(0, layers.image, layers, layers, lambda: (layers, layers))
+    apart = [lambda x, k=k: k * x for k in (1000.0, 1.0, 2.0, 3.0)]
+    seeing = replace(plain, features=lambda x: [feature(x) for feature in apart])
+    without, with_ = (game.phases[0].loss(step) for step in (plain, seeing))
+    x_rec = painter({"z": game.networks["segmenter"](layers.image)}).image
+    expected = 0.1 * (1 + 4 + 9) * F.mse_loss(layers.image, x_rec)
+    for name in ("encoder/real", "encoder/painted"):
+        assert_close(with_[name] - without[name], expected, rtol=1e-3, atol=1e-5)
+    assert_close(with_["encoder/code"], without["encoder/code"])
+
+
+def encoding(method, **settings):
+    recipe = recipe_of(method, {**TINY[method], "segmentation.name": "encoder", "segmenter.d": 4, **settings})
+    game, _ = build_game(recipe, World(16))
+    return game, build_segmenter(recipe, game.painter, World(16))
+
+
+@pytest.mark.parametrize("method", ["perturbgan", "perturbgan-full"])
+def test_an_encoders_step_leaves_the_generator_unchanged(method):
+    game, segmenter = encoding(method)
+    before, latents = state(game.painter), weights(segmenter.networks["segmenter"])
+    assert game.painter.training
+    player(replace(segmenter, features=game.features)).play(0, images(), False)
+    assert same(before, state(game.painter))
+    assert not same(latents, weights(segmenter.networks["segmenter"]))
+
+
+def test_an_encoder_has_a_critics_trunk_and_one_linear_map_to_the_latent():
+    with torch.device("meta"):
+        made = encoder(EncoderConfig(), Discs(), World(64))
+        trunk = count_parameters(perturbgan(PerturbGANMethod(gan_loss="nonsat"), Discs(), World(64)).networks["critic"])
+        assert count_parameters(made.networks["segmenter"]) == trunk - (512 * 16 + 1) + (512 * 16 + 1) * 2
+    (phase,) = encoder(EncoderConfig(d=4), Discs(), World(16)).phases
+    assert (phase.lr, phase.betas) == (1e-4, (0.9, 0.999))
+
+
+@pytest.mark.parametrize("method", ["milgan", "elgan"])
+def test_painters_with_codes_are_refused_with_what_to_do_instead(method):
+    game, _ = composed(method)
+    with pytest.raises(LgbenchError, match=r"\['c'.*segmentation\.name=unet-s"):
+        encoder(EncoderConfig(d=4), game.painter, World(16))
+
+
+def test_a_whole_run_segments_with_its_encoder(tmp_path):
+    settings = {"segmenter__d": 4, "segmenter__refine": 2}
+    short = {"training__steps": 2, "segmentation__steps": 2, "segmentation__name": "encoder"}
+    record = carry_out(tmp_path / "run", "perturbgan", **short, **settings)
+    assert record["segmentation"]["name"] == "encoder"
+    assert 0 <= record["values"]["iou"]["value"] <= 1

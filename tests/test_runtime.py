@@ -1,0 +1,59 @@
+"""How precisely a run computes, and that its record says so."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from toy import GENERATOR, METHOD, SQUARES
+
+from lgbench.data import DataHome
+from lgbench.plugins import registry
+from lgbench.progress import Quiet
+from lgbench.recipe import resolve
+from lgbench.run import run, runtime_of
+from lgbench.runtime import fast_precision
+
+CPU = torch.device("cpu")
+
+
+def recipe(precision: str):
+    settings = {
+        "training.precision": precision,
+        "training.steps": 2,
+        "segmentation.name": "none",
+        "evaluation.samples": 8,
+    }
+    found = registry().regularizers
+    return resolve(METHOD, GENERATOR, SQUARES, found, (), preset="smoke", overrides=settings)
+
+
+def instructions(monkeypatch: pytest.MonkeyPatch, *, avx512: bool, amx: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+
+
+def test_a_processor_is_fast_in_one_of_two_ways():
+    assert fast_precision(CPU) in ("fp32", "bf16")
+
+
+@pytest.mark.parametrize(
+    ("avx512", "amx", "precision"), [(False, False, "fp32"), (True, False, "bf16"), (False, True, "bf16")]
+)
+def test_bf16_is_fast_where_the_processor_has_instructions_for_it(monkeypatch, avx512, amx, precision):
+    instructions(monkeypatch, avx512=avx512, amx=amx)
+    assert fast_precision(CPU) == precision
+    assert runtime_of(recipe("auto"), CPU).precision == precision
+
+
+def test_a_precision_that_was_asked_for_is_used_whatever_is_fast(monkeypatch):
+    instructions(monkeypatch, avx512=True, amx=True)
+    assert runtime_of(recipe("fp32"), CPU).precision == "fp32"
+
+
+def test_a_record_says_which_precision_auto_was(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
+    chosen, home = recipe("auto"), DataHome(tmp_path / "home")
+    record = json.loads(run(chosen, tmp_path / "run", home, CPU, {}, registry().plugins, Quiet()).read_text())
+    assert record["recipe"]["training"]["precision"] == "auto"
+    assert record["environment"]["precision"] == fast_precision(CPU)

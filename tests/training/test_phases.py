@@ -1,0 +1,172 @@
+"""Rates that drop or are slow, networks that grow, and networks that are kept beside the result."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from toy import GENERATOR, METHOD, SQUARES, ToyConfig, ToyPainter, toy_game
+
+from lgbench import World
+from lgbench.data import DataHome
+from lgbench.game import Game, Phase
+from lgbench.plugins import registry
+from lgbench.progress import Quiet
+from lgbench.recipe import resolve
+from lgbench.run import run
+from lgbench.runtime import Runtime
+from lgbench.training import Schedule, fit
+from lgbench.training.player import Player
+
+CPU = Runtime(torch.device("cpu"), channels_last=False)
+WORLD = World(16)
+BATCH = torch.zeros(4, 3, 16, 16)
+
+
+@pytest.fixture(autouse=True)
+def _no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
+
+
+def toy(**generator) -> Game:
+    torch.manual_seed(0)
+    game = toy_game(None, ToyPainter(ToyConfig(), WORLD), WORLD)
+    return replace(game, phases=[game.phases[0], replace(game.phases[1], **generator)])
+
+
+def rates(player: Player, phase: str = "generator") -> list[float]:
+    return [group["lr"] for group in player.optimizers[phase].param_groups]
+
+
+def played_rates(steps: int, **generator) -> list[float]:
+    player = Player(toy(lr=0.01, **generator), [], Schedule(steps, 4), CPU)
+    found = []
+    for number in range(steps):
+        player.play(number, BATCH, looking=False)
+        found += rates(player)
+    return found
+
+
+def test_a_rate_drops_once_at_its_share_of_the_steps():
+    assert played_rates(6, drop_at=0.5, drop=0.2) == pytest.approx([0.01] * 3 + [0.002] * 3)
+    assert played_rates(4) == [0.01] * 4
+
+
+def test_a_rate_drops_at_its_share_in_a_phase_that_is_not_played_then():
+    assert played_rates(8, drop_at=0.375, drop=0.1, every=2)[4:] == pytest.approx([0.001] * 4)
+
+
+def test_a_dropped_rate_does_not_drop_again_after_a_resume(tmp_path: Path):
+    images = np.zeros((8, 3, 16, 16), np.uint8)
+
+    def play(stop: int = 0) -> Game:
+        game = toy(lr=0.01, drop_at=0.5, drop=0.0)
+        schedule = Schedule(8, 4, grid_every=0, ema=0, stop=stop)
+        fit(game, [], images, schedule, CPU, tmp_path, Quiet(), "train")
+        return game
+
+    def rate() -> float:
+        state = torch.load(tmp_path / "checkpoint.pt")
+        return state["optimizers"]["generator"]["param_groups"][0]["lr"]
+
+    play(stop=4)  # the drop comes with step 4
+    assert rate() == 0.01
+    at_half = play(stop=5).networks["generator"].get_parameter("paint.weight").detach().clone()
+    assert rate() == 0
+    last = play().networks["generator"].get_parameter("paint.weight")
+    assert torch.equal(last, at_half)  # a rate of nothing
+
+
+def test_a_resumed_run_drops_its_rate_as_one_that_was_not(tmp_path: Path):
+    def play(folder: Path, stop: int = 0) -> bytes:
+        images = np.zeros((8, 3, 16, 16), np.uint8)
+        schedule = Schedule(8, 4, grid_every=0, stop=stop)
+        fit(toy(lr=0.01, drop_at=0.5, drop=0.2), [], images, schedule, CPU, folder, Quiet(), "train")
+        return (folder / "generator.safetensors").read_bytes()
+
+    whole = play(tmp_path / "whole")
+    for stop in (3, 4, 5, 6):
+        play(tmp_path / "cut", stop)
+    assert play(tmp_path / "cut") == whole
+
+
+def test_slow_parts_move_by_their_share_of_the_rate():
+    """Adam's first move is its rate in every number."""
+    game = toy(lr=0.01, slow={"trunk": 0.1})
+    player = Player(game, [], Schedule(4, 4), CPU)
+    before = {name: p.detach().clone() for name, p in game.networks["generator"].named_parameters()}
+    player.play(0, BATCH, looking=False)
+    moved = {n: (p - before[n]).abs().max().item() for n, p in game.networks["generator"].named_parameters()}
+    assert moved["paint.weight"] == pytest.approx(0.01, rel=1e-3)
+    assert moved["trunk.0.weight"] == pytest.approx(0.001, rel=1e-3)
+    assert sorted(rates(player)) == [0.001, 0.01]
+    assert rates(player, "critic") == [2e-4]
+
+
+def test_slow_parts_stay_slow_when_the_rate_drops():
+    player = Player(toy(lr=0.01, slow={"trunk": 0.1}, drop_at=0.5, drop=0.5), [], Schedule(2, 4), CPU)
+    for number in range(2):
+        player.play(number, BATCH, looking=False)
+    assert sorted(rates(player)) == pytest.approx([0.0005, 0.005])
+
+
+def test_a_game_begins_each_step_before_anything_is_painted(tmp_path: Path):
+    events: list[object] = []
+    game = toy()
+    game.networks["generator"].register_forward_pre_hook(lambda *_: events.append("paint"))
+    game = replace(game, begin=events.append)
+    images = np.zeros((8, 3, 16, 16), np.uint8)
+    fit(game, [], images, Schedule(3, 4, grid_every=0, stop=2), CPU, tmp_path, Quiet(), "train")
+    fit(game, [], images, Schedule(3, 4, grid_every=0), CPU, tmp_path, Quiet(), "train")
+    assert events == [0, "paint", 1, "paint", 2, "paint"]
+
+
+def clustering(kept: list[str]):
+    """The toy game with a code network that learns to cluster."""
+
+    def build(config, painter, world) -> Game:
+        game = toy_game(config, painter, world)
+        code = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 8), nn.BatchNorm1d(8))
+
+        def loss(step):
+            return {"code": code(step.images).square().mean() - code(step.layers.image.detach()).std()}
+
+        phases = [*game.phases, Phase("code", ["code"], loss, lr=0.05)]
+        return replace(game, networks={**game.networks, "code": code}, phases=phases, cluster=code, kept=kept)
+
+    return build
+
+
+def labels_of(folder: Path, kept: list[str], monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The clusters that the evaluation of a run reads."""
+    import lgbench.run as module
+
+    found, real = [], module.evaluation.predict_clusters
+    monkeypatch.setattr(module.evaluation, "predict_clusters", lambda *a: found.append(real(*a)) or found[-1])
+    chosen = resolve(
+        *(replace(METHOD, build=clustering(kept)), GENERATOR, SQUARES, registry().regularizers, ()),
+        preset="smoke",
+        overrides={"training.steps": 12, "segmentation.name": "none", "evaluation.samples": 8},
+    )
+    home = DataHome(folder / "home")
+    path = run(chosen, folder / "run", home, torch.device("cpu"), {}, registry().plugins, Quiet())
+    monkeypatch.undo()
+    assert json.loads(path.read_text())["status"] == "done"
+    return found[0].tolist()
+
+
+def test_kept_networks_are_stored_and_read_again_where_training_is_already_done(tmp_path: Path, monkeypatch):
+    first = labels_of(tmp_path, ["code"], monkeypatch)
+    assert (tmp_path / "run" / "train" / "code.safetensors").exists()
+    (tmp_path / "run" / "record.json").unlink()
+    assert labels_of(tmp_path, ["code"], monkeypatch) == first
+    assert len(set(first)) > 1
+    forgotten = labels_of(tmp_path / "forgetting", [], monkeypatch)
+    assert forgotten == first
+    (tmp_path / "forgetting" / "run" / "record.json").unlink()
+    assert labels_of(tmp_path / "forgetting", [], monkeypatch) != first  # what is not kept is not there
