@@ -1,8 +1,8 @@
 """PerturbGAN's presets.
 
 `smoke` and `small` always shrink the foreground, shift the background's brightness and teach the pairs that the critic
-saw: in small worlds with plain backgrounds the paper's shift and contrast show nothing, and the layers come out inverted
-(README). `paper` keeps the paper's perturbation.
+saw: in small worlds with plain backgrounds the paper's shift and contrast show nothing, and the layers come out
+inverted (README). `paper` keeps the paper's perturbation.
 """
 
 __all__ = ["FULL", "LIGHT"]
