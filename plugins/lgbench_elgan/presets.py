@@ -47,6 +47,7 @@ SMOKE = {
     "regularizers.equivariance.grow": -0.3,
     "regularizers.equivariance.ramp": 1000,
     "segmentation.steps": 300,
+    "segmentation.batch": 32,
     "segmenter.width": 16,
     "evaluation.samples": 2000,
 }
@@ -64,6 +65,7 @@ SIZES = {
         "training.ema": 0.999,
         "regularizers.equivariance.ramp": 10_000,
         "segmentation.steps": 2000,
+        "segmentation.batch": 64,
         "segmenter.width": 32,
         "evaluation.samples": 10_000,
     },
