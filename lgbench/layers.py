@@ -48,6 +48,17 @@ class Layers:
         image = paint_over(self.background, foregrounds, alphas)
         return replace(self, image=image, foregrounds=foregrounds, alphas=alphas)
 
+    def detach(self) -> Layers:
+        """The same layers without the graph that leads to them."""
+        return replace(
+            self,
+            image=self.image.detach(),
+            background=self.background.detach(),
+            foregrounds=self.foregrounds.detach(),
+            alphas=self.alphas.detach(),
+            extras={name: extra.detach() for name, extra in self.extras.items()},
+        )
+
     @classmethod
     def compose(cls, background: Tensor, foregrounds: Tensor, alphas: Tensor, **rest: Any) -> Layers:
         """Layers whose image is the composite of the given ones."""

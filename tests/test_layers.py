@@ -91,3 +91,14 @@ def test_a_whole_image_has_no_foreground():
     assert flat.alpha.count_nonzero() == 0
     assert torch.equal(flat.recompose(flat.foregrounds, flat.alphas).image, image)
     assert Layers.compose(*scene()).layered
+
+
+def test_detached_layers_hold_the_same_values_and_no_graph():
+    b = torch.rand(2, 3, 4, 4, requires_grad=True)
+    layers = Layers.compose(b, 2 * b[:, None], b[:, None, :1], codes={"z": torch.ones(2)}, extras={"whole": 3 * b})
+    held = layers.detach()
+    for name in ("image", "background", "foregrounds", "alphas"):
+        assert torch.equal(getattr(held, name), getattr(layers, name))
+        assert not getattr(held, name).requires_grad
+    assert not held.extras["whole"].requires_grad
+    assert held.codes == layers.codes

@@ -140,3 +140,11 @@ def test_features_of_finegan_halve_down_to_the_base_width(resolution, widths):
         h = part(h)
         assert h.shape[1] == width
     assert h.shape == (2, 2, resolution, resolution)
+
+
+def test_a_critics_features_are_the_outputs_of_its_first_four_blocks():
+    critic = SNCritic(32, 2).eval()
+    x = torch.randn(2, 3, 32, 32)
+    seen = critic.features(x)
+    assert [h.shape[-1] for h in seen] == [16, 8, 4, 4]
+    assert torch.equal(seen[-1], critic.trunk(x))

@@ -100,6 +100,14 @@ class SNCritic(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.trunk(x)).flatten()
 
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What it sees in images: outputs of its first four blocks, for perceptual distances."""
+        seen = []
+        for block in list(self.trunk)[:4]:
+            x = block(x)
+            seen.append(x)
+        return seen
+
 
 class SNCodeCritic(nn.Module):
     """Which code was it painted from? (N, channels, R, R) -> (N, classes), by a trunk of its own."""

@@ -49,13 +49,6 @@ def elgan(config: ELGANMethod, painter: ELGAN, world: World) -> Game:
             losses["recovery/mask"] = config.gamma_r * F.cross_entropy(c_sup, codes["c_sup"])
         return losses
 
-    def features(x: Tensor) -> list[Tensor]:
-        found = []
-        for block in list(critic.trunk)[:4]:
-            x = block(x)
-            found.append(x)
-        return found
-
     def cluster(images: Tensor) -> Tensor:
         return recovery["recovery-image"](critic.trunk(images)).flatten(1)
 
@@ -68,6 +61,6 @@ def elgan(config: ELGANMethod, painter: ELGAN, world: World) -> Game:
             Phase("generator", ["generator", *recovery], generator_loss, lr=config.lr, regularized=True),
         ],
         cluster=cluster if recovers else None,
-        features=features,
+        features=critic.features,
         kept=["critic", *(["recovery-image"] if recovers else [])],
     )

@@ -52,7 +52,7 @@ def milgan(config: MilganMethod, painter: Milgan, world: World) -> Game:
 
     def critic_loss(step: Step) -> dict[str, Tensor]:
         with torch.no_grad():
-            painted, layers = step.paint() if config.fresh else (_held(step.painted), _held(step.layers))
+            painted, layers = step.paint() if config.fresh else (step.painted.detach(), step.layers.detach())
         scores, mi = judge(painted, layers)
         real = hinge_real(critic(view(step.images)))
         learned = {f"critic/{name}": loss for name, loss in mi.items()} if config.e_step == "d" else {}
@@ -73,31 +73,11 @@ def milgan(config: MilganMethod, painter: Milgan, world: World) -> Game:
             Phase("critic", ["critic", *(learners if config.e_step == "d" else [])], critic_loss, lr=config.lr),
         ],
         cluster=_clusters(critic, recovery) if painter.categorical and "recovery-image" in recovery else None,
-        features=lambda x: _features(critic, x),
+        features=critic.features,
         kept=["critic", *(["recovery-image"] if "recovery-image" in recovery else [])],
-    )
-
-
-def _held(layers: Layers) -> Layers:
-    """The same layers without the graph that leads to them."""
-    return Layers(
-        layers.image.detach(),
-        layers.background.detach(),
-        layers.foregrounds.detach(),
-        layers.alphas.detach(),
-        codes=layers.codes,
     )
 
 
 def _clusters(critic: SNCritic, recovery: dict[str, nn.Module]):
     """E_x on real images: which class of c they show (Sec. 4, NMI)."""
     return lambda images: recovery["recovery-image"](critic.trunk(images)).flatten(1)
-
-
-def _features(critic: SNCritic, x: Tensor) -> list[Tensor]:
-    """Outputs of the critic's first four blocks."""
-    found = []
-    for block in list(critic.trunk)[:4]:
-        x = block(x)
-        found.append(x)
-    return found
