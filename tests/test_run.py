@@ -10,6 +10,7 @@ import pytest
 import torch
 from toy import FAST, GENERATOR, METHOD, SQUARES
 
+import lgbench.stages
 from lgbench.compare import compare
 from lgbench.data import DataHome
 from lgbench.errors import BadRecipe, RunBusy, RunFailed
@@ -80,7 +81,7 @@ def test_a_run_that_dies_in_any_stage_goes_on_from_there(tmp_path: Path, monkeyp
     import lgbench.run as module
 
     whole = carry_out(recipe(), tmp_path / "whole")
-    owner = module if hasattr(module, stage) else module.evaluation
+    owner = next(part for part in (module, module.evaluation, lgbench.stages) if hasattr(part, stage))
 
     def dies(*args, **kwargs):
         raise SystemExit("killed")

@@ -271,7 +271,7 @@ def test_the_binary_loss_teaches_mask_and_features_only(name):
 
 def mask_gradients(painter, logit=None):
     """Gradients of the generator's loss at the mask and at its logits, the latter forced to +-`logit` where given."""
-    convolution, seen = painter.m[1][0], []
+    convolution, seen = painter.m.head[0], []
 
     def force(part, given, out):
         seen.append(out if logit is None else (logit * torch.randn_like(out).sign()).requires_grad_())

@@ -265,7 +265,7 @@ class Squares(nn.Module):
 
 @pytest.mark.parametrize(("kind", "network"), [("s", UNetS), ("l", UNetL)])
 def test_a_u_net_learns_the_masks_of_painted_pairs(kind, network):
-    made = unet_game(kind, UNetConfig(width=4, lr=1e-2), Squares())
+    made = unet_game(kind, UNetConfig(width=4, lr=1e-2, drop=1.0), Squares())
     assert isinstance(made.networks["segmenter"], network)
     one = player(made)
     losses = [float(one.play(number, images(8), False)["segmenter"]) for number in range(30)]

@@ -187,7 +187,7 @@ def test_rotation_is_up_to_fifteen_degrees_on_rung_d_only():
 
 def equivariant(**settings):
     settings = {f"regularizers.equivariance.{name}": value for name, value in settings.items()}
-    game, terms = composed("elgan", {"regularizers.equivariance.ramp": 0, **settings})
+    game, terms = composed("elgan", {"regularizers.equivariance.ramp": 0, **settings}, preset="paper")
     return game, terms, term_of(terms, "equivariance")
 
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import lgbench.run
+import lgbench.stages
 import lgbench_lrgan
 from lgbench import Dataset, LgbenchError
 from lgbench.data.split import Split
@@ -230,13 +231,13 @@ def test_category_specific_training_sees_one_class_only(monkeypatch, tmp_path):
     pixels = np.broadcast_to(labels[:, None, None, None], (20, 3, 32, 32)).astype(np.uint8)
     split = Split(pixels, None, None, labels, tuple("abcd"), "", "toy", frozenset({"labels"}))
 
-    def fit(game, terms, images, *rest):
+    def fit(game, terms, images, *rest, **settings):
         seen.append(np.unique(images))
         raise Stopped
 
     seen = []
     monkeypatch.setattr(lgbench.run, "open_dataset", lambda *args: {"train": split, "test": split})
-    monkeypatch.setattr(lgbench.run, "fit", fit)
+    monkeypatch.setattr(lgbench.stages, "fit", fit)
     for category in (-1, 2):
         chosen = recipe(**{"training.category": category, "generator.ngf": 4})
         with pytest.raises(Stopped):

@@ -128,7 +128,7 @@ def test_one_latent_paints_all_layers_and_is_four_times_as_wide_in_comgans_rebui
 
 
 def perturb(settings=None):
-    _, terms = composed("perturbgan", settings)
+    _, terms = composed("perturbgan", settings, preset="paper")
     return term_of(terms, "perturbation").compose
 
 

@@ -224,7 +224,7 @@ def test_real_images_are_averaged_down_to_the_side_that_is_painted():
 
 
 def test_shifts_keep_to_an_eighth_of_the_side_that_is_painted():
-    game, terms = composed("perturbgan-full", {"regularizers.perturbation.contrast": 0.0}, side=32)
+    game, terms = composed("perturbgan-full", {"regularizers.perturbation.contrast": 0.0}, side=32, preset="paper")
     game.begin(0)
     step = step_of(game, terms, images(64, side=32))
     painted, moved = step.painted, step.layers
@@ -362,6 +362,8 @@ def test_features_of_the_critic_count_where_there_is_one_and_only_its_last_three
 def encoding(method, **settings):
     recipe = recipe_of(method, {**TINY[method], "segmentation.name": "encoder", "segmenter.d": 4, **settings})
     game, _ = build_game(recipe, World(16))
+    if game.begin:
+        game.begin(recipe.training.steps - 1)  # all grown
     return game, build_segmenter(recipe, game.painter, World(16))
 
 
