@@ -12,12 +12,14 @@ class ELGANConfig:
 
     Attributes:
         g: base width of both branches, which start at 16 g channels.
+        g_b: base width of the background's branch, where it is another; 0 for `g`, as in the paper.
         nz: size of the public code z.
         n_codes: classes of the private code c; 0 follows the data set (20 where it has no classes).
         group: consecutive classes that share one super class; masks are painted from z and the super class.
     """
 
     g: int = 64
+    g_b: int = 0
     nz: int = 100
     n_codes: int = 0
     group: int = 10

@@ -26,12 +26,12 @@ class ELGAN(nn.Module):
 
     def __init__(self, config: ELGANConfig, world: World) -> None:
         super().__init__()
-        self.config, g = config, config.g
+        self.config, g, g_b = config, config.g, config.g_b or config.g
         self.classes = config.n_codes or world.classes or 20
         self.groups = math.ceil(self.classes / config.group)
         self.recoverable = {"c": ("foreground", self.classes)}
-        self.b = FineGANFeatures(config.nz, g, world.resolution, config.act)
-        self.b_head = image_head(g, world.channels)
+        self.b = FineGANFeatures(config.nz, g_b, world.resolution, config.act)
+        self.b_head = image_head(g_b, world.channels)
         self.f = FineGANFeatures(self.groups + config.nz, g, world.resolution, config.act)
         self.stage1 = Next(g, self.groups, config.act)
         self.m_head = mask_head(g // 2)

@@ -12,12 +12,14 @@ class MilganConfig:
 
     Attributes:
         g: base width of both branches, which start at 16 g channels.
+        g_b: base width of the background's branch, where it is another; 0 for `g`, as in the paper.
         nz: size of the public code z.
         prior: the private code c is one of `n_codes` classes, or N(0, I) in `d_c` dimensions.
         n_codes: 0 follows the data set (20 where it has no classes).
     """
 
     g: int = 64
+    g_b: int = 0
     nz: int = 100
     prior: Literal["categorical", "normal"] = "categorical"
     n_codes: int = 0

@@ -25,12 +25,12 @@ class Milgan(nn.Module):
 
     def __init__(self, config: MilganConfig, world: World) -> None:
         super().__init__()
-        self.config, g = config, config.g
+        self.config, g, g_b = config, config.g, config.g_b or config.g
         self.categorical = config.prior == "categorical"
         self.size = (config.n_codes or world.classes or 20) if self.categorical else config.d_c
         self.recoverable = {"c": ("foreground", self.size)} if self.categorical else {}
-        self.b = FineGANFeatures(config.nz, g, world.resolution, config.act)
-        self.b_head = image_head(g, world.channels)
+        self.b = FineGANFeatures(config.nz, g_b, world.resolution, config.act)
+        self.b_head = image_head(g_b, world.channels)
         self.f = FineGANFeatures(self.size + config.nz, g, world.resolution, config.act)
         self.next = Next(g, self.size, config.act)
         self.m_head = mask_head(g // 2)

@@ -16,6 +16,7 @@ class LightConfig:
             (1), or one each (3, as ComGAN reads the paper).
         heads: bare heads, or ComGAN's sub-networks before them.
         g: base width; features start at 8 g channels.
+        g_b: base width of the background's generator, where it has its own and another; 0 for `g`, as in the paper.
         z_scale: factor on the standard normal latent (4 where ComGAN rebuilds the method).
     """
 
@@ -23,6 +24,7 @@ class LightConfig:
     n_generators: Literal[1, 2, 3] = 2
     heads: Literal["bare", "comgan"] = "bare"
     g: int = 64
+    g_b: int = 0
     nz: int = 100
     z_scale: float = 1.0
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lgbench import World
+from lgbench.errors import BadRecipe
 from lgbench.layers import Layers
 from lgbench.nn import ComGANFeatures, Sub, dcgan_, image_head, mask_head, orthogonal_
 
@@ -21,9 +22,9 @@ __all__ = ["DCGANCritic", "DCGANFeatures", "LightPainter", "SimpleFeatures"]
 class SimpleFeatures(nn.Module):
     """ComGAN's feature generator; a latent (N, nz) -> (N, g / 4, R, R)."""
 
-    def __init__(self, config: LightConfig, resolution: int) -> None:
+    def __init__(self, nz: int, g: int, resolution: int) -> None:
         super().__init__()
-        self.phi = ComGANFeatures(config.nz, config.g, resolution)
+        self.phi = ComGANFeatures(nz, g, resolution)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.phi(z)[-1]
@@ -35,11 +36,11 @@ class DCGANFeatures(nn.Module):
     Widths 8 g at 4 px, 16 g where R is 128 and above, halving at each doubling, never below g.
     """
 
-    def __init__(self, config: LightConfig, resolution: int, channels: int) -> None:
+    def __init__(self, nz: int, g: int, resolution: int, channels: int) -> None:
         super().__init__()
-        first = config.g * (16 if resolution >= 128 else 8)
-        widths = [max(first >> k, config.g) for k in range(int(math.log2(resolution // 4)))]
-        layers: list[nn.Module] = [nn.ConvTranspose2d(config.nz, widths[0], 4, 1, 0, bias=False)]
+        first = g * (16 if resolution >= 128 else 8)
+        widths = [max(first >> k, g) for k in range(int(math.log2(resolution // 4)))]
+        layers: list[nn.Module] = [nn.ConvTranspose2d(nz, widths[0], 4, 1, 0, bias=False)]
         for i, o in pairwise(widths):
             layers += [nn.BatchNorm2d(i), nn.ReLU(inplace=True), nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False)]
         last = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)
@@ -72,17 +73,25 @@ class LightPainter(nn.Module):
     def __init__(self, config: LightConfig, world: World) -> None:
         super().__init__()
         self.config, self.channels = config, world.channels
+        if config.g_b and config.n_generators == 1:
+            raise BadRecipe("One generator paints all layers: generator.g_b needs generator.n_generators=2 or 3.")
+        nz, g, g_b = config.nz, config.g, config.g_b or config.g
+        widths = {"b": g_b}
         if config.backbone == "dcgan":
             k = world.channels
             parts = {1: {"all": 2 * k + 1}, 2: {"b": k, "fm": k + 1}, 3: {"b": k, "f": k, "m": 1}}[config.n_generators]
-            self.features = nn.ModuleDict({n: DCGANFeatures(config, world.resolution, c) for n, c in parts.items()})
+            self.features = nn.ModuleDict(
+                {n: DCGANFeatures(nz, widths.get(n, g), world.resolution, c) for n, c in parts.items()}
+            )
             dcgan_(self)
             return
         names = {1: ["all"], 2: ["b", "fm"], 3: ["b", "f", "m"]}[config.n_generators]
-        self.features = nn.ModuleDict({name: SimpleFeatures(config, world.resolution) for name in names})
-        self.b = _head(config, image_head(config.g // 4, self.channels), 3)
-        self.f = _head(config, image_head(config.g // 4, self.channels), 3)
-        self.m = _head(config, mask_head(config.g // 4), 0)
+        self.features = nn.ModuleDict(
+            {name: SimpleFeatures(nz, widths.get(name, g), world.resolution) for name in names}
+        )
+        self.b = _head(config, image_head(g_b // 4, self.channels), g_b, 3)
+        self.f = _head(config, image_head(g // 4, self.channels), g, 3)
+        self.m = _head(config, mask_head(g // 4), g, 0)
         orthogonal_(self)
 
     def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
@@ -105,7 +114,6 @@ class LightPainter(nn.Module):
         return x[:, :k].tanh(), x[:, k : 2 * k].tanh(), x[:, 2 * k :].sigmoid()
 
 
-def _head(config: LightConfig, head: nn.Sequential, blocks: int) -> nn.Sequential:
+def _head(config: LightConfig, head: nn.Sequential, g: int, blocks: int) -> nn.Sequential:
     """A head, after ComGAN's sub-network where the configuration says so."""
-    g = config.g
     return nn.Sequential(Sub(g // 4, g // 2, g // 4, blocks), head) if config.heads == "comgan" else head

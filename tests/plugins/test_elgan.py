@@ -313,3 +313,10 @@ def test_classes_are_read_from_the_image_that_the_switch_says_and_groups_from_th
     seen = (step.layers if on_perturbed else step.painted).image
     assert_close(losses["recovery/image"], F.cross_entropy(head(critic.trunk(seen)).flatten(1), codes["c"]))
     assert_close(losses["recovery/mask"], F.cross_entropy(mask(step.painted.alphas[:, -1]), codes["c_sup"]))
+
+
+def test_the_backgrounds_branch_can_be_narrower():
+    narrow, even = (ELGAN(ELGANConfig(g=8, g_b=g_b, n_codes=10), World(32)) for g_b in (4, 0))
+    assert count_parameters(narrow.b) < count_parameters(even.b)
+    assert count_parameters(narrow.f) == count_parameters(even.f)
+    assert narrow(narrow.codes(2)).background.shape == (2, 3, 32, 32)

@@ -317,3 +317,10 @@ def test_layers_without_a_graph_are_what_the_critic_judges_when_it_gets_no_fresh
     sum(phase_of(game, "critic").loss(step).values()).backward()
     assert silent(game.painter)
     assert not silent(game.networks["critic"])
+
+
+def test_the_backgrounds_branch_can_be_narrower():
+    narrow, even = (Milgan(MilganConfig(g=8, g_b=g_b, n_codes=10), World(32)) for g_b in (4, 0))
+    assert count_parameters(narrow.b) < count_parameters(even.b)
+    assert count_parameters(narrow.f) == count_parameters(even.f)
+    assert narrow(narrow.codes(2)).background.shape == (2, 3, 32, 32)

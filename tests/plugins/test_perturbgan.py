@@ -5,6 +5,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from lgbench import World
+from lgbench.errors import BadRecipe
 from lgbench.layers import Layers
 from lgbench.nn import Critic, SNCritic, count_parameters
 from lgbench_perturbgan.config import LightConfig, PerturbGANMethod
@@ -52,12 +53,11 @@ def test_generators_have_the_parameters_of_their_tables(settings, at_64, at_128)
 
 
 def test_feature_generators_have_the_parameters_of_their_tables():
-    config = LightConfig()
     with torch.device("meta"):
-        assert count_parameters(SimpleFeatures(config, 64)) == 4_788_032
-        assert count_parameters(SimpleFeatures(config, 128)) == 4_815_808
-        assert [count_parameters(DCGANFeatures(config, 32, channels)) for channels in (3, 4)] == [3_448_579, 3_450_628]
-        painter = LightPainter(config, World(64))
+        assert count_parameters(SimpleFeatures(100, 64, 64)) == 4_788_032
+        assert count_parameters(SimpleFeatures(100, 64, 128)) == 4_815_808
+        assert [count_parameters(DCGANFeatures(100, 64, 32, k)) for k in (3, 4)] == [3_448_579, 3_450_628]
+        painter = LightPainter(LightConfig(), World(64))
     assert [count_parameters(head) for head in (painter.b, painter.f, painter.m)] == [432, 432, 144]
 
 
@@ -249,3 +249,16 @@ def test_each_loss_has_its_critic_and_only_a_plain_gans_has_batch_norm(loss, kin
 def test_features_are_what_each_convolution_of_the_trunk_sees(loss):
     game, _ = composed("perturbgan", {"method.gan_loss": loss})
     assert [h.shape[1:] for h in game.features(images())] == [(4, 8, 8), (8, 4, 4), (32, 4, 4)]
+
+
+@pytest.mark.parametrize("backbone", ["simplegan", "dcgan"])
+def test_the_backgrounds_generator_can_be_narrower(backbone):
+    narrow, even = (LightPainter(LightConfig(backbone, g=16, g_b=g_b), World(32)) for g_b in (8, 0))
+    assert count_parameters(narrow.features["b"]) < count_parameters(even.features["b"])
+    assert count_parameters(narrow.features["fm"]) == count_parameters(even.features["fm"])
+    assert narrow(narrow.codes(2)).background.shape == (2, 3, 32, 32)
+
+
+def test_a_width_that_no_background_would_read_is_refused():
+    with pytest.raises(BadRecipe, match="generator.g_b needs generator.n_generators=2 or 3"):
+        LightPainter(LightConfig(n_generators=1, g_b=8), World(32))
