@@ -36,7 +36,8 @@ WORLDS = {
 SMOKE = {
     **SHRINKING,
     "generator.g": 16,
-    "generator.heads": "comgan",
+    "generator.g_b": 8,
+    "regularizers.binarization.weight": 0.5,
     "method.d": 16,
     "method.gan_loss": "hinge",
     "method.fresh": False,
@@ -55,6 +56,7 @@ LIGHT = {
     "small": {
         **SMOKE,
         "generator.g": 32,
+        "generator.g_b": 16,
         "method.d": 32,
         "training.precision": "auto",
         "training.channels_last": True,
