@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from .evidence import Evidence, Moments, Score
 from .files import atomic, sha256_of_json
 from .game import Game
 from .layers import Painter
-from .metrics.features import Extractor, load_extractor, moments_of, probabilities_of
+from .metrics.features import Extractor, load_extractor, moments_of, probabilities_of, stream_features
+from .metrics.frechet import MomentStream
 from .metrics.intervals import interval
 from .metrics.trivial import trivial_masks
 from .progress import Reporter
@@ -51,7 +52,8 @@ def paint_samples(
         path: an .npz file.
 
     Returns:
-        "images" (M, 3, R, R) uint8; "alphas" (M, R, R) uint8 and "difference" (M,), or neither without layers.
+        "images" (M, 3, R, R) uint8; with layers also "backgrounds", the same, "alphas" (M, R, R) uint8 and
+        "difference" (M,).
     """
     if path.exists():
         with np.load(path) as stored:
@@ -61,7 +63,7 @@ def paint_samples(
     painter.train(config.sample_bn == "batch")
     before = torch.get_rng_state()
     torch.manual_seed(seed + 2)
-    parts: dict[str, list[np.ndarray]] = {"images": [], "alphas": [], "difference": []}
+    parts: dict[str, list[np.ndarray]] = {"images": [], "backgrounds": [], "alphas": [], "difference": []}
     reporter.stage("sample", config.samples)
     for start in range(0, config.samples, config.batch):
         n = max(min(config.batch, config.samples - start), 2)  # batch statistics of one image are none
@@ -70,6 +72,7 @@ def paint_samples(
             layers = painter(painter.codes(n, given))
         parts["images"].append(_uint8((layers.image.float() + 1) / 2))
         if layers.layered:
+            parts["backgrounds"].append(_uint8((layers.background.float() + 1) / 2))
             parts["alphas"].append(_uint8(layers.alpha.float()[:, 0]))
             distance = (layers.foregrounds - layers.background[:, None]).abs().mean(dim=(1, 2, 3, 4))
             parts["difference"].append(distance.float().cpu().numpy())
@@ -115,16 +118,17 @@ def predict_masks(
 
 
 @torch.no_grad()
-def predict_clusters(game: Game, config: EvaluationConfig, split: Split, runtime: Runtime) -> np.ndarray:
-    """The cluster, (N,) int, that a game's code network gives each image of a split."""
+def predict_clusters(game: Game, config: EvaluationConfig, splits: Iterable[Split], runtime: Runtime) -> np.ndarray:
+    """The cluster, (N,) int, that a game's code network gives each image of the splits, one after the other."""
     assert game.cluster is not None
     for network in game.networks.values():
         network.eval()
     found = []
-    for start in range(0, len(split), config.batch):
-        index = np.arange(start, min(start + config.batch, len(split)))
-        with runtime.autocast():
-            found.append(game.cluster(runtime.images(torch.from_numpy(split.rgb(index)))).argmax(dim=1).cpu().numpy())
+    for split in splits:
+        for start in range(0, len(split), config.batch):
+            images = runtime.images(torch.from_numpy(split.rgb(slice(start, start + config.batch))))
+            with runtime.autocast():
+                found.append(game.cluster(images).argmax(dim=1).cpu().numpy())
     return np.concatenate(found)
 
 
@@ -151,6 +155,7 @@ def gather(
         "labels": "no labels in this data set",
         "clusters": "no code network that clusters images",
         "sample_alphas": "the method paints no layers",
+        "background_moments": "the method paints no layers",
         "layer_difference": "the method paints no layers",
         **why,
     }
@@ -162,20 +167,26 @@ def gather(
         weights[extractor] = network.weights_hash
         return network
 
-    def moments(extractor: str) -> tuple[Moments, Moments]:
-        network = load(extractor)
-        return real_moments(splits["train"], network, cache), moments_of(samples["images"], network)
+    reals = [splits["train"]] if config.reference == "train" else list(splits.values())
+
+    def moments(part: str) -> Callable[[str], tuple[Moments, Moments]]:
+        def of(extractor: str) -> tuple[Moments, Moments]:
+            network = load(extractor)
+            return real_moments(reals, network, cache), moments_of(samples[part], network)
+
+        return of
 
     return Evidence(
         predicted_masks=predicted,
         true_masks=test.masks[:] > 127 if test.masks is not None else None,
         instances=test.instances[:] if test.instances is not None else None,
-        labels=test.labels[:] if test.labels is not None else None,
+        labels=_labels(splits.values()),
         clusters=clusters,
         samples=samples["images"],
         sample_alphas=samples.get("alphas"),
         layer_difference=samples.get("difference"),
-        moments=moments,
+        moments=moments("images"),
+        background_moments=moments("backgrounds") if "backgrounds" in samples else None,
         probabilities=lambda extractor: probabilities_of(samples["images"], load(extractor)),
         weights=weights,
         aggregation=config.aggregation,
@@ -183,13 +194,24 @@ def gather(
     )
 
 
-def real_moments(reals: Split, extractor: Extractor, cache: Path) -> Moments:
-    """Moments of a split's images, kept in the folder `cache` under what they depend on."""
-    key = sha256_of_json([reals.fingerprint, extractor.name, extractor.weights_hash, "float64"])[:16]
+def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path) -> Moments:
+    """Moments of the images of splits together, kept in the folder `cache` under what they depend on."""
+    prints = [split.fingerprint for split in reals]
+    key = sha256_of_json([prints, extractor.name, extractor.weights_hash, "float64"])[:16]
     path = cache / f"{key}.npz"
     if not path.exists():
-        _save_moments(path, moments_of(reals.rgb(slice(None)), extractor))
+        stream = MomentStream(extractor.dim)
+        for split in reals:
+            stream_features(stream, split.rgb(slice(None)), extractor)
+        _save_moments(path, stream.moments())
     return _load_moments(path)
+
+
+def _labels(splits: Iterable[Split]) -> np.ndarray | None:
+    """The class of every image, as `predict_clusters` orders them."""
+    known = [split.labels for split in splits]
+    labels = [each[:] for each in known if each is not None]
+    return np.concatenate(labels) if len(labels) == len(known) else None
 
 
 def score(metrics: Iterable[Metric], evidence: Evidence, protocol: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -247,8 +269,8 @@ def _value(metric: Metric, result: Score, evidence: Evidence, shared: Mapping[st
     read = evidence.predicted_masks if on_masks else evidence.clusters if on_clusters else evidence.samples
     assert read is not None
     protocol = {
-        **shared,
-        "split": "train" if "moments" in metric.needs else shared["split"] if not on_samples else None,
+        **{name: value for name, value in shared.items() if name != "reference"},
+        "split": _split(metric, shared),
         "polarity": "committed" if on_masks else None,
         "aggregation": shared["aggregation"] if on_masks else None,
         "threshold": shared["threshold"] if on_masks else None,
@@ -270,6 +292,15 @@ def _value(metric: Metric, result: Score, evidence: Evidence, shared: Mapping[st
         "protocol": protocol,
         "protocol_id": protocol_id(protocol),
     }
+
+
+def _split(metric: Metric, shared: Mapping[str, Any]) -> str | None:
+    """Which real images a metric reads: those of the masks, all for clusters, and a distance's reference."""
+    if "predicted_masks" in metric.needs:
+        return shared["split"]
+    if "clusters" in metric.needs:
+        return "all"
+    return shared["reference"] if metric.needs & {"moments", "background_moments"} else None
 
 
 def _uint8(x: Tensor) -> np.ndarray:

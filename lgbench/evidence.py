@@ -44,12 +44,13 @@ class Evidence:
         predicted_masks: thresholded predictions on the test images, committed polarity, (N, H, W) bool.
         true_masks: (N, H, W) bool.
         instances: true instance maps, (N, H, W) uint8, 0 for background.
-        labels: class index of each test image, (N,) int.
-        clusters: cluster that a code network gives each test image, (N,) int.
+        labels: class index of each image of all splits, (L,) int.
+        clusters: cluster that a code network gives each of those, (L,) int.
         samples: generated images, (M, 3, H, W) uint8.
         sample_alphas: opacity of their foregrounds together, (M, H, W) uint8, 255 for opaque.
         layer_difference: mean |foreground - background| of each sample, (M,), images in [-1, 1].
         moments: extractor name -> (moments of the real images, moments of the samples); raises `NotAvailable`.
+        background_moments: the same with the samples' background layers in their place.
         probabilities: extractor name -> class probabilities of the samples, (M, classes); raises `NotAvailable`.
         weights: SHA-256 of the weights of each extractor that was asked for something.
         aggregation: "per_image" or "pooled": which of the two a mask metric's `value` is; both are in its details.
@@ -65,6 +66,7 @@ class Evidence:
     sample_alphas: np.ndarray | None = None
     layer_difference: np.ndarray | None = None
     moments: Callable[[str], tuple[Moments, Moments]] | None = None
+    background_moments: Callable[[str], tuple[Moments, Moments]] | None = None
     probabilities: Callable[[str], np.ndarray] | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
     aggregation: str = "per_image"

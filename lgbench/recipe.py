@@ -82,14 +82,14 @@ class SegmentationConfig:
     Attributes:
         name: "auto" is the method's own choice, "none" leaves the stage out.
         steps: of the last round, and of the only one.
-        round_steps: of the rounds before it.
+        round_steps: of each round before it; 0 is a third of `steps` (4,000 and 12,000 in milgan and ELGAN).
         perturbed: teach pairs as the perturbation left them. The papers teach unperturbed ones; where foregrounds are
             always shrunk, it is the perturbed pictures that look like the real ones.
     """
 
     name: str = "auto"
     steps: Count = 20_000
-    round_steps: Count = 4000
+    round_steps: Annotated[int, Ge(0)] = 0
     perturbed: bool = False
     batch: Annotated[int, Ge(2)] = 64
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
@@ -103,6 +103,7 @@ class EvaluationConfig:
     Attributes:
         samples: images drawn from the generator.
         split: the split on which masks are predicted.
+        reference: the real images that samples are compared with: the training images, or those of all splits.
         threshold: probability from which a pixel is foreground.
         aggregation: mean of per-image scores, or one confusion matrix over the split.
         metrics: names separated by commas; empty for all that are installed.
@@ -111,6 +112,7 @@ class EvaluationConfig:
 
     samples: Annotated[int, Ge(2)] = 10_000
     split: Literal["train", "val", "test"] = "test"
+    reference: Literal["train", "all"] = "train"
     threshold: Annotated[float, Gt(0), Le(1)] = 0.5
     aggregation: Literal["per_image", "pooled"] = "per_image"
     metrics: str = ""

@@ -164,8 +164,8 @@ def _evaluate(
     else:
         predicted = evaluation.predict_masks(segmenter, config, test, runtime, folder / "predictions.npz", reporter)
     clusters = None
-    if game.cluster is not None:
-        clusters = evaluation.predict_clusters(game, config, test, runtime)
+    if game.cluster is not None and any("clusters" in metric.needs for metric in metrics.values()):
+        clusters = evaluation.predict_clusters(game, config, splits.values(), runtime)
     evidence = evaluation.gather(samples, predicted, clusters, splits, config, runtime, home.root / "moments", why)
     category = recipe.training.category
     protocol = {
@@ -173,6 +173,7 @@ def _evaluate(
         "dataset_config": asdict(recipe.data_config) | ({"category": category} if category >= 0 else {}),
         "origin": test.origin,
         "split": config.split,
+        "reference": config.reference,
         "resolution": recipe.resolution,
         "crop": test.crop,
         "aggregation": config.aggregation,

@@ -171,7 +171,7 @@ def _teach(
     if previous:
         network.load_state_dict(previous.networks[previous.result].state_dict())
     s, t = recipe.segmentation, recipe.training
-    steps = s.steps if name == "segment" else s.round_steps
+    steps = s.steps if name == "segment" else s.round_steps or max(s.steps // 3, 1)
     schedule = Schedule(steps, s.batch, s.ema, s.flip, t.log_every, 0, t.checkpoint_seconds, recipe.seed + 1)
     moves = [(term, weight, Term(compose=made.compose)) for term, weight, made in terms if s.perturbed]
     taught = fit(segmenter, moves, splits["train"].images, schedule, runtime, folder / name, reporter, name)
@@ -193,7 +193,7 @@ def _judge(
     """The Frechet distance of a painter's samples to the training images; the same codes at every look."""
     t = recipe.training
     extractor = load_extractor(EXTRACTOR[t.select], device=runtime.device)
-    real = real_moments(splits["train"], extractor, home.root / "moments")
+    real = real_moments([splits["train"]], extractor, home.root / "moments")
 
     @torch.no_grad()
     def judge(painter: nn.Module) -> float:

@@ -36,6 +36,7 @@ __all__ = [
     "load_extractor",
     "moments_of",
     "probabilities_of",
+    "stream_features",
 ]
 
 EXTRACTORS = ("inception", "squeezenet", "random")
@@ -160,10 +161,15 @@ def moments_of(images: np.ndarray, extractor: Extractor, batch: int = 100) -> Mo
         NotAvailable: fewer than two images, or features that are not finite.
     """
     stream = MomentStream(extractor.dim)
+    stream_features(stream, images, extractor, batch)
+    return stream.moments()
+
+
+def stream_features(stream: MomentStream, images: np.ndarray, extractor: Extractor, batch: int = 100) -> None:
+    """Add the features of images, (N, 3, H, W) uint8, to `stream`."""
     for start in range(0, len(images), batch):
         part = torch.from_numpy(np.array(images[start : start + batch]))
         stream.update(extractor(part).cpu().numpy())
-    return stream.moments()
 
 
 def probabilities_of(images: np.ndarray, extractor: Extractor, batch: int = 100) -> np.ndarray:

@@ -6,6 +6,7 @@ Listing them imports neither numpy nor torch; each computation imports what it n
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,20 +39,27 @@ def _frechet_metrics() -> list[Metric]:
         "fid-squeezenet": ("squeezenet", "Frechet distance of SqueezeNet 1.1 features; not comparable with FID"),
         "fid-random": ("random", "Frechet distance of a fixed untrained network's features; not comparable with FID"),
     }
+    parts = {"": ("moments", summaries), "bg-": ("background_moments", _of_backgrounds(summaries))}
     return [
         Metric(
-            name=name,
+            name=f"{prefix}{name}",
             summary=summary,
-            compute=partial(_frechet, extractor),
-            needs=frozenset({"moments"}),
-            direction="down",
+            compute=partial(_frechet, extractor, part),
+            needs=frozenset({part}),
+            direction="up" if prefix else "down",
             range=(0.0, math.inf),
             extractor=extractor,
             reference="torch_fidelity.metric_fid.fid_statistics_to_metric",
             deviation="relative 1e-9 given the same features (60 to 3000 images, 64 to 2048 features, any rank)",
         )
-        for name, (extractor, summary) in summaries.items()
+        for prefix, (part, described) in parts.items()
+        for name, (extractor, summary) in described.items()
     ]
+
+
+def _of_backgrounds(summaries: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """milgan, Table 1: background layers without objects are far from images; a distance near the FID says all_bg."""
+    return {name: (extractor, f"{text}, of background layers") for name, (extractor, text) in summaries.items()}
 
 
 def _inception_score_metric() -> Metric:
@@ -181,11 +189,11 @@ def _layer_metrics() -> list[Metric]:
     ]
 
 
-def _frechet(extractor: str, evidence: Evidence) -> Score:
+def _frechet(extractor: str, part: str, evidence: Evidence) -> Score:
     from lgbench.evidence import Score
     from lgbench.metrics.frechet import frechet_distance
 
-    real, generated = _part(evidence, "moments")(extractor)
+    real, generated = _part(evidence, part)(extractor)
     # With fewer images than features a covariance lacks rank, and the distance is biased upwards.
     full_rank = min(real.count, generated.count) > real.mean.size
     details = {"real": float(real.count), "generated": float(generated.count), "full_rank": float(full_rank)}

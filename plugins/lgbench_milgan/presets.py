@@ -51,7 +51,7 @@ PRESETS = {
         "method.colour_aug": True,
         "regularizers.background.weight": 1.0,
         "segmentation.steps": 12_000,
-        "segmentation.round_steps": 4000,
+        "evaluation.reference": "all",
         "segmentation.batch": 95,
         "evaluation.aggregation": "pooled",
     },

@@ -42,7 +42,7 @@ SMOKE = {
     "method.gan_loss": "hinge",
     "method.fresh": False,
     "training.batch": 32,
-    "training.steps": 2000,
+    "training.steps": 3000,
     "training.ema": 0.99,
     "training.channels_last": False,
     "segmentation.steps": 300,

@@ -28,6 +28,11 @@ class Offset(nn.Module):
             *(nn.Linear(hidden, hidden), nn.ReLU()),
             nn.Linear(hidden, dims),
         )
+        for part in self.map:
+            if isinstance(
+                part, nn.Linear
+            ):  # its bias stays as torch draws it: without one Phi(0) would be 0 from the start
+                nn.init.orthogonal_(part.weight)
 
     def forward(self, eps: Tensor) -> Tensor:
         offset = self.map(eps)

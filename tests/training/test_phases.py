@@ -18,7 +18,7 @@ from lgbench.game import Game, Phase
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import resolve
-from lgbench.run import run
+from lgbench.run import chosen_metrics, run
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule, fit
 from lgbench.training.player import Player
@@ -154,7 +154,9 @@ def labels_of(folder: Path, kept: list[str], monkeypatch: pytest.MonkeyPatch) ->
         overrides={"training.steps": 12, "segmentation.name": "none", "evaluation.samples": 8},
     )
     home = DataHome(folder / "home")
-    path = run(chosen, folder / "run", home, torch.device("cpu"), {}, registry().plugins, Quiet())
+    path = run(
+        chosen, folder / "run", home, torch.device("cpu"), chosen_metrics("nmi", registry().metrics), (), Quiet()
+    )
     monkeypatch.undo()
     assert json.loads(path.read_text())["status"] == "done"
     return found[0].tolist()
