@@ -126,7 +126,8 @@ def predict_clusters(game: Game, config: EvaluationConfig, splits: Iterable[Spli
     found = []
     for split in splits:
         for start in range(0, len(split), config.batch):
-            images = runtime.images(torch.from_numpy(split.rgb(slice(start, start + config.batch))))
+            index = np.arange(start, min(start + config.batch, len(split)))
+            images = runtime.images(torch.from_numpy(split.rgb(index)))
             with runtime.autocast():
                 found.append(game.cluster(images).argmax(dim=1).cpu().numpy())
     return np.concatenate(found)

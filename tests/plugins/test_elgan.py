@@ -185,9 +185,12 @@ def test_rotation_is_up_to_fifteen_degrees_on_rung_d_only():
 # Equivariance, with ELGAN's own painter and critic.
 
 
+OFFLINE = {"ramp": 0, "distance": "disc"}
+
+
 def equivariant(**settings):
-    settings = {f"regularizers.equivariance.{name}": value for name, value in settings.items()}
-    game, terms = composed("elgan", {"regularizers.equivariance.ramp": 0, **settings}, preset="paper")
+    given = {f"regularizers.equivariance.{name}": value for name, value in {**OFFLINE, **settings}.items()}
+    game, terms = composed("elgan", given, preset="paper")
     return game, terms, term_of(terms, "equivariance")
 
 
