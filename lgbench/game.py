@@ -52,7 +52,7 @@ class Phase:
         loss: `step -> {term: scalar}`; the sum is minimised.
         every: played at steps that this divides.
         regularized: whether the regularizers' terms and networks join this phase (the generator's, usually).
-        drop_at, drop: from this share of the steps on, `lr` is multiplied by `drop`.
+        drop_at, drop: from this share of the steps on, or above 1 this step's number, `lr` is multiplied by `drop`.
         slow: factor on `lr` of the parameters whose name, below its network, holds a given part.
     """
 
@@ -77,7 +77,7 @@ class Game:
         networks: every network by name; the painter is "generator" where it is trained.
         phases: played in order at every step.
         result: name of the network that the game is played for; its average is what is evaluated.
-        frozen: the painter is not trained here: it paints in eval mode, without a graph, and unperturbed.
+        frozen: the painter is not trained here: it paints in eval mode and without a graph.
         predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W).
         cluster: for code networks, images -> class scores (N, classes).
         features: images -> what the critic sees in them, layer by layer, for perceptual distances.
@@ -105,8 +105,10 @@ class Term:
         penalty: `step -> scalar`, weighted by the recipe and added to the regularized phase.
         compose: changes a painted composition before any critic sees it (perturbation).
         networks: networks that the term owns and trains with the regularized phase.
+        weights: SHA-256 of the weights of each fixed network that it reads, for the record.
     """
 
     penalty: Callable[[Step], Tensor] | None = None
     compose: Callable[[Layers], Layers] | None = None
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)

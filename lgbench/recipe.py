@@ -95,6 +95,11 @@ class SegmentationConfig:
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     flip: bool = True
 
+    @property
+    def earlier_steps(self) -> int:
+        """Of each round before the last."""
+        return self.round_steps or max(self.steps // 3, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
@@ -131,7 +136,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that determines a run. Two runs of one recipe on one machine end with the same numbers."""
+    """Everything that determines a run. Two runs of one recipe on one machine end with the same numbers.
+
+    `overrides` is what the user set beyond the preset: a record tells it, but it is no part of what is hashed.
+    """
 
     method: Method
     generator: Generator
@@ -148,6 +156,7 @@ class Recipe:
     training: TrainingConfig
     segmentation: SegmentationConfig
     evaluation: EvaluationConfig
+    overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe in plain values, as a record holds it."""
@@ -232,11 +241,12 @@ def resolve(
     given = dict(overrides or {})
     settings = {**_presets(method, dataset, preset), **given}
     training = _fill(TrainingConfig, "training", settings)
-    weights, tables = _regularizer_tables(settings, regularizers, generator, method, training.rounds, without)
-    if any("codes" in regularizers[name].needs for name in weights):
-        settings = {**generator.with_codes, **settings}
     segmentation = _fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
+    rounds = training.rounds if segmenter else 0
+    weights, tables = _regularizer_tables(settings, regularizers, generator, method, rounds, without)
+    if any("codes" in regularizers[name].needs for name in weights):
+        settings = {**generator.with_codes, **settings}
     segmenter_config = None
     if segmenter is not None:
         segmenter_config = _fill(segmenter.config, "segmenter", _fitting(segmenter, settings, given))
@@ -260,6 +270,7 @@ def resolve(
         training=training,
         segmentation=segmentation,
         evaluation=_fill(EvaluationConfig, "evaluation", settings),
+        overrides=given | {f"regularizers.{name}.weight": 0 for name in without},
     )
 
 
@@ -314,6 +325,11 @@ def _sensible(regularizer: Regularizer, generator: Generator, rounds: int) -> No
         raise BadRecipe(f"{regularizer.name} needs layers, and {generator.name} paints whole images.")
     if "codes" in regularizer.needs and not generator.codes and not generator.with_codes:
         raise BadRecipe(f"{regularizer.name} needs a code that a layer shows, and {generator.name} has none.")
+    if "rounds" in regularizer.needs and not rounds:
+        raise BadRecipe(
+            f"{regularizer.name} reads the segmenter of a round before, and this recipe teaches none. "
+            f"Set segmentation.name, or leave it out with --without {regularizer.name}."
+        )
     if "rounds" in regularizer.needs and rounds < 2:
         raise BadRecipe(
             f"{regularizer.name} reads the segmenter of a round before, and there is one round only. "

@@ -192,6 +192,7 @@ class Training(_Part):
     """Stage 1. Wall time in seconds, memory in MB, parameters by network, last mean losses by term.
 
     `selected` is the step whose weights were evaluated where a judge chose them, and `judged` the judge and its value.
+    `weights` has the SHA-256 of the fixed networks that losses read.
     """
 
     steps: Count
@@ -204,6 +205,7 @@ class Training(_Part):
     rounds: Count = 1
     selected: Count | None = None
     judged: dict[str, float] | None = None
+    weights: dict[str, Sha256] = Field(default_factory=dict)
 
 
 class Segmentation(_Part):
@@ -226,9 +228,18 @@ class Record(_Part):
     seed: int
     resolution: Annotated[int, Field(ge=1)]
     status: Literal["done", "diverged", "killed", "timed-out"]
-    selected_by: Literal["last", "ema-last", "best-fid-on-train", "best-on-val", "best-on-test"]
+    selected_by: Literal[
+        "last",
+        "ema-last",
+        "best-fid-on-train",
+        "best-fid-squeezenet-on-train",
+        "best-fid-random-on-train",
+        "best-on-val",
+        "best-on-test",
+    ]
     recipe: dict[str, JsonValue]
     recipe_hash: Sha256
+    overrides: dict[str, JsonValue] = Field(default_factory=dict)
     plugins: list[Plugin]
     lgbench: Framework
     packages: dict[str, str]

@@ -93,7 +93,7 @@ def run(
             "schema": 1,
             **_recipe_facts(recipe),
             **described,
-            **_outcome_facts(recipe, game, learned, scores, sessions),
+            **_outcome_facts(recipe, game, terms, learned, scores, sessions),
             "data": _data_facts(splits),
             "segmentation": _segmentation_facts(recipe, learned),
             "artefacts": _artefacts(folder),
@@ -207,19 +207,21 @@ def _recipe_facts(recipe: Recipe) -> dict[str, Any]:
         "preset": recipe.preset,
         "seed": recipe.seed,
         "resolution": recipe.resolution,
-        "selected_by": _selected_by(recipe),
         "recipe": recipe.as_dict(),
         "recipe_hash": recipe.hash,
+        "overrides": dict(recipe.overrides),
     }
 
 
-def _selected_by(recipe: Recipe) -> str:
-    if recipe.training.select != "last":
-        return "best-fid-on-train"
+def _selected_by(recipe: Recipe, fitted: Fitted) -> str:
+    if fitted.best is not None:
+        return f"best-{recipe.training.select}-on-train"
     return "ema-last" if recipe.training.ema else "last"
 
 
-def _outcome_facts(recipe: Recipe, game: Game, learned: Learned, scores: Scores, sessions: int) -> dict[str, Any]:
+def _outcome_facts(
+    recipe: Recipe, game: Game, terms: list, learned: Learned, scores: Scores, sessions: int
+) -> dict[str, Any]:
     values, floor, collapses = scores
     fitted, taught = learned.fitted, learned.taught
     flagged = {*fitted.flags, *(taught.flags if taught else ())}
@@ -230,7 +232,8 @@ def _outcome_facts(recipe: Recipe, game: Game, learned: Learned, scores: Scores,
     trained = fitted.seconds + learned.teaching_seconds  # over all the parts of a resumed run
     return {
         "status": "diverged" if "diverged" in flagged else "done",
-        "training": _training_facts(recipe, game, fitted, sorted(flagged)),
+        "selected_by": _selected_by(recipe, fitted),
+        "training": _training_facts(recipe, game, terms, fitted, sorted(flagged)),
         "values": values,
         "baselines": floor,
         "device_hours": round(trained / 3600, 4),
@@ -247,7 +250,7 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
     }
 
 
-def _training_facts(recipe: Recipe, game: Game, fitted: Fitted, found: list[str]) -> dict[str, Any]:
+def _training_facts(recipe: Recipe, game: Game, terms: list, fitted: Fitted, found: list[str]) -> dict[str, Any]:
     return {
         "steps": fitted.steps,
         "parameters": {name: count_parameters(network) for name, network in game.networks.items()},
@@ -258,18 +261,19 @@ def _training_facts(recipe: Recipe, game: Game, fitted: Fitted, found: list[str]
         "wall_s": round(fitted.seconds, 1),
         "images_per_s": round(fitted.steps * recipe.training.batch / max(fitted.seconds, 1e-9), 1),
         "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
+        "weights": {name: sha for _, _, term in terms for name, sha in term.weights.items()},
     }
 
 
 def _segmentation_facts(recipe: Recipe, learned: Learned) -> dict[str, Any] | None:
-    segmenter, taught = learned.segmenter, learned.taught
+    segmenter = learned.segmenter
     if segmenter is None or recipe.segmenter is None:
         return None
     return {
         "name": recipe.segmenter.name,
-        "steps": taught.steps if taught else 0,
+        "steps": learned.teaching_steps,
         "parameters": {name: count_parameters(network) for name, network in segmenter.networks.items()},
-        "wall_s": round(taught.seconds, 1) if taught else 0.0,
+        "wall_s": round(learned.teaching_seconds, 1),
     }
 
 

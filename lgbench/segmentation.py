@@ -44,7 +44,8 @@ def unet_game(kind: str, config: UNetConfig, painter: Painter) -> Game:
         ],
         result="segmenter",
         frozen=True,
-        predict=lambda images: network(images).float().sigmoid(),
+        # L_bg reads log(1 - p), which single precision cuts off, and with it the slope, where F is surest
+        predict=lambda images: network(images).double().sigmoid(),
     )
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .data import DataHome, Split
-from .errors import BadRecipe
+from .errors import BadRecipe, NotAvailable
 from .evaluation import real_moments
 from .game import Game, Term
 from .metrics.features import load_extractor, moments_of
@@ -35,12 +35,13 @@ class Learned:
 
     Attributes:
         segmenter: None where the recipe has none; `taught` is None where it needs no training.
-        teaching_seconds: spent on segmenters, over all rounds.
+        teaching_steps, teaching_seconds: of segmenters, over all rounds.
     """
 
     fitted: Fitted
     segmenter: Game | None
     taught: Fitted | None
+    teaching_steps: int
     teaching_seconds: float
 
 
@@ -68,7 +69,7 @@ def _grown(game: Game, steps: int, resolution: int) -> None:
     if side != resolution:
         raise BadRecipe(
             f"After training.steps={steps} this generator paints {side} px, not {resolution}. Give it more steps, or "
-            "shorter phases (method.phase_steps)."
+            "shorter phases of growth."
         )
 
 
@@ -101,83 +102,96 @@ def learn(
 ) -> Learned:
     """Train, then teach a segmenter; with several rounds, each after the first reads the segmenter before it.
 
-    Generator, critics and optimizers carry over between rounds; of the segmenter, its weights do.
+    Generator, critics and optimizers carry over between rounds; of the segmenter, its weights do. A judge
+    (`training.select`) looks at the last round only: before it the generator has yet to read its best segmenter.
     """
     torch.manual_seed(recipe.seed)
-    judge = _judge(recipe, splits, runtime, home) if recipe.training.select != "last" else None
+    judge = _judge(recipe, splits["train"], runtime, home) if recipe.training.select != "last" else None
+    rounds = _Rounds(recipe, game, terms, world, splits["train"].images, runtime, folder, reporter)
     previous: Game | None = None
-    seconds = 0.0
+    before: list[Fitted] = []
     *middle, _ = round_ends(recipe.training)
     for number, end in enumerate(middle, start=1):
-        fitted = _train(recipe, game, terms, splits, runtime, folder, reporter, judge, previous, stop=end)
-        if fitted.status == "diverged":
-            break
         name = f"segment-{number}"
-        previous, taught = _teach(recipe, game, terms, world, splits, runtime, folder, name, reporter, previous)
-        seconds += taught.seconds if taught else 0.0
-    fitted = _train(recipe, game, terms, splits, runtime, folder, reporter, judge, previous)
-    segmenter, taught = _teach(recipe, game, terms, world, splits, runtime, folder, "segment", reporter, previous)
-    return Learned(fitted, segmenter, taught, seconds + (taught.seconds if taught else 0.0))
+        fitted = rounds.train(previous, stop=end)
+        if fitted.status == "diverged" and not (folder / name / "done.json").exists():  # not in a later round, either
+            break
+        previous, taught = rounds.teach(name, previous)
+        before += [taught] if taught else []
+    fitted = rounds.train(previous, judge)
+    segmenter, taught = rounds.teach("segment", previous)
+    each = [*before, *([taught] if taught else [])]
+    return Learned(fitted, segmenter, taught, sum(t.steps for t in each), sum(t.seconds for t in each))
 
 
-def _train(
-    recipe: Recipe,
-    game: Game,
-    terms: list,
-    splits: Mapping[str, Split],
-    runtime: Runtime,
-    folder: Path,
-    reporter: Reporter,
-    judge: Callable[[nn.Module], float] | None,
-    previous: Game | None,
-    stop: int = 0,
-) -> Fitted:
-    t = recipe.training
-    schedule = Schedule(
-        *(t.steps, t.batch, t.ema, t.flip, t.log_every, t.grid_every, t.checkpoint_seconds, recipe.seed),
-        crop=t.crop,
-        crop_ratio=t.crop_ratio,
-        stop=stop,
-        judge_every=t.select_every,
-    )
-    segment, judge = previous.predict if previous else None, None if stop else judge
-    images, train = splits["train"].images, folder / "train"
-    fitted = fit(game, terms, images, schedule, runtime, train, reporter, "train", judge=judge, segment=segment)
-    for name in (game.result, *game.kept):
-        load_weights(train / f"{name}.safetensors", game.networks[name])
-        runtime.place(game.networks[name]).eval()
-    return fitted
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """What all rounds of a run share."""
 
+    recipe: Recipe
+    game: Game
+    terms: list
+    world: World
+    images: np.ndarray
+    runtime: Runtime
+    folder: Path
+    reporter: Reporter
 
-def _teach(
-    recipe: Recipe,
-    game: Game,
-    terms: list,
-    world: World,
-    splits: Mapping[str, Split],
-    runtime: Runtime,
-    folder: Path,
-    name: str,
-    reporter: Reporter,
-    previous: Game | None,
-) -> tuple[Game | None, Fitted | None]:
-    painter = game.networks[game.result]
-    painter.requires_grad_(False)
-    segmenter = build_segmenter(recipe, painter, world)
-    if segmenter is None or not segmenter.phases:
-        return segmenter, None
-    segmenter = _with_features(segmenter, game)
-    network = segmenter.networks[segmenter.result]
-    if previous:
-        network.load_state_dict(previous.networks[previous.result].state_dict())
-    s, t = recipe.segmentation, recipe.training
-    steps = s.steps if name == "segment" else s.round_steps or max(s.steps // 3, 1)
-    schedule = Schedule(steps, s.batch, s.ema, s.flip, t.log_every, 0, t.checkpoint_seconds, recipe.seed + 1)
-    moves = [(term, weight, Term(compose=made.compose)) for term, weight, made in terms if s.perturbed]
-    taught = fit(segmenter, moves, splits["train"].images, schedule, runtime, folder / name, reporter, name)
-    load_weights(folder / name / f"{segmenter.result}.safetensors", network)
-    runtime.place(network).eval().requires_grad_(False)
-    return segmenter, taught
+    def train(
+        self, previous: Game | None, judge: Callable[[nn.Module], float] | None = None, *, stop: int = 0
+    ) -> Fitted:
+        """Train the generator, up to the step `stop`; its networks are left as they are stored, on eval."""
+        t, game, folder = self.recipe.training, self.game, self.folder / "train"
+        schedule = Schedule(
+            steps=t.steps,
+            batch=t.batch,
+            ema=t.ema,
+            flip=t.flip,
+            log_every=t.log_every,
+            grid_every=t.grid_every,
+            checkpoint_seconds=t.checkpoint_seconds,
+            seed=self.recipe.seed,
+            crop=t.crop,
+            crop_ratio=t.crop_ratio,
+            stop=stop,
+            judge_every=t.select_every,
+        )
+        segment = previous.predict if previous else None
+        how = (schedule, self.runtime, folder, self.reporter, "train")
+        fitted = fit(game, self.terms, self.images, *how, judge=judge, segment=segment)
+        for name in (game.result, *game.kept):
+            load_weights(folder / f"{name}.safetensors", game.networks[name])
+            self.runtime.place(game.networks[name]).eval()
+        return fitted
+
+    def teach(self, name: str, previous: Game | None) -> tuple[Game | None, Fitted | None]:
+        """Teach a segmenter, from the weights of the one before it; None and None where the recipe has none."""
+        game, s, t = self.game, self.recipe.segmentation, self.recipe.training
+        painter = game.networks[game.result]
+        painter.requires_grad_(False)
+        segmenter = build_segmenter(self.recipe, painter, self.world)
+        if segmenter is None or not segmenter.phases:
+            return segmenter, None
+        segmenter = _with_features(segmenter, game)
+        network = segmenter.networks[segmenter.result]
+        if previous:
+            network.load_state_dict(previous.networks[previous.result].state_dict())
+        schedule = Schedule(
+            steps=s.steps if name == "segment" else s.earlier_steps,
+            batch=s.batch,
+            ema=s.ema,
+            flip=s.flip,
+            log_every=t.log_every,
+            grid_every=0,
+            checkpoint_seconds=t.checkpoint_seconds,
+            seed=self.recipe.seed + 1,
+        )
+        moves = [(term, weight, Term(compose=made.compose)) for term, weight, made in self.terms if s.perturbed]
+        folder = self.folder / name
+        taught = fit(segmenter, moves, self.images, schedule, self.runtime, folder, self.reporter, name)
+        load_weights(folder / f"{segmenter.result}.safetensors", network)
+        self.runtime.place(network).eval().requires_grad_(False)
+        return segmenter, taught
 
 
 def _with_features(segmenter: Game, game: Game) -> Game:
@@ -187,13 +201,14 @@ def _with_features(segmenter: Game, game: Game) -> Game:
     return replace(segmenter, features=segmenter.features or game.features)
 
 
-def _judge(
-    recipe: Recipe, splits: Mapping[str, Split], runtime: Runtime, home: DataHome
-) -> Callable[[nn.Module], float]:
+def _judge(recipe: Recipe, reals: Split, runtime: Runtime, home: DataHome) -> Callable[[nn.Module], float]:
     """The Frechet distance of a painter's samples to the training images; the same codes at every look."""
     t = recipe.training
-    extractor = load_extractor(EXTRACTOR[t.select], device=runtime.device)
-    real = real_moments([splits["train"]], extractor, home.root / "moments")
+    try:
+        extractor = load_extractor(EXTRACTOR[t.select], device=runtime.device)
+    except NotAvailable as error:
+        raise BadRecipe(f"training.select={t.select} cannot judge. {error} Or set training.select=last.") from error
+    real = real_moments([reals], extractor, home.root / "moments")
 
     @torch.no_grad()
     def judge(painter: nn.Module) -> float:
@@ -201,8 +216,9 @@ def _judge(
         images = []
         for start in range(0, t.select_samples, recipe.evaluation.batch):
             n = max(min(recipe.evaluation.batch, t.select_samples - start), 2)
+            given = runtime.images(torch.from_numpy(reals.rgb(np.arange(start, start + n) % len(reals))))
             with runtime.autocast():
-                image: Tensor = painter(painter.codes(n)).image  # pyright: ignore[reportCallIssue]
+                image: Tensor = painter(painter.codes(n, given)).image  # pyright: ignore[reportCallIssue]
             images.append((((image.float() + 1) / 2).clamp(0, 1) * 255).round().byte().cpu().numpy())
         return frechet_distance(real, moments_of(np.concatenate(images), extractor))
 

@@ -64,7 +64,7 @@ def missing(why: str) -> dict[str, Any]:
 
 
 def a_record(values: dict[str, Any], *, seed: int = 0, flags: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
-    recipe = {"seed": seed, "training": {"steps": 20}, **changes.pop("recipe", {})}
+    recipe = {"seed": seed, "training": {"flip": True}, **changes.pop("recipe", {})}
     return {
         "schema": 1,
         "method": "lrgan",

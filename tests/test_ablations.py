@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ablation_records import PAPER, change, claim, make_ablation, numbers, page, runs
@@ -17,6 +18,12 @@ from lgbench.leaderboard import build, check, welch
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return make_ablation(tmp_path)
+
+
+def failed(gamma: float, *numbers: int) -> list[dict[str, Any]]:
+    """Runs of these seeds that diverged."""
+    fixed: dict[str, Any] = {"method": "milgan", "preset": "paper", "status": "diverged"}
+    return [a_record({}, seed=seed, recipe={"method": {"gamma": gamma}}, **fixed) for seed in numbers]
 
 
 # What a board says of the paper's numbers
@@ -109,6 +116,53 @@ def test_two_seeds_or_a_smoke_run_do_not_make_a_verdict(root: Path):
     )
 
 
+def test_a_verdict_says_how_many_seeds_failed(root: Path):
+    commit(root, *runs(1, 0.55, 0.60, 0.62), *failed(1, 3, 4))
+    assert numbers(root)["strong", "iou"].verdict == "within noise"
+    text = page(root)
+    assert "| within noise[^4][^5] |" in text
+    assert "[^5]: strong: 2 of 5 seeds failed; they are in no mean." in text
+    with (root / "leaderboards/weights/board.csv").open(newline="") as file:
+        (line,) = [line for line in csv.DictReader(file) if line["verdict"] == "within noise"]
+    assert line["note"] == "not stated: aggregation; 2 of 5 seeds failed; an odd one"
+
+
+def test_a_seed_that_was_run_again_did_not_fail(root: Path):
+    commit(root, *runs(1, 0.55, 0.60, 0.62), *failed(1, 2))
+    assert "seeds failed" not in page(root)
+
+
+def trained(gamma: float, overrides: dict[str, Any], *values: float) -> list[dict[str, Any]]:
+    recipe = {"method": {"gamma": gamma}}
+    return seeds("milgan", *values, preset="paper", recipe=recipe, overrides=overrides)
+
+
+SHORT = {"training.steps": 500}
+TOLD = "other settings than the preset's: training.steps 500"
+
+
+def test_a_paper_run_with_other_settings_is_not_the_papers_row(root: Path):
+    commit(root, *trained(1, {"method.gamma": 1, **SHORT}, 0.55, 0.60, 0.62))
+    one = numbers(root)["strong", "iou"]
+    assert (one.verdict, one.reasons) == ("not comparable", (TOLD,))
+    text = page(root)
+    assert "| strong | milgan | paper[^3] |" in text
+    assert f"[^3]: O{TOLD[1:]}." in text
+
+
+def test_a_paper_run_with_the_variants_settings_is_the_papers_row(root: Path):
+    harmless = {"evaluation.metrics": "iou", "training.log_every": 10}
+    commit(root, *trained(1, {"method.gamma": 1, **harmless}, 0.55, 0.60, 0.62))
+    assert numbers(root)["strong", "iou"].verdict == "within noise"
+
+
+def test_a_claim_is_not_decided_between_runs_of_other_lengths(root: Path):
+    commit(root, *trained(0.1, SHORT, 0.1, 0.11, 0.12), *trained(1, {}, 0.6, 0.61, 0.62))
+    outcome = claim(root)
+    assert outcome.verdict == "undecided"
+    assert outcome.why == f"weak has {TOLD}"
+
+
 def test_what_was_chosen_on_the_test_images_is_not_comparable(root: Path):
     commit(root, *runs(1, 0.6, 0.6, 0.6, selected_by="best-on-test"))
     assert numbers(root)["strong", "iou"].reasons == ("chosen by its score on the test images",)
@@ -190,6 +244,18 @@ def test_a_claim_is_decided_by_seeds_that_the_noise_does_not_explain(root: Path,
     assert outcome.paper == (0.6, 0.2)
     change(root, 'label = "IoU", better = "up"', 'label = "IoU", better = "down"')
     assert claim(root).verdict == {"agrees": "disagrees", "disagrees": "agrees"}.get(verdict, verdict)
+
+
+def test_a_claim_says_how_many_seeds_failed(root: Path):
+    commit(root, *runs(0.1, 0.1, 0.11, 0.12), *failed(0.1, 3, 4), *runs(1, 0.6, 0.61, 0.62), *failed(1, 3))
+    outcome = claim(root)
+    assert (outcome.verdict, outcome.why) == ("agrees", "weak: 2 of 5 seeds failed; strong: 1 of 4 seeds failed")
+    assert f"over 3 seeds; {outcome.why})" in page(root)
+
+
+def test_a_claim_about_a_variant_whose_every_seed_failed_says_so(root: Path):
+    commit(root, *failed(0.1, 0, 1), *runs(1, 0.6, 0.61, 0.62))
+    assert (claim(root).verdict, claim(root).why) == ("not run", "no number of weak; weak: 2 of 2 seeds failed")
 
 
 def test_an_open_claim_says_how_wide_the_noise_is(root: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+
+from lgbench.cli import dry_run
+from lgbench.cli.run import look_up
+from lgbench.data import DataHome
+from lgbench.recipe import parse_setting
 
 ROOT = Path(__file__).parent.parent
 
@@ -100,6 +106,39 @@ def test_a_dry_run_shows_recipe_networks_and_cost_and_leaves_nothing(tmp_path: P
     assert "code-critic-f" in done.stdout
     assert "In all about" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def dry(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
+    """A dry run of two steps per stage, in this process."""
+    monkeypatch.setattr(dry_run, "MEASURED", 1)
+    monkeypatch.setenv("COLUMNS", "400")
+    settings = dict(parse_setting(text) for text in (*SHORT, *TINY[method], *more))
+    dry_run.show(look_up(method, "flora", DataHome(tmp_path), "smoke", 0, None, settings, ()), "cpu")
+
+
+def test_a_dry_run_of_a_growing_generator_is_timed_full_grown(tmp_path: Path, monkeypatch, capsys):
+    sides = []
+    play = dry_run.Player.play
+
+    def played(player, *arguments, **options):
+        play(player, *arguments, **options)
+        sides.append(player.game.painter(player.game.painter.codes(2)).image.shape[-1])
+
+    monkeypatch.setattr(dry_run.Player, "play", played)
+    dry("perturbgan-full", tmp_path, monkeypatch)
+    assert sides == [32] * 4  # two stages
+    assert "the estimate is an upper bound" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rounds", "round_steps", "steps"), [(1, 7, 30), (3, 0, 50), (2, 7, 37)])
+def test_a_dry_run_counts_the_segmenters_of_all_rounds(
+    tmp_path: Path, monkeypatch, capsys, rounds: int, round_steps: int, steps: int
+):
+    taught = ["segmentation.steps=30", f"segmentation.round_steps={round_steps}"]
+    dry("milgan", tmp_path, monkeypatch, f"training.rounds={rounds}", *taught)
+    said = capsys.readouterr().out
+    assert re.search(rf"segment [^\n]* {steps} ", said)
+    assert "upper bound" not in said
 
 
 @pytest.mark.parametrize(

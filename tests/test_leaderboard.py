@@ -22,6 +22,7 @@ from board_records import (
 )
 from scipy import stats
 
+from lgbench.leaderboard.pen import protocol_in_words
 from lgbench.results import protocol_id, read_record
 
 
@@ -154,6 +155,16 @@ def test_what_was_chosen_on_the_test_images_is_barred_from_ranking(root: Path):
     assert "barred from ranking" in markdown(root)
 
 
+def test_a_row_that_was_not_trained_as_its_preset_says_tells_so(root: Path):
+    commit(root, *seeds("lrgan", 0.5, overrides={"evaluation.samples": 500}))
+    assert "Other settings" not in markdown(root)
+    commit(root, *seeds("lrgan", 0.6, recipe={"training": {"batch": 3}}, overrides={"training.batch": 3}))
+    told = "ther settings than the preset's: training.batch 3"
+    assert f"[^3]: O{told}." in markdown(root)
+    notes = [line["note"] for line in lines(root) if (line["kind"], line["metric"]) == ("reproduced", "iou")]
+    assert sorted(notes) == ["", f"o{told}"]
+
+
 def test_device_preset_and_record_are_visible_in_a_row(root: Path):
     (path,) = commit(root, *seeds("lrgan", 0.5))
     text = markdown(root)
@@ -171,6 +182,15 @@ def test_numbers_of_two_protocols_are_ranked_in_two_tables(root: Path):
     text = markdown(root)
     assert f"## Runs: IoU, protocol {protocol_id(other)}" in text
     assert "threshold 0.4, iou version 1" in text.replace("\\", "")
+
+
+def test_samples_of_batch_statistics_are_told_from_ordinary_ones(root: Path):
+    batches = {**IMAGES, "sampling": "statistics of batches of 100"}
+    commit(root, *(a_record({"fid": measured(9.0, protocol)}) for protocol in ({**IMAGES, "sampling": None}, batches)))
+    text = markdown(root)
+    assert text.count(", 100 samples, sampled with statistics of batches of 100, features of inception,") == 1
+    assert text.count(", 100 samples, features of inception,") == 1
+    assert "sampled with" not in protocol_in_words(IMAGES)  # of before there was a choice
 
 
 def test_seeds_of_one_method_are_not_averaged_over_protocols(root: Path):

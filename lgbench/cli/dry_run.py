@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from lgbench.game import Game
 from lgbench.nn import count_parameters
-from lgbench.recipe import Recipe
+from lgbench.recipe import Recipe, SegmentationConfig
 from lgbench.run import runtime_of, world_of
 from lgbench.runtime import Runtime, choose_device
 from lgbench.stages import build_game, build_segmenter
@@ -38,7 +39,8 @@ def show(recipe: Recipe, device: str) -> None:
     stages = [("train", game, terms, recipe.training.steps, recipe.training.batch)]
     segmenter = build_segmenter(recipe, painter, world)  # pyright: ignore[reportArgumentType]
     if segmenter is not None and segmenter.phases:
-        stages.append(("segment", segmenter, [], recipe.segmentation.steps, recipe.segmentation.batch))
+        steps = _teaching_steps(recipe.segmentation, recipe.training.rounds)
+        stages.append(("segment", segmenter, [], steps, recipe.segmentation.batch))
     table = Table(title=f"cost on {runtime.device}, measured over a few steps on noise")
     for column in ("stage", "networks", "steps", "s/step", "about"):
         table.add_column(column)
@@ -46,11 +48,26 @@ def show(recipe: Recipe, device: str) -> None:
     for name, stage, added, steps, batch in stages:
         extra = {n: m for _, _, term in added for n, m in term.networks.items()}
         networks = ", ".join(f"{n} {count_parameters(m):,}" for n, m in {**stage.networks, **extra}.items())
-        seconds = _seconds_per_step(stage, added, batch, recipe.resolution, runtime)
+        seconds = _seconds_per_step(_grown_up(stage, steps), added, batch, recipe.resolution, runtime)
         total += seconds * steps
         table.add_row(name, networks, f"{steps:,}", f"{seconds:.3f}", _duration(seconds * steps))
     console.print(table)
+    if game.begin:
+        console.print("The networks grow while they train and were timed full-grown: the estimate is an upper bound.")
     console.print(f"In all about {_duration(total)}, and the evaluation of {recipe.evaluation.samples:,} samples.")
+
+
+def _teaching_steps(config: SegmentationConfig, rounds: int) -> int:
+    """Steps of all rounds' segmenters: each before the last learns for a while of its own."""
+    return (rounds - 1) * config.earlier_steps + config.steps
+
+
+def _grown_up(game: Game, steps: int) -> Game:
+    """The game with networks that grow as they are at its last step: the first ones tell nothing of the others."""
+    if game.begin is None:
+        return game
+    begin = game.begin
+    return replace(game, begin=lambda number: begin(steps - 1))
 
 
 def _seconds_per_step(game: Game, terms: list, batch: int, side: int, runtime: Runtime) -> float:

@@ -13,6 +13,8 @@ from lgbench.errors import BadData, did_you_mean
 
 __all__ = ["Split"]
 
+OTHERWISE = "Choose another, or all images (training.category=-1)."
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -70,7 +72,7 @@ class Split:
         assert self.labels is not None
         chosen = np.flatnonzero(self.labels == index)
         if not len(chosen):
-            raise BadData(f"There is no image of the class {label!r} here.")
+            raise BadData(f"There is no image of the class {label!r} here. {OTHERWISE}")
         parts = {part: getattr(self, part) for part in ("images", "masks", "instances", "labels")}
         return replace(
             self,
@@ -81,14 +83,20 @@ class Split:
 
     def _class(self, label: int | str) -> int:
         if self.labels is None:
-            raise BadData(f"This copy of the data set ({self.origin}) has no labels to choose {label!r} by.")
+            raise BadData(
+                f"This copy of the data set ({self.origin}) has no labels to choose {label!r} by. Take all images "
+                "(training.category=-1), or a copy with labels: `lgbench data list` shows what each data set has."
+            )
+        count = len(self.classes) or int(self.labels.max()) + 1  # classes may have numbers and no names
+        if isinstance(label, str) and not self.classes:
+            raise BadData(f"There is no class {label!r}: classes have no names here, but numbers, 0 to {count - 1}.")
         if isinstance(label, str):
             if label not in self.classes:
                 otherwise = f"There are {', '.join(self.classes[:10])}{', ...' if len(self.classes) > 10 else ''}."
                 raise BadData(f"There is no class {label!r}. {did_you_mean(label, self.classes, otherwise)}")
             return self.classes.index(label)
-        if not 0 <= label < len(self.classes):
-            raise BadData(f"There is no class {label}; they go from 0 to {len(self.classes) - 1}.")
+        if not 0 <= label < count:
+            raise BadData(f"There is no class {label}; they go from 0 to {count - 1}. {OTHERWISE}")
         return int(label)
 
 

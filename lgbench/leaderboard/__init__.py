@@ -1,4 +1,4 @@
-"""Leaderboards: a pure function of committed records and of the numbers that papers report."""
+"""Leaderboards: a pure function of committed records, of reported numbers and of the presets that records name."""
 
 from .ablation import Beside, Section, beside, sections
 from .claims import Outcome, outcomes, welch

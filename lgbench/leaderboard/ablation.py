@@ -167,6 +167,8 @@ def _shortcomings(row: Row, cell: Cell, paper: ReportedRow) -> list[str]:
         )
     if cell.seeds < SEEDS_FOR_A_RANK:
         reasons.append(f"{cell.seeds} of the {SEEDS_FOR_A_RANK} seeds that a verdict needs")
+    if row.unlike:
+        reasons.append(row.unlike)
     if row.selected_by == "best-on-test":
         reasons.append("chosen by its score on the test images")
     return reasons

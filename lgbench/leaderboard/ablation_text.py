@@ -13,7 +13,20 @@ from lgbench.results import Record
 from .ablation import Beside, Section, beside, sections
 from .claims import Outcome, outcomes
 from .definition import Board, BoardMetric
-from .pen import STAMP, Grid, Pen, escape, heads, markdown, markdown_pen, number_of, tail
+from .pen import (
+    STAMP,
+    Grid,
+    Pen,
+    csv_columns,
+    csv_number,
+    escape,
+    heads,
+    markdown,
+    markdown_pen,
+    number_of,
+    preset_of,
+    tail,
+)
 from .reported import ReportedRow
 from .rows import SEEDS_FOR_A_RANK, Row, Table
 from .variants import Variant
@@ -98,7 +111,7 @@ def _run(
     twins = {other.recipe for one, other in lines if other is not None and one.name == variant.name}
     recipe = f" (recipe {row.recipe})" if len(twins) > 1 else ""
     cells = [number_of(row.cells[metric.name], metric.digits, pen) for metric in table.columns]
-    return (name + recipe, method, pen.escape(row.preset), *cells, *tail(row, pen))
+    return (name + recipe, method, preset_of(row, pen), *cells, *tail(row, pen))
 
 
 def _beside_row(one: Beside, pen: Pen) -> tuple[str, ...]:
@@ -121,11 +134,14 @@ def _beside_row(one: Beside, pen: Pen) -> tuple[str, ...]:
 
 
 def _why(one: Beside, pen: Pen) -> str:
+    marks = ""
     if one.verdict == "not comparable":
-        return pen.note(f"Not comparable: {'; '.join(one.reasons)}.")
-    if one.unstated:
-        return pen.note(f"The paper does not state its {', '.join(one.unstated)}: taken to be ours.")
-    return ""
+        marks += pen.note(f"Not comparable: {'; '.join(one.reasons)}.")
+    elif one.unstated:
+        marks += pen.note(f"The paper does not state its {', '.join(one.unstated)}: taken to be ours.")
+    if one.row is not None and one.row.failures:
+        marks += pen.note(f"{one.variant.name}: {one.row.failures}; they are in no mean.")
+    return marks
 
 
 def _claim_row(one: Outcome, pen: Pen) -> tuple[str, ...]:
@@ -198,30 +214,16 @@ def _line(table: Table, variant: Variant | None, row: Row | None, metric: BoardM
     if row is None:
         assert variant is not None  # only a variant can be missing
         return line | {"kind": "not run", "method": variant.method, "preset": variant.preset}
-    cell = row.cells[metric.name]
-    line |= {"kind": row.kind, "method": row.method, "note": "; ".join(cell.why)}
-    line |= {key: _plain(value) for key, value in (("value", cell.mean), ("low", cell.low), ("high", cell.high))}
-    if row.kind == "baseline":
-        return line
-    return line | {
-        "preset": row.preset,
-        "recipe": row.recipe,
-        "selected_by": row.selected_by,
-        "seeds": cell.seeds or "",
-        "attempted": row.attempted,
-        "failed": sum((row.statuses or {}).values()),
-        "flags": " ".join(f"{flag}={count}" for flag, count in (row.flags or {}).items()),
-        "devices": "; ".join(row.devices),
-        "records": " ".join(identity for _, identity in row.records),
-    }
+    return line | csv_columns(row, row.cells[metric.name])
 
 
 def _paper(one: Beside) -> dict[str, Any]:
-    told = [*one.reasons, f"not stated: {', '.join(one.unstated)}" if one.unstated else "", one.note]
+    told = [*one.reasons, f"not stated: {', '.join(one.unstated)}" if one.unstated else ""]
+    told += [one.row.failures if one.row else "", one.note]
     return {
-        "paper": _plain(one.paper[0]),
+        "paper": csv_number(one.paper[0]),
         "source": one.source,
-        "difference": _plain(one.gap),
+        "difference": csv_number(one.gap),
         "verdict": one.verdict,
         "note": "; ".join(filter(None, told)),
     }
@@ -237,15 +239,11 @@ def _claim(one: Outcome) -> dict[str, Any]:
         "against": one.claim.worse,
         "metric": one.metric.name,
         "better": one.metric.better,
-        "low": _plain(low),
-        "high": _plain(high),
+        "low": csv_number(low),
+        "high": csv_number(high),
         "seeds": min(one.seeds) or "",
         "source": one.claim.source,
-        "difference": _plain(one.difference),
+        "difference": csv_number(one.difference),
         "verdict": one.verdict,
         "note": "; ".join(filter(None, [one.claim.text, one.why])),
     }
-
-
-def _plain(number: float | None) -> str:
-    return "" if number is None else f"{number:.6g}"

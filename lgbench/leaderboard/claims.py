@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lgbench.files import canonical_json
@@ -27,7 +27,7 @@ class Outcome:
         difference: the better variant's mean minus the worse one's.
         half: half of the difference's 95 % interval, None under two seeds.
         seeds: of the better variant, of the worse one.
-        why: why there is no decision, where it is not the noise.
+        why: why there is no decision, where it is not the noise, and how many seeds failed.
         paper: the paper's numbers of the two, where it prints them.
     """
 
@@ -55,10 +55,15 @@ def outcomes(board: Board, section: Section, reported: Sequence[ReportedRow] | N
 
 
 def _outcome(section: Section, claim: Claim, metric: BoardMetric, paper: tuple[float, float] | None) -> Outcome:
+    found = _decided(section, claim, metric, paper)
+    return replace(found, why="; ".join(filter(None, [found.why, *_failures(section, claim)])))
+
+
+def _decided(section: Section, claim: Claim, metric: BoardMetric, paper: tuple[float, float] | None) -> Outcome:
     better, worse = (_scored(section, name, claim.metric) for name in (claim.better, claim.worse))
     if missing := [name for name, rows in ((claim.better, better), (claim.worse, worse)) if not rows]:
         return Outcome(claim, metric, "not run", why=f"no number of {' and '.join(missing)}", paper=paper)
-    if why := _apart(section, better, worse):
+    if why := _apart(section, claim, better, worse):
         return Outcome(claim, metric, "undecided", why=why, paper=paper)
     ours, theirs = (rows[0][1].cells[claim.metric].by_seed for rows in (better, worse))
     difference, half = welch(ours, theirs)
@@ -86,7 +91,15 @@ def _scored(section: Section, variant: str, metric: str) -> Scored:
     ]
 
 
-def _apart(section: Section, better: Scored, worse: Scored) -> str:
+def _failures(section: Section, claim: Claim) -> list[str]:
+    """Seeds of the two that no mean has: "weak: 2 of 5 seeds failed"."""
+    names = claim.better, claim.worse
+    rows = [(one.name, row) for lines in section.lines for one, row in lines if row is not None and one.name in names]
+    told = [f"{name}: {row.failures}" for name, row in rows if row.failures]
+    return list(dict.fromkeys(told))  # a row may stand in several tables
+
+
+def _apart(section: Section, claim: Claim, better: Scored, worse: Scored) -> str:
     """Why the two may not be held against each other, "" where they may."""
     both = [*better, *worse]
     if len({number for number, _ in both}) > 1:
@@ -96,6 +109,9 @@ def _apart(section: Section, better: Scored, worse: Scored) -> str:
     seen = {canonical_json(section.records[name].data.fingerprints) for _, row in both for name, _ in row.records}
     if len(seen) > 1:
         return "not run on the same images"
+    if len({row.unlike for _, row in both}) > 1:
+        named = zip((claim.better, claim.worse), both, strict=True)
+        return "; ".join(f"{name} has {row.unlike}" for name, (_, row) in named if row.unlike)
     return "chosen by its score on the test images" if any(r.selected_by == "best-on-test" for _, r in both) else ""
 
 

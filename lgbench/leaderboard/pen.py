@@ -1,4 +1,4 @@
-"""How boards are written down: tables as cells of text, numbers and notes, for Markdown and for a terminal."""
+"""How boards are written down: cells of text, numbers and notes for Markdown and a terminal, columns for CSV."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ __all__ = [
     "STAMP",
     "Grid",
     "Pen",
+    "csv_columns",
+    "csv_number",
     "escape",
     "heads",
     "markdown",
     "markdown_pen",
     "number_of",
+    "preset_of",
     "protocol_in_words",
     "tail",
     "terminal_pen",
@@ -98,6 +101,11 @@ def tail(row: Row, pen: Pen) -> tuple[str, str, str, str]:
     return _seeds(row), pen.escape(flags), pen.escape(", ".join(row.devices)), links
 
 
+def preset_of(row: Row, pen: Pen) -> str:
+    """A row's preset, with a note where its runs had other settings."""
+    return pen.escape(row.preset) + (pen.note(f"{row.unlike.capitalize()}.") if row.unlike else "")
+
+
 def _seeds(row: Row) -> str:
     failed = [f"{count} {status}" for status, count in (row.statuses or {}).items()]
     text = f"{row.done} of {row.attempted}: {', '.join(failed)}" if failed else str(row.done)
@@ -130,8 +138,40 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
         "aggregation": "aggregated {}",
         "threshold": "threshold {}",
         "samples": "{} samples",
+        "sampling": "sampled with {}",
         "extractor": "features of {}",
         "weights": "weights {:.12}",
     }
-    words += [phrase.format(protocol[name]) for name, phrase in phrases.items() if protocol[name] is not None]
+    held = {name: protocol.get(name) for name in phrases}  # older protocols do not know every field
+    words += [phrase.format(held[name]) for name, phrase in phrases.items() if held[name] is not None]
     return ", ".join([*words, f"{protocol['metric']} version {protocol['metric_version']}"])
+
+
+def csv_columns(row: Row, cell: Cell) -> dict[str, Any]:
+    """What the CSV of any board says of a row and one of its cells; of a baseline little more than the number."""
+    columns = {
+        "kind": row.kind,
+        "method": row.method,
+        "value": csv_number(cell.mean),
+        "low": csv_number(cell.low),
+        "high": csv_number(cell.high),
+        "note": "; ".join(filter(None, [*cell.why, row.unlike])),
+    }
+    if row.kind == "baseline":
+        return columns
+    return columns | {
+        "preset": row.preset,
+        "recipe": row.recipe,
+        "selected_by": row.selected_by,
+        "seeds": cell.seeds or "",
+        "attempted": row.attempted,
+        "failed": sum((row.statuses or {}).values()),
+        "flags": " ".join(f"{flag}={count}" for flag, count in (row.flags or {}).items()),
+        "devices": "; ".join(row.devices),
+        "records": " ".join(identity for _, identity in row.records),
+    }
+
+
+def csv_number(number: float | None) -> str:
+    """Six digits; a missing number is empty, never 0."""
+    return "" if number is None else f"{number:.6g}"

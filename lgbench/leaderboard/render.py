@@ -12,7 +12,21 @@ from lgbench.results import Record
 
 from .ablation_text import ablation_csv, ablation_grids, ablation_page, standing
 from .definition import Board
-from .pen import STAMP, Grid, Pen, escape, heads, markdown, markdown_pen, number_of, tail, terminal_pen
+from .pen import (
+    STAMP,
+    Grid,
+    Pen,
+    csv_columns,
+    csv_number,
+    escape,
+    heads,
+    markdown,
+    markdown_pen,
+    number_of,
+    preset_of,
+    tail,
+    terminal_pen,
+)
 from .reported import ReportedRow
 from .rows import SEEDS_FOR_A_RANK, Cell, Row, Table, tables
 
@@ -87,7 +101,7 @@ def _ran_row(table: Table, row: Row, pen: Pen) -> tuple[str, ...]:
     return (
         _rank(row, pen),
         pen.escape(row.method) + recipe,
-        pen.escape(row.preset),
+        preset_of(row, pen),
         *cells,
         *tail(row, pen),
     )
@@ -143,7 +157,7 @@ def _csv(board: Board, ranked: Sequence[Table], reported: Sequence[ReportedRow])
             for metric in table.columns:
                 protocol = table.protocols.get(metric.name, ("", {}))[0]
                 fixed = {"table": number, "metric": metric.name, "better": metric.better, "protocol_id": protocol}
-                writer.writerow(fixed | _csv_row(row) | _csv_cell(row.cells[metric.name]))
+                writer.writerow(fixed | _csv_row(row, row.cells[metric.name]))
     for row in reported:
         source = f"{row.paper} {row.table}"
         for metric in board.metrics:
@@ -152,36 +166,16 @@ def _csv(board: Board, ranked: Sequence[Table], reported: Sequence[ReportedRow])
                 fixed = {"kind": "reported", "method": row.method, "metric": metric.name, "better": metric.better}
                 told = f"± {spread:.6g}" if spread is not None else ""
                 note = "; ".join(filter(None, [told, row.notes.get(metric.name)]))
-                writer.writerow(fixed | {"value": f"{value:.6g}", "source": source, "note": note})
+                writer.writerow(fixed | {"value": csv_number(value), "source": source, "note": note})
     return out.getvalue()
 
 
-def _csv_row(row: Row) -> dict[str, Any]:
+def _csv_row(row: Row, cell: Cell) -> dict[str, Any]:
+    columns = csv_columns(row, cell) | {"gap": csv_number(cell.gap)}
     if row.kind == "baseline":
-        return {"kind": row.kind, "method": row.method}
-    return {
-        "kind": row.kind,
-        "rank": "" if row.rank is None else row.rank,
-        "tied": row.tied,
-        "provisional": row.provisional,
-        "method": row.method,
-        "preset": row.preset,
-        "recipe": row.recipe,
-        "selected_by": row.selected_by,
-        "attempted": row.attempted,
-        "failed": sum((row.statuses or {}).values()),
-        "flags": " ".join(f"{flag}={count}" for flag, count in (row.flags or {}).items()),
-        "devices": "; ".join(row.devices),
-        "records": " ".join(identity for _, identity in row.records),
-    }
-
-
-def _csv_cell(cell: Cell) -> dict[str, Any]:
-    numbers = {"value": cell.mean, "low": cell.low, "high": cell.high, "gap": cell.gap}
-    return {name: "" if number is None else f"{number:.6g}" for name, number in numbers.items()} | {
-        "seeds": cell.seeds or "",
-        "note": "; ".join(cell.why),
-    }
+        return columns
+    rank = "" if row.rank is None else row.rank
+    return columns | {"rank": rank, "tied": row.tied, "provisional": row.provisional}
 
 
 def render_index(boards: Sequence[tuple[Board, Mapping[str, Record]]]) -> str:

@@ -12,6 +12,7 @@ from lgbench.files import canonical_json, sha256_of_json
 from lgbench.results import Measured, Missing, Record
 
 from .definition import Board, BoardMetric
+from .presets import unlike_preset
 
 __all__ = ["SEEDS_FOR_A_RANK", "Cell", "Row", "Table", "tables"]
 
@@ -54,6 +55,7 @@ class Row:
         flags: flag -> how many runs raised it.
         devices: what it ran on.
         records: (file name, id), sorted.
+        unlike: in what the runs were not trained as their preset says, "" where they were or nobody can tell.
     """
 
     kind: str
@@ -72,6 +74,13 @@ class Row:
     flags: Mapping[str, int] | None = None
     devices: tuple[str, ...] = ()
     records: tuple[tuple[str, str], ...] = ()
+    unlike: str = ""
+
+    @property
+    def failures(self) -> str:
+        """How many seeds no run finished, "2 of 5 seeds failed"; "" where there is none."""
+        failed = self.attempted - self.done
+        return f"{failed} of {self.attempted} seeds failed" if failed else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,14 @@ def tables(board: Board, records: Runs) -> list[Table]:
         made.append(_table(columns, protocols, None, [g for g in groups if not _scored(g, first.name)]))
     for metric in alone:
         made += [_table((metric,), protocols, ranking, groups) for ranking in _ids(protocols[metric.name])]
-    return [table for table in made if table.rows]
+    return [replace(table, rows=_compared(board, table.rows, records)) for table in made if table.rows]
+
+
+def _compared(board: Board, rows: Sequence[Row], records: Runs) -> tuple[Row, ...]:
+    """The rows, each of which says whether its runs (they share a recipe) are what their preset's name promises."""
+    return tuple(
+        replace(row, unlike=unlike_preset(board, records[row.records[0][0]])) if row.records else row for row in rows
+    )
 
 
 def _ids(protocols: Protocols) -> list[str | None]:

@@ -124,8 +124,8 @@ def _finish(player: Player, status: str, folder: Path, name: str) -> Fitted:
     flags = ["diverged"] if status == "diverged" else watch.training_flags(rows)
     done = _fitted(player, status, tuple(flags))
     write_json(folder / "done.json", {field: getattr(done, field) for field in Fitted.__slots__})
-    for leftover in ("checkpoint.pt", "best.safetensors"):
-        (folder / leftover).unlink(missing_ok=True)
+    for leftover in (folder / "checkpoint.pt", *folder.glob("best-*")):
+        leftover.unlink(missing_ok=True)
     return done
 
 
@@ -136,15 +136,22 @@ def _fitted(player: Player, status: str, flags: tuple[str, ...]) -> Fitted:
 
 
 def _save_networks(player: Player, folder: Path) -> None:
-    """The result, as the judge chose it where there is one, and what else the game keeps."""
-    path = folder / f"{player.game.result}.safetensors"
-    if player.selected:
-        with atomic(path) as file:
-            file.write((folder / "best.safetensors").read_bytes())
-    else:
-        checkpoint.save_weights(path, player.result)
-    for name in player.game.kept:
-        checkpoint.save_weights(folder / f"{name}.safetensors", player.networks[name])
+    """The result and what else the game keeps, of the step that the judge chose where there is a judge."""
+    for name in (player.game.result, *player.game.kept):
+        path = folder / f"{name}.safetensors"
+        if player.selected:
+            with atomic(path) as file:
+                file.write(_best(folder, player.selected, name).read_bytes())
+        else:
+            checkpoint.save_weights(path, _network(player, name))
+
+
+def _network(player: Player, name: str) -> nn.Module:
+    return player.result if name == player.game.result else player.networks[name]
+
+
+def _best(folder: Path, step: int, name: str) -> Path:
+    return folder / f"best-{step:07d}-{name}.safetensors"
 
 
 def _play(
@@ -184,7 +191,10 @@ def _play(
 
 
 def _select(player: Player, judge: Callable[[nn.Module], float], folder: Path) -> None:
-    """Keep the result where it is the best so far; looking does not change the run."""
+    """Keep what will be stored where the result is the best so far; looking does not change the run.
+
+    The step is in the files' names: a run that dies before its next checkpoint finds the weights which that one names.
+    """
     state = checkpoint.random_state()
     value = judge(player.result.eval())
     player.result.train()
@@ -192,7 +202,13 @@ def _select(player: Player, judge: Callable[[nn.Module], float], folder: Path) -
     log.append(folder / "judged.jsonl", {"step": player.step - 1, "value": value})
     if value < player.best:
         player.best, player.selected = value, player.step
-        checkpoint.save_weights(folder / "best.safetensors", player.result)
+        before = list(folder.glob("best-*"))
+        kept = [_best(folder, player.step, name) for name in (player.game.result, *player.game.kept)]
+        for name, path in zip((player.game.result, *player.game.kept), kept, strict=True):
+            checkpoint.save_weights(path, _network(player, name))
+        checkpoint.save(folder / "checkpoint.pt", player.state())
+        for stale in {*before} - {*kept}:
+            stale.unlink()
 
 
 def _fixed_codes(game: Game, stream: Stream, seed: int) -> Mapping[str, Tensor]:

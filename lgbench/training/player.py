@@ -74,7 +74,7 @@ class Player:
             step.painted.alphas.retain_grad()
         values: dict[str, Tensor | float] = {}
         for phase in self.game.phases:
-            if number == int(phase.drop_at * self.schedule.steps):  # also where the phase is not played at this step
+            if number == _first_dropped(phase, self.schedule.steps):  # also where the phase is not played at this step
                 self._drop(phase)
             if number % phase.every:
                 continue
@@ -157,3 +157,7 @@ class Player:
         checkpoint.set_random_state(state["random"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.best, self.selected = state["best"], state["selected"]
+
+
+def _first_dropped(phase: Phase, steps: int) -> int:
+    return int(phase.drop_at if phase.drop_at > 1 else phase.drop_at * steps)

@@ -16,6 +16,8 @@ from .schedule import Schedule
 __all__ = ["Stream"]
 
 ON_DEVICE_BYTES = 8 << 30
+CROPS = 1 << 20
+"""The crops' purpose, far from orders (0) and mirrors (1), which alternate from seed to seed."""
 
 
 class Stream:
@@ -42,7 +44,7 @@ class Stream:
             mirrored = torch.rand(len(x), 1, 1, 1, generator=self._random(1, step)).to(x.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         if self.schedule.crop < 1:
-            x = random_crop(x, self.schedule.crop, self.schedule.crop_ratio, self._random(2, step))
+            x = random_crop(x, self.schedule.crop, self.schedule.crop_ratio, self._random(CROPS, step))
         return x
 
     def _chosen(self, start: int, end: int) -> Iterator[Tensor]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from lgbench import Dataset
 from lgbench.errors import BadData, BadRecipe
 
+from .photographs import read_bytes
+
 if TYPE_CHECKING:
     from lgbench.data import DataHome, RawDataset, Sample
 
@@ -119,21 +121,14 @@ def _sample(root: Path, classes: tuple[str, ...], name: str) -> Sample:
 
     from lgbench.data import Sample, decode_image, decode_mask
 
-    image = decode_image(_bytes(root, name), name)
+    image = decode_image(read_bytes(root / name, name), name)
     if EMPTY in name:
         mask = np.zeros(image.shape[:2], dtype=bool)
     else:
         scene, _, frame = name.rpartition("/")
         its = f"{scene}/masks/{frame.replace('.color.', '.mask.')}"
-        mask = decode_mask(_bytes(root, its), its) == 255  # GENESIS divides by 255 and truncates
+        mask = decode_mask(read_bytes(root / its, its), its) == 255  # GENESIS divides by 255 and truncates
     return Sample(image=image, mask=mask, label=classes.index(_object(name)), name=name)
-
-
-def _bytes(root: Path, name: str) -> bytes:
-    try:
-        return (root / name).read_bytes()
-    except OSError as error:
-        raise BadData(f"{name}: cannot read {root / name} ({error.strerror})") from error
 
 
 APC = Dataset(

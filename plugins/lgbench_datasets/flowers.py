@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from lgbench import Dataset, Source
 from lgbench.errors import BadData, BadRecipe
 
+from .photographs import read_bytes
 from .unpack import unpacked
 
 if TYPE_CHECKING:
@@ -145,16 +146,9 @@ def _sample(images: Path, masks: Path | None, labels: np.ndarray, number: int) -
     mask = None
     if masks:
         shown = f"segmim_{number:05d}.jpg"
-        mask = _foreground(decode_image(_bytes(masks / shown, name), shown), shown)
-    image = decode_image(_bytes(images / name, name), name)
+        mask = _foreground(decode_image(read_bytes(masks / shown, name), shown), shown)
+    image = decode_image(read_bytes(images / name, name), name)
     return Sample(image=image, mask=mask, label=int(labels[number - 1]) - 1, name=name)
-
-
-def _bytes(path: Path, name: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadData(f"{name}: cannot read {path} ({error.strerror})") from error
 
 
 def _foreground(shown: np.ndarray, name: str) -> np.ndarray:

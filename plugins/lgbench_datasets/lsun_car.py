@@ -17,6 +17,8 @@ from lgbench import Dataset
 from lgbench.errors import BadData, BadRecipe
 from lgbench.files import read_json, sha256_of_json, write_json
 
+from .photographs import read_bytes
+
 if TYPE_CHECKING:
     from lgbench.data import DataHome, RawDataset, Sample
 
@@ -173,18 +175,11 @@ def _digest(chosen: Mapping[str, Sequence[str]], masks: Path) -> str:
 def _sample(images: Path, masks: Path | None, name: str) -> Sample:
     from lgbench.data import Sample, decode_image, decode_mask
 
-    image, mask = decode_image(_bytes(images / name, name), name), None
+    image, mask = decode_image(read_bytes(images / name, name), name), None
     if masks:
         its = f"{Path(name).stem}.png"
-        mask = decode_mask(_bytes(masks / its, its), its) > 0
+        mask = decode_mask(read_bytes(masks / its, its), its) > 0
     return Sample(image=image, mask=mask, name=name)
-
-
-def _bytes(path: Path, name: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadData(f"{name}: cannot read {path} ({error.strerror})") from error
 
 
 LSUN_CAR = Dataset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tarfile
@@ -10,6 +11,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from lgbench.errors import BadData
+from lgbench.files import writing
 
 __all__ = ["unpacked"]
 
@@ -27,10 +29,11 @@ def unpacked(archive: Path, target: Path, pattern: str) -> Path:
 
     Raises:
         BadData: the archive is truncated, unreadable, or has no file that is wanted.
+        RunFailed: the disk is full or the folder cannot be written; nothing half-made is left.
     """
     from lgbench.data import alone
 
-    with alone(target, archive.name):
+    with writing(target), alone(target, archive.name):
         if target.is_dir():
             return target
         for stale in target.parent.glob(f".{target.name}.making.*"):
@@ -48,6 +51,8 @@ def unpacked(archive: Path, target: Path, pattern: str) -> Path:
 def _extract(archive: Path, folder: Path, pattern: re.Pattern[str]) -> None:
     again = "delete it and fetch it again"
     found = 0
+    if not os.access(archive, os.R_OK):  # or else it would read as a folder that cannot be written
+        raise BadData(f"{archive} is not here or may not be read; {again}.")
     try:
         with tarfile.open(archive, "r|*") as tar:
             for member in tar:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,12 +29,11 @@ def elgan(config: ELGANMethod, painter: ELGAN, world: World) -> Game:
         return add_noise(jitter_colours(x) if config.colour_aug else x, config.instance_noise)
 
     def critic_loss(step: Step) -> dict[str, Tensor]:
-        with torch.no_grad():
-            _, layers = step.paint() if config.fresh else (step.painted, step.layers)
+        _, layers = step.paint() if config.fresh else (step.painted, step.layers)
         real, fake = critic(view(step.images)), critic(view(layers.image.detach()))
         return {"critic": hinge_real(real) + hinge_fake(fake)}
 
-    def generator_loss(step: Step) -> dict[str, Tensor]:
+    def generator_loss(step: Step) -> dict[str, Tensor]:  # Eq. 9, with L_r as in Eq. 11
         codes = step.painted.codes
         h = critic.trunk(view(step.layers.image))
         losses = {"generator": -critic.head(h).mean()}

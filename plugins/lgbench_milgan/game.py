@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -34,7 +33,7 @@ def milgan(config: MilganMethod, painter: Milgan, world: World) -> Game:
         return F.cross_entropy(predicted.float(), c) if painter.categorical else gaussian_code(predicted, c)
 
     def judge(painted: Layers, layers: Layers) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scores of the composites, and L_mi from them and their masks."""
+        """Scores of the composites, and L_mi from them and their masks (Eq. 5)."""
         c, losses = painted.codes["c"], {}
         h = critic.trunk(view(layers.image))
         scores = critic.head(h).flatten()
@@ -46,16 +45,15 @@ def milgan(config: MilganMethod, painter: Milgan, world: World) -> Game:
             losses["mi/mask"] = config.gamma_mi * code_loss(recovery["recovery-mask"](pi), c)
         return scores, losses
 
-    def generator_loss(step: Step) -> dict[str, Tensor]:
+    def generator_loss(step: Step) -> dict[str, Tensor]:  # Eq. 6
         scores, mi = judge(step.painted, step.layers)
         return {"generator": -scores.mean(), **mi}
 
     def critic_loss(step: Step) -> dict[str, Tensor]:
-        with torch.no_grad():
-            painted, layers = step.paint() if config.fresh else (step.painted.detach(), step.layers.detach())
-        scores, mi = judge(painted, layers)
+        painted, layers = step.paint() if config.fresh else (step.painted, step.layers)
+        scores, mi = judge(painted.detach(), layers.detach())
         real = hinge_real(critic(view(step.images)))
-        learned = {f"critic/{name}": loss for name, loss in mi.items()} if config.e_step == "d" else {}
+        learned = {name.replace("mi/", "recovery/"): loss for name, loss in mi.items() if config.e_step == "d"}
         return {"critic": real + hinge_fake(scores), **learned}
 
     learners = list(recovery)

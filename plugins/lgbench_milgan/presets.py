@@ -36,6 +36,8 @@ PRESETS = {
         "method.fresh": True,
         "generator.n_codes": 20,
         "training.steps": 20_000,
+        "training.rounds": 2,
+        "regularizers.background.weight": 1.0,
         "training.ema": 0.999,
         "segmentation.steps": 2000,
         "segmentation.batch": 64,
@@ -55,6 +57,8 @@ PRESETS = {
         "segmentation.batch": 95,
         "evaluation.aggregation": "pooled",
     },
+    "paper@apc": {"generator.n_codes": 20},
+    "paper@lsun-car": {"generator.n_codes": 200},
     "@flora": {"resolution": 32},
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     # one exact grey behind the digits: without noise the critic wins by the faintest ripple (LR-GAN's README)

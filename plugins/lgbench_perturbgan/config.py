@@ -55,14 +55,14 @@ class PerturbGANMethod:
     Attributes:
         gan_loss: WGAN-GP with drift (the public code), non-saturating, or hinge (ELGAN's rebuild).
         critic: ComGAN's or DCGAN's critic (batch norm, none with WGAN-GP), the spectrally normalised one, or "style"
-            for the full version; "auto" is "style" for a StyleGAN generator, "sn" for the hinge loss and "comgan"
-            otherwise.
+            for the full version; "auto" is "style" for a StyleGAN generator, else "sn" for the hinge loss, else
+            "dcgan" for a generator with that backbone and "comgan" for the others.
         d: the critic's base width; of a "style" critic the width up to 32 px.
         penalty, drift: weights of the gradient penalty and of E[D(x)^2].
         phase_steps: steps of each fade-in and of each stabilisation of a growing generator; 600,000 images in the
             paper.
-        final_lr: factor on both learning rates in the last of equal shares of the steps, one for each side, where a
-            growing generator ends at 128 px or above.
+        final_lr: factor on both learning rates from the first step at the last side on, where a growing generator ends
+            at 128 px or above.
         fresh: the critic judges latents of its own rather than the batch that the generator learns from.
         instance_noise: standard deviation of noise on all that the critic sees, images in [-1, 1]; 0 in the paper.
         lr: 0 for 1e-3 with a StyleGAN generator, 2e-4 otherwise.

@@ -64,7 +64,7 @@ def encoder(config: EncoderConfig, painter: Painter, world: World) -> Game:
         return loss
 
     def loss(step: Step) -> dict[str, Tensor]:
-        painted, z = step.layers.image, step.layers.codes["z"]
+        painted, z = step.painted.image, step.painted.codes["z"]  # unperturbed, as x_rec is
         found, seen = network(painted), network(step.images)
         return {
             "encoder/real": difference(step.images, seen, step),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,7 +16,7 @@ from lgbench.losses import bce_fake, bce_real, gradient_penalty, hinge_fake, hin
 from lgbench.nn import Critic, SNCritic, add_noise, dcgan_, orthogonal_
 
 from .config import PerturbGANMethod
-from .light import DCGANCritic
+from .light import DCGANCritic, LightPainter
 from .style_critic import StyleCritic
 from .style_generator import StylePainter
 
@@ -27,15 +26,14 @@ __all__ = ["growth", "perturbgan"]
 def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game:
     """Critic and generator, one step each; the critic sees perturbed composites only."""
     style = isinstance(painter, StylePainter)
-    critic = _critic(config, style, world)
+    critic = _critic(config, painter, world)
 
     def view(x: Tensor) -> Tensor:
         return add_noise(x, config.instance_noise)
 
     def critic_loss(step: Step) -> dict[str, Tensor]:
-        with torch.no_grad():
-            _, layers = step.paint() if config.fresh else (step.painted, step.layers)
-        x, painted = view(_reduced(step.images, layers.image.shape[-1])), view(layers.image.detach())
+        layers = (step.paint()[1] if config.fresh else step.layers).detach()
+        x, painted = view(_reduced(step.images, layers.image.shape[-1])), view(layers.image)
         real, fake = critic(x), critic(painted)
         if config.gan_loss == "nonsat":
             return {"critic": bce_real(real) + bce_fake(fake)}
@@ -55,7 +53,7 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game
         "lr": config.lr or (1e-3 if style else 2e-4),
         "betas": (0.0, 0.99) if config.gan_loss == "wgan-gp" else (0.5, 0.999),
         "drop": config.final_lr if style and world.resolution >= 128 else 1.0,
-        "drop_at": 1 - 1 / _levels(world.resolution),
+        "drop_at": 2 * (_levels(world.resolution) - 1) * config.phase_steps,
     }
     return Game(
         painter=painter,
@@ -69,8 +67,8 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game
                 **learning,
             ),
         ],
-        features=None if isinstance(critic, StyleCritic) else lambda x: _features(critic, x),
-        kept=[] if isinstance(critic, StyleCritic) else ["critic"],
+        features=critic.features if isinstance(critic, StyleCritic) else lambda x: _features(critic, x),
+        kept=["critic"],
         begin=_grower(config, painter, critic, world) if isinstance(painter, StylePainter) else None,
     )
 
@@ -103,11 +101,9 @@ def _grower(config: PerturbGANMethod, painter: StylePainter, critic: nn.Module, 
     return begin
 
 
-def _critic(config: PerturbGANMethod, style: bool, world: World) -> nn.Module:
-    kind = config.critic
-    if kind == "auto":
-        kind = "style" if style else "sn" if config.gan_loss == "hinge" else "comgan"
-    if style and kind != "style":
+def _critic(config: PerturbGANMethod, painter: Painter, world: World) -> nn.Module:
+    kind = _fitting(config, painter) if config.critic == "auto" else config.critic
+    if isinstance(painter, StylePainter) and kind != "style":
         raise BadRecipe(f"A StyleGAN generator grows, and a {kind!r} critic does not. Leave method.critic at auto.")
     if kind == "style":
         return StyleCritic(world.resolution, config.d)
@@ -117,6 +113,14 @@ def _critic(config: PerturbGANMethod, style: bool, world: World) -> nn.Module:
     if kind == "dcgan":
         return dcgan_(DCGANCritic(world.resolution, config.d, norm))
     return orthogonal_(Critic(world.resolution, config.d, norm=norm))
+
+
+def _fitting(config: PerturbGANMethod, painter: Painter) -> str:
+    if isinstance(painter, StylePainter):
+        return "style"
+    if config.gan_loss == "hinge":
+        return "sn"
+    return "dcgan" if isinstance(painter, LightPainter) and painter.config.backbone == "dcgan" else "comgan"
 
 
 def _reduced(images: Tensor, side: int) -> Tensor:

@@ -74,7 +74,9 @@ class LightPainter(nn.Module):
         super().__init__()
         self.config, self.channels = config, world.channels
         if config.g_b and config.n_generators == 1:
-            raise BadRecipe("One generator paints all layers: generator.g_b needs generator.n_generators=2 or 3.")
+            raise BadRecipe(
+                "One generator paints all layers: generator.g_b needs generator.n_generators=2 or 3; else set it to 0."
+            )
         nz, g, g_b = config.nz, config.g, config.g_b or config.g
         widths = {"b": g_b}
         if config.backbone == "dcgan":

@@ -2,7 +2,9 @@
 
 `smoke` and `small` always shrink the foreground, shift the background's brightness and teach the pairs that the critic
 saw: in small worlds with plain backgrounds the paper's shift and contrast show nothing, and the layers come out
-inverted (README). `paper` keeps the paper's perturbation.
+inverted (README). Those of the light version also have the hinge loss with a spectrally normalised critic, a background
+generator of half the width and a binarization of 0.5, where the paper has WGAN-GP, equal widths and 2. `paper` keeps
+the paper's perturbation, losses and weights.
 """
 
 __all__ = ["FULL", "LIGHT"]
@@ -75,6 +77,7 @@ LIGHT = {
         "training.crop_ratio": 1.0,
         "segmentation.steps": 12_000,
         "segmentation.batch": 95,
+        "segmentation.flip": False,
         "evaluation.aggregation": "pooled",
     },
     # what ComGAN compares itself with under this name: no shift, no size term (its failure says nothing about either)
@@ -100,7 +103,7 @@ FULL = {
         "generator.width": 32,
         "generator.nz": 64,
         "method.d": 32,
-        "method.phase_steps": 300,
+        "method.phase_steps": 180,  # five sides, 8 to 128
         "method.fresh": False,
         "training.batch": 16,
         "training.steps": 1800,
@@ -115,7 +118,7 @@ FULL = {
         **SHRINKING,
         "generator.width": 128,
         "method.d": 128,
-        "method.phase_steps": 3000,
+        "method.phase_steps": 2400,
         "training.batch": 32,
         "training.steps": 24_000,
         "segmentation.steps": 2000,
@@ -131,6 +134,7 @@ FULL = {
         "training.crop_ratio": 1.0,
         "segmentation.steps": 12_000,
         "segmentation.batch": 95,
+        "segmentation.flip": False,
         "evaluation.aggregation": "pooled",
     },
     **WORLDS,

@@ -50,14 +50,19 @@ class StyleCritic(nn.Module):
         self.alpha.fill_(alpha)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.judge(self.features(x)[-1])
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What it sees in images: outputs of its blocks, the newest first, (N, width, side, side) down to side 4."""
         level, alpha = int(self.level), float(self.alpha)
         assert x.shape[-1] == 8 << level, "the critic and its images have grown apart"
         h = self.blocks[level](self.read(x, level + 1))
         if alpha < 1:
             h = torch.lerp(self.read(F.avg_pool2d(x, 2), level), h, alpha)
+        seen = [h]
         for k in reversed(range(level)):
-            h = self.blocks[k](h)
-        return self.judge(h)
+            seen.append(self.blocks[k](seen[-1]))
+        return seen
 
     def read(self, x: Tensor, k: int) -> Tensor:
         """Images of side 4 * 2^k as features, (N, width, side, side)."""

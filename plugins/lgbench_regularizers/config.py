@@ -94,7 +94,7 @@ class EquivarianceConfig:
             "squeezenet" were trained with labels.
         stop_gradient: hold the transformed image fixed.
         ramp: steps over which the term grows from 0 to its weight.
-        reg_weight: weight of L_reg, relative to 1, beside the term's own weight on L_equi.
+        reg_weight: weight of L_reg before the term's own, which multiplies both: 0.5 and 2 make ELGAN's 0.5 and 1.
     """
 
     translate: float = 0.125

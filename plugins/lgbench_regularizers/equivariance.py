@@ -62,7 +62,7 @@ def equivariance(config: EquivarianceConfig, painter: Painter, world: World) -> 
     if not ranges.size:
         raise LgbenchError("equivariance has no transform left: set its translate, shrink, grow or rotate.")
     phi = Offset(ranges.size, config.dims, z.shape[1], config.hidden, config.zero)
-    compare = distance(config.distance, config.weights)
+    compare, weights = distance(config.distance, config.weights)
 
     def penalty(step: Step) -> Tensor:
         layers, codes = step.painted, step.painted.codes
@@ -76,7 +76,7 @@ def equivariance(config: EquivarianceConfig, painter: Painter, world: World) -> 
         l_equi = compare(by_latent, by_hand, step.features)
         return ramp * l_equi + config.reg_weight * standard_normal(z[:, : config.dims])
 
-    return Term(penalty=penalty, networks={"phi": phi})
+    return Term(penalty=penalty, networks={"phi": phi}, weights=weights)
 
 
 def transformed(layers: Layers, poses: Tensor) -> Layers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,8 +26,10 @@ VGG16_LAYERS = (3, 8, 15, 22, 29)  # relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
 SQUEEZENET_LAYERS = (1, 4, 7, 9, 10, 11, 12)  # as LPIPS reads it
 
 
-def distance(name: str, weights: str = "") -> Distance:
+def distance(name: str, weights: str = "") -> tuple[Distance, dict[str, str]]:
     """The distance `(x, y, critic's features) -> scalar` by its name, for images in [-1, 1].
+
+    With it comes the SHA-256 of its network's weights, by the network's name, where it has one.
 
     Args:
         weights: file of a network's weights; where it is empty, the environment names one (see `VARIABLES`), and
@@ -36,11 +39,11 @@ def distance(name: str, weights: str = "") -> Distance:
         LgbenchError: there are no weights, or they are of another network.
     """
     if name == "pixel":
-        return lambda x, y, _: pixels(x, y)
+        return lambda x, y, _: pixels(x, y), {}
     if name == "disc":
-        return lambda x, y, features: pixels(x, y) + compare_features(_critic(features), x, y)
-    network = Sees(name, _weights(name, weights))
-    return lambda x, y, _: pixels(x, y) + compare_features(network.to(x.device), x, y)
+        return lambda x, y, features: pixels(x, y) + compare_features(_critic(features), x, y), {}
+    network = Eye(name, _weights(name, weights))
+    return lambda x, y, _: pixels(x, y) + compare_features(network.to(x.device), x, y), {name: network.sha256}
 
 
 def pixels(x: Tensor, y: Tensor) -> Tensor:
@@ -65,7 +68,7 @@ def _critic(features: Features | None) -> Features:
     return features
 
 
-class Sees(nn.Module):
+class Eye(nn.Module):
     """A frozen network's outputs at the layers that the distance reads."""
 
     mean: Tensor
@@ -92,6 +95,7 @@ class Sees(nn.Module):
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
         self.requires_grad_(False).eval()
+        self.sha256 = hashlib.sha256(b"".join(p.numpy().tobytes() for p in self.convolutions.parameters())).hexdigest()
 
     def forward(self, x: Tensor) -> list[Tensor]:
         h, seen = ((x + 1) / 2 - self.mean) / self.std, []

@@ -69,7 +69,7 @@ def background(config: BackgroundConfig, painter: Painter, world: World) -> Term
         b = step.painted.background
         if step.segment is None:
             return b.new_zeros(())
-        return -torch.log1p(-step.segment(b).float().clamp(max=1 - 1e-6)).mean()
+        return -torch.log1p(-step.segment(b).double().clamp(max=1 - 1e-15)).mean().float()
 
     return Term(penalty=penalty)
 

@@ -105,6 +105,24 @@ def test_a_class_can_be_chosen_by_index_or_name(tmp_path: Path):
         split.only("dogs")
 
 
+def test_a_class_that_is_not_here_is_answered_with_what_to_do(tmp_path: Path):
+    split = make(dataset(samples()), tmp_path)["train"]
+    with pytest.raises(BadData, match=r"from 0 to 1\. Choose another, or all images \(training\.category=-1\)"):
+        split.only(2)
+    bare = make(dataset(samples(), provides=()), tmp_path / "bare")["train"]
+    with pytest.raises(BadData, match=r"no labels.*training\.category=-1.*`lgbench data list`"):
+        bare.only(3)
+
+
+def test_classes_without_names_are_chosen_by_their_numbers(tmp_path: Path):
+    split = make(replace(dataset(samples()), classes=()), tmp_path)["train"]
+    assert split.only(1).names == ("picture1", "picture3")
+    with pytest.raises(BadData, match="from 0 to 1"):
+        split.only(2)
+    with pytest.raises(BadData, match="numbers, 0 to 1"):
+        split.only("dog")
+
+
 def test_the_second_call_reads_no_sample(tmp_path: Path):
     raw = dataset(samples())
     first = make(raw, tmp_path)

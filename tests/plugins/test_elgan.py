@@ -141,7 +141,7 @@ def test_with_empty_masks_no_critic_of_codes_beats_chance():
 
 
 def test_an_empty_mask_costs_the_whole_eta_in_configuration_a():
-    game, terms = composed("elgan", preset="smoke-a")
+    game, terms = composed("elgan", preset="paper-a")
     game.painter.m_head[0].register_forward_hook(lambda part, given, out: torch.full_like(out, -30.0))
     assert term_of(terms, "mask-size").penalty(step_of(game, terms)).item() == pytest.approx(0.25)
 

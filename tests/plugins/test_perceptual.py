@@ -5,7 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from lgbench import LgbenchError
-from lgbench_regularizers.perceptual import compare_features, distance
+from lgbench_regularizers.perceptual import compare_features
+from lgbench_regularizers.perceptual import distance as with_weights
 
 
 @pytest.fixture(autouse=True)
@@ -13,6 +14,10 @@ def seeded(monkeypatch):
     torch.manual_seed(0)
     for name in ("LGBENCH_SQUEEZENET", "LGBENCH_VGG16", "LGBENCH_ROTNET_VGG16"):
         monkeypatch.delenv(name, raising=False)
+
+
+def distance(name, weights=""):
+    return with_weights(name, weights)[0]
 
 
 def random_weights(name):
@@ -79,9 +84,9 @@ def test_the_environment_can_name_the_file(squeezenet, monkeypatch):
 
 
 def test_an_image_is_normalised_as_the_networks_were_trained(squeezenet):
-    from lgbench_regularizers.perceptual import Sees
+    from lgbench_regularizers.perceptual import Eye
 
-    network, seen = Sees("squeezenet", torch.load(squeezenet)), []
+    network, seen = Eye("squeezenet", torch.load(squeezenet)), []
     network.convolutions[0].register_forward_hook(lambda part, given, out: seen.append(given[0]))
     grey = torch.tensor([0.485, 0.456, 0.406])[:, None, None].expand(3, 32, 32)
     found = network(2 * grey[None] - 1)
@@ -125,3 +130,14 @@ def test_weights_of_another_network_are_refused(tmp_path):
 def test_a_file_that_is_no_weights_is_refused(tmp_path):
     (tmp_path / "text.pth").write_text("hello")
     assert "not a file of weights" in refusal("squeezenet", tmp_path / "text.pth")
+
+
+def test_a_record_can_tell_which_weights_were_read(squeezenet, tmp_path):
+    _, told = with_weights("squeezenet", str(squeezenet))
+    again, other = tmp_path / "again.pth", tmp_path / "other.pth"
+    torch.save({"state_dict": torch.load(squeezenet)}, again)
+    torch.save(random_weights("squeezenet"), other)
+    assert [*told] == ["squeezenet"]
+    assert with_weights("squeezenet", str(again))[1] == told
+    assert with_weights("squeezenet", str(other))[1] != told
+    assert with_weights("pixel")[1] == {}

@@ -1,16 +1,18 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from milgan_worlds import composed, images, painted, phase_of, recipe_of, step_of, term_of
+from milgan_worlds import carry_out, composed, images, painted, phase_of, recipe_of, step_of, term_of
 from torch import nn
 from torch.testing import assert_close
 
 from lgbench import World
 from lgbench.errors import BadRecipe
 from lgbench.layers import Layers
-from lgbench.nn import Critic, SNCritic, count_parameters
+from lgbench.nn import Critic, SNCritic, count_parameters, move
 from lgbench_perturbgan.config import LightConfig, PerturbGANMethod
 from lgbench_perturbgan.game import perturbgan
-from lgbench_perturbgan.light import DCGANFeatures, LightPainter, SimpleFeatures
+from lgbench_perturbgan.light import DCGANCritic, DCGANFeatures, LightPainter, SimpleFeatures
 
 NAMES = ("background", "foregrounds", "alphas")
 VARIANTS = {
@@ -67,6 +69,12 @@ def test_critics_with_batch_norm_have_the_parameters_of_their_tables(d, at_64, a
         for side, parameters in ((64, at_64), (128, at_128)):
             made = perturbgan(PerturbGANMethod(gan_loss="nonsat", d=d), tiny(), World(side))
             assert count_parameters(made.networks["critic"]) == parameters
+
+
+@pytest.mark.parametrize(("side", "parameters"), [(32, 663_297), (64, 2_765_569), (128, 6_960_897)])
+def test_dcgans_critic_has_the_parameters_of_its_table(side, parameters):
+    with torch.device("meta"):
+        assert count_parameters(DCGANCritic(side)) == parameters
 
 
 # What is painted from what.
@@ -164,6 +172,52 @@ def test_foreground_and_mask_move_together_and_the_background_stays():
     assert torch.equal(moved.image[~inside], layers.background[~inside])
 
 
+def test_a_foreground_that_moves_without_its_mask_is_another_picture():
+    layers = painted(tiny(), tiny().codes(8))
+    moved = perturb({"regularizers.perturbation.contrast": 0.0})(layers)
+    alone = layers.recompose(moved.foregrounds, layers.alphas).image
+    moves = (moved.alphas != layers.alphas).flatten(1).any(dim=1)
+    assert moves.sum() > 3
+    for other in (layers.image, moved.image):
+        assert torch.equal((alone != other).flatten(1).any(dim=1), moves)
+
+
+def test_offsets_are_drawn_without_a_look_at_the_latents():
+    compose, plain = perturb(), spot(64)
+    one, two = (replace(plain, codes={"z": torch.randn(64, 100)}) for _ in range(2))
+    moved = []
+    for layers, seed in ((one, 1), (two, 1), (one, 2)):
+        torch.manual_seed(seed)
+        moved.append(compose(layers).alphas)
+    assert torch.equal(moved[0], moved[1])  # other latents, the same dice
+    assert not torch.equal(moved[0], moved[2])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_painter_in_eval_mode_draws_nothing(name):
+    painter = tiny(**VARIANTS[name])
+    codes, dice = painter.codes(2), torch.get_rng_state()
+    one, two = painted(painter, codes), painted(painter, codes)
+    assert torch.equal(torch.get_rng_state(), dice)
+    assert torch.equal(one.image, two.image)
+
+
+@pytest.mark.parametrize("perturbed", [False, True])
+def test_only_training_perturbs_and_what_it_paints_for_a_segmenter_where_told_to(tmp_path, monkeypatch, perturbed):
+    batches = []
+
+    def noted(layers, poses):
+        batches.append(len(poses))
+        return move(layers, poses)
+
+    monkeypatch.setattr("lgbench_regularizers.terms.move", noted)
+    record = carry_out(
+        tmp_path / "run", "perturbgan", training__steps=3, segmentation__steps=2, segmentation__perturbed=perturbed
+    )
+    assert record["status"] == "done"
+    assert batches == [4] * (3 + 2 * perturbed)  # none of the evaluation's
+
+
 def test_contrast_varies_around_each_channels_mean_and_never_widens_its_range():
     layers = painted(tiny(), tiny().codes(64))
     b, jittered = layers.background, perturb()(layers).background
@@ -175,8 +229,9 @@ def test_contrast_varies_around_each_channels_mean_and_never_widens_its_range():
     assert 1 <= ratio.max() < 1.3
 
 
-def test_the_defaults_are_the_public_codes():
-    recipe = recipe_of("perturbgan", preset="paper")
+@pytest.mark.parametrize("method", ["perturbgan", "perturbgan-full"])
+def test_the_defaults_are_the_public_codes(method):
+    recipe = recipe_of(method, preset="paper")
     chosen = {c.record.name: (c.weight, c.config) for c in recipe.regularizers}
     assert {name: weight for name, (weight, _) in chosen.items()} == {
         "perturbation": 1.0,
@@ -189,6 +244,7 @@ def test_the_defaults_are_the_public_codes():
     assert (binary.form, binary.on) == ("min", "perturbed")
     assert (recipe.method_config.gan_loss, recipe.generator_config.n_generators) == ("wgan-gp", 2)
     assert (recipe.training.ema, recipe.training.batch, recipe.training.flip) == (0.999, 32, False)
+    assert not recipe.segmentation.flip  # an encoder sees real images
     assert recipe.training.crop**0.5 == pytest.approx(1 / 1.125, rel=1e-3)
     assert recipe.training.crop_ratio == 1
     assert recipe.segmenter.name == "unet-s"
@@ -236,10 +292,18 @@ def test_comgans_rebuild_has_an_entropy_and_nothing_else(weight):
 
 
 @pytest.mark.parametrize(
-    ("loss", "kind", "norm"), [("wgan-gp", Critic, False), ("nonsat", Critic, True), ("hinge", SNCritic, False)]
+    ("backbone", "loss", "kind", "norm"),
+    [
+        ("simplegan", "wgan-gp", Critic, False),
+        ("simplegan", "nonsat", Critic, True),
+        ("simplegan", "hinge", SNCritic, False),
+        ("dcgan", "wgan-gp", DCGANCritic, False),
+        ("dcgan", "nonsat", DCGANCritic, True),
+        ("dcgan", "hinge", SNCritic, False),
+    ],
 )
-def test_each_loss_has_its_critic_and_only_a_plain_gans_has_batch_norm(loss, kind, norm):
-    game, _ = composed("perturbgan", {"method.gan_loss": loss})
+def test_each_backbone_and_loss_has_its_critic_and_only_a_plain_gans_has_batch_norm(backbone, loss, kind, norm):
+    game, _ = composed("perturbgan", {"generator.backbone": backbone, "method.gan_loss": loss})
     critic = game.networks["critic"]
     assert isinstance(critic, kind)
     assert any(isinstance(part, nn.BatchNorm2d) for part in critic.modules()) == norm
