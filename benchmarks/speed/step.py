@@ -16,9 +16,10 @@ import numpy as np
 
 from lgbench.plugins import registry
 from lgbench.recipe import parse_setting, resolve
-from lgbench.run import build_game, runtime_of, world_of
+from lgbench.run import runtime_of, world_of
 from lgbench.runtime import choose_device
 from lgbench.segmenters import SEGMENTERS
+from lgbench.stages import build_game
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench.training.stream import Stream
