@@ -34,6 +34,7 @@ def evidence(**changes) -> Evidence:
         "sample_alphas": random.integers(256, size=(20, 16, 16), dtype=np.uint8),
         "layer_difference": random.random(20),
         "moments": lambda extractor: moments,
+        "background_moments": lambda extractor: moments,
     }
     return Evidence(**(parts | changes))
 
@@ -45,9 +46,10 @@ def test_listing_metrics_imports_nothing_heavy():
 
 
 def test_the_names_are_those_that_boards_use():
-    expected = "fid fid-squeezenet fid-random is iou dice acc miou ari ari-fg msc nmi cluster-acc coverage binarity"
-    assert list(METRICS) == [*expected.split(), "layer-difference"]
     down, undirected = {"fid", "fid-squeezenet", "fid-random"}, {"coverage", "binarity", "layer-difference"}
+    expected = "is iou dice acc miou ari ari-fg msc nmi cluster-acc coverage binarity layer-difference"
+    backgrounds = "bg-fid bg-fid-squeezenet bg-fid-random"
+    assert list(METRICS) == ["fid", "fid-squeezenet", "fid-random", *backgrounds.split(), *expected.split()]
     for name, metric in METRICS.items():
         assert metric.direction == ("down" if name in down else "none" if name in undirected else "up")
         assert metric.reference

@@ -61,7 +61,15 @@ def test_finding_foreground_in_the_background_costs_minus_the_logarithm_of_not_f
 
 def test_a_segmenter_that_is_sure_costs_a_finite_amount():
     penalty = TERM.penalty(step_of(Layers.compose(*scene()), lambda x: torch.ones(2, 1, 16, 16)))
-    assert penalty.item() == pytest.approx(math.log(1e6), rel=0.01)
+    assert penalty.item() == pytest.approx(math.log(1e15), rel=0.01)
+
+
+def test_where_a_segmenter_is_surest_it_teaches_the_most():
+    """-log(1 - sigmoid(l)) has the slope sigmoid(l): about 1 for what looks like foreground beyond doubt."""
+    b, f, alpha = scene()
+    logits = torch.tensor([-20.0, 0.0, 20.0, 30.0], requires_grad=True)
+    TERM.penalty(step_of(Layers.compose(b, f, alpha), lambda x: logits.double().sigmoid())).backward()
+    assert_close(4 * logits.grad, torch.tensor([0.0, 0.5, 1.0, 1.0]), atol=1e-3, rtol=0)
 
 
 def test_only_the_background_is_taught():

@@ -281,7 +281,7 @@ def test_a_u_net_is_taught_the_thresholded_or_the_soft_alpha(target, truth):
     made = unet_game("s", UNetConfig(width=4, target=target), Squares())
     made.networks["segmenter"].eval()
     layers, _ = painted(made.painter)
-    expected = F.binary_cross_entropy(made.predict(layers.image), truth(layers.alpha))
+    expected = F.binary_cross_entropy(made.predict(layers.image).float(), truth(layers.alpha))
     assert_close(made.phases[0].loss(step_of(layers))["segmenter"], expected)
     assert made.frozen
 

@@ -122,7 +122,7 @@ def test_ten_consecutive_classes_share_a_super_class_and_the_last_group_may_be_s
 
 
 def test_with_empty_masks_no_critic_of_codes_beats_chance():
-    game, _ = composed("elgan")
+    game, _ = composed("elgan", {"method.gamma_r": 1.0})
     game.painter.m_head[0].register_forward_hook(lambda part, given, out: torch.full_like(out, -30.0))
     codes = game.painter.codes(CODES)
     layers = painted(game.painter, {**of_class(codes, torch.arange(CODES)), "z": codes["z"][:1].expand(CODES, -1)})
@@ -306,7 +306,7 @@ def test_gradients_flow_through_both_pictures_unless_the_moved_one_is_held(stopp
 
 @pytest.mark.parametrize("on_perturbed", [True, False])
 def test_classes_are_read_from_the_image_that_the_switch_says_and_groups_from_the_unmoved_mask(on_perturbed):
-    game, _ = composed("elgan", {"method.mi_on_perturbed": on_perturbed, "method.colour_aug": False})
+    game, _ = composed("elgan", {"method.mi_on_perturbed": on_perturbed, "method.gamma_r": 1.0})
     step = step_of(game)
     step.layers = game.painter(game.painter.codes(4))  # anything but what was painted
     critic, head, mask = (game.networks[name] for name in ("critic", "recovery-image", "recovery-mask"))

@@ -193,7 +193,7 @@ def test_the_paper_grows_to_128_pixels_within_six_million_images_and_then_learns
     assert method.phase_steps * training.batch == 600_000
     assert training.steps * training.batch == 6_000_000
     assert growth(training.steps - 1, method.phase_steps, 5) == (4, 1.0)
-    tiny = {"generator.width": 8, "generator.nz": 8, "method.d": 8}
+    tiny = {"generator.width": 8, "generator.nz": 8, "method.d": 8, "method.phase_steps": method.phase_steps}
     game, _ = composed("perturbgan-full", tiny, preset="paper", side=128)
     first_of_128 = 4 * 2 * 18_750
     for phase in game.phases:
