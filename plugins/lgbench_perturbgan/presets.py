@@ -23,7 +23,7 @@ SIZES = {"digits-one": 0.04, "mnist-one": 0.03, "mnist-two": 0.06, "flora": 0.1}
 SMALL_WORLDS = {
     f"{preset}@{dataset}": {
         "regularizers.mask-size.eta": eta,
-        **({} if dataset == "flora" else {"method.instance_noise": 0.2}),
+        **({} if dataset == "flora" else {"method.instance_noise": 0.2, "segmenter.cut": 0.6}),
     }
     for preset in ("smoke", "small")
     for dataset, eta in SIZES.items()
@@ -47,7 +47,7 @@ SMOKE = {
     "training.steps": 3000,
     "training.ema": 0.99,
     "training.channels_last": False,
-    "segmentation.steps": 300,
+    "segmentation.steps": 900,
     "segmentation.batch": 32,
     "segmenter.width": 16,
     "evaluation.samples": 2000,
