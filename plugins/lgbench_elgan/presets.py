@@ -35,8 +35,9 @@ LADDER = {
 RUNGS = ("", *(f"-{letter}" for letter in LADDER))
 
 SMOKE = {
-    "generator.g": 12,
+    "generator.g": 8,
     "generator.g_b": 4,
+    "generator.act": "glu",  # ReLU leaves colours so narrow without a slope where it is 0: grey for good
     "generator.n_codes": 10,
     "generator.group": 2,
     "method.d": 16,
@@ -53,7 +54,7 @@ SMOKE = {
     "regularizers.binarization.weight": 0.5,
     "regularizers.equivariance.ramp": 1500,
     "segmentation.perturbed": True,
-    "segmentation.steps": 300,
+    "segmentation.steps": 600,
     "segmentation.batch": 32,
     "segmenter.width": 16,
     "evaluation.samples": 2000,
@@ -65,6 +66,7 @@ SIZES = {
         **SMOKE,
         "generator.g": 32,
         "generator.g_b": 16,
+        "generator.act": "relu",
         "generator.n_codes": 20,
         "method.d": 32,
         "method.fresh": True,
@@ -96,7 +98,7 @@ def _in_world(rung: str, dataset: str) -> dict[str, object]:
     """What `smoke` and `small` have to know of a data set."""
     settings: dict[str, object] = {}
     if dataset in DIGITS:  # of one colour, so classes of one super class would look alike
-        settings |= {"method.instance_noise": 0.2, "generator.group": 1}
+        settings |= {"method.instance_noise": 0.2, "generator.group": 1, "segmenter.cut": 0.6}
     if rung == "-a":
         settings["regularizers.mask-size.eta"] = SIZES_OF_OBJECTS[dataset]
     return settings
