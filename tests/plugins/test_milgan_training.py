@@ -290,7 +290,8 @@ def test_samples_and_pairs_are_painted_unperturbed(tmp_path, monkeypatch):
         return paint(self, number, x)
 
     monkeypatch.setattr(Player, "_paint", noted)
-    carry_out(tmp_path / "run", "milgan", training__steps=2, segmentation__steps=2)
+    steps = {"training__steps": 2, "segmentation__steps": 2}
+    carry_out(tmp_path / "run", "milgan", segmentation__perturbed=False, **steps)  # as in the paper
     assert composed_at == [("generator", True)] * 2 + [("segmenter", False)] * 2
     game, _ = composed("milgan")
     painter = game.painter.eval()
