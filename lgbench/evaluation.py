@@ -24,10 +24,10 @@ from .metrics.frechet import MomentStream
 from .metrics.intervals import interval
 from .metrics.trivial import trivial_masks
 from .progress import Reporter
-from .recipe import EvaluationConfig
 from .records import Metric
 from .results import protocol_id
 from .runtime import Runtime
+from .stage_configs import EvaluationConfig
 
 __all__ = ["baselines", "gather", "paint_samples", "predict_clusters", "predict_masks", "real_moments", "score"]
 

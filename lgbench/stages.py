@@ -18,9 +18,10 @@ from .game import Game, Term
 from .metrics.features import load_extractor, moments_of
 from .metrics.frechet import frechet_distance
 from .progress import Reporter
-from .recipe import Recipe, TrainingConfig
+from .recipe import Recipe
 from .records import World
 from .runtime import Runtime
+from .stage_configs import TrainingConfig
 from .training import Fitted, Schedule, fit
 from .training.checkpoint import load_weights
 

@@ -14,9 +14,10 @@ from rich.table import Table
 
 from lgbench.game import Game
 from lgbench.nn import count_parameters
-from lgbench.recipe import Recipe, SegmentationConfig
+from lgbench.recipe import Recipe
 from lgbench.run import runtime_of, world_of
 from lgbench.runtime import Runtime, choose_device
+from lgbench.stage_configs import SegmentationConfig
 from lgbench.stages import build_game, build_segmenter
 from lgbench.training import Schedule
 from lgbench.training.player import Player

@@ -20,8 +20,9 @@ from lgbench.data import DataHome, Split
 from lgbench.game import Game, Phase
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import TrainingConfig, resolve
+from lgbench.recipe import resolve
 from lgbench.run import runtime_of
+from lgbench.stage_configs import TrainingConfig
 from lgbench.stages import build_game, learn, round_ends
 from lgbench.training import log
 

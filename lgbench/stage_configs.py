@@ -1,0 +1,102 @@
+"""What a recipe says of the three stages: training, segmentation, evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+
+__all__ = ["EvaluationConfig", "SegmentationConfig", "TrainingConfig"]
+
+Count = Annotated[int, Ge(1)]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How the generator is trained.
+
+    Attributes:
+        precision: "fp32", "tf32" (GPU), "bf16" (autocast), or "auto": bf16 where the device has instructions for it,
+            else fp32; the record says which it was.
+        ema: decay per step of the averaged generator that is evaluated; 0 for none.
+        flip: mirror half of the real images.
+        crop: smallest share of a real image's area that a random crop keeps; 1 for none.
+        crop_ratio: largest side ratio of a crop; 1 for squares of exactly the share `crop`.
+        rounds: alternate training: after each round a segmenter is taught, which the next round's terms read.
+        first_round: share of the steps in the first round; the others share the rest equally.
+        select: the weights that are evaluated: the last, or those with the lowest Frechet distance to the training
+            images among looks every `select_every` steps, each at `select_samples` images.
+        category: train on the images of one class only; -1 for all.
+        log_every, grid_every: steps between log lines, and between sample grids.
+        checkpoint_seconds: time between checkpoints.
+    """
+
+    steps: Count = 60_000
+    batch: Annotated[int, Ge(2)] = 64
+    precision: Literal["fp32", "tf32", "bf16", "auto"] = "fp32"
+    channels_last: bool = True
+    compile: bool = False
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.999
+    flip: bool = True
+    crop: Annotated[float, Gt(0), Le(1)] = 1.0
+    crop_ratio: Annotated[float, Ge(1)] = 4 / 3
+    rounds: Count = 1
+    first_round: Annotated[float, Gt(0), Lt(1)] = 0.6
+    select: Literal["last", "fid", "fid-squeezenet", "fid-random"] = "last"
+    select_every: Count = 2500
+    select_samples: Annotated[int, Ge(2)] = 10_000
+    category: Annotated[int, Ge(-1)] = -1
+    log_every: Count = 50
+    grid_every: Annotated[int, Ge(0)] = 500
+    checkpoint_seconds: Annotated[float, Ge(0)] = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationConfig:
+    """How a segmenter is trained.
+
+    Attributes:
+        name: "auto" is the method's own choice, "none" leaves the stage out.
+        steps: of the last round, and of the only one.
+        round_steps: of each round before it; 0 is a third of `steps` (4,000 and 12,000 in milgan and ELGAN).
+        perturbed: teach pairs as the perturbation left them. The papers teach unperturbed ones; where foregrounds are
+            always shrunk, it is the perturbed pictures that look like the real ones.
+    """
+
+    name: str = "auto"
+    steps: Count = 20_000
+    round_steps: Annotated[int, Ge(0)] = 0
+    perturbed: bool = False
+    batch: Annotated[int, Ge(2)] = 64
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.0
+    flip: bool = True
+
+    @property
+    def earlier_steps(self) -> int:
+        """Of each round before the last."""
+        return self.round_steps or max(self.steps // 3, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationConfig:
+    """What is measured, and how.
+
+    Attributes:
+        samples: images drawn from the generator.
+        split: the split on which masks are predicted.
+        reference: the real images that samples are compared with: the training images, or those of all splits.
+        threshold: probability from which a pixel is foreground.
+        aggregation: mean of per-image scores, or one confusion matrix over the split.
+        metrics: names separated by commas; empty for all that are installed.
+        sample_bn: batch norm by its running statistics, or by those of each batch.
+    """
+
+    samples: Annotated[int, Ge(2)] = 10_000
+    split: Literal["train", "val", "test"] = "test"
+    reference: Literal["train", "all"] = "train"
+    threshold: Annotated[float, Gt(0), Le(1)] = 0.5
+    aggregation: Literal["per_image", "pooled"] = "per_image"
+    metrics: str = ""
+    sample_bn: Literal["eval", "batch"] = "eval"
+    batch: Count = 100
