@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -60,10 +61,10 @@ def upsampled_conv(h: Tensor, weight: Tensor) -> Tensor:
     Each output pixel sees 2 x 2 different input pixels, so four products do what nine would: a transposed convolution
     whose kernel sums the taps that fall on the same pixel.
     """
-    o, i = weight.shape[:2]
-    taps = weight.flip(2, 3).reshape(o * i, 1, 3, 3)
-    kernel = F.conv2d(taps, taps.new_ones(1, 1, 2, 2), padding=1).view(o, i, 4, 4).transpose(0, 1)
-    return F.conv_transpose2d(h, kernel, stride=2, padding=1)
+    taps = torch.eye(3, dtype=weight.dtype, device=weight.device).flip(0)
+    sums = F.pad(taps, [0, 0, 0, 1]) + F.pad(taps, [0, 0, 1, 0])  # (4, 3): along one side, the last tap comes first
+    kernel = (weight.flatten(2) @ torch.kron(sums, sums).T).unflatten(2, (4, 4))
+    return F.conv_transpose2d(h, kernel.transpose(0, 1), stride=2, padding=1)
 
 
 class Res(nn.Module):
