@@ -3,8 +3,8 @@
 `smoke` and `small` always shrink the foreground, shift the background's brightness and teach the pairs that the critic
 saw: in small worlds with plain backgrounds the paper's shift and contrast show nothing, and the layers come out
 inverted (README). Those of the light version also have the hinge loss with a spectrally normalised critic, a background
-generator of half the width and a binarization of 0.5, where the paper has WGAN-GP, equal widths and 2. `paper` keeps
-the paper's perturbation, losses and weights.
+generator of half the width, a quarter on digits, and a binarization of 0.5, where the paper has WGAN-GP, equal widths
+and 2. `paper` keeps the paper's perturbation, losses and weights.
 """
 
 __all__ = ["FULL", "LIGHT"]
@@ -20,11 +20,10 @@ SHRINKING = {
 # eta, the paper's prior of the objects' size, must know the data set; here what is left of its objects after shrinking
 SIZES = {"digits-one": 0.04, "mnist-one": 0.03, "mnist-two": 0.06, "flora": 0.1}
 
+DIGITS = {"method.instance_noise": 0.2, "segmenter.cut": 0.6}
+
 SMALL_WORLDS = {
-    f"{preset}@{dataset}": {
-        "regularizers.mask-size.eta": eta,
-        **({} if dataset == "flora" else {"method.instance_noise": 0.2, "segmenter.cut": 0.6}),
-    }
+    f"{preset}@{dataset}": {"regularizers.mask-size.eta": eta, **({} if dataset == "flora" else DIGITS)}
     for preset in ("smoke", "small")
     for dataset, eta in SIZES.items()
 }
@@ -33,6 +32,14 @@ WORLDS = {
     "@flora": {"resolution": 32},
     **{f"@{dataset}": {"training.flip": False} for dataset in SIZES if dataset != "flora"},
     **SMALL_WORLDS,
+}
+
+# one channel paints a plain grey; with more, the background painted pale digits (README)
+GREY = {
+    f"{preset}@{dataset}": {**SMALL_WORLDS[f"{preset}@{dataset}"], "generator.g_b": g_b}
+    for preset, g_b in (("smoke", 4), ("small", 8))
+    for dataset in SIZES
+    if dataset != "flora"
 }
 
 SMOKE = {
@@ -95,6 +102,7 @@ LIGHT = {
         "regularizers.binarization.form": "entropy",
     },
     **WORLDS,
+    **GREY,
 }
 
 FULL = {
