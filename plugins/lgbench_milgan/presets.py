@@ -1,7 +1,7 @@
 """milgan's presets; where the paper is silent they follow ELGAN, the earlier version of the same work.
 
-`smoke` and `small` always shrink the foreground: with the paper's range of scales the layers come out inverted in small
-worlds (README). `paper` keeps the paper's range.
+`smoke` and `small` always shrink the foreground, and have a background branch of half the width: with the paper's range of
+scales the layers come out inverted in small worlds, and with equal widths sometimes (README). `paper` keeps the paper's.
 """
 
 __all__ = ["PRESETS"]
@@ -10,6 +10,7 @@ DIGITS = ("digits-one", "mnist-one", "mnist-two")
 
 SMOKE = {
     "generator.g": 8,
+    "generator.g_b": 4,
     "generator.n_codes": 10,
     "method.d": 16,
     "method.fresh": False,
@@ -31,6 +32,7 @@ PRESETS = {
     "small": {
         **SMOKE,
         "generator.g": 32,
+        "generator.g_b": 16,
         "method.d": 32,
         "training.precision": "auto",
         "training.channels_last": True,
