@@ -1,7 +1,8 @@
 """milgan's presets; where the paper is silent they follow ELGAN, the earlier version of the same work.
 
-`smoke` and `small` always shrink the foreground, and have a background branch of half the width: with the paper's range of
-scales the layers come out inverted in small worlds, and with equal widths sometimes (README). `paper` keeps the paper's.
+`smoke` and `small` always shrink the foreground, and have a background branch of half the width: with the paper's
+range of scales the layers come out inverted in small worlds, and with equal widths sometimes (README). `paper` keeps
+the paper's values.
 """
 
 __all__ = ["PRESETS"]
