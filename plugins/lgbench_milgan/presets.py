@@ -1,8 +1,8 @@
 """milgan's presets; where the paper is silent they follow ELGAN, the earlier version of the same work.
 
-`smoke` and `small` always shrink the foreground, and have a background branch of half the width: with the paper's
-range of scales the layers come out inverted in small worlds, and with equal widths sometimes (README). `paper` keeps
-the paper's values.
+`smoke` and `small` always shrink the foreground over a background of other brightness, and have a background branch of
+half the width: with the paper's range of scales the layers come out inverted in small worlds, and with equal widths
+sometimes (README). `paper` keeps the paper's values.
 """
 
 __all__ = ["PRESETS"]
@@ -21,6 +21,7 @@ SMOKE = {
     "training.channels_last": False,
     "regularizers.perturbation.shrink": 0.9,
     "regularizers.perturbation.grow": -0.3,
+    "regularizers.perturbation.brightness": 0.6,
     "segmentation.steps": 600,
     "segmentation.perturbed": True,
     "segmentation.batch": 32,
