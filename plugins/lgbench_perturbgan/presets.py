@@ -20,26 +20,26 @@ SHRINKING = {
 # eta, the paper's prior of the objects' size, must know the data set; here what is left of its objects after shrinking
 SIZES = {"digits-one": 0.04, "mnist-one": 0.03, "mnist-two": 0.06, "flora": 0.1}
 
-DIGITS = {"method.instance_noise": 0.2, "segmenter.cut": 0.6}
+DIGITS = ("digits-one", "mnist-one", "mnist-two")
+ON_DIGITS = {"method.instance_noise": 0.2, "segmenter.cut": 0.6}
 
 SMALL_WORLDS = {
-    f"{preset}@{dataset}": {"regularizers.mask-size.eta": eta, **({} if dataset == "flora" else DIGITS)}
+    f"{preset}@{dataset}": {"regularizers.mask-size.eta": eta, **(ON_DIGITS if dataset in DIGITS else {})}
     for preset in ("smoke", "small")
     for dataset, eta in SIZES.items()
 }
 
 WORLDS = {
     "@flora": {"resolution": 32},
-    **{f"@{dataset}": {"training.flip": False} for dataset in SIZES if dataset != "flora"},
+    **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **SMALL_WORLDS,
 }
 
-# one channel paints a plain grey; with more, the background painted pale digits (README)
-GREY = {
+# half the width of other worlds (one and two channels before the head): with more, it painted pale digits (README)
+GREY_BACKGROUNDS = {
     f"{preset}@{dataset}": {**SMALL_WORLDS[f"{preset}@{dataset}"], "generator.g_b": g_b}
     for preset, g_b in (("smoke", 4), ("small", 8))
-    for dataset in SIZES
-    if dataset != "flora"
+    for dataset in DIGITS
 }
 
 SMOKE = {
@@ -102,7 +102,7 @@ LIGHT = {
         "regularizers.binarization.form": "entropy",
     },
     **WORLDS,
-    **GREY,
+    **GREY_BACKGROUNDS,
 }
 
 FULL = {
