@@ -26,7 +26,7 @@ from .results import write_record
 from .runtime import Runtime, fast_precision
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted
-from .training.watch import flags
+from .training.watch import flags, prediction_flags
 
 __all__ = ["chosen_metrics", "run", "runtime_of", "world_of"]
 
@@ -185,6 +185,8 @@ def _evaluate(
     if "alphas" in samples:
         covered = coverage(samples["alphas"])
         found = flags(float(covered.mean()), *saturated(covered), float(samples["difference"].mean()))
+    if predicted is not None:
+        found += prediction_flags(*saturated(predicted.mean(axis=(1, 2))))
     return values, evaluation.baselines(test, metrics, config), found
 
 

@@ -105,6 +105,11 @@ def test_a_method_without_masks_has_no_mask_scores_and_says_why(tmp_path: Path):
     assert record["segmentation"] is None
 
 
+def test_a_segmenter_that_finds_nothing_is_flagged(tmp_path: Path):
+    record = carry_out(recipe(evaluation__threshold=1.0), tmp_path / "run")
+    assert "finds_nothing" in record["training"]["flags"]
+
+
 def test_a_diverged_run_is_recorded_as_such(tmp_path: Path, monkeypatch):
     import lgbench.training.loop as module
 

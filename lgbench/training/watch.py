@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lgbench.layers import Layers
 
-__all__ = ["flags", "gradient_norms", "layer_statistics", "training_flags"]
+__all__ = ["flags", "gradient_norms", "layer_statistics", "prediction_flags", "training_flags"]
 
 
 @torch.no_grad()
@@ -57,6 +57,18 @@ def flags(coverage: float, empty: float, full: float, difference: float) -> list
     if difference < 0.02:
         found.append("identical")
     return found
+
+
+def prediction_flags(empty: float, full: float) -> list[str]:
+    """Names of what a segmenter's masks show: "finds_nothing" where most are empty, "finds_all" where most are full.
+
+    Layers can look healthy and still teach nothing: where the background paints the objects and the foreground
+    something else, the segmenter finds none of it in real images.
+
+    Args:
+        empty, full: shares of masks that cover less than 1 % and more than 99 % of their image.
+    """
+    return ["finds_nothing"] * (empty > 0.5) + ["finds_all"] * (full > 0.5)
 
 
 def training_flags(rows: Sequence[Mapping[str, float | None]]) -> list[str]:

@@ -1,7 +1,7 @@
 import torch
 
 from lgbench.layers import Layers
-from lgbench.training.watch import flags, layer_statistics, training_flags
+from lgbench.training.watch import flags, layer_statistics, prediction_flags, training_flags
 
 
 def layers(alpha: float, f: float, b: float) -> Layers:
@@ -24,6 +24,12 @@ def test_collapses_have_names():
     assert flags(coverage=0.005, empty=0.3, full=0, difference=0.5) == ["all_bg"]
     assert flags(coverage=0.2, empty=0, full=0, difference=0.01) == ["identical"]
     assert flags(coverage=0.04, empty=0.02, full=0, difference=0.5) == []
+
+
+def test_a_segmenter_that_finds_nothing_or_everything_is_flagged():
+    assert prediction_flags(empty=0.6, full=0.1) == ["finds_nothing"]
+    assert prediction_flags(empty=0.1, full=0.6) == ["finds_all"]
+    assert prediction_flags(empty=0.5, full=0.5) == []
 
 
 def test_a_critic_that_has_won_for_good_is_flagged():
