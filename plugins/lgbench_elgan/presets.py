@@ -94,11 +94,16 @@ SIZES = {
 }
 
 
-def _in_world(rung: str, dataset: str) -> dict[str, object]:
+def _in_world(size: str, rung: str, dataset: str) -> dict[str, object]:
     """What `smoke` and `small` have to know of a data set."""
     settings: dict[str, object] = {}
-    if dataset in DIGITS:  # of one colour, so classes of one super class would look alike
-        settings |= {"method.instance_noise": 0.2, "generator.group": 1, "segmenter.cut": 0.6}
+    if dataset in DIGITS:
+        settings |= {
+            "generator.g_b": {"smoke": 2, "small": 8}[size],  # for greys
+            "generator.group": 1,  # digits are of one colour, so classes of one super class would look alike
+            "method.instance_noise": 0.1,
+            "segmenter.cut": 0.6,
+        }
     if rung == "-a":
         settings["regularizers.mask-size.eta"] = SIZES_OF_OBJECTS[dataset]
     return settings
@@ -110,7 +115,7 @@ PRESETS = {
     "@flora": {"resolution": 32},
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **{
-        f"{size}{rung}@{dataset}": _in_world(rung, dataset)
+        f"{size}{rung}@{dataset}": _in_world(size, rung, dataset)
         for size in ("smoke", "small")
         for rung in RUNGS
         for dataset in SIZES_OF_OBJECTS
