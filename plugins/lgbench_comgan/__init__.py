@@ -23,6 +23,8 @@ CITATION = """@inproceedings{ding2022comgan,
   year={2022}
 }"""
 
+DIGITS = ("digits-one", "mnist-one", "mnist-two")
+
 SMOKE = {
     "generator.g": 16,
     "method.d": 16,
@@ -49,7 +51,8 @@ PRESETS = {
     },
     "paper": {"training.steps": 60_000, "evaluation.samples": 20_000},
     "@flora": {"resolution": 32},
-    **{f"smoke@{dataset}": {"training.steps": 1500} for dataset in ("flora", "digits-one", "mnist-one")},
+    **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
+    **{f"smoke@{dataset}": {"training.steps": 1500, "segmentation.steps": 300} for dataset in ("flora", *DIGITS)},
 }
 
 DS_PRESETS = {
