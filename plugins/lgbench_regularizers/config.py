@@ -91,7 +91,7 @@ class EquivarianceConfig:
         zero: use Phi(eps) - Phi(0), so that no transform means no offset.
         distance: "disc" compares what the critic sees, "pixel" colours only; the others are networks whose weights
             `weights` or LGBENCH_SQUEEZENET, LGBENCH_VGG16, LGBENCH_ROTNET_VGG16 name. "vgg16_imagenet" and
-            "squeezenet" were trained with labels.
+            "squeezenet" were trained with labels. A bold pattern in both pictures can deceive "disc" (ELGAN's README).
         stop_gradient: hold the transformed image fixed.
         ramp: steps over which the term grows from 0 to its weight.
         reg_weight: weight of L_reg before the term's own, which multiplies both: 0.5 and 2 make ELGAN's 0.5 and 1.
