@@ -150,7 +150,7 @@ def test_a_run_that_changed_environments_says_so(tmp_path: Path, monkeypatch):
             carry_out(recipe(), tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr(module.environment, "describe", lambda *a: real(*a) | {"packages": {"torch": "0.1"}})
-        assert carry_out(recipe(), tmp_path / "run")["training"]["flags"] == ["mixed_environment"]
+        assert "mixed_environment" in carry_out(recipe(), tmp_path / "run")["training"]["flags"]
 
 
 def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch):
