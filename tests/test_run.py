@@ -150,7 +150,8 @@ def test_a_run_that_changed_environments_says_so(tmp_path: Path, monkeypatch):
             carry_out(recipe(), tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr(module.environment, "describe", lambda *a: real(*a) | {"packages": {"torch": "0.1"}})
-        assert "mixed_environment" in carry_out(recipe(), tmp_path / "run")["training"]["flags"]
+        found = carry_out(recipe(), tmp_path / "run")["training"]["flags"]
+    assert {*found} - {"finds_nothing"} == {"mixed_environment"}  # a toy learns little
 
 
 def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch):
