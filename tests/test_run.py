@@ -105,9 +105,10 @@ def test_a_method_without_masks_has_no_mask_scores_and_says_why(tmp_path: Path):
     assert record["segmentation"] is None
 
 
-def test_a_segmenter_that_finds_nothing_is_flagged(tmp_path: Path):
-    record = carry_out(recipe(evaluation__threshold=1.0), tmp_path / "run")
-    assert "finds_nothing" in record["training"]["flags"]
+@pytest.mark.parametrize(("threshold", "flag"), [(1.0, "finds_nothing"), (1e-12, "finds_all")])
+def test_a_segmenter_that_finds_nothing_or_everything_is_flagged(tmp_path: Path, threshold: float, flag: str):
+    record = carry_out(recipe(evaluation__threshold=threshold), tmp_path / "run")
+    assert record["training"]["flags"] == [flag]
 
 
 def test_a_diverged_run_is_recorded_as_such(tmp_path: Path, monkeypatch):
@@ -143,15 +144,15 @@ def test_a_segmenter_that_diverges_makes_the_run_diverged(tmp_path: Path, monkey
 def test_a_run_that_changed_environments_says_so(tmp_path: Path, monkeypatch):
     import lgbench.run as module
 
+    unsegmented = recipe(segmentation__name="none")  # a toy's segmenter learns little, which has a flag of its own
     real = module.environment.describe
     with monkeypatch.context() as patch:
         patch.setattr(module.evaluation, "score", lambda *args: exec("raise SystemExit"))
         with pytest.raises(SystemExit):
-            carry_out(recipe(), tmp_path / "run")
+            carry_out(unsegmented, tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr(module.environment, "describe", lambda *a: real(*a) | {"packages": {"torch": "0.1"}})
-        found = carry_out(recipe(), tmp_path / "run")["training"]["flags"]
-    assert {*found} - {"finds_nothing"} == {"mixed_environment"}  # a toy learns little
+        assert carry_out(unsegmented, tmp_path / "run")["training"]["flags"] == ["mixed_environment"]
 
 
 def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch):
