@@ -72,4 +72,6 @@ PRESETS = {
         for preset in ("smoke", "small")
         for dataset in DIGITS
     },
+    # its meadows differ no more than that in brightness
+    **{f"{preset}@flora": {"regularizers.perturbation.brightness": 0.3} for preset in ("smoke", "small")},
 }
