@@ -104,8 +104,8 @@ def _in_world(rung: str, dataset: str) -> dict[str, object]:
             "method.instance_noise": 0.1,
             "segmenter.cut": 0.6,
         }
-    else:
-        settings["regularizers.perturbation.brightness"] = 0.3  # flora's meadows differ no more than that
+    if dataset == "flora":
+        settings["regularizers.perturbation.brightness"] = 0.3  # its meadows differ no more than that
     if rung == "-a":
         settings["regularizers.mask-size.eta"] = SIZES_OF_OBJECTS[dataset]
     return settings

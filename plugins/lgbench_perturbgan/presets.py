@@ -23,9 +23,10 @@ SIZES = {"digits-one": 0.04, "mnist-one": 0.03, "mnist-two": 0.06, "flora": 0.1}
 DIGITS = ("digits-one", "mnist-one", "mnist-two")
 ON_DIGITS = {"method.instance_noise": 0.2, "segmenter.cut": 0.6}
 ON_FLORA = {"regularizers.perturbation.brightness": 0.3, "segmenter.cut": 0.6}  # its meadows differ no more than that
+IN_WORLD = {**dict.fromkeys(DIGITS, ON_DIGITS), "flora": ON_FLORA}
 
 SMALL_WORLDS = {
-    f"{preset}@{dataset}": {"regularizers.mask-size.eta": eta, **(ON_DIGITS if dataset in DIGITS else ON_FLORA)}
+    f"{preset}@{dataset}": {"regularizers.mask-size.eta": eta, **IN_WORLD[dataset]}
     for preset in ("smoke", "small")
     for dataset, eta in SIZES.items()
 }
