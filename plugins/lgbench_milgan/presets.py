@@ -29,6 +29,13 @@ SMOKE = {
     "evaluation.samples": 2000,
 }
 
+ON_FLORA = {
+    "regularizers.perturbation.brightness": 0.3,  # its meadows differ no more than that
+    # flowers are petals of many colours: at full weight masks stay sheets with ripples that spell the code (README)
+    "method.gamma_mi": 0.3,
+    "regularizers.binarization.weight": 0.5,
+}
+
 PRESETS = {
     "smoke": SMOKE,
     "small": {
@@ -72,6 +79,6 @@ PRESETS = {
         for preset in ("smoke", "small")
         for dataset in DIGITS
     },
-    # its meadows differ no more than that in brightness
-    **{f"{preset}@flora": {"regularizers.perturbation.brightness": 0.3} for preset in ("smoke", "small")},
+    "smoke@flora": {**ON_FLORA, "generator.g": 16, "generator.g_b": 8},
+    "small@flora": ON_FLORA,
 }
