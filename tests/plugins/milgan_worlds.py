@@ -24,7 +24,7 @@ CODES = 8
 CPU = Runtime(torch.device("cpu"), channels_last=False)
 DATASETS = ("flora", "digits-one", "mnist-one", "mnist-two")
 TINY = {
-    "milgan": {"generator.g": 4, "generator.n_codes": CODES, "method.d": 4},
+    "milgan": {"generator.g": 4, "generator.n_codes": CODES, "method.d": 4, "method.gamma_mi": 1.0},
     "elgan": {"generator.g": 4, "generator.n_codes": CODES, "generator.group": 4, "method.d": 4},
     "perturbgan": {"generator.g": 8, "method.d": 4},
     "perturbgan-full": {"generator.width": 8, "generator.nz": 8, "method.d": 8, "method.phase_steps": 2},

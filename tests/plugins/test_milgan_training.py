@@ -153,7 +153,7 @@ def test_colours_are_jittered_for_the_critic_alone():
 
 def test_the_papers_weights_and_the_terms_it_names():
     for preset in ("smoke", "small", "paper"):
-        recipe = recipe_of("milgan", preset=preset)
+        recipe = recipe_of("milgan", preset=preset, dataset="digits-one")
         weights_ = {chosen.record.name: chosen.weight for chosen in recipe.regularizers}
         background = {} if preset == "smoke" else {"background": 1.0}
         assert weights_ == {"perturbation": 1.0, "binarization": 2.0, **background}
