@@ -3,7 +3,20 @@ from dataclasses import replace
 
 import pytest
 import torch
-from milgan_worlds import TINY, composed, images, phase_of, player, recipe_of, same, silent, state, step_of, weights
+from milgan_worlds import (
+    DATASETS,
+    TINY,
+    composed,
+    images,
+    phase_of,
+    player,
+    recipe_of,
+    same,
+    silent,
+    state,
+    step_of,
+    weights,
+)
 
 from lgbench import World
 from lgbench.errors import LgbenchError
@@ -88,7 +101,7 @@ def test_a_segmentation_step_leaves_the_generator_and_its_statistics_unchanged()
 @pytest.mark.parametrize("size", ["smoke", "small", "paper"])
 @pytest.mark.parametrize("letter", LADDER)
 def test_each_rung_has_its_terms(size, letter):
-    recipe = recipe_of("elgan", preset=f"{size}-{letter}")
+    recipe = recipe_of("elgan", preset=f"{size}-{letter}", dataset="digits-one")
     terms, gamma_r = LADDER[letter]
     if size != "paper":  # lighter in short trainings
         terms, gamma_r = {**terms, "binarization": 0.5}, 0.2 * gamma_r
@@ -96,8 +109,14 @@ def test_each_rung_has_its_terms(size, letter):
     assert recipe.method_config.gamma_r == gamma_r
     configs = {chosen.record.name: chosen.config for chosen in recipe.regularizers}
     assert (configs["binarization"].form, configs["binarization"].on) == ("min", "painted")
-    eta = 0.25 if size == "paper" else 0.1  # flora's objects cover a quarter and less
+    eta = 0.25 if size == "paper" else 0.03  # digits cover a twentieth
     assert letter != "a" or (configs["mask-size"].eta, configs["mask-size"].on) == (eta, "perturbed")
+
+
+@pytest.mark.parametrize("size", ["smoke", "small"])
+def test_no_world_gives_rung_a_a_code_to_recover(size):
+    for dataset in DATASETS:
+        assert recipe_of("elgan", preset=f"{size}-a", dataset=dataset).method_config.gamma_r == 0
 
 
 @pytest.mark.parametrize("size", ["smoke", "small", "paper"])
