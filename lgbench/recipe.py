@@ -140,8 +140,9 @@ def resolve(
     training = _fill(TrainingConfig, "training", settings)
     segmentation = _fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
-    rounds = training.rounds if segmenter else 0
-    weights, tables = _regularizer_tables(settings, regularizers, generator, method, rounds, without)
+    weights, tables = _regularizer_tables(settings, regularizers, generator, method, without)
+    for name in weights:
+        _sensible(regularizers[name], generator, segmenter, training.rounds)
     if any("codes" in regularizers[name].needs for name in weights):
         settings = {**generator.with_codes, **settings}
     segmenter_config = None
@@ -190,7 +191,6 @@ def _regularizer_tables(
     known: Mapping[str, Regularizer],
     generator: Generator,
     method: Method,
-    rounds: int,
     without: Sequence[str],
 ) -> tuple[dict[str, float], dict[str, object]]:
     """Weights of the regularizers that are on, and the settings below `regularizers.` with the weights taken out."""
@@ -206,8 +206,6 @@ def _regularizer_tables(
             raise BadRecipe(f"{method.name} has no {name} to leave out; it has {sorted(weights) or 'no regularizers'}.")
         del weights[name]
     weights = {name: weight for name, weight in weights.items() if weight}
-    for name in weights:
-        _sensible(known[name], generator, rounds)
     return weights, {key: value for key, value in tables.items() if key.split(".")[1] in weights}
 
 
@@ -217,21 +215,24 @@ def _known_regularizer(name: str, known: Mapping[str, Regularizer]) -> None:
         raise UnknownName(f"No installed plugin offers a regularizer named {name!r}. {hint}")
 
 
-def _sensible(regularizer: Regularizer, generator: Generator, rounds: int) -> None:
+def _sensible(regularizer: Regularizer, generator: Generator, segmenter: Segmenter | None, rounds: int) -> None:
     if "layers" in regularizer.needs and not generator.layered:
         raise BadRecipe(f"{regularizer.name} needs layers, and {generator.name} paints whole images.")
     if "codes" in regularizer.needs and not generator.codes and not generator.with_codes:
         raise BadRecipe(f"{regularizer.name} needs a code that a layer shows, and {generator.name} has none.")
-    if "rounds" in regularizer.needs and not rounds:
-        raise BadRecipe(
-            f"{regularizer.name} reads the segmenter of a round before, and this recipe teaches none. "
-            f"Set segmentation.name, or leave it out with --without {regularizer.name}."
-        )
-    if "rounds" in regularizer.needs and rounds < 2:
-        raise BadRecipe(
-            f"{regularizer.name} reads the segmenter of a round before, and there is one round only. "
-            f"Set training.rounds=2 or more, or leave it out with --without {regularizer.name}."
-        )
+    if "rounds" not in regularizer.needs:
+        return
+    without = f"or leave it out with --without {regularizer.name}"
+    if segmenter is None:
+        lacks, instead = "this recipe teaches none", "Set segmentation.name"
+    elif rounds < 2:
+        lacks, instead = "there is one round only", "Set training.rounds=2 or more"
+    elif segmenter.paints:
+        lacks = f"{segmenter.name} asks the generator that is in training"
+        instead = "Set segmentation.name=unet-s"
+    else:
+        return
+    raise BadRecipe(f"{regularizer.name} reads the segmenter of a round before, and {lacks}. {instead}, {without}.")
 
 
 def _segmenter(name: str, method: Method, generator: Generator, known: Sequence[Segmenter]) -> Segmenter | None:

@@ -161,12 +161,14 @@ class Segmenter:
     Attributes:
         build: `(config, painter, world) -> Game` whose painter is frozen and which has a `predict`; a game without
             phases segments as it is.
+        paints: its masks are the generator's own, so they move while that trains; no regularizer can read it.
     """
 
     name: str
     summary: str
     build: Callable[..., Any]
     config: type = NoConfig
+    paints: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,5 +49,7 @@ def _generator(config: NoConfig, painter: Any, world: Any) -> Any:
 SEGMENTERS = (
     Segmenter(name="unet-s", summary="U-Net-S learns painted (image, mask) pairs", build=_unet("s"), config=UNetConfig),
     Segmenter(name="unet-l", summary="U-Net-L learns painted (image, mask) pairs", build=_unet("l"), config=UNetConfig),
-    Segmenter(name="generator", summary="a conditional generator parses the image itself", build=_generator),
+    Segmenter(
+        name="generator", summary="a conditional generator parses the image itself", build=_generator, paints=True
+    ),
 )

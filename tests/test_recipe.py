@@ -126,6 +126,12 @@ def test_reading_the_segmenter_of_a_round_before_needs_a_round_before():
         recipe("lrgan", training__rounds=1, **reading)
     assert names(recipe("lrgan", training__rounds=2, **reading)) == {"background"}
     assert names(recipe("lrgan", training__rounds=1, regularizers__background__weight=0)) == set()
+    with pytest.raises(
+        BadRecipe, match=r"generator asks the generator that is in training\. Set segmentation\.name=unet-s"
+    ):
+        recipe("lrgan", training__rounds=2, segmentation__name="generator", **reading)
+    with pytest.raises(BadRecipe, match="encoder asks the generator that is in training"):
+        recipe("perturbgan", training__rounds=2, segmentation__name="encoder", **reading)
 
 
 @dataclass(frozen=True)

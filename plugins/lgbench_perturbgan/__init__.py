@@ -64,6 +64,7 @@ def _method(name: str, summary: str, presets) -> Method:
                 summary="an encoder finds the latent of an image; the generator's mask of it is the segmentation",
                 config=EncoderConfig,
                 build=_builder("encoder", "encoder"),
+                paints=True,
             ),
         ),
         presets=presets,
