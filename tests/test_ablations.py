@@ -156,6 +156,12 @@ def test_a_paper_run_with_the_variants_settings_is_the_papers_row(root: Path):
     assert numbers(root)["strong", "iou"].verdict == "within noise"
 
 
+def test_a_paper_run_with_the_boards_data_is_the_papers_row(root: Path):
+    change(root, "resolution = 32", "dataset_config = { count = 64 }\nresolution = 32")
+    commit(root, *trained(1, {"data.count": 64}, 0.55, 0.60, 0.62))
+    assert numbers(root)["strong", "iou"].verdict == "within noise"
+
+
 def test_a_claim_is_not_decided_between_runs_of_other_lengths(root: Path):
     commit(root, *trained(0.1, SHORT, 0.1, 0.11, 0.12), *trained(1, {}, 0.6, 0.61, 0.62))
     outcome = claim(root)

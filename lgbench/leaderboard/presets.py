@@ -18,7 +18,7 @@ HARMLESS = {
 def unlike_preset(board: Board, record: Record) -> str:
     """The user's settings beyond the preset's and the board's: "other settings than the preset's: ...", or ""."""
     variant = board.variant_of(record)
-    expected = variant.settings if variant else {}
+    expected = {f"data.{key}" for key in board.dataset_config} | (variant.settings if variant else {}).keys()
     told = [
         f"{key} {canonical_json(value)}"
         for key, value in sorted(record.overrides.items())

@@ -122,7 +122,8 @@ def with_masks(
     """
     if not folder.is_dir():
         raise DataMissing(
-            f"The setting `masks` leads to {folder}, which is not a folder. Without it, there are no masks."
+            f"The setting `masks` leads to {folder}, which is not a folder. Put the masks there, named as their pictures "
+            "but ending in .png; or go without the setting, and without masks."
         )
     mask_of = mask_of or _png
     kept = {
