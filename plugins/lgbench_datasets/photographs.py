@@ -120,19 +120,19 @@ def with_masks(
         DataMissing: there is no such folder.
         BadData: it has no mask of any test photograph.
     """
+    mask_of = mask_of or _png
+    named = f"they are to be named {', '.join(mask_of(photograph.name) for photograph in splits['test'][:2])}, ..."
     if not folder.is_dir():
         raise DataMissing(
-            f"The setting `masks` leads to {folder}, which is not a folder. Put the masks there, named as their pictures "
-            "but ending in .png; or go without the setting, and without masks."
+            f"The setting `masks` leads to {folder}, which is not a folder. Put the masks there: {named} Without the "
+            "setting, there are no masks."
         )
-    mask_of = mask_of or _png
     kept = {
         split: list(chosen) if split == "train" else _masked(chosen, folder, mask_of)
         for split, chosen in splits.items()
     }
     if not kept["test"]:
-        wanted = [mask_of(photograph.name) for photograph in splits["test"][:2]]
-        raise BadData(f"{folder} has no mask of any test photograph; they are to be named {', '.join(wanted)}, ...")
+        raise BadData(f"{folder} has no mask of any test photograph; {named}")
     used = [p.mask for chosen in kept.values() for p in chosen if p.mask]
     return kept, f"masks {content(folder, used, home)}"
 
