@@ -67,7 +67,7 @@ class Config:
 
     Attributes:
         crop: "center" is the largest centre square; "bbox" the square around the car's bounding box that FineGAN and
-            ComGAN train on, which is weak supervision.
+            ComGAN train on, which is weak supervision; pictures that are scored keep their centre.
         masks: folder of masks, since there are no official ones; relative to the data set's own folder, which keeps the
             protocol the same on every machine. The mask of cars_test/00001.jpg is cars_test/00001.png, 0 in the
             background. Papers take a pre-trained Mask R-CNN's, so scores measure agreement with a supervised model.

@@ -1,7 +1,8 @@
 """`crop = "bbox"`: the square around an annotated object that FineGAN and its followers train on.
 
 A bounding box is a label that somebody gave. A method that trains on these crops is weakly supervised, whatever its
-paper calls it, so the crop is part of the protocol and its numbers share no column with those of centre crops.
+paper calls it, so the crop is part of the protocol and its numbers share no column with those of centre crops. Boxes
+are for training: what is scored is the middle of a picture, as in ComGAN's test.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Box", "around", "window"]
+__all__ = ["Box", "around", "middle", "window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +53,12 @@ def window(box: Box, width: int, height: int) -> tuple[int, int, int]:
 def around(box: Box, pixels: np.ndarray) -> np.ndarray:
     """What a picture or mask, (H, W) or (H, W, 3), shows in the `window` around a box: (S, S) or (S, S, 3)."""
     left, top, side = window(box, pixels.shape[1], pixels.shape[0])
+    return pixels[top : top + side, left : left + side]
+
+
+def middle(pixels: np.ndarray) -> np.ndarray:
+    """The largest square in the middle of a picture or mask, (H, W) or (H, W, 3)."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]

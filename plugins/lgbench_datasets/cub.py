@@ -61,7 +61,7 @@ class Config:
             is ReDO's own where its published `train_val_test_split.txt` lies beside the official files; else the same
             numbers are drawn by hash, and the origin says so. "official" has 5,994 / 5,794 and no "val".
         crop: "center" is the largest centre square; "bbox" the square around the bird's bounding box that FineGAN and
-            ComGAN train on, which is weak supervision.
+            ComGAN train on, which is weak supervision; pictures that are scored keep their centre.
     """
 
     split: Literal["redo", "official"] = "redo"

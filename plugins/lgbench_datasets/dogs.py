@@ -50,7 +50,7 @@ class Config:
 
     Attributes:
         crop: "center" is the largest centre square; "bbox" the square around the largest annotated dog that FineGAN and
-            ComGAN train on, which is weak supervision.
+            ComGAN train on, which is weak supervision; pictures that are scored keep their centre.
         masks: folder of masks, since there are no official ones; relative to the data set's own folder, which keeps the
             protocol the same on every machine. The mask of n02085620-Chihuahua/n02085620_7.jpg is
             n02085620-Chihuahua/n02085620_7.png, 0 in the background. Papers take a pre-trained Mask R-CNN's, so scores

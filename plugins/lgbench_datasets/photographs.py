@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench.files import sha256_of_file, sha256_of_json
 
-from .crops import Box, around
+from .crops import Box, around, middle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,16 +81,18 @@ def photographs(
         splits: split -> its photographs, in order.
         origin: which copy this is, for the protocol.
         classes: names in the order of the labels.
-        crop: "center", or "bbox" for the `window` around each photograph's box.
+        crop: "center", or "bbox" for the `window` around the box of each photograph of "train", the middle of others.
     """
     from lgbench.data import RawDataset
 
     bare = [split for split, chosen in splits.items() if not all(photograph.mask for photograph in chosen)]
     masked = len(bare) < len(splits)
-    sample = partial(_sample, crop == "bbox", read_mask)
     return RawDataset(
         # a map goes on after a file that fails, so all of them are named
-        splits={split: partial(map, sample, chosen) for split, chosen in splits.items()},
+        splits={
+            split: partial(map, partial(_sample, _cut(crop, split), read_mask), chosen)
+            for split, chosen in splits.items()
+        },
         counts={split: len(chosen) for split, chosen in splits.items()},
         origin=origin,
         provides=frozenset({"labels", "masks"} if masked else {"labels"}),
@@ -180,7 +182,23 @@ def matlab(path: Path, *keys: str) -> list[np.ndarray]:
         ) from error
 
 
-def _sample(boxed: bool, read_mask: ReadMask, photograph: Photograph) -> Sample:
+Cut = Callable[[Photograph, "np.ndarray"], "np.ndarray"]
+"""`(photograph, its pixels or its mask's)` -> what is kept of them."""
+
+
+def _cut(crop: str, split: str) -> Cut:
+    if crop == "center":
+        return lambda _, pixels: pixels  # made square where it is resized
+    return _around_its_box if split == "train" else lambda _, pixels: middle(pixels)
+
+
+def _around_its_box(photograph: Photograph, pixels: np.ndarray) -> np.ndarray:
+    if photograph.box is None:
+        raise BadData(f"{photograph.name}: has no bounding box to crop by")
+    return around(photograph.box, pixels)
+
+
+def _sample(cut: Cut, read_mask: ReadMask, photograph: Photograph) -> Sample:
     from lgbench.data import Sample, decode_image
 
     name = photograph.name
@@ -191,11 +209,7 @@ def _sample(boxed: bool, read_mask: ReadMask, photograph: Photograph) -> Sample:
         if mask.shape != image.shape[:2]:  # seen here: cropping would hide it
             size, its = (" x ".join(map(str, array.shape[1::-1])) for array in (mask, image))
             raise BadData(f"{name}: mask of {size} pixels, image of {its}")
-    if boxed:
-        if photograph.box is None:
-            raise BadData(f"{name}: has no bounding box to crop by")
-        image = around(photograph.box, image)
-        mask = None if mask is None else around(photograph.box, mask)
+    image, mask = cut(photograph, image), None if mask is None else cut(photograph, mask)
     return Sample(image=image, mask=mask, label=photograph.label, name=name)
 
 

@@ -122,14 +122,25 @@ def test_the_drawn_split_has_redos_numbers():
     assert cub.by_hash(names[::-1]) == drawn[::-1]
 
 
-def test_the_box_crop_shows_the_bird_and_is_in_the_protocol(site: Path, tmp_path: Path):
+def test_the_box_crop_shows_the_bird_in_training_and_is_in_the_protocol(site: Path, tmp_path: Path):
     home = DataHome(tmp_path / "home")
-    test = open_dataset(cub.CUB, {"split": "official", "crop": "bbox"}, 18, home)["test"]
-    assert test.crop == "bbox"
-    assert test.masks is not None
+    opened = open_dataset(cub.CUB, {"split": "official", "crop": "bbox"}, 18, home)
+    assert {split.crop for split in opened.values()} == {"bbox"}
+    train = opened["train"].masks
+    assert train is not None
     # 1.5 times the longer side of 12 is 18, around (42, 14): rows 5 to 22, columns 33 to 50, not resized
-    assert ((test.masks > 127) == bird()[5:23, 33:51]).all()
-    assert test.fingerprint != open_dataset(cub.CUB, {"split": "official"}, 18, home)["test"].fingerprint
+    assert ((train > 127) == bird()[5:23, 33:51]).all()
+    assert opened["train"].fingerprint != open_dataset(cub.CUB, {"split": "official"}, 18, home)["train"].fingerprint
+
+
+def test_no_box_says_where_the_bird_is_in_pictures_that_are_scored(site: Path, tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    boxed, central = (
+        open_dataset(cub.CUB, {"split": "official", "crop": crop}, HEIGHT, home)["test"] for crop in ("bbox", "center")
+    )
+    assert boxed.masks is not None
+    assert ((boxed.masks > 127) == bird()[:, 10:50]).all()
+    assert (boxed.rgb(slice(None)) == central.rgb(slice(None))).all()
 
 
 def test_the_window_is_half_again_as_long_as_the_box():

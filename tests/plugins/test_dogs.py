@@ -88,11 +88,13 @@ def test_the_box_crop_takes_the_largest_dog(site: Path, tmp_path: Path):
         path = home.folder("dogs") / "masks" / f"{name[:-4]}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded(dog(), "PNG"))
-    test = open_dataset(dogs.DOGS, {"crop": "bbox", "masks": "masks"}, 18, home)["test"]
-    assert test.crop == "bbox"
-    assert test.masks is not None
+    opened = open_dataset(dogs.DOGS, {"crop": "bbox", "masks": "masks"}, 18, home)
+    train, test = opened["train"], opened["test"]
+    assert (train.crop, test.crop) == ("bbox", "bbox")
     # 1.5 times the longer side of 12 is 18, around (36, 14): rows 5 to 22, columns 27 to 44, not resized
-    assert ((test.masks > 127) == dog()[5:23, 27:45]).all()
+    assert ((train.rgb(slice(None))[:, 0] > 110) == dog()[5:23, 27:45]).all()
+    assert test.masks is not None
+    assert (test.masks[0] > 127).sum() < dog()[5:23, 27:45].sum()  # the whole picture's middle, made smaller
 
 
 def test_masks_are_a_folder_and_test_pictures_without_one_are_left_out(site: Path, tmp_path: Path):
