@@ -129,6 +129,7 @@ def _in_world(size: str, rung: str, dataset: str) -> dict[str, object]:
 PRESETS = {
     **SIZES,
     **{f"{size}-{letter}": {**settings, **rung} for size, settings in SIZES.items() for letter, rung in LADDER.items()},
+    "@apc": {"generator.n_codes": 20},
     "@flora": {"resolution": 32},
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **{
