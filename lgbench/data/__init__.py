@@ -22,7 +22,7 @@ from .folder import folder_dataset
 from .home import DataHome
 from .locks import alone
 from .package import MaskConfig
-from .pictures import decode_image, decode_mask
+from .pictures import central_square, decode_image, decode_mask
 from .prepare import check_prepared, prepare, prepared_folders
 from .samples import RawDataset, Sample
 from .split import Split
@@ -38,6 +38,7 @@ __all__ = [
     "alone",
     "archive_dataset",
     "build_archive",
+    "central_square",
     "check_prepared",
     "decode_image",
     "decode_mask",

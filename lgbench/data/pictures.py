@@ -13,7 +13,7 @@ from lgbench.errors import BadData, BadRecipe
 
 from .samples import Sample
 
-__all__ = ["MOST_PROBLEMS", "decode_image", "decode_mask", "foreground_table", "report", "sound"]
+__all__ = ["MOST_PROBLEMS", "central_square", "decode_image", "decode_mask", "foreground_table", "report", "sound"]
 
 MOST_PROBLEMS = 10  # one screen
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)  # what Pillow raises on bad files
@@ -27,6 +27,14 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     """
     picture = _decode(data, name)
     return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB"))
+
+
+def central_square(pixels: np.ndarray) -> np.ndarray:
+    """The largest square in the middle of a picture or mask, (H, W) or (H, W, 3); a square one as it is."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return pixels[top : top + side, left : left + side]
 
 
 def decode_mask(data: bytes, name: str) -> np.ndarray:

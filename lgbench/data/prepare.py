@@ -19,7 +19,7 @@ from lgbench.files import UNWRITABLE, read_json, sha256_of_json, write_json
 
 from .download import Progress
 from .locks import alone
-from .pictures import report, sound
+from .pictures import central_square, report, sound
 from .samples import RawDataset, Sample
 from .split import Split
 
@@ -186,7 +186,7 @@ def _write(
     for split, count in counts.items():
         provides = raw.provided(split)
         samples = sound(raw.splits[split](), provides, len(raw.classes), raw.crop, problems)
-        names = _write_split(samples, provides, raw.crop, making / split, count, channels, key["resolution"], tick)
+        names = _write_split(samples, provides, making / split, count, channels, key["resolution"], tick)
         if not problems and len(names) != count:
             raise BadData(f"The data set {name} says that {split!r} has {count:,} pictures, but {len(names):,} came.")
         if not problems:
@@ -208,7 +208,7 @@ def _ticker(name: str, total: int, progress: Progress | None) -> Callable[[], No
 
 
 def _write_split(
-    samples, provides: frozenset[str], crop: str, folder: Path, count: int, channels: int, side: int, tick
+    samples, provides: frozenset[str], folder: Path, count: int, channels: int, side: int, tick
 ) -> list[str]:
     """Write the arrays of one split row by row; returns the samples' names."""
     folder.mkdir(exist_ok=True)
@@ -222,7 +222,7 @@ def _write_split(
             header = {"descr": descr, "fortran_order": False, "shape": (count, *shapes[part])}
             np.lib.format.write_array_header_1_0(file, header)
         for sample in samples:
-            rows = _rows(sample, crop, side, channels)
+            rows = _rows(sample, side, channels)
             for part, file in files.items():
                 file.write(rows[part].tobytes())
             names.append(sample.name)
@@ -233,30 +233,21 @@ def _write_split(
     return names
 
 
-def _rows(sample: Sample, crop: str, side: int, channels: int) -> dict[str, np.ndarray]:
+def _rows(sample: Sample, side: int, channels: int) -> dict[str, np.ndarray]:
     """One row of every array."""
-    image = _resized(_square(sample.image, crop), side)
+    image = _resized(central_square(sample.image), side)
     if image.ndim == 3 and channels == 1:
         raise _Colour
     image = image.transpose(2, 0, 1) if image.ndim == 3 else np.broadcast_to(image, (channels, side, side))
     rows = {"images": image}
     if sample.mask is not None:
         opacity = sample.mask.astype(np.uint8) * 255 if sample.mask.dtype == np.bool_ else sample.mask
-        rows["masks"] = _resized(_square(opacity, crop), side)
+        rows["masks"] = _resized(central_square(opacity), side)
     if sample.instances is not None:
-        rows["instances"] = _resized(_square(sample.instances, crop), side, nearest=True)
+        rows["instances"] = _resized(central_square(sample.instances), side, nearest=True)
     if sample.label is not None:
         rows["labels"] = np.asarray(sample.label, dtype="<i4")
     return rows
-
-
-def _square(array: np.ndarray, crop: str) -> np.ndarray:
-    if crop != "center":
-        return array
-    height, width = array.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return array[top : top + side, left : left + side]
 
 
 def _resized(array: np.ndarray, side: int, nearest: bool = False) -> np.ndarray:

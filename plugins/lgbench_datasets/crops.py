@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Box", "around", "middle", "window"]
+__all__ = ["Box", "around", "window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,4 @@ def window(box: Box, width: int, height: int) -> tuple[int, int, int]:
 def around(box: Box, pixels: np.ndarray) -> np.ndarray:
     """What a picture or mask, (H, W) or (H, W, 3), shows in the `window` around a box: (S, S) or (S, S, 3)."""
     left, top, side = window(box, pixels.shape[1], pixels.shape[0])
-    return pixels[top : top + side, left : left + side]
-
-
-def middle(pixels: np.ndarray) -> np.ndarray:
-    """The largest square in the middle of a picture or mask, (H, W) or (H, W, 3)."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench.files import sha256_of_file, sha256_of_json
 
-from .crops import Box, around, middle
+from .crops import Box, around
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +90,7 @@ def photographs(
     return RawDataset(
         # a map goes on after a file that fails, so all of them are named
         splits={
-            split: partial(map, partial(_sample, _cut(crop, split), read_mask), chosen)
+            split: partial(map, partial(_sample, crop == "bbox" and split == "train", read_mask), chosen)
             for split, chosen in splits.items()
         },
         counts={split: len(chosen) for split, chosen in splits.items()},
@@ -182,24 +182,8 @@ def matlab(path: Path, *keys: str) -> list[np.ndarray]:
         ) from error
 
 
-Cut = Callable[[Photograph, "np.ndarray"], "np.ndarray"]
-"""`(photograph, its pixels or its mask's)` -> what is kept of them."""
-
-
-def _cut(crop: str, split: str) -> Cut:
-    if crop == "center":
-        return lambda _, pixels: pixels  # made square where it is resized
-    return _around_its_box if split == "train" else lambda _, pixels: middle(pixels)
-
-
-def _around_its_box(photograph: Photograph, pixels: np.ndarray) -> np.ndarray:
-    if photograph.box is None:
-        raise BadData(f"{photograph.name}: has no bounding box to crop by")
-    return around(photograph.box, pixels)
-
-
-def _sample(cut: Cut, read_mask: ReadMask, photograph: Photograph) -> Sample:
-    from lgbench.data import Sample, decode_image
+def _sample(boxed: bool, read_mask: ReadMask, photograph: Photograph) -> Sample:
+    from lgbench.data import Sample, central_square, decode_image
 
     name = photograph.name
     image = decode_image(read_bytes(photograph.image, name), name)
@@ -209,8 +193,12 @@ def _sample(cut: Cut, read_mask: ReadMask, photograph: Photograph) -> Sample:
         if mask.shape != image.shape[:2]:  # seen here: cropping would hide it
             size, its = (" x ".join(map(str, array.shape[1::-1])) for array in (mask, image))
             raise BadData(f"{name}: mask of {size} pixels, image of {its}")
-    image, mask = cut(photograph, image), None if mask is None else cut(photograph, mask)
-    return Sample(image=image, mask=mask, label=photograph.label, name=name)
+    cut = central_square
+    if boxed:
+        if photograph.box is None:
+            raise BadData(f"{name}: has no bounding box to crop by")
+        cut = partial(around, photograph.box)
+    return Sample(image=cut(image), mask=None if mask is None else cut(mask), label=photograph.label, name=name)
 
 
 def _masked(chosen: Sequence[Photograph], folder: Path, mask_of: Callable[[str], str]) -> list[Photograph]:
