@@ -73,7 +73,7 @@ DS_PRESETS = {
     },
     "@flowers": {"generator.n_codes": 102, "regularizers.binarization.weight": 1.0, "segmenter.lambda_cons": 10.0},
     "@flora": {"resolution": 32, "generator.n_codes": 20, "regularizers.binarization.weight": 1.0},
-    "@apc": {"generator.n_codes": 20},  # its objects are not told apart by any method
+    "@apc": {"generator.n_codes": 20},
     "smoke@flowers": {"generator.n_codes": 20},
     "paper@lsun-car": {"generator.n_codes": 200},
 }

@@ -35,6 +35,7 @@ LADDER = {
 ON_FLORA = {
     "regularizers.perturbation.brightness": 0.3,  # its meadows differ no more than that
     "generator.group": 1,  # with several classes to a super class, some super classes had no mask at all
+    "method.gamma_r": 0.5,
 }
 # petals are of many colours; at this width ReLU leaves them four channels
 WIDE = {
@@ -120,9 +121,7 @@ def _in_world(size: str, rung: str, dataset: str) -> dict[str, object]:
     if dataset == "flora":
         settings |= ON_FLORA | (WIDE if size == "smoke" else {})
     if rung == "-a":
-        settings["regularizers.mask-size.eta"] = SIZES_OF_OBJECTS[dataset]
-    elif dataset == "flora":
-        settings["method.gamma_r"] = 0.5
+        settings |= {"regularizers.mask-size.eta": SIZES_OF_OBJECTS[dataset], "method.gamma_r": 0.0}
     return settings
 
 
