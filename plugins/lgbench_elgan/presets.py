@@ -42,8 +42,9 @@ WIDE = {
     "generator.g": 16,
     "generator.g_b": 8,
     "generator.act": "relu",
-    "training.steps": 1200,
-    "regularizers.equivariance.ramp": 1200,
+    "training.steps": 1700,
+    "training.channels_last": True,
+    "regularizers.equivariance.ramp": 1700,
 }
 
 RUNGS = ("", *(f"-{letter}" for letter in LADDER))
