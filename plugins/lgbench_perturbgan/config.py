@@ -38,6 +38,7 @@ class StyleConfig:
         shared_mapping: one mapping for both generators.
         mixing: probability of style mixing; `same_mixing` crosses over at the same place in both generators.
         width: channels up to 32 px.
+        width_b: those of the background's generator, where it has its own and another; 0 for `width`, as in the paper.
     """
 
     n_generators: Literal[1, 2] = 2
@@ -45,6 +46,7 @@ class StyleConfig:
     mixing: float = 0.9
     same_mixing: bool = False
     width: int = 512
+    width_b: int = 0
     nz: int = 512
 
 

@@ -2,10 +2,10 @@
 
 `smoke` and `small` always shrink the foreground, shift the background's brightness and teach the pairs that the critic
 saw: in small worlds with plain backgrounds the paper's shift and contrast show nothing, and the layers come out
-inverted (README). Those of the light version also have the hinge loss with a spectrally normalised critic, a background
-generator of half the width, a quarter on digits, and a binarization of 0.5, where the paper has WGAN-GP, equal widths
-and 2; `smoke` of the full version has four times the paper's learning rate. `paper` keeps the paper's
-perturbation, losses, weights and rates.
+inverted (README). They have a narrower background generator, half the width of the other for the light version (a
+quarter on digits) and a quarter for the full one, and a binarization of 0.5, where the paper has equal widths and 2.
+Those of the light version also have the hinge loss with a spectrally normalised critic in place of WGAN-GP; `smoke` of
+the full one has four times the paper's learning rate. `paper` keeps the paper's perturbation, losses and weights.
 """
 
 __all__ = ["FULL", "LIGHT"]
@@ -112,7 +112,9 @@ FULL = {
     "smoke": {
         **SHRINKING,
         "generator.width": 32,
+        "generator.width_b": 8,
         "generator.nz": 64,
+        "regularizers.binarization.weight": 0.5,
         "method.d": 32,
         "method.lr": 4e-3,  # equalised weights move by the rate itself a step: the paper's 1e-3 is for 200,000 steps
         "method.phase_steps": 240,  # five sides, 8 to 128
@@ -129,6 +131,8 @@ FULL = {
     "small": {
         **SHRINKING,
         "generator.width": 128,
+        "generator.width_b": 32,
+        "regularizers.binarization.weight": 0.5,
         "method.d": 128,
         "method.phase_steps": 2400,
         "training.batch": 32,

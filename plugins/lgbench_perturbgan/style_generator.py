@@ -27,6 +27,7 @@ class StyleSettings(Protocol):
         mixing: probability that a training batch mixes two latents.
         same_mixing: whether both generators change latents at the same block.
         width: channels up to side 32; the others follow in proportion.
+        width_b: those of the background's generator, where it has its own and another; 0 for `width`.
         nz: numbers in a latent, and in a code w.
     """
 
@@ -40,6 +41,8 @@ class StyleSettings(Protocol):
     def same_mixing(self) -> bool: ...
     @property
     def width(self) -> int: ...
+    @property
+    def width_b(self) -> int: ...
     @property
     def nz(self) -> int: ...
 
@@ -123,13 +126,19 @@ class StylePainter(nn.Module):
                 f"The StyleGAN backbone has one or two generators, not {config.n_generators}: "
                 "set generator.n_generators to 1 or 2."
             )
-        self.config = config
-        widths = style_widths(config.width, world.resolution)
         alone = config.n_generators == 1
+        if alone and config.width_b:
+            raise BadRecipe(
+                "One generator paints all layers: generator.width_b needs generator.n_generators=2; else set it to 0."
+            )
+        self.config = config
+        painted = [(7, config.width)] if alone else [(3, config.width_b or config.width), (4, config.width)]
         mappings = 1 if alone or config.shared_mapping else 2
         self.mappings = nn.ModuleList(StyleMapping(config.nz) for _ in range(mappings))
-        self.generators = nn.ModuleList(StyleSynthesis(c, widths, config.nz) for c in ((7,) if alone else (3, 4)))
-        self.blocks = len(widths)
+        self.generators = nn.ModuleList(
+            StyleSynthesis(channels, style_widths(width, world.resolution), config.nz) for channels, width in painted
+        )
+        self.blocks = len(style_widths(config.width, world.resolution))
         self.register_buffer("level", torch.tensor(self.blocks - 2))
         self.register_buffer("alpha", torch.tensor(1.0))
 

@@ -33,6 +33,7 @@ class Settings:
     mixing: float = 0.9
     same_mixing: bool = False
     width: int = 512
+    width_b: int = 0
     nz: int = 512
 
 
@@ -115,6 +116,18 @@ def test_sides_that_doubling_does_not_reach_and_third_generators_are_refused(sid
         StyleCritic(side, 8)
     with pytest.raises(BadRecipe, match="n_generators"):
         small(n_generators=3)
+
+
+def test_the_backgrounds_generator_can_be_narrower():
+    narrow, even = small(width_b=4), small()
+    assert count_parameters(narrow.generators[0]) < count_parameters(even.generators[0])
+    assert count_parameters(narrow.generators[1]) == count_parameters(even.generators[1])
+    assert narrow(narrow.codes(2)).background.shape == (2, 3, 32, 32)
+
+
+def test_a_width_that_no_background_would_read_is_refused():
+    with pytest.raises(BadRecipe, match="generator.width_b needs generator.n_generators=2"):
+        small(n_generators=1, width_b=4)
 
 
 # Layers.
