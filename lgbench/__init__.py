@@ -5,7 +5,7 @@ This package's public names need no torch. `lgbench.layers`, `lgbench.game`, `lg
 
 from .errors import LgbenchError, NotAvailable
 from .hookspecs import API_VERSION, hookimpl
-from .records import Dataset, Generator, Method, Metric, NoConfig, Regularizer, Segmenter, Source, World
+from .records import Dataset, Generator, ImageSpec, Method, Metric, NoConfig, Regularizer, Segmenter, Source
 
 __version__ = "0.1.0"
 
@@ -13,6 +13,7 @@ __all__ = [
     "API_VERSION",
     "Dataset",
     "Generator",
+    "ImageSpec",
     "LgbenchError",
     "Method",
     "Metric",
@@ -21,7 +22,6 @@ __all__ = [
     "Regularizer",
     "Segmenter",
     "Source",
-    "World",
     "__version__",
     "hookimpl",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Dataset", "Generator", "Method", "Metric", "NoConfig", "Regularizer", "Segmenter", "Source", "World"]
+__all__ = ["Dataset", "Generator", "ImageSpec", "Method", "Metric", "NoConfig", "Regularizer", "Segmenter", "Source"]
 
 Settings = Mapping[str, object]
 """Dotted names of a recipe and their values, say `{"training.steps": 2000}`."""
@@ -21,7 +21,7 @@ class NoConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class ImageSpec:
     """What a builder knows of the images that it is built for.
 
     Attributes:
@@ -40,7 +40,7 @@ class Generator:
     """A network that samples codes and paints `lgbench.Layers`.
 
     Attributes:
-        build: `(config, world) -> Painter` (see `lgbench.layers.Painter`).
+        build: `(config, spec) -> Painter` (see `lgbench.layers.Painter`).
         layered: whether it paints a background and at least one foreground with its alpha.
         codes: recoverable categorical codes, name -> the layer that shows it ("foreground" or "background").
         with_codes: settings that give it a code where it has none, laid under the user's when a regularizer needs one.
@@ -60,7 +60,7 @@ class Regularizer:
     """A weighted term that any method can switch on (`--with`) or off (`--without`).
 
     Attributes:
-        build: `(config, painter, world) -> Term` (see `lgbench.game.Term`).
+        build: `(config, painter, spec) -> Term` (see `lgbench.game.Term`).
         needs: any of "layers" and "codes", which the generator must have, and "rounds" of alternate training.
     """
 
@@ -159,7 +159,7 @@ class Segmenter:
     """A way to segment real images with a trained generator.
 
     Attributes:
-        build: `(config, painter, world) -> Game` whose painter is frozen and which has a `predict`; a game without
+        build: `(config, painter, spec) -> Game` whose painter is frozen and which has a `predict`; a game without
             phases segments as it is.
         paints: its masks are the generator's own, so they move while that trains; no regularizer can read it.
     """
@@ -177,7 +177,7 @@ class Method:
 
     Attributes:
         generator: name of the `Generator` it trains.
-        build: `(config, painter, world) -> Game` (see `lgbench.game`): critics and phases.
+        build: `(config, painter, spec) -> Game` (see `lgbench.game`): critics and phases.
         regularizers: name -> settings, `weight` among them, of the terms that the paper has.
         segmenter: default way to segment real images; one of `lgbench.segmentation`'s or of `segmenters`.
         segmenters: the method's own ways.

@@ -21,14 +21,14 @@ from .nn import count_parameters
 from .plugins import PluginInfo
 from .progress import Reporter
 from .recipe import Recipe
-from .records import Metric, World
+from .records import ImageSpec, Metric
 from .results import write_record
 from .runtime import Runtime, fast_precision
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted
 from .training.watch import flags, prediction_flags
 
-__all__ = ["chosen_metrics", "run", "runtime_of", "world_of"]
+__all__ = ["chosen_metrics", "run", "runtime_of", "spec_of"]
 
 Scores = tuple[dict[str, Any], dict[str, Any], list[str]]
 """Values, trivial baselines' values, and the names of collapses."""
@@ -41,9 +41,9 @@ def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
     return Runtime(device, precision, t.channels_last, t.compile)
 
 
-def world_of(recipe: Recipe, classes: int) -> World:
+def spec_of(recipe: Recipe, classes: int) -> ImageSpec:
     """What builders are told of the images."""
-    return World(recipe.resolution, 1 if recipe.dataset.grey else 3, classes)
+    return ImageSpec(recipe.resolution, 1 if recipe.dataset.grey else 3, classes)
 
 
 def run(
@@ -82,10 +82,10 @@ def run(
         described = environment.describe(runtime, plugins)
         sessions = _sessions(folder, described)
         splits = _open(recipe, home, reporter)
-        world = world_of(recipe, len(splits["train"].classes))
-        game, terms = build_game(recipe, world)
-        build_segmenter(recipe, game.painter, world)  # what cannot be built is better known before than after training
-        learned = learn(recipe, game, terms, world, splits, runtime, home, folder, reporter)
+        spec = spec_of(recipe, len(splits["train"].classes))
+        game, terms = build_game(recipe, spec)
+        build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after training
+        learned = learn(recipe, game, terms, spec, splits, runtime, home, folder, reporter)
         began = time.monotonic()
         scores = _evaluate(recipe, game, learned.segmenter, splits, runtime, home, metrics, folder, reporter)
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began

@@ -32,7 +32,7 @@ class UNetConfig:
 
 
 def _unet(kind: str):
-    def build(config: UNetConfig, painter: Any, world: Any) -> Any:
+    def build(config: UNetConfig, painter: Any, spec: Any) -> Any:
         from .segmentation import unet_game
 
         return unet_game(kind, config, painter)
@@ -40,7 +40,7 @@ def _unet(kind: str):
     return build
 
 
-def _generator(config: NoConfig, painter: Any, world: Any) -> Any:
+def _generator(config: NoConfig, painter: Any, spec: Any) -> Any:
     from .segmentation import generator_game
 
     return generator_game(painter)

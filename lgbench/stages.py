@@ -19,7 +19,7 @@ from .metrics.features import load_extractor, moments_of
 from .metrics.frechet import frechet_distance
 from .progress import Reporter
 from .recipe import Recipe
-from .records import World
+from .records import ImageSpec
 from .runtime import Runtime
 from .stage_configs import TrainingConfig
 from .training import Fitted, Schedule, fit
@@ -46,17 +46,17 @@ class Learned:
     teaching_seconds: float
 
 
-def build_game(recipe: Recipe, world: World) -> tuple[Game, list]:
+def build_game(recipe: Recipe, spec: ImageSpec) -> tuple[Game, list]:
     """The networks of the training stage, with initial weights that depend on the seed alone, and its terms."""
     torch.manual_seed(recipe.seed)
-    painter = recipe.generator.build(recipe.generator_config, world)
-    game = recipe.method.build(recipe.method_config, painter, world)
+    painter = recipe.generator.build(recipe.generator_config, spec)
+    game = recipe.method.build(recipe.method_config, painter, spec)
     needy = [c.record.name for c in recipe.regularizers if "layers" in c.record.needs]
     if needy and not getattr(painter, "layered", True):
         raise BadRecipe(f"With these settings {recipe.generator.name} paints no layers, which {needy} need.")
     if game.begin:
-        _grown(game, recipe.training.steps, world.resolution)
-    terms = [(c.record.name, c.weight, c.record.build(c.config, painter, world)) for c in recipe.regularizers]
+        _grown(game, recipe.training.steps, spec.resolution)
+    terms = [(c.record.name, c.weight, c.record.build(c.config, painter, spec)) for c in recipe.regularizers]
     return game, terms
 
 
@@ -74,12 +74,12 @@ def _grown(game: Game, steps: int, resolution: int) -> None:
         )
 
 
-def build_segmenter(recipe: Recipe, painter: Any, world: World) -> Game | None:
+def build_segmenter(recipe: Recipe, painter: Any, spec: ImageSpec) -> Game | None:
     """The game of the segmentation stage, or None where the method has none."""
     if recipe.segmenter is None or not getattr(painter, "layered", True):
         return None
     torch.manual_seed(recipe.seed + 1)
-    return recipe.segmenter.build(recipe.segmenter_config, painter, world)
+    return recipe.segmenter.build(recipe.segmenter_config, painter, spec)
 
 
 def round_ends(training: TrainingConfig) -> list[int]:
@@ -94,7 +94,7 @@ def learn(
     recipe: Recipe,
     game: Game,
     terms: list,
-    world: World,
+    spec: ImageSpec,
     splits: Mapping[str, Split],
     runtime: Runtime,
     home: DataHome,
@@ -108,7 +108,7 @@ def learn(
     """
     torch.manual_seed(recipe.seed)
     judge = _judge(recipe, splits["train"], runtime, home) if recipe.training.select != "last" else None
-    rounds = _Rounds(recipe, game, terms, world, splits["train"].images, runtime, folder, reporter)
+    rounds = _Rounds(recipe, game, terms, spec, splits["train"].images, runtime, folder, reporter)
     previous: Game | None = None
     before: list[Fitted] = []
     *middle, _ = round_ends(recipe.training)
@@ -132,7 +132,7 @@ class _Rounds:
     recipe: Recipe
     game: Game
     terms: list
-    world: World
+    spec: ImageSpec
     images: np.ndarray
     runtime: Runtime
     folder: Path
@@ -170,7 +170,7 @@ class _Rounds:
         game, s, t = self.game, self.recipe.segmentation, self.recipe.training
         painter = game.networks[game.result]
         painter.requires_grad_(False)
-        segmenter = build_segmenter(self.recipe, painter, self.world)
+        segmenter = build_segmenter(self.recipe, painter, self.spec)
         if segmenter is None or not segmenter.phases:
             return segmenter, None
         segmenter = _with_features(segmenter, game)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lgbench import Dataset, Generator, Method, World
+from lgbench import Dataset, Generator, ImageSpec, Method
 from lgbench.data.samples import RawDataset, Sample
 from lgbench.game import Game, Phase
 from lgbench.layers import Layers
@@ -53,9 +53,9 @@ class ToyConfig:
 class ToyPainter(nn.Module):
     """Colours and a mask from one linear map each."""
 
-    def __init__(self, config: ToyConfig, world: World) -> None:
+    def __init__(self, config: ToyConfig, spec: ImageSpec) -> None:
         super().__init__()
-        side = world.resolution
+        side = spec.resolution
         self.side = side
         self.trunk = nn.Sequential(nn.Linear(4, config.width), nn.BatchNorm1d(config.width), nn.ReLU())
         self.paint = nn.Linear(config.width, 7 * side * side)
@@ -69,8 +69,8 @@ class ToyPainter(nn.Module):
         return Layers.compose(b, f[:, None], m[:, None], codes=dict(codes))
 
 
-def toy_game(config: object, painter: ToyPainter, world: World) -> Game:
-    critic = nn.Sequential(nn.Flatten(), nn.Linear(3 * world.resolution**2, 16), nn.Dropout(0.1), nn.Linear(16, 1))
+def toy_game(config: object, painter: ToyPainter, spec: ImageSpec) -> Game:
+    critic = nn.Sequential(nn.Flatten(), nn.Linear(3 * spec.resolution**2, 16), nn.Dropout(0.1), nn.Linear(16, 1))
 
     def critic_loss(step):
         return {"critic": bce_real(critic(step.images)) + bce_fake(critic(step.layers.image.detach()))}

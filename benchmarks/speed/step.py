@@ -16,7 +16,7 @@ import numpy as np
 
 from lgbench.plugins import registry
 from lgbench.recipe import parse_setting, resolve
-from lgbench.run import runtime_of, world_of
+from lgbench.run import runtime_of, spec_of
 from lgbench.runtime import choose_device
 from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_game
@@ -41,7 +41,7 @@ def stepper(method: str, setting: str, preset: str, side: int, device: str):
     )
     runtime = runtime_of(recipe, choose_device(device))
     runtime.set_up()
-    game, terms = build_game(recipe, world_of(recipe, classes=0))
+    game, terms = build_game(recipe, spec_of(recipe, classes=0))
     batch = recipe.training.batch
     player = Player(game, terms, Schedule(10**9, batch), runtime)
     noise = np.random.default_rng(0).integers(0, 256, (2 * batch, 3, side, side), dtype=np.uint8)

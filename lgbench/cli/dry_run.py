@@ -15,7 +15,7 @@ from rich.table import Table
 from lgbench.game import Game
 from lgbench.nn import count_parameters
 from lgbench.recipe import Recipe
-from lgbench.run import runtime_of, world_of
+from lgbench.run import runtime_of, spec_of
 from lgbench.runtime import Runtime, choose_device
 from lgbench.stage_configs import SegmentationConfig
 from lgbench.stages import build_game, build_segmenter
@@ -34,11 +34,11 @@ def show(recipe: Recipe, device: str) -> None:
     console.print_json(json.dumps(recipe.as_dict()))
     runtime = runtime_of(recipe, choose_device(device))
     runtime.set_up()
-    world = world_of(recipe, classes=0)  # unopened, a data set's classes are unknown; codes take their default number
-    game, terms = build_game(recipe, world)
+    spec = spec_of(recipe, classes=0)  # unopened, a data set's classes are unknown; codes take their default number
+    game, terms = build_game(recipe, spec)
     painter = game.networks[game.result]
     stages = [("train", game, terms, recipe.training.steps, recipe.training.batch)]
-    segmenter = build_segmenter(recipe, painter, world)  # pyright: ignore[reportArgumentType]
+    segmenter = build_segmenter(recipe, painter, spec)  # pyright: ignore[reportArgumentType]
     if segmenter is not None and segmenter.phases:
         steps = _teaching_steps(recipe.segmentation, recipe.training.rounds)
         stages.append(("segment", segmenter, [], steps, recipe.segmentation.batch))

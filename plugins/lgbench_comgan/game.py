@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Painter
 from lgbench.losses import bce_fake, bce_real
@@ -17,9 +17,9 @@ from .config import AlignmentConfig, ComGANMethod, DSComGANMethod
 __all__ = ["alignment", "comgan", "dscomgan"]
 
 
-def comgan(config: ComGANMethod, painter: Painter, world: World) -> Game:
+def comgan(config: ComGANMethod, painter: Painter, spec: ImageSpec) -> Game:
     """Eq. 3 with its sign mended; the binary term is the `binarization` regularizer."""
-    critic = Critic(world.resolution, config.d)
+    critic = Critic(spec.resolution, config.d)
     orthogonal_(critic)
 
     def critic_loss(step: Step) -> dict[str, Tensor]:
@@ -38,9 +38,9 @@ def comgan(config: ComGANMethod, painter: Painter, world: World) -> Game:
     )
 
 
-def dscomgan(config: DSComGANMethod, painter: Painter, world: World) -> Game:
+def dscomgan(config: DSComGANMethod, painter: Painter, spec: ImageSpec) -> Game:
     """Eq. 7; L_info is the `mi-recovery` regularizer, whose critics learn in the generator's phase."""
-    d_z = Critic(world.resolution, config.d)
+    d_z = Critic(spec.resolution, config.d)
     orthogonal_(d_z)
 
     def critic_loss(step: Step) -> dict[str, Tensor]:
@@ -66,10 +66,10 @@ def dscomgan(config: DSComGANMethod, painter: Painter, world: World) -> Game:
     )
 
 
-def alignment(config: AlignmentConfig, painter: Painter, world: World) -> Game:
+def alignment(config: AlignmentConfig, painter: Painter, spec: ImageSpec) -> Game:
     """Two alignments: of S with the generator's masks (Eq. 10), and of its masks with a mask critic (Eq. 9)."""
     segmenter = UNetL(config.width)
-    d_m = Critic(world.resolution, config.dm_width, config.dm_channels)
+    d_m = Critic(spec.resolution, config.dm_width, config.dm_channels)
     orthogonal_(d_m)
 
     def predict(images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.layers import Layers
 from lgbench.nn import ComGANFeatures, Same, Sub, image_head, mask_head, orthogonal_
 
@@ -49,10 +49,10 @@ def _compose(f: Tensor, b: Tensor, m: Tensor, codes: Mapping[str, Tensor], **ext
 class SimpleGAN(nn.Module):
     """One feature generator and an image head: no layers. Codes: "z", (N, nz)."""
 
-    def __init__(self, config: ComGANConfig, world: World) -> None:
+    def __init__(self, config: ComGANConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.config = config
-        self.phi = ComGANFeatures(config.nz, config.g, world.resolution)
+        self.phi = ComGANFeatures(config.nz, config.g, spec.resolution)
         self.head = image_head(config.g // 4)
         orthogonal_(self)
 
@@ -71,11 +71,11 @@ class ComGAN(nn.Module):
     Codes: "z", (N, nz); with `n_codes` also "c", (N,) class indices, which F and M are told.
     """
 
-    def __init__(self, config: ComGANCodesConfig, world: World) -> None:
+    def __init__(self, config: ComGANCodesConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.config, n = config, config.n_codes
         self.recoverable = {"c": ("foreground", n)} if n else {}
-        self.phi = ComGANFeatures(config.nz, config.g, world.resolution)
+        self.phi = ComGANFeatures(config.nz, config.g, spec.resolution)
         self.f = _painter(config.g, config.r_fg, n)
         self.b = _painter(config.g, config.r_bg)
         self.m = _masker(config.g, config.r_mask, n)
@@ -97,11 +97,11 @@ class ComGAN(nn.Module):
 class Pi1(nn.Module):
     """Two feature generators (FineGAN-like): one for F and M, one for B. Codes: "z", (N, nz)."""
 
-    def __init__(self, config: ComGANConfig, world: World) -> None:
+    def __init__(self, config: ComGANConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.config = config
-        self.phi_fm = ComGANFeatures(config.nz, config.g, world.resolution)
-        self.phi_b = ComGANFeatures(config.nz, config.g, world.resolution)
+        self.phi_fm = ComGANFeatures(config.nz, config.g, spec.resolution)
+        self.phi_b = ComGANFeatures(config.nz, config.g, spec.resolution)
         self.f = _painter(config.g, config.r_fg)
         self.b = _painter(config.g, config.r_bg)
         self.m = _masker(config.g, config.r_mask)
@@ -120,10 +120,10 @@ class Pi1(nn.Module):
 class Pi2(nn.Module):
     """Three feature generators (PerturbGAN-like). Codes: "z", (N, nz), or "z_f", "z_b", "z_m" where they differ."""
 
-    def __init__(self, config: Pi2Config, world: World) -> None:
+    def __init__(self, config: Pi2Config, spec: ImageSpec) -> None:
         super().__init__()
         self.config = config
-        self.phi_f, self.phi_b, self.phi_m = (ComGANFeatures(config.nz, config.g, world.resolution) for _ in range(3))
+        self.phi_f, self.phi_b, self.phi_m = (ComGANFeatures(config.nz, config.g, spec.resolution) for _ in range(3))
         if config.subnet == "light":
             self.f = _painter(config.g, config.r_fg)
             self.b = _painter(config.g, config.r_bg)
@@ -150,12 +150,12 @@ class DSComGAN(nn.Module):
     Codes: "z", (N, nz); "f" and "b", (N,) class indices below `classes`. Extras: "whole", the auxiliary image x_z.
     """
 
-    def __init__(self, config: DSComGANConfig, world: World) -> None:
+    def __init__(self, config: DSComGANConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.config, g = config, config.g
-        self.classes = config.n_codes or world.classes or 20
+        self.classes = config.n_codes or spec.classes or 20
         self.recoverable = {"f": ("foreground", self.classes), "b": ("background", self.classes)}
-        self.phi = ComGANFeatures(config.nz, g, world.resolution)
+        self.phi = ComGANFeatures(config.nz, g, spec.resolution)
         multiscale = config.features == "multiscale"
         if multiscale:
             self.p1 = Same(self.phi.widths[-3], g // 2)

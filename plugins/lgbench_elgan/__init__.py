@@ -14,16 +14,16 @@ CITATION = """@misc{yang2021elgan,
 }"""
 
 
-def _generator(config, world):
+def _generator(config, spec):
     from .model import ELGAN
 
-    return ELGAN(config, world)
+    return ELGAN(config, spec)
 
 
-def _game(config, painter, world):
+def _game(config, painter, spec):
     from .game import elgan
 
-    return elgan(config, painter, world)
+    return elgan(config, painter, spec)
 
 
 @hookimpl

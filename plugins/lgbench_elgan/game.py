@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.game import Game, Phase, Step
 from lgbench.losses import hinge_fake, hinge_real
 from lgbench.nn import SNCodeCritic, SNCritic, add_noise, jitter_colours, sn_code_head
@@ -16,14 +16,14 @@ from .model import ELGAN
 __all__ = ["elgan"]
 
 
-def elgan(config: ELGANMethod, painter: ELGAN, world: World) -> Game:
+def elgan(config: ELGANMethod, painter: ELGAN, spec: ImageSpec) -> Game:
     """Critic, then generator with E_x, E_pi and Phi (Eq. 9; the sign of Eq. 6 mended)."""
-    critic = SNCritic(world.resolution, config.d)
+    critic = SNCritic(spec.resolution, config.d)
     recovery: dict[str, nn.Module] = {}
     if config.gamma_r:
         recovery["recovery-image"] = sn_code_head(config.d, painter.classes)
         if config.recover_sup:
-            recovery["recovery-mask"] = SNCodeCritic(world.resolution, painter.groups, config.d)
+            recovery["recovery-mask"] = SNCodeCritic(spec.resolution, painter.groups, config.d)
 
     def view(x: Tensor) -> Tensor:
         return add_noise(jitter_colours(x) if config.colour_aug else x, config.instance_noise)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.layers import Layers
 from lgbench.nn import FineGANFeatures, Next, image_head, mask_head, orthogonal_
 
@@ -24,19 +24,19 @@ class ELGAN(nn.Module):
     Codes: "z", (N, nz); "c", (N,) class indices below `classes`; "c_sup", (N,), their super classes below `groups`.
     """
 
-    def __init__(self, config: ELGANConfig, world: World) -> None:
+    def __init__(self, config: ELGANConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.config, g, g_b = config, config.g, config.g_b or config.g
-        self.classes = config.n_codes or world.classes or 20
+        self.classes = config.n_codes or spec.classes or 20
         self.groups = math.ceil(self.classes / config.group)
         self.recoverable = {"c": ("foreground", self.classes)}
-        self.b = FineGANFeatures(config.nz, g_b, world.resolution, config.act)
-        self.b_head = image_head(g_b, world.channels)
-        self.f = FineGANFeatures(self.groups + config.nz, g, world.resolution, config.act)
+        self.b = FineGANFeatures(config.nz, g_b, spec.resolution, config.act)
+        self.b_head = image_head(g_b, spec.channels)
+        self.f = FineGANFeatures(self.groups + config.nz, g, spec.resolution, config.act)
         self.stage1 = Next(g, self.groups, config.act)
         self.m_head = mask_head(g // 2)
         self.stage2 = Next(g // 2, self.classes, config.act)
-        self.f_head = image_head(g // 4, world.channels)
+        self.f_head = image_head(g // 4, spec.channels)
         orthogonal_(self)
 
     def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:

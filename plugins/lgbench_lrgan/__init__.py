@@ -1,6 +1,6 @@
 """LR-GAN (Yang, Kannan, Batra, Parikh, ICLR 2017) and its DCGAN control."""
 
-from lgbench import Generator, Method, World, hookimpl
+from lgbench import Generator, ImageSpec, Method, hookimpl
 
 from .config import DCGANConfig, DCGANMethod, LRGANConfig, LRGANMethod
 
@@ -54,22 +54,22 @@ PRESETS = {
 }
 
 
-def _lrgan(config: LRGANConfig, world: World):
+def _lrgan(config: LRGANConfig, spec: ImageSpec):
     from .game import lrgan
 
-    return lrgan(config, world)
+    return lrgan(config, spec)
 
 
-def _dcgan(config: DCGANConfig, world: World):
+def _dcgan(config: DCGANConfig, spec: ImageSpec):
     from .game import dcgan
 
-    return dcgan(config, world)
+    return dcgan(config, spec)
 
 
-def _game(config, painter, world):
+def _game(config, painter, spec):
     from .game import game
 
-    return game(config, painter, world)
+    return game(config, painter, spec)
 
 
 @hookimpl

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench import LgbenchError, World
+from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Painter
 from lgbench.losses import bce_fake, bce_real
@@ -19,27 +19,27 @@ from .networks import Critic
 __all__ = ["dcgan", "game", "lrgan"]
 
 
-def lrgan(config: LRGANConfig, world: World) -> nn.Module:
+def lrgan(config: LRGANConfig, spec: ImageSpec) -> nn.Module:
     """LR-GAN's generator, conditional or not.
 
     Raises:
         LgbenchError: settings that exclude each other.
     """
     if not config.conditional:
-        return LRGAN(config, world)
+        return LRGAN(config, spec)
     if config.n_layers != 2:
         raise LgbenchError("A conditional LR-GAN has two layers: set generator.n_layers=2.")
-    return ConditionalLRGAN(config, world)
+    return ConditionalLRGAN(config, spec)
 
 
-def dcgan(config: DCGANConfig, world: World) -> nn.Module:
+def dcgan(config: DCGANConfig, spec: ImageSpec) -> nn.Module:
     """DCGAN's generator."""
-    return DCGAN(config, world)
+    return DCGAN(config, spec)
 
 
-def game(config: LRGANMethod | DCGANMethod, painter: Painter, world: World) -> Game:
+def game(config: LRGANMethod | DCGANMethod, painter: Painter, spec: ImageSpec) -> Game:
     """Critic and generator, one step each."""
-    critic = Critic(world.resolution, world.channels, config.ndf, config.d_head)
+    critic = Critic(spec.resolution, spec.channels, config.ndf, config.d_head)
     dcgan_(critic)
     reconstructs = isinstance(painter, ConditionalLRGAN)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from lgbench import LgbenchError, World
+from lgbench import ImageSpec, LgbenchError
 from lgbench.layers import Layers
 from lgbench.nn import dcgan_, warp
 
@@ -29,12 +29,12 @@ class LRGAN(nn.Module):
     Codes: "z", (N, T, nz), standard normal: the background's latent, then each foreground's.
     """
 
-    def __init__(self, config: LRGANConfig, world: World) -> None:
+    def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.config = config
-        nz, nc, ngf = config.nz, config.channels or world.channels, config.ngf
+        nz, nc, ngf = config.nz, config.channels or spec.channels, config.ngf
         bg, fg = (
-            widths(base * ngf, world.resolution, floor) for base, floor in ((4, config.bg_floor), (8, config.floor))
+            widths(base * ngf, spec.resolution, floor) for base, floor in ((4, config.bg_floor), (8, config.floor))
         )
         self.bg_trunk = trunk(nz, bg, bias=True)
         self.bg_head = nn.Sequential(nn.ConvTranspose2d(bg[-1], nc, 4, 2, 1), nn.Tanh())
@@ -43,7 +43,7 @@ class LRGAN(nn.Module):
             self.fg_image = nn.Sequential(nn.ConvTranspose2d(fg[-1], nc, 4, 2, 1, bias=False), nn.Tanh())
             if config.mask == "learned":
                 self.fg_mask = nn.Sequential(nn.ConvTranspose2d(fg[-1], 1, 4, 2, 1), nn.Sigmoid())
-        self.context = self._context_encoder(bg[-1], fg[-1], world.resolution // 2)
+        self.context = self._context_encoder(bg[-1], fg[-1], spec.resolution // 2)
         if config.init == "dcgan":
             dcgan_(self)
         if config.lstm:
@@ -123,11 +123,11 @@ class ConditionalLRGAN(nn.Module):
 
     conditional = True
 
-    def __init__(self, config: LRGANConfig, world: World) -> None:
+    def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
-        self.paint = LRGAN(config, world)
-        self.channels = config.channels or world.channels
-        stack, c = conv_stack(world.resolution, self.channels, config.enc_width)
+        self.paint = LRGAN(config, spec)
+        self.channels = config.channels or spec.channels
+        stack, c = conv_stack(spec.resolution, self.channels, config.enc_width)
         self.encoder = nn.Sequential(stack, nn.Flatten(), nn.Linear(16 * c, config.nz))
         if config.init == "dcgan":
             dcgan_(self.encoder)
@@ -153,11 +153,11 @@ class ConditionalLRGAN(nn.Module):
 class DCGAN(nn.Module):
     """One whole image from one latent. Codes: "z", (N, nz)."""
 
-    def __init__(self, config: DCGANConfig, world: World) -> None:
+    def __init__(self, config: DCGANConfig, spec: ImageSpec) -> None:
         super().__init__()
-        self.nz, nc = config.nz, config.channels or world.channels
+        self.nz, nc = config.nz, config.channels or spec.channels
         t1 = config.width == "t1"
-        channels = widths((4 if t1 else 8) * config.ngf, world.resolution, config.floor)
+        channels = widths((4 if t1 else 8) * config.ngf, spec.resolution, config.floor)
         self.trunk = trunk(config.nz, channels, bias=t1)
         self.head = nn.Sequential(nn.ConvTranspose2d(channels[-1], nc, 4, 2, 1, bias=t1), nn.Tanh())
         if config.init == "dcgan":

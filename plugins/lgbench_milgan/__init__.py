@@ -15,16 +15,16 @@ CITATION = """@inproceedings{yang2022learning,
 }"""
 
 
-def _generator(config, world):
+def _generator(config, spec):
     from .model import Milgan
 
-    return Milgan(config, world)
+    return Milgan(config, spec)
 
 
-def _game(config, painter, world):
+def _game(config, painter, spec):
     from .game import milgan
 
-    return milgan(config, painter, world)
+    return milgan(config, painter, spec)
 
 
 @hookimpl

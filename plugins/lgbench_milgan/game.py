@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Layers
 from lgbench.losses import gaussian_code, hinge_fake, hinge_real
@@ -17,14 +17,14 @@ from .model import Milgan
 __all__ = ["milgan"]
 
 
-def milgan(config: MilganMethod, painter: Milgan, world: World) -> Game:
+def milgan(config: MilganMethod, painter: Milgan, spec: ImageSpec) -> Game:
     """Generator, then critic with code recovery (Algorithm 1); signs of Eq. 5, 7 and 8 mended."""
-    critic = SNCritic(world.resolution, config.d)
+    critic = SNCritic(spec.resolution, config.d)
     recovery: dict[str, nn.Module] = {}
     if config.gamma_mi and config.mi_x:
         recovery["recovery-image"] = sn_code_head(config.d, painter.size)
     if config.gamma_mi and config.mi_mask:
-        recovery["recovery-mask"] = SNCodeCritic(world.resolution, painter.size, config.d)
+        recovery["recovery-mask"] = SNCodeCritic(spec.resolution, painter.size, config.d)
 
     def view(x: Tensor) -> Tensor:
         return add_noise(jitter_colours(x) if config.colour_aug else x, config.instance_noise)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.layers import Layers
 from lgbench.nn import FineGANFeatures, Next, image_head, mask_head, orthogonal_
 
@@ -23,18 +23,18 @@ class Milgan(nn.Module):
     Codes: "z", (N, nz); "c", (N,) class indices below `size`, or (N, size) numbers with a normal prior.
     """
 
-    def __init__(self, config: MilganConfig, world: World) -> None:
+    def __init__(self, config: MilganConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.config, g, g_b = config, config.g, config.g_b or config.g
         self.categorical = config.prior == "categorical"
-        self.size = (config.n_codes or world.classes or 20) if self.categorical else config.d_c
+        self.size = (config.n_codes or spec.classes or 20) if self.categorical else config.d_c
         self.recoverable = {"c": ("foreground", self.size)} if self.categorical else {}
-        self.b = FineGANFeatures(config.nz, g_b, world.resolution, config.act)
-        self.b_head = image_head(g_b, world.channels)
-        self.f = FineGANFeatures(self.size + config.nz, g, world.resolution, config.act)
+        self.b = FineGANFeatures(config.nz, g_b, spec.resolution, config.act)
+        self.b_head = image_head(g_b, spec.channels)
+        self.f = FineGANFeatures(self.size + config.nz, g, spec.resolution, config.act)
         self.next = Next(g, self.size, config.act)
         self.m_head = mask_head(g // 2)
-        self.f_head = image_head(g // 2, world.channels)
+        self.f_head = image_head(g // 2, spec.channels)
         orthogonal_(self)
 
     def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench import LgbenchError, World
+from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Painter
 from lgbench.nn import BNTrunk, orthogonal_
@@ -39,7 +39,7 @@ def _sampled_when_frozen(painter: Painter) -> dict[str, Tensor]:
     return codes
 
 
-def encoder(config: EncoderConfig, painter: Painter, world: World) -> Game:
+def encoder(config: EncoderConfig, painter: Painter, spec: ImageSpec) -> Game:
     """E learns to invert the generator on painted images, and to reconstruct real ones through it.
 
     Raises:
@@ -51,7 +51,7 @@ def encoder(config: EncoderConfig, painter: Painter, world: World) -> Game:
             f"segmentation.name=encoder inverts generators that paint from one vector z; this one reads "
             f"{sorted(codes)}. Use segmentation.name=unet-s."
         )
-    network = Encoder(world.resolution, config.d, codes["z"].shape[1])
+    network = Encoder(spec.resolution, config.d, codes["z"].shape[1])
     orthogonal_(network)
 
     def difference(x: Tensor, z: Tensor, step: Step | None) -> Tensor:

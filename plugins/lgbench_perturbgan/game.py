@@ -8,7 +8,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Painter
@@ -23,10 +23,10 @@ from .style_generator import StylePainter
 __all__ = ["growth", "perturbgan"]
 
 
-def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game:
+def perturbgan(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> Game:
     """Critic and generator, one step each; the critic sees perturbed composites only."""
     style = isinstance(painter, StylePainter)
-    critic = _critic(config, painter, world)
+    critic = _critic(config, painter, spec)
 
     def view(x: Tensor) -> Tensor:
         return add_noise(x, config.instance_noise)
@@ -52,8 +52,8 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game
     learning = {
         "lr": config.lr or (1e-3 if style else 2e-4),
         "betas": (0.0, 0.99) if config.gan_loss == "wgan-gp" else (0.5, 0.999),
-        "drop": config.final_lr if style and world.resolution >= 128 else 1.0,
-        "drop_at": 2 * (_levels(world.resolution) - 1) * config.phase_steps,
+        "drop": config.final_lr if style and spec.resolution >= 128 else 1.0,
+        "drop_at": 2 * (_levels(spec.resolution) - 1) * config.phase_steps,
     }
     return Game(
         painter=painter,
@@ -69,7 +69,7 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, world: World) -> Game
         ],
         features=critic.features if isinstance(critic, StyleCritic) else lambda x: _features(critic, x),
         kept=["critic"],
-        begin=_grower(config, painter, critic, world) if isinstance(painter, StylePainter) else None,
+        begin=_grower(config, painter, critic, spec) if isinstance(painter, StylePainter) else None,
     )
 
 
@@ -90,29 +90,31 @@ def _levels(resolution: int) -> int:
     return int(math.log2(resolution)) - 2
 
 
-def _grower(config: PerturbGANMethod, painter: StylePainter, critic: nn.Module, world: World) -> Callable[[int], None]:
+def _grower(
+    config: PerturbGANMethod, painter: StylePainter, critic: nn.Module, spec: ImageSpec
+) -> Callable[[int], None]:
     assert isinstance(critic, StyleCritic)
 
     def begin(number: int) -> None:
-        level, alpha = growth(number, config.phase_steps, _levels(world.resolution))
+        level, alpha = growth(number, config.phase_steps, _levels(spec.resolution))
         painter.grow(level, alpha)
         critic.grow(level, alpha)
 
     return begin
 
 
-def _critic(config: PerturbGANMethod, painter: Painter, world: World) -> nn.Module:
+def _critic(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> nn.Module:
     kind = _fitting(config, painter) if config.critic == "auto" else config.critic
     if isinstance(painter, StylePainter) and kind != "style":
         raise BadRecipe(f"A StyleGAN generator grows, and a {kind!r} critic does not. Leave method.critic at auto.")
     if kind == "style":
-        return StyleCritic(world.resolution, config.d)
+        return StyleCritic(spec.resolution, config.d)
     if kind == "sn":
-        return SNCritic(world.resolution, config.d)
+        return SNCritic(spec.resolution, config.d)
     norm = config.gan_loss != "wgan-gp"
     if kind == "dcgan":
-        return dcgan_(DCGANCritic(world.resolution, config.d, norm))
-    return orthogonal_(Critic(world.resolution, config.d, norm=norm))
+        return dcgan_(DCGANCritic(spec.resolution, config.d, norm))
+    return orthogonal_(Critic(spec.resolution, config.d, norm=norm))
 
 
 def _fitting(config: PerturbGANMethod, painter: Painter) -> str:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.layers import Layers
 from lgbench.nn import ComGANFeatures, Sub, dcgan_, image_head, mask_head, orthogonal_
@@ -70,9 +70,9 @@ class DCGANCritic(nn.Module):
 class LightPainter(nn.Module):
     """One latent for background, foreground and mask. Codes: "z", (N, nz)."""
 
-    def __init__(self, config: LightConfig, world: World) -> None:
+    def __init__(self, config: LightConfig, spec: ImageSpec) -> None:
         super().__init__()
-        self.config, self.channels = config, world.channels
+        self.config, self.channels = config, spec.channels
         if config.g_b and config.n_generators == 1:
             raise BadRecipe(
                 "One generator paints all layers: generator.g_b needs generator.n_generators=2 or 3; else set it to 0."
@@ -80,16 +80,16 @@ class LightPainter(nn.Module):
         nz, g, g_b = config.nz, config.g, config.g_b or config.g
         widths = {"b": g_b}
         if config.backbone == "dcgan":
-            k = world.channels
+            k = spec.channels
             parts = {1: {"all": 2 * k + 1}, 2: {"b": k, "fm": k + 1}, 3: {"b": k, "f": k, "m": 1}}[config.n_generators]
             self.features = nn.ModuleDict(
-                {n: DCGANFeatures(nz, widths.get(n, g), world.resolution, c) for n, c in parts.items()}
+                {n: DCGANFeatures(nz, widths.get(n, g), spec.resolution, c) for n, c in parts.items()}
             )
             dcgan_(self)
             return
         names = {1: ["all"], 2: ["b", "fm"], 3: ["b", "f", "m"]}[config.n_generators]
         self.features = nn.ModuleDict(
-            {name: SimpleFeatures(nz, widths.get(name, g), world.resolution) for name in names}
+            {name: SimpleFeatures(nz, widths.get(name, g), spec.resolution) for name in names}
         )
         self.b = _head(config, image_head(g_b // 4, self.channels), g_b, 3)
         self.f = _head(config, image_head(g // 4, self.channels), g, 3)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.layers import Layers
 
@@ -112,14 +112,14 @@ class StylePainter(nn.Module):
     b and f have no bounds; noise planes are drawn afresh at each call, in eval mode as well.
 
     Attributes:
-        level: index of the side among 8, 16, ..., the world's; a buffer, so that checkpoints and averages carry it.
+        level: index of the side among 8, 16, ..., the picture's; a buffer, so that checkpoints and averages carry it.
         alpha: how far the newest heads have faded in, in [0, 1]; likewise.
     """
 
     level: Tensor
     alpha: Tensor
 
-    def __init__(self, config: StyleSettings, world: World) -> None:
+    def __init__(self, config: StyleSettings, spec: ImageSpec) -> None:
         super().__init__()
         if config.n_generators not in (1, 2):
             raise BadRecipe(
@@ -136,9 +136,9 @@ class StylePainter(nn.Module):
         mappings = 1 if alone or config.shared_mapping else 2
         self.mappings = nn.ModuleList(StyleMapping(config.nz) for _ in range(mappings))
         self.generators = nn.ModuleList(
-            StyleSynthesis(channels, style_widths(width, world.resolution), config.nz) for channels, width in painted
+            StyleSynthesis(channels, style_widths(width, spec.resolution), config.nz) for channels, width in painted
         )
-        self.blocks = len(style_widths(config.width, world.resolution))
+        self.blocks = len(style_widths(config.width, spec.resolution))
         self.register_buffer("level", torch.tensor(self.blocks - 2))
         self.register_buffer("alpha", torch.tensor(1.0))
 

@@ -19,8 +19,8 @@ LGBENCH_API = 1
 def _term(module: str, name: str):
     """The named builder, imported when it is called: it imports torch."""
 
-    def build(config, painter, world):
-        return getattr(import_module(f"{__name__}.{module}"), name)(config, painter, world)
+    def build(config, painter, spec):
+        return getattr(import_module(f"{__name__}.{module}"), name)(config, painter, spec)
 
     return build
 

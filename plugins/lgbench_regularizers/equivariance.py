@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lgbench import LgbenchError, World
+from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Step, Term
 from lgbench.layers import Layers, Painter
 from lgbench.nn import AffineRange, move
@@ -46,7 +46,7 @@ def standard_normal(z: Tensor) -> Tensor:
     return z.mean(dim=0).square().sum() + (z.square().mean(dim=0) - 1).square().sum()
 
 
-def equivariance(config: EquivarianceConfig, painter: Painter, world: World) -> Term:
+def equivariance(config: EquivarianceConfig, painter: Painter, spec: ImageSpec) -> Term:
     """L_equi + reg_weight L_reg.
 
     Raises:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lgbench import LgbenchError, World
+from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Step, Term
 from lgbench.layers import Layers, Painter
 from lgbench.losses import binary_entropy, binary_min
@@ -24,18 +24,18 @@ def seen(step: Step, on: str) -> Layers:
     return step.layers if on == "perturbed" else step.painted
 
 
-def binarization(config: BinarizationConfig, painter: Painter, world: World) -> Term:
+def binarization(config: BinarizationConfig, painter: Painter, spec: ImageSpec) -> Term:
     """Entropy or distance to the nearer end of every alpha."""
     loss = binary_entropy if config.form == "entropy" else binary_min
     return Term(penalty=lambda step: loss(seen(step, config.on).alphas))
 
 
-def mask_size(config: MaskSizeConfig, painter: Painter, world: World) -> Term:
+def mask_size(config: MaskSizeConfig, painter: Painter, spec: ImageSpec) -> Term:
     """L_size: max(0, eta - coverage) of all foregrounds together."""
     return Term(penalty=lambda step: size_hinge(seen(step, config.on).alpha, config.eta))
 
 
-def perturbation(config: PerturbationConfig, painter: Painter, world: World) -> Term:
+def perturbation(config: PerturbationConfig, painter: Painter, spec: ImageSpec) -> Term:
     """Foregrounds and alphas move together by random maps; the background stays where it is."""
     ranges = AffineRange(config.translate, config.shrink, config.grow, config.rotate, config.unit)
 
@@ -62,7 +62,7 @@ def relit(config: PerturbationConfig, b: Tensor) -> Tensor:
     return b
 
 
-def background(config: BackgroundConfig, painter: Painter, world: World) -> Term:
+def background(config: BackgroundConfig, painter: Painter, spec: ImageSpec) -> Term:
     """L_bg = -mean log(1 - F(x_b)); nothing in the first round (Yang et al., WACV 2022, Eq. 8 with its sign mended)."""
 
     def penalty(step: Step) -> Tensor:
@@ -79,7 +79,7 @@ def layer(layers: Layers, name: str) -> Tensor:
     return layers.background if name == "background" else layers.foregrounds[:, -1]
 
 
-def mi_recovery(config: MIRecoveryConfig, painter: Painter, world: World) -> Term:
+def mi_recovery(config: MIRecoveryConfig, painter: Painter, spec: ImageSpec) -> Term:
     """Cross-entropy of reading each code from what shows it; minus a bound on their mutual information.
 
     Args:
@@ -99,9 +99,9 @@ def mi_recovery(config: MIRecoveryConfig, painter: Painter, world: World) -> Ter
     chosen = {code: shown for code, shown in recoverable.items() if code in (wanted or recoverable)}
     critics = {}
     for code, (name, classes) in chosen.items():
-        critics[f"code-critic-{code}"] = CodeCritic(world.resolution, classes, config.width)
+        critics[f"code-critic-{code}"] = CodeCritic(spec.resolution, classes, config.width)
         if config.source == "image" and name == "foreground":
-            critics[f"code-critic-{code}-mask"] = CodeCritic(world.resolution, classes, config.width, channels=1)
+            critics[f"code-critic-{code}-mask"] = CodeCritic(spec.resolution, classes, config.width, channels=1)
     for critic in critics.values():
         orthogonal_(critic)
 

@@ -2,23 +2,23 @@
 
 import torch
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.game import Step
 from lgbench_comgan.config import ComGANCodesConfig, ComGANConfig, DSComGANConfig, Pi2Config
 from lgbench_comgan.model import ComGAN, DSComGAN, Pi1, Pi2, SimpleGAN
 
-WORLD = World(32)
+SPEC = ImageSpec(32)
 CODES = 7
 PAINTERS = {
-    "simplegan": lambda world=WORLD, g=8: SimpleGAN(ComGANConfig(g=g), world),
-    "pi1": lambda world=WORLD, g=8: Pi1(ComGANConfig(g=g), world),
-    "pi2": lambda world=WORLD, g=8: Pi2(Pi2Config(g=g), world),
-    "pi2-bare": lambda world=WORLD, g=8: Pi2(Pi2Config(g=g, subnet="none"), world),
-    "pi2-own-z": lambda world=WORLD, g=8: Pi2(Pi2Config(g=g, shared_z=False), world),
-    "comgan": lambda world=WORLD, g=8: ComGAN(ComGANCodesConfig(g=g), world),
-    "dscomgan": lambda world=WORLD, g=8: DSComGAN(DSComGANConfig(g=g, n_codes=CODES), world),
-    "dscomgan-last": lambda world=WORLD, g=8: DSComGAN(
-        DSComGANConfig(g=g, n_codes=CODES, features="last", use_xz=False), world
+    "simplegan": lambda spec=SPEC, g=8: SimpleGAN(ComGANConfig(g=g), spec),
+    "pi1": lambda spec=SPEC, g=8: Pi1(ComGANConfig(g=g), spec),
+    "pi2": lambda spec=SPEC, g=8: Pi2(Pi2Config(g=g), spec),
+    "pi2-bare": lambda spec=SPEC, g=8: Pi2(Pi2Config(g=g, subnet="none"), spec),
+    "pi2-own-z": lambda spec=SPEC, g=8: Pi2(Pi2Config(g=g, shared_z=False), spec),
+    "comgan": lambda spec=SPEC, g=8: ComGAN(ComGANCodesConfig(g=g), spec),
+    "dscomgan": lambda spec=SPEC, g=8: DSComGAN(DSComGANConfig(g=g, n_codes=CODES), spec),
+    "dscomgan-last": lambda spec=SPEC, g=8: DSComGAN(
+        DSComGANConfig(g=g, n_codes=CODES, features="last", use_xz=False), spec
     ),
 }
 

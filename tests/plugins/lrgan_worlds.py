@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import torch
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench_lrgan.config import LRGANConfig, LRGANMethod
 from lgbench_lrgan.game import lrgan
 
 # the framework's weights: with dcgan's an untrained generator in eval mode paints nearly nothing
 SMALL = LRGANConfig(ngf=4, floor=8, bg_floor=8, enc_width=4, init="torch_default")
 METHOD = LRGANMethod(ndf=4)
-WORLD = World(32)
+SPEC = ImageSpec(32)
 
 
 def images(n=4, side=32):
@@ -19,7 +19,7 @@ def images(n=4, side=32):
 
 
 def small(**changes):
-    return lrgan(replace(SMALL, **changes), WORLD)
+    return lrgan(replace(SMALL, **changes), SPEC)
 
 
 def painted(painter, n=4):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from toy import SQUARES
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.data import DataHome, resolve_dataset
 from lgbench.game import Step
 from lgbench.plugins import registry
@@ -67,7 +67,7 @@ def recipe_of(
 def composed(method, settings=None, *, side=16, preset="smoke", without=(), seed=0):
     """Game and terms, tiny, with all that the preset says but the sizes."""
     recipe = recipe_of(method, {**TINY[method], **(settings or {})}, preset=preset, without=without)
-    return build_game(replace(recipe, seed=seed), World(side))
+    return build_game(replace(recipe, seed=seed), ImageSpec(side))
 
 
 def images(n=4, side=16):

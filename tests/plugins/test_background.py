@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import lgbench_regularizers
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.game import Step
 from lgbench.layers import Layers
 from lgbench_regularizers.config import BackgroundConfig
@@ -20,7 +20,7 @@ def seeded():
 
 
 RECORD = {record.name: record for record in lgbench_regularizers.regularizers()}["background"]
-TERM = RECORD.build(BackgroundConfig(), None, World(16))
+TERM = RECORD.build(BackgroundConfig(), None, ImageSpec(16))
 
 
 def scene():

@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from comgan_worlds import CODES, PAINTERS, WORLD, painted, step_of
+from comgan_worlds import CODES, PAINTERS, SPEC, painted, step_of
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.nn import ComGANFeatures, count_parameters
 from lgbench_comgan.config import (
     AlignmentConfig,
@@ -66,8 +66,8 @@ DS = DSComGANConfig(n_codes=200)
 )
 def test_generators_have_the_published_parameter_counts(build, at_64, at_128):
     with torch.device("meta"):  # shapes without weights: instant at full width
-        assert count_parameters(build(World(64))) == at_64
-        assert count_parameters(build(World(128))) == at_128
+        assert count_parameters(build(ImageSpec(64))) == at_64
+        assert count_parameters(build(ImageSpec(128))) == at_128
 
 
 def test_sub_networks_have_their_counts():
@@ -75,8 +75,8 @@ def test_sub_networks_have_their_counts():
         return sum(count_parameters(part) for part in parts)
 
     with torch.device("meta"):
-        plain, ds = ComGAN(ComGANCodesConfig(), World(64)), DSComGAN(DS, World(64))
-        one_more = DSComGAN(replace(DS, n_codes=201), World(64))
+        plain, ds = ComGAN(ComGANCodesConfig(), ImageSpec(64)), DSComGAN(DS, ImageSpec(64))
+        one_more = DSComGAN(replace(DS, n_codes=201), ImageSpec(64))
     assert (of(plain.f), of(plain.b), of(plain.m)) == (102_576, 102_576, 18_768)
     assert of(ds.m, ds.m_head) == 628_176
     assert of(ds.f, ds.f_head) == of(ds.b, ds.b_head) == 1_532_400
@@ -89,7 +89,7 @@ def test_sub_networks_have_their_counts():
 def test_stage_networks_have_the_published_parameter_counts(channels, at_64, at_128):
     with torch.device("meta"):
         for side, parameters in ((64, at_64), (128, at_128)):
-            networks = alignment(AlignmentConfig(dm_channels=channels), PAINTERS["comgan"](), World(side)).networks
+            networks = alignment(AlignmentConfig(dm_channels=channels), PAINTERS["comgan"](), ImageSpec(side)).networks
             assert count_parameters(networks["mask-critic"]) == parameters
             assert count_parameters(networks["segmenter"]) == 34_527_041
 
@@ -98,7 +98,10 @@ def test_stage_networks_have_the_published_parameter_counts(channels, at_64, at_
 def test_image_critics_have_the_published_parameter_counts(side, parameters):
     with torch.device("meta"):
         painter = PAINTERS["comgan"]()
-        for made in (comgan(ComGANMethod(), painter, World(side)), dscomgan(DSComGANMethod(), painter, World(side))):
+        for made in (
+            comgan(ComGANMethod(), painter, ImageSpec(side)),
+            dscomgan(DSComGANMethod(), painter, ImageSpec(side)),
+        ):
             assert count_parameters(made.networks["critic"]) == parameters
 
 
@@ -118,7 +121,7 @@ def test_features_halve_at_each_doubling_and_end_in_a_quarter_of_the_width(side,
 @pytest.mark.parametrize("name", PAINTERS)
 @pytest.mark.parametrize("side", [32, 64])
 def test_layers_have_their_shapes_and_ranges_and_compose_the_image(name, side):
-    layers, _ = painted(PAINTERS[name](World(side)), n=3)
+    layers, _ = painted(PAINTERS[name](ImageSpec(side)), n=3)
     k = 0 if name == "simplegan" else 1
     assert layers.image.shape == layers.background.shape == (3, 3, side, side)
     assert layers.foregrounds.shape == (3, k, 3, side, side)
@@ -175,16 +178,16 @@ def test_codes_are_uniform_and_independent_unless_they_are_tied():
     codes = PAINTERS["dscomgan"]().codes(7000)
     joint = torch.zeros(CODES, CODES).index_put_((codes["f"], codes["b"]), torch.ones(7000), accumulate=True)
     assert (joint / 7000 - 1 / CODES**2).abs().max() < 0.01
-    tied = DSComGAN(DSComGANConfig(g=8, n_codes=CODES, tie_codes=True), WORLD).codes(100)
+    tied = DSComGAN(DSComGANConfig(g=8, n_codes=CODES, tie_codes=True), SPEC).codes(100)
     assert torch.equal(tied["f"], tied["b"])
     assert len(tied["f"].unique()) == CODES
 
 
 def test_the_number_of_codes_follows_the_data_set_and_is_else_twenty():
     with torch.device("meta"):
-        assert DSComGAN(DSComGANConfig(), World(64, classes=102)).classes == 102
-        assert DSComGAN(DSComGANConfig(), World(64)).classes == 20
-        assert DSComGAN(DSComGANConfig(n_codes=20), World(64, classes=102)).classes == 20
+        assert DSComGAN(DSComGANConfig(), ImageSpec(64, classes=102)).classes == 102
+        assert DSComGAN(DSComGANConfig(), ImageSpec(64)).classes == 20
+        assert DSComGAN(DSComGANConfig(n_codes=20), ImageSpec(64, classes=102)).classes == 20
 
 
 # Who shares what with whom.
@@ -246,7 +249,7 @@ def test_each_code_changes_its_own_layer_and_the_latent_all(name):
 
 
 def recovery(painter, code, width=4):
-    return mi_recovery(MIRecoveryConfig(width, code), painter, WORLD)
+    return mi_recovery(MIRecoveryConfig(width, code), painter, SPEC)
 
 
 @pytest.mark.parametrize(("code", "own", "other"), [("f", "f", "b"), ("b", "b", "f")])
@@ -282,7 +285,7 @@ def mask_gradients(painter, logit=None):
     layers = painter(painter.codes(4))
     handle.remove()
     layers.alphas.retain_grad()
-    made = comgan(ComGANMethod(d=4), painter, WORLD)
+    made = comgan(ComGANMethod(d=4), painter, SPEC)
     made.phases[1].loss(step_of(layers))["generator"].backward()
     return layers.alphas.grad.abs(), seen[0].grad.abs()
 
@@ -309,7 +312,7 @@ def test_a_saturated_mask_stops_the_gradient_at_its_logits_only():
 
 def test_at_first_a_code_is_recovered_about_as_badly_as_by_chance():
     """A little above ln 200 = 5.30, with critics of full width."""
-    painter = DSComGAN(DSComGANConfig(g=16, n_codes=200), WORLD)
+    painter = DSComGAN(DSComGANConfig(g=16, n_codes=200), SPEC)
     with torch.no_grad():
         step = step_of(painter(painter.codes(32)))
         for code in ("f", "b"):
@@ -317,7 +320,7 @@ def test_at_first_a_code_is_recovered_about_as_badly_as_by_chance():
 
 
 def test_generators_and_critics_start_orthogonal():
-    made = dscomgan(DSComGANMethod(d=4), PAINTERS["dscomgan"](), WORLD)
+    made = dscomgan(DSComGANMethod(d=4), PAINTERS["dscomgan"](), SPEC)
     for network in made.networks.values():
         for part in network.modules():
             if isinstance(part, nn.Conv2d | nn.Linear):

@@ -4,13 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from comgan_worlds import PAINTERS, WORLD, images, painted, step_of
+from comgan_worlds import PAINTERS, SPEC, images, painted, step_of
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 import lgbench_comgan
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.layers import Layers
 from lgbench.losses import bce_fake, bce_real, binary_entropy
 from lgbench.nn import UNetL, UNetS
@@ -53,12 +53,12 @@ def same(before, after):
 def play_game(name, method=None, painter=None):
     painter = painter or PAINTERS[name]()
     if name.startswith("ds"):
-        terms = [("mi-recovery", 1.0, mi_recovery(MIRecoveryConfig(4), painter, WORLD))]
-        return dscomgan(method or DSComGANMethod(d=4), painter, WORLD), terms
+        terms = [("mi-recovery", 1.0, mi_recovery(MIRecoveryConfig(4), painter, SPEC))]
+        return dscomgan(method or DSComGANMethod(d=4), painter, SPEC), terms
     terms = (
         [] if name == "simplegan" else [("binarization", 1.0, binarization(BinarizationConfig("entropy"), None, None))]
     )
-    return comgan(method or ComGANMethod(d=4), painter, WORLD), terms
+    return comgan(method or ComGANMethod(d=4), painter, SPEC), terms
 
 
 @pytest.mark.parametrize("name", ["comgan", "simplegan"])
@@ -152,7 +152,7 @@ SMALL = AlignmentConfig(width=4, dm_width=4)
 
 
 def segmentation(config=SMALL, painter=None):
-    return alignment(config, painter or PAINTERS["dscomgan"]().eval(), WORLD)
+    return alignment(config, painter or PAINTERS["dscomgan"]().eval(), SPEC)
 
 
 def test_a_segmentation_step_leaves_the_generator_and_its_statistics_unchanged():
@@ -301,13 +301,13 @@ def toy_squares(n, side):
 
 
 def train(name, steps, side, g, d):
-    painter, world = PAINTERS[name](World(side), g=g), World(side)
+    painter, spec = PAINTERS[name](ImageSpec(side), g=g), ImageSpec(side)
     terms = [("binarization", 1.0, binarization(BinarizationConfig("entropy"), None, None))]
     if name == "dscomgan":
-        made = dscomgan(DSComGANMethod(d=d), painter, world)
-        terms.append(("mi-recovery", 1.0, mi_recovery(MIRecoveryConfig(d), painter, world)))
+        made = dscomgan(DSComGANMethod(d=d), painter, spec)
+        terms.append(("mi-recovery", 1.0, mi_recovery(MIRecoveryConfig(d), painter, spec)))
     else:
-        made = comgan(ComGANMethod(d=d), painter, world)
+        made = comgan(ComGANMethod(d=d), painter, spec)
     one, x = player(made, terms), toy_squares(64, side)
     rows = [one.play(k, x[torch.randint(64, (16,))], looking=k % 10 == 0) for k in range(steps)]
     assert all(math.isfinite(value) for row in rows for value in row.values())

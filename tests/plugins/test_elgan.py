@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.layers import Layers
 from lgbench.nn import AffineRange, count_parameters, warp
 from lgbench_elgan.config import ELGANConfig, ELGANMethod
@@ -16,7 +16,7 @@ from lgbench_elgan.model import ELGAN
 from lgbench_regularizers.config import EquivarianceConfig
 from lgbench_regularizers.equivariance import equivariance
 
-CUB = {side: World(side, classes=200) for side in (64, 128)}
+CUB = {side: ImageSpec(side, classes=200) for side in (64, 128)}
 GROUP = 4
 
 
@@ -26,7 +26,7 @@ def seeded():
 
 
 def tiny(side=16, **settings):
-    return ELGAN(ELGANConfig(**{"g": 4, "n_codes": CODES, "group": GROUP, **settings}), World(side))
+    return ELGAN(ELGANConfig(**{"g": 4, "n_codes": CODES, "group": GROUP, **settings}), ImageSpec(side))
 
 
 def of_class(codes, c):
@@ -73,7 +73,7 @@ def test_critic_and_code_recovery_have_the_parameters_of_their_tables(side, both
     ids=["translation", "and scale", "and rotation"],
 )
 def test_phi_has_the_parameters_of_its_table(settings, parameters):
-    phi = equivariance(EquivarianceConfig(**settings), tiny(), World(16)).networks["phi"]
+    phi = equivariance(EquivarianceConfig(**settings), tiny(), ImageSpec(16)).networks["phi"]
     assert count_parameters(phi) == parameters
 
 
@@ -111,10 +111,10 @@ def test_classes_of_a_group_share_their_mask_and_all_classes_the_background():
 
 def test_ten_consecutive_classes_share_a_super_class_and_the_last_group_may_be_smaller():
     with torch.device("meta"):
-        painter = ELGAN(ELGANConfig(), World(64, classes=196))
+        painter = ELGAN(ELGANConfig(), ImageSpec(64, classes=196))
         assert (painter.classes, painter.groups) == (196, 20)
         assert ELGAN(ELGANConfig(), CUB[64]).groups == 20
-        assert ELGAN(ELGANConfig(), World(64)).classes == 20
+        assert ELGAN(ELGANConfig(), ImageSpec(64)).classes == 20
     codes = tiny().codes(4000)
     assert torch.equal(codes["c_sup"], codes["c"] // GROUP)
     assert (codes["c"].bincount(minlength=CODES) / 4000 - 1 / CODES).abs().max() < 0.02
@@ -319,7 +319,7 @@ def test_classes_are_read_from_the_image_that_the_switch_says_and_groups_from_th
 
 
 def test_the_backgrounds_branch_can_be_narrower():
-    narrow, even = (ELGAN(ELGANConfig(g=8, g_b=g_b, n_codes=10), World(32)) for g_b in (4, 0))
+    narrow, even = (ELGAN(ELGANConfig(g=8, g_b=g_b, n_codes=10), ImageSpec(32)) for g_b in (4, 0))
     assert count_parameters(narrow.b) < count_parameters(even.b)
     assert count_parameters(narrow.f) == count_parameters(even.f)
     assert narrow(narrow.codes(2)).background.shape == (2, 3, 32, 32)

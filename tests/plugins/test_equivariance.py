@@ -9,7 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import lgbench_regularizers
-from lgbench import LgbenchError, World
+from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Step
 from lgbench.layers import Layers
 from lgbench.nn import count_parameters, pose, warp
@@ -46,7 +46,7 @@ class Painter(nn.Module):
 def build(painter, **settings):
     found = {record.name: record for record in lgbench_regularizers.regularizers()}
     config = EquivarianceConfig(**{"distance": "pixel", **settings})
-    return found["equivariance"].build(config, painter, World(SIDE))
+    return found["equivariance"].build(config, painter, ImageSpec(SIDE))
 
 
 def step_of(painted, number=0, features=None):

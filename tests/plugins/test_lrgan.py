@@ -3,11 +3,11 @@ from functools import partial
 
 import pytest
 import torch
-from lrgan_worlds import METHOD, SMALL, WORLD, images, painted, small
+from lrgan_worlds import METHOD, SMALL, SPEC, images, painted, small
 from torch import nn
 from torch.testing import assert_close
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.layers import paint_over
 from lgbench.nn import count_parameters, warp
 from lgbench.runtime import Runtime
@@ -18,8 +18,8 @@ from lgbench_lrgan.game import game, lrgan
 from lgbench_lrgan.model import DCGAN, LRGAN
 from lgbench_lrgan.networks import Critic, Pose, conv_stack, widths
 
-CIFAR, CUB = World(32), World(64)
-MNIST_ONE, MNIST_TWO = World(32, channels=1), World(64, channels=1)
+CIFAR, CUB = ImageSpec(32), ImageSpec(64)
+MNIST_ONE, MNIST_TWO = ImageSpec(32, channels=1), ImageSpec(64, channels=1)
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ PAPER_THREE = LRGANConfig(n_layers=3, bg_floor=32, first_fg_context="none")
 
 
 @pytest.mark.parametrize(
-    ("world", "config", "ndf", "head", "parameters"),
+    ("spec", "config", "ndf", "head", "parameters"),
     [
         (MNIST_ONE, LRGANConfig(), 64, "conv4", 5_256_512),
         (MNIST_ONE, LRGANConfig(), 64, "avgpool", 5_252_673),
@@ -55,19 +55,17 @@ PAPER_THREE = LRGANConfig(n_layers=3, bg_floor=32, first_fg_context="none")
         (CIFAR, LRGANConfig(), 64, "avgpool", 5_260_867),
         (CUB, LRGANConfig(ngf=128), 128, "conv4", 27_355_714),
         (CUB, LRGANConfig(ngf=128), 128, "avgpool", 27_340_355),
-        (World(64), LRGANConfig(), 64, "conv4", 7_559_810),
+        (ImageSpec(64), LRGANConfig(), 64, "conv4", 7_559_810),
     ],
     ids=["one", "one-avg", "two", "two-avg", "two-no-context", "cifar", "cifar-avg", "cub", "cub-avg", "lfw"],
 )
-def test_lrgan_has_the_papers_parameter_counts(world, config, ndf, head, parameters):
+def test_lrgan_has_the_papers_parameter_counts(spec, config, ndf, head, parameters):
     critic = Critic
-    assert (
-        count(lambda: LRGAN(config, world), lambda: critic(world.resolution, world.channels, ndf, head)) == parameters
-    )
+    assert count(lambda: LRGAN(config, spec), lambda: critic(spec.resolution, spec.channels, ndf, head)) == parameters
 
 
 @pytest.mark.parametrize(
-    ("world", "head", "parameters"),
+    ("spec", "head", "parameters"),
     [
         (MNIST_ONE, "conv4", 4_105_728),
         (MNIST_ONE, "avgpool", 4_101_889),
@@ -80,8 +78,8 @@ def test_lrgan_has_the_papers_parameter_counts(world, config, ndf, head, paramet
     ],
     ids=str,
 )
-def test_dcgan_has_the_counts_of_table_2(world, head, parameters):
-    built = count(partial(DCGAN, DCGANConfig(), world), partial(Critic, world.resolution, world.channels, 64, head))
+def test_dcgan_has_the_counts_of_table_2(spec, head, parameters):
+    built = count(partial(DCGAN, DCGANConfig(), spec), partial(Critic, spec.resolution, spec.channels, 64, head))
     assert built == parameters
 
 
@@ -295,7 +293,7 @@ def test_without_mask_the_warped_rectangle_is_opaque():
 
 
 def test_a_grey_world_is_painted_with_three_equal_channels_and_read_from_one():
-    layers, _ = painted(lrgan(SMALL, World(32, channels=1)))
+    layers, _ = painted(lrgan(SMALL, ImageSpec(32, channels=1)))
     for part in (layers.image, layers.background, layers.foregrounds[:, 0]):
         assert torch.equal(part[:, :1].expand_as(part), part)
     critic, x = Critic(32, 1, 4, "conv4").eval(), images()
@@ -343,7 +341,7 @@ def test_every_pose_starts_at_the_least_scale_whatever_the_input(init, condition
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_critics_gradients_reach_the_pose_from_its_bound(precision):
     painter = small()
-    made = game(METHOD, painter, WORLD)
+    made = game(METHOD, painter, SPEC)
     Player(made, [], Schedule(1, 4), Runtime(torch.device("cpu"), precision=precision)).play(0, images(), False)
     assert painter.pose.linear.bias.grad.count_nonzero() == 6
     assert painter.pose.linear.weight.grad.count_nonzero() > 0
@@ -354,12 +352,12 @@ def test_the_critics_gradients_reach_the_pose_from_its_bound(precision):
 
 def test_initial_weights_are_dcgans_or_the_frameworks():
     config = LRGANConfig(ngf=32, floor=32, bg_floor=32)
-    made = LRGAN(config, WORLD)
+    made = LRGAN(config, SPEC)
     for part in made.modules():
         if isinstance(part, nn.ConvTranspose2d):
             assert part.weight.std().item() == pytest.approx(0.02, rel=0.1)
         if isinstance(part, nn.BatchNorm2d):
             assert part.weight.mean().item() == pytest.approx(1, abs=0.02)
             assert 0 < part.weight.std() < 0.04
-    default = LRGAN(replace(config, init="torch_default"), WORLD)
+    default = LRGAN(replace(config, init="torch_default"), SPEC)
     assert all((part.weight == 1).all() for part in default.modules() if isinstance(part, nn.BatchNorm2d))

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from lrgan_worlds import METHOD, WORLD, images, painted, small
+from lrgan_worlds import METHOD, SPEC, images, painted, small
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -52,16 +52,16 @@ def same(before, after):
 
 
 def test_the_critic_moves_first_and_both_use_dcgans_adam():
-    phases = game(LRGANMethod(), small(), WORLD).phases
+    phases = game(LRGANMethod(), small(), SPEC).phases
     assert [phase.name for phase in phases] == ["critic", "generator"]
     assert {(phase.lr, phase.betas, phase.every) for phase in phases} == {(2e-4, (0.5, 0.999), 1)}
     assert [phase.regularized for phase in phases] == [False, True]
 
 
-@pytest.mark.parametrize("painter", [small, lambda: DCGAN(DCGANConfig(ngf=4, floor=4), WORLD)], ids=["lrgan", "dcgan"])
+@pytest.mark.parametrize("painter", [small, lambda: DCGAN(DCGANConfig(ngf=4, floor=4), SPEC)], ids=["lrgan", "dcgan"])
 def test_losses_are_cross_entropies_and_the_generators_does_not_saturate(painter):
     painter = painter()
-    made = game(METHOD if isinstance(painter, LRGAN) else DCGANMethod(ndf=4), painter, WORLD)
+    made = game(METHOD if isinstance(painter, LRGAN) else DCGANMethod(ndf=4), painter, SPEC)
     critic, x = made.networks["critic"].eval(), images()
     layers = painter(painter.codes(4))
     step = Step(0, x, layers, layers, paint=lambda: (layers, layers))
@@ -78,7 +78,7 @@ def test_the_critics_step_leaves_the_generator_untouched_bit_for_bit():
     critic = None
     for painter, phases in ((only_painting, []), (with_critic, ["critic"])):
         torch.manual_seed(1)
-        made = game(METHOD, painter, WORLD)
+        made = game(METHOD, painter, SPEC)
         critic, was = made.networks["critic"], weights(made.networks["critic"])
         torch.manual_seed(2)
         player(made, phases).play(0, x, False)
@@ -90,7 +90,7 @@ def test_the_critics_step_leaves_the_generator_untouched_bit_for_bit():
 
 def test_the_generators_step_leaves_the_critics_weights_untouched():
     painter = small()
-    made = game(METHOD, painter, WORLD)
+    made = game(METHOD, painter, SPEC)
     critic, generator = weights(made.networks["critic"]), weights(painter)
     player(made, ["generator"]).play(0, images(), False)
     assert same(critic, weights(made.networks["critic"]))
@@ -100,7 +100,7 @@ def test_the_generators_step_leaves_the_critics_weights_untouched():
 def test_one_painting_serves_both_moves():
     painter, calls = small(), []
     painter.register_forward_hook(lambda *call: calls.append(call))
-    player(game(METHOD, painter, WORLD)).play(0, images(), False)
+    player(game(METHOD, painter, SPEC)).play(0, images(), False)
     assert len(calls) == 1
 
 
@@ -155,7 +155,7 @@ def test_an_unconditional_lrgan_cannot_segment_a_given_image():
 
 def test_the_reconstruction_loss_is_the_generators_ten_times_the_squared_error():
     painter = small(conditional=True)
-    made = game(METHOD, painter, WORLD)
+    made = game(METHOD, painter, SPEC)
     x = images()
     layers = painter(painter.codes(4, x))
     step = Step(0, x, layers, layers, paint=lambda: (layers, layers))
@@ -170,13 +170,13 @@ def test_the_reconstruction_weight_is_a_setting():
     painter, x = small(conditional=True), images()
     layers = painter(painter.codes(4, x))
     step = Step(0, x, layers, layers, paint=lambda: (layers, layers))
-    loss = game(replace(METHOD, lambda_rec=0.5), painter, WORLD).phases[1].loss(step)["reconstruction"]
+    loss = game(replace(METHOD, lambda_rec=0.5), painter, SPEC).phases[1].loss(step)["reconstruction"]
     assert_close(loss, F.mse_loss(layers.image, x) / 2)
 
 
 def test_the_encoder_learns_with_the_generator():
     painter = small(conditional=True)
-    made = game(METHOD, painter, WORLD)
+    made = game(METHOD, painter, SPEC)
     before = weights(painter.encoder)
     player(made, ["critic"]).play(0, images(), False)
     assert same(before, weights(painter.encoder))
@@ -186,12 +186,12 @@ def test_the_encoder_learns_with_the_generator():
 
 
 def test_an_unconditional_lrgan_has_no_reconstruction_loss():
-    assert set(player(game(METHOD, small(), WORLD)).play(0, images(), False)) == {"critic", "generator"}
+    assert set(player(game(METHOD, small(), SPEC)).play(0, images(), False)) == {"critic", "generator"}
 
 
 def test_a_conditional_lrgan_learns_to_reconstruct():
     painter = small(conditional=True)
-    made = game(METHOD, painter, WORLD)
+    made = game(METHOD, painter, SPEC)
     made = replace(made, phases=[replace(phase, lr=2e-3) for phase in made.phases])
     one = player(made)
     x = torch.tensor([-0.8, -0.2, 0.3, 0.9])[:, None, None, None].expand(4, 3, 32, 32).contiguous()

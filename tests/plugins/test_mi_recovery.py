@@ -9,13 +9,13 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.game import Step
 from lgbench.layers import Layers
 from lgbench_regularizers.config import MIRecoveryConfig
 from lgbench_regularizers.terms import mi_recovery
 
-WORLD = World(16)
+SPEC = ImageSpec(16)
 CODED = SimpleNamespace(recoverable={"f": ("foreground", 5), "b": ("background", 7)})
 ONE = SimpleNamespace(recoverable={"f": ("foreground", 5)})
 
@@ -35,7 +35,7 @@ def scene(n=5, k=1, **codes):
 
 
 def term_of(painter=ONE):
-    return mi_recovery(MIRecoveryConfig(2, source="image"), painter, WORLD)
+    return mi_recovery(MIRecoveryConfig(2, source="image"), painter, SPEC)
 
 
 def held(term):
@@ -56,7 +56,7 @@ def test_a_foregrounds_code_has_a_second_critic_for_the_mask_and_a_backgrounds_h
 
 
 def test_by_default_codes_are_read_from_layers():
-    assert set(mi_recovery(MIRecoveryConfig(2), CODED, WORLD).networks) == {"code-critic-f", "code-critic-b"}
+    assert set(mi_recovery(MIRecoveryConfig(2), CODED, SPEC).networks) == {"code-critic-f", "code-critic-b"}
 
 
 def test_a_code_is_read_from_the_perturbed_composite_and_the_painted_mask():

@@ -7,14 +7,14 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.layers import Layers
 from lgbench.nn import UNetS, count_parameters
 from lgbench_milgan.config import MilganConfig, MilganMethod
 from lgbench_milgan.game import milgan
 from lgbench_milgan.model import Milgan
 
-CUB = {side: World(side, classes=200) for side in (64, 128)}
+CUB = {side: ImageSpec(side, classes=200) for side in (64, 128)}
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def seeded():
 
 
 def tiny(side=16, **settings):
-    return Milgan(MilganConfig(**{"g": 4, "n_codes": CODES, **settings}), World(side))
+    return Milgan(MilganConfig(**{"g": 4, "n_codes": CODES, **settings}), ImageSpec(side))
 
 
 def balanced(painter, n=CODES):
@@ -120,10 +120,10 @@ def test_codes_are_uniform_classes_or_standard_normal():
 
 def test_the_number_of_classes_follows_the_data_set_and_is_else_twenty():
     with torch.device("meta"):
-        assert Milgan(MilganConfig(), World(64, classes=120)).size == 120
-        assert Milgan(MilganConfig(), World(64)).size == 20
-        assert Milgan(MilganConfig(n_codes=50), World(64, classes=120)).size == 50
-        assert Milgan(MilganConfig(prior="normal", d_c=4), World(64, classes=120)).size == 4
+        assert Milgan(MilganConfig(), ImageSpec(64, classes=120)).size == 120
+        assert Milgan(MilganConfig(), ImageSpec(64)).size == 20
+        assert Milgan(MilganConfig(n_codes=50), ImageSpec(64, classes=120)).size == 50
+        assert Milgan(MilganConfig(prior="normal", d_c=4), ImageSpec(64, classes=120)).size == 4
 
 
 def test_a_mask_learns_from_the_difference_of_the_layers():
@@ -320,7 +320,7 @@ def test_layers_without_a_graph_are_what_the_critic_judges_when_it_gets_no_fresh
 
 
 def test_the_backgrounds_branch_can_be_narrower():
-    narrow, even = (Milgan(MilganConfig(g=8, g_b=g_b, n_codes=10), World(32)) for g_b in (4, 0))
+    narrow, even = (Milgan(MilganConfig(g=8, g_b=g_b, n_codes=10), ImageSpec(32)) for g_b in (4, 0))
     assert count_parameters(narrow.b) < count_parameters(even.b)
     assert count_parameters(narrow.f) == count_parameters(even.f)
     assert narrow(narrow.codes(2)).background.shape == (2, 3, 32, 32)

@@ -19,7 +19,7 @@ from milgan_worlds import (
 )
 
 import lgbench.run
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.evaluation import predict_clusters
 from lgbench.plugins import registry
 from lgbench.stages import build_game, build_segmenter, round_ends
@@ -83,9 +83,9 @@ def test_fresh_codes_are_drawn_for_the_critic_unless_it_shares_the_generators():
 
 def test_a_segmentation_step_leaves_the_generator_and_its_statistics_unchanged():
     recipe = recipe_of("milgan", {**TINY["milgan"], "segmenter.width": 4})
-    game, _ = build_game(recipe, World(16))
+    game, _ = build_game(recipe, ImageSpec(16))
     before = state(game.painter)
-    segmenter = build_segmenter(recipe, game.painter, World(16))
+    segmenter = build_segmenter(recipe, game.painter, ImageSpec(16))
     values = player(segmenter).play(0, images(), False)
     assert math.isfinite(values["segmenter"])
     assert same(before, state(game.painter))

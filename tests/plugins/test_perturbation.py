@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 import lgbench_regularizers
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.game import Step
 from lgbench.layers import Layers
 from lgbench.losses import binary_min
@@ -22,7 +22,7 @@ def seeded():
 
 def build(**settings):
     found = {record.name: record for record in lgbench_regularizers.regularizers()}
-    return found["perturbation"].build(PerturbationConfig(**settings), None, World(16))
+    return found["perturbation"].build(PerturbationConfig(**settings), None, ImageSpec(16))
 
 
 def scene(n=4, k=1, side=16, alpha=None):

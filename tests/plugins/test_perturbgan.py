@@ -6,7 +6,7 @@ from milgan_worlds import carry_out, composed, images, painted, phase_of, recipe
 from torch import nn
 from torch.testing import assert_close
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.layers import Layers
 from lgbench.nn import Critic, SNCritic, count_parameters, move
@@ -32,7 +32,7 @@ def seeded():
 
 
 def tiny(side=16, channels=3, **settings):
-    return LightPainter(LightConfig(**{"g": 8, **settings}), World(side, channels))
+    return LightPainter(LightConfig(**{"g": 8, **settings}), ImageSpec(side, channels))
 
 
 # Parameter counts.
@@ -51,7 +51,7 @@ def tiny(side=16, channels=3, **settings):
 def test_generators_have_the_parameters_of_their_tables(settings, at_64, at_128):
     with torch.device("meta"):
         for side, parameters in ((64, at_64), (128, at_128)):
-            assert count_parameters(LightPainter(LightConfig(**settings), World(side))) == parameters
+            assert count_parameters(LightPainter(LightConfig(**settings), ImageSpec(side))) == parameters
 
 
 def test_feature_generators_have_the_parameters_of_their_tables():
@@ -59,7 +59,7 @@ def test_feature_generators_have_the_parameters_of_their_tables():
         assert count_parameters(SimpleFeatures(100, 64, 64)) == 4_788_032
         assert count_parameters(SimpleFeatures(100, 64, 128)) == 4_815_808
         assert [count_parameters(DCGANFeatures(100, 64, 32, k)) for k in (3, 4)] == [3_448_579, 3_450_628]
-        painter = LightPainter(LightConfig(), World(64))
+        painter = LightPainter(LightConfig(), ImageSpec(64))
     assert [count_parameters(head) for head in (painter.b, painter.f, painter.m)] == [432, 432, 144]
 
 
@@ -67,7 +67,7 @@ def test_feature_generators_have_the_parameters_of_their_tables():
 def test_critics_with_batch_norm_have_the_parameters_of_their_tables(d, at_64, at_128):
     with torch.device("meta"):
         for side, parameters in ((64, at_64), (128, at_128)):
-            made = perturbgan(PerturbGANMethod(gan_loss="nonsat", d=d), tiny(), World(side))
+            made = perturbgan(PerturbGANMethod(gan_loss="nonsat", d=d), tiny(), ImageSpec(side))
             assert count_parameters(made.networks["critic"]) == parameters
 
 
@@ -317,7 +317,7 @@ def test_features_are_what_each_convolution_of_the_trunk_sees(loss):
 
 @pytest.mark.parametrize("backbone", ["simplegan", "dcgan"])
 def test_the_backgrounds_generator_can_be_narrower(backbone):
-    narrow, even = (LightPainter(LightConfig(backbone, g=16, g_b=g_b), World(32)) for g_b in (8, 0))
+    narrow, even = (LightPainter(LightConfig(backbone, g=16, g_b=g_b), ImageSpec(32)) for g_b in (8, 0))
     assert count_parameters(narrow.features["b"]) < count_parameters(even.features["b"])
     assert count_parameters(narrow.features["fm"]) == count_parameters(even.features["fm"])
     assert narrow(narrow.codes(2)).background.shape == (2, 3, 32, 32)
@@ -325,4 +325,4 @@ def test_the_backgrounds_generator_can_be_narrower(backbone):
 
 def test_a_width_that_no_background_would_read_is_refused():
     with pytest.raises(BadRecipe, match="generator.g_b needs generator.n_generators=2 or 3"):
-        LightPainter(LightConfig(n_generators=1, g_b=8), World(32))
+        LightPainter(LightConfig(n_generators=1, g_b=8), ImageSpec(32))

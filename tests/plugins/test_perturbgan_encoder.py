@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from lgbench import LgbenchError, World
+from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Step
 from lgbench.layers import Layers
 from lgbench.nn import count_parameters, shift
@@ -47,7 +47,7 @@ class Discs(nn.Module):
 
 def disc_game(**settings):
     painter = Discs()
-    return encoder(EncoderConfig(**{"d": 4, "lr": 3e-3, **settings}), painter, World(16)), painter
+    return encoder(EncoderConfig(**{"d": 4, "lr": 3e-3, **settings}), painter, ImageSpec(16)), painter
 
 
 def test_an_encoder_learns_to_invert_a_painter_and_segments_with_what_it_finds():
@@ -151,10 +151,10 @@ def test_both_versions_keep_a_critic_that_tells_an_encoder_what_it_sees(method):
 
 def encoding(method, **settings):
     recipe = recipe_of(method, {**TINY[method], "segmentation.name": "encoder", "segmenter.d": 4, **settings})
-    game, _ = build_game(recipe, World(16))
+    game, _ = build_game(recipe, ImageSpec(16))
     if game.begin:
         game.begin(recipe.training.steps - 1)  # all grown
-    return game, build_segmenter(recipe, game.painter, World(16))
+    return game, build_segmenter(recipe, game.painter, ImageSpec(16))
 
 
 @pytest.mark.parametrize("method", ["perturbgan", "perturbgan-full"])
@@ -169,10 +169,12 @@ def test_an_encoders_step_leaves_the_generator_unchanged(method):
 
 def test_an_encoder_has_a_critics_trunk_and_one_linear_map_to_the_latent():
     with torch.device("meta"):
-        made = encoder(EncoderConfig(), Discs(), World(64))
-        trunk = count_parameters(perturbgan(PerturbGANMethod(gan_loss="nonsat"), Discs(), World(64)).networks["critic"])
+        made = encoder(EncoderConfig(), Discs(), ImageSpec(64))
+        trunk = count_parameters(
+            perturbgan(PerturbGANMethod(gan_loss="nonsat"), Discs(), ImageSpec(64)).networks["critic"]
+        )
         assert count_parameters(made.networks["segmenter"]) == trunk - (512 * 16 + 1) + (512 * 16 + 1) * 2
-    (phase,) = encoder(EncoderConfig(d=4), Discs(), World(16)).phases
+    (phase,) = encoder(EncoderConfig(d=4), Discs(), ImageSpec(16)).phases
     assert (phase.lr, phase.betas) == (1e-4, (0.9, 0.999))
 
 
@@ -180,7 +182,7 @@ def test_an_encoder_has_a_critics_trunk_and_one_linear_map_to_the_latent():
 def test_painters_with_codes_are_refused_with_what_to_do_instead(method):
     game, _ = composed(method)
     with pytest.raises(LgbenchError, match=r"\['c'.*segmentation\.name=unet-s"):
-        encoder(EncoderConfig(d=4), game.painter, World(16))
+        encoder(EncoderConfig(d=4), game.painter, ImageSpec(16))
 
 
 @pytest.mark.parametrize(("method", "own"), [("perturbgan", {}), ("perturbgan-full", {"method__phase_steps": 1})])

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 from torch.testing import assert_close
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.nn import count_parameters
 from lgbench_perturbgan.style_critic import StyleCritic, minibatch_deviation
@@ -38,7 +38,7 @@ def seeded():
 
 
 def small(side=32, **settings):
-    return StylePainter(replace(SMALL, **settings), World(side))
+    return StylePainter(replace(SMALL, **settings), ImageSpec(side))
 
 
 def noisy(painter):
@@ -84,7 +84,7 @@ def images(side=32, n=4):
 def test_painters_have_the_published_parameter_counts(variant, at_64, at_128, at_1024):
     with torch.device("meta"):  # shapes without weights: instant at full width
         for side, parameters in ((64, at_64), (128, at_128), (1024, at_1024)):
-            assert count_parameters(StylePainter(Settings(**variant), World(side))) == parameters
+            assert count_parameters(StylePainter(Settings(**variant), ImageSpec(side))) == parameters
 
 
 @pytest.mark.parametrize(("side", "parameters"), [(64, 24_267_777), (128, 25_153_537), (1024, 25_444_737)])

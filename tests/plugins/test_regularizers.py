@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 import lgbench_regularizers
-from lgbench import LgbenchError, World
+from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Layers
 from lgbench.losses import binary_entropy, binary_min
@@ -19,7 +19,7 @@ from lgbench.training.player import Player
 from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.terms import binarization, layer, mi_recovery
 
-WORLD = World(32)
+SPEC = ImageSpec(32)
 CODED = SimpleNamespace(recoverable={"f": ("foreground", 5), "b": ("background", 7)})
 
 
@@ -44,7 +44,7 @@ def records():
 @pytest.mark.parametrize(("form", "loss"), [("entropy", binary_entropy), ("min", binary_min)])
 def test_binarization_penalises_every_alpha(form, loss):
     layers = scene(k=2)
-    term = records()["binarization"].build(BinarizationConfig(form), None, WORLD)
+    term = records()["binarization"].build(BinarizationConfig(form), None, SPEC)
     assert_close(term.penalty(step_of(layers)), loss(layers.alphas))
     assert not term.networks
     assert term.compose is None
@@ -72,7 +72,7 @@ def test_a_layer_is_the_background_or_the_last_foreground_unmasked():
 def test_each_code_has_a_critic_of_its_own():
     with torch.device("meta"):
         ds = SimpleNamespace(recoverable={"f": ("foreground", 200), "b": ("background", 200)})
-        term = records()["mi-recovery"].build(MIRecoveryConfig(), ds, World(64))
+        term = records()["mi-recovery"].build(MIRecoveryConfig(), ds, ImageSpec(64))
     assert {name: count_parameters(network) for name, network in term.networks.items()} == {
         "code-critic-f": 9_116_616,
         "code-critic-b": 9_116_616,
@@ -81,7 +81,7 @@ def test_each_code_has_a_critic_of_its_own():
 
 def test_recovery_is_the_cross_entropy_of_each_code_on_its_unmasked_layer():
     layers = scene(f=torch.tensor([0, 1, 2, 4]), b=torch.tensor([6, 0, 3, 3]))
-    term = mi_recovery(MIRecoveryConfig(2), CODED, WORLD)
+    term = mi_recovery(MIRecoveryConfig(2), CODED, SPEC)
     for critic in term.networks.values():
         critic.eval()
     expected = F.cross_entropy(
@@ -94,7 +94,7 @@ def test_recovery_is_the_cross_entropy_of_each_code_on_its_unmasked_layer():
 
 def test_only_the_wanted_codes_are_recovered():
     config = MIRecoveryConfig(width=2, codes="b")
-    term = records()["mi-recovery"].build(config, CODED, WORLD)
+    term = records()["mi-recovery"].build(config, CODED, SPEC)
     assert set(term.networks) == {"code-critic-b"}
     layers = scene(b=torch.tensor([6, 0, 3, 3]))
     assert term.penalty(step_of(layers)).isfinite()
@@ -104,7 +104,7 @@ def test_only_the_wanted_codes_are_recovered():
 def test_a_prediction_that_ignores_its_input_is_no_better_than_chance(n):
     """Over a batch that holds each class once: ln n for the uniform prediction, and more for any other."""
     painter = SimpleNamespace(recoverable={"f": ("foreground", n)})
-    term = mi_recovery(MIRecoveryConfig(2), painter, World(16))
+    term = mi_recovery(MIRecoveryConfig(2), painter, ImageSpec(16))
     last = term.networks["code-critic-f"].head[-1]
     nn.init.zeros_(last.weight)  # only the bias is left
     layers = scene(n=n, side=16, f=torch.arange(n))
@@ -118,7 +118,7 @@ def test_a_prediction_that_ignores_its_input_is_no_better_than_chance(n):
 @pytest.mark.parametrize(("painter", "codes"), [(SimpleNamespace(), ()), (CODED, ("f", "g"))])
 def test_recovering_a_code_that_is_not_there_says_what_is(painter, codes):
     with pytest.raises(LgbenchError, match=r"regularizers\.mi-recovery\.codes"):
-        mi_recovery(MIRecoveryConfig(2, ",".join(codes)), painter, WORLD)
+        mi_recovery(MIRecoveryConfig(2, ",".join(codes)), painter, SPEC)
 
 
 def test_recovery_needs_codes_and_binarization_layers():
@@ -150,7 +150,7 @@ class Swatches(nn.Module):
 def test_painter_and_code_critic_learn_together_to_show_a_code():
     painter = Swatches()
     nn.init.zeros_(painter.colours.weight)  # at first no colour tells anything
-    term = mi_recovery(MIRecoveryConfig(4), painter, World(16))
+    term = mi_recovery(MIRecoveryConfig(4), painter, ImageSpec(16))
     nothing = Phase("generator", ["generator"], lambda step: {}, regularized=True, lr=1e-2)
     player = Player(
         Game(painter, {"generator": painter}, [nothing]),

@@ -21,7 +21,7 @@ import pytest
 import torch
 from toy import ToyConfig, ToyPainter, toy_game
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.errors import RunFailed
 from lgbench.game import Phase, Term
 from lgbench.progress import Quiet
@@ -30,7 +30,7 @@ from lgbench.training import Schedule, fit, log
 from lgbench.training.player import Player
 
 CPU = Runtime(torch.device("cpu"), channels_last=False)
-WORLD = World(16)
+SPEC = ImageSpec(16)
 
 
 def images(n: int = 40) -> np.ndarray:
@@ -39,7 +39,7 @@ def images(n: int = 40) -> np.ndarray:
 
 def toy(**changes):
     torch.manual_seed(0)
-    return replace(toy_game(None, ToyPainter(ToyConfig(), WORLD), WORLD), **changes)
+    return replace(toy_game(None, ToyPainter(ToyConfig(), SPEC), SPEC), **changes)
 
 
 def play(folder: Path, steps: int = 30, **schedule):

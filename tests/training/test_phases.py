@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from toy import GENERATOR, METHOD, SQUARES, ToyConfig, ToyPainter, toy_game
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.data import DataHome
 from lgbench.game import Game, Phase
 from lgbench.plugins import registry
@@ -24,7 +24,7 @@ from lgbench.training import Schedule, fit
 from lgbench.training.player import Player
 
 CPU = Runtime(torch.device("cpu"), channels_last=False)
-WORLD = World(16)
+SPEC = ImageSpec(16)
 BATCH = torch.zeros(4, 3, 16, 16)
 
 
@@ -35,7 +35,7 @@ def _no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def toy(**generator) -> Game:
     torch.manual_seed(0)
-    game = toy_game(None, ToyPainter(ToyConfig(), WORLD), WORLD)
+    game = toy_game(None, ToyPainter(ToyConfig(), SPEC), SPEC)
     return replace(game, phases=[game.phases[0], replace(game.phases[1], **generator)])
 
 
@@ -129,8 +129,8 @@ def test_a_game_begins_each_step_before_anything_is_painted(tmp_path: Path):
 def clustering(kept: list[str]):
     """The toy game with a code network that learns to cluster."""
 
-    def build(config, painter, world) -> Game:
-        game = toy_game(config, painter, world)
+    def build(config, painter, spec) -> Game:
+        game = toy_game(config, painter, spec)
         code = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 8), nn.BatchNorm1d(8))
 
         def loss(step):

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from toy import GENERATOR, METHOD, SQUARES, toy_game
 
-from lgbench import Segmenter, World
+from lgbench import ImageSpec, Segmenter
 from lgbench.data import DataHome, Split
 from lgbench.game import Game, Phase
 from lgbench.plugins import registry
@@ -26,7 +26,7 @@ from lgbench.stage_configs import TrainingConfig
 from lgbench.stages import build_game, learn, round_ends
 from lgbench.training import log
 
-WORLD = World(16)
+SPEC = ImageSpec(16)
 ROUNDS = {
     "training.steps": 6,
     "training.rounds": 2,
@@ -55,8 +55,8 @@ class Rounds:
     def __init__(self) -> None:
         self.trace: list[tuple] = []
 
-    def game(self, config, painter, world) -> Game:
-        played = toy_game(config, painter, world)
+    def game(self, config, painter, spec) -> Game:
+        played = toy_game(config, painter, spec)
 
         def watched(phase: Phase) -> Phase:
             def loss(step):
@@ -67,7 +67,7 @@ class Rounds:
 
         return replace(played, phases=[watched(phase) for phase in played.phases])
 
-    def probe(self, config, painter, world) -> Game:
+    def probe(self, config, painter, spec) -> Game:
         network = nn.Conv2d(3, 1, 1)
 
         def loss(step):
@@ -93,11 +93,11 @@ class Rounds:
         recipe = resolve(
             *(method, GENERATOR, SQUARES, registry().regularizers, ()), preset="smoke", overrides=overrides
         )
-        game, terms = build_game(recipe, WORLD)
+        game, terms = build_game(recipe, SPEC)
         images = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
         train = Split(images, None, None, None, (), "0", "procedural", frozenset())
         runtime, home = runtime_of(recipe, torch.device("cpu")), DataHome(folder / "home")
-        return learn(recipe, game, terms, WORLD, {"train": train}, runtime, home, folder, reporter or Quiet())
+        return learn(recipe, game, terms, SPEC, {"train": train}, runtime, home, folder, reporter or Quiet())
 
     def named(self, name: str) -> list[tuple]:
         return [event for event in self.trace if event[0] == name]
@@ -246,8 +246,8 @@ def test_a_generator_that_diverges_in_the_first_round_is_not_trained_on(tmp_path
     rounds = Rounds()
     real = rounds.game
 
-    def poisoned(config, painter, world) -> Game:
-        game = real(config, painter, world)
+    def poisoned(config, painter, spec) -> Game:
+        game = real(config, painter, spec)
         generator = game.phases[1]
 
         def loss(step):

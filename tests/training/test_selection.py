@@ -12,7 +12,7 @@ import pytest
 import torch
 from toy import GENERATOR, METHOD, SQUARES, ToyConfig, ToyPainter, toy_game
 
-from lgbench import World
+from lgbench import ImageSpec
 from lgbench.data import DataHome
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
@@ -32,8 +32,8 @@ def _no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def play(folder: Path, judge=None, reporter=None, **schedule):
     torch.manual_seed(0)
-    world = World(16)
-    game = toy_game(None, ToyPainter(ToyConfig(), world), world)
+    spec = ImageSpec(16)
+    game = toy_game(None, ToyPainter(ToyConfig(), spec), spec)
     images = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
     settings = {"steps": 12, "batch": 4, "log_every": 2, "grid_every": 0, "ema": 0.9, "judge_every": 4, **schedule}
     return fit(game, [], images, Schedule(**settings), CPU, folder, reporter or Quiet(), "train", judge=judge)
