@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .data import Split
 from .errors import LgbenchError, NotAvailable
 from .evidence import Evidence, Moments, Score
 from .files import atomic, sha256_of_json
 from .game import Game
-from .layers import Painter
+from .layers import Batch, Layers, Painter
 from .metrics.features import Extractor, load_extractor, moments_of, probabilities_of, stream_features
 from .metrics.frechet import MomentStream
 from .metrics.intervals import interval
@@ -29,7 +29,17 @@ from .results import protocol_id
 from .runtime import Runtime
 from .stage_configs import EvaluationConfig
 
-__all__ = ["baselines", "gather", "paint_samples", "predict_clusters", "predict_masks", "real_moments", "score"]
+__all__ = [
+    "baselines",
+    "gather",
+    "paint_samples",
+    "painted",
+    "predict_clusters",
+    "predict_masks",
+    "real_batch",
+    "real_moments",
+    "score",
+]
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +57,7 @@ def paint_samples(
     """Draw `config.samples` images with their alphas, unless `path` already holds them.
 
     Args:
-        reals: training images; conditional generators paint them, in order.
+        reals: training images, whose conditions conditional generators are given.
         seed: of the codes, apart from the training's.
         path: an .npz file.
 
@@ -58,25 +68,21 @@ def paint_samples(
     if path.exists():
         with np.load(path) as stored:
             return dict(stored)
-    assert isinstance(painter, nn.Module)
     buffers = {name: buffer.clone() for name, buffer in painter.named_buffers()}
     painter.train(config.sample_bn == "batch")
     before = torch.get_rng_state()
-    torch.manual_seed(seed + 2)
     parts: dict[str, list[np.ndarray]] = {"images": [], "backgrounds": [], "alphas": [], "difference": []}
     reporter.stage("sample", config.samples)
-    for start in range(0, config.samples, config.batch):
-        n = max(min(config.batch, config.samples - start), 2)  # batch statistics of one image are none
-        given = runtime.images(torch.from_numpy(reals.rgb(np.arange(start, start + n) % len(reals))))
-        with runtime.autocast():
-            layers = painter(painter.codes(n, given))
+    done = 0
+    for layers in painted(painter, config.samples, config.batch, reals, seed + 2, runtime):
         parts["images"].append(_uint8((layers.image.float() + 1) / 2))
         if layers.layered:
             parts["backgrounds"].append(_uint8((layers.background.float() + 1) / 2))
             parts["alphas"].append(_uint8(layers.alpha.float()[:, 0]))
             distance = (layers.foregrounds - layers.background[:, None]).abs().mean(dim=(1, 2, 3, 4))
             parts["difference"].append(distance.float().cpu().numpy())
-        reporter.advance(min(start + n, config.samples))
+        done += len(layers.image)
+        reporter.advance(min(done, config.samples))
     painter.eval()
     for name, buffer in painter.named_buffers():
         buffer.copy_(buffers[name])
@@ -85,6 +91,32 @@ def paint_samples(
     with atomic(path) as file:
         np.savez(file, **samples)  # pyright: ignore[reportArgumentType]
     return samples
+
+
+@torch.no_grad()
+def painted(painter: Painter, count: int, batch: int, reals: Split, seed: int, runtime: Runtime) -> Iterator[Layers]:
+    """Paint at least `count` images, `batch` at a time, the same for the same seed.
+
+    Args:
+        reals: real images; conditional generators are given the conditions of randomly drawn ones, each as often as
+            any other.
+    """
+    torch.manual_seed(seed)
+    draw, order = np.random.default_rng(seed), np.empty(0, int)
+    for start in range(0, count, batch):
+        n, given = max(min(batch, count - start), 2), None  # batch statistics of one image are none
+        if painter.conditional:
+            while len(order) < start + n:
+                order = np.concatenate([order, draw.permutation(len(reals))])
+            given = real_batch(reals, order[start : start + n], painter.conditional, runtime)
+        with runtime.autocast():
+            layers = painter(painter.codes(n, given))
+        yield layers
+
+
+def real_batch(reals: Split, index: np.ndarray, parts: Iterable[str], runtime: Runtime) -> Batch:
+    """Some images of a split, with `parts` of what is known of them, on the device."""
+    return runtime.batch({name: torch.from_numpy(part) for name, part in reals.at(index, parts).items()})
 
 
 @torch.no_grad()
@@ -101,7 +133,6 @@ def predict_masks(
             return np.unpackbits(stored["bits"], axis=-1, count=int(stored["side"])).astype(bool)
     assert game.predict is not None
     for network in (*game.networks.values(), game.painter):
-        assert isinstance(network, nn.Module)
         network.eval()
     masks = []
     reporter.stage("predict", len(split))

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from .layers import Layers, Painter
+from .layers import Batch, Layers, Painter
 
-__all__ = ["Game", "Phase", "Step", "Term"]
+__all__ = ["Game", "Lesson", "Phase", "Step", "Term"]
 
 Losses = dict[str, Tensor]
 
@@ -25,22 +25,28 @@ class Step:
 
     Attributes:
         number: 0-based index of the step.
-        images: real images, (N, 3, H, W) in [-1, 1].
+        real: real images, with what the game and its terms read of them besides.
         painted: layers as the generator painted them, with the graph that leads to it.
         layers: the same after every regularizer's `compose` (perturbed); what the critic sees.
-        paint: a fresh batch of the same size, as painted and as composed, for methods whose phases do not share one.
+        paint: a fresh batch of the same size, as painted and as composed, for methods whose phases do not share one;
+            where the painter is conditional, under the same conditions.
         features: what the game's critic sees in images, layer by layer, where the game says so (`Game.features`).
         segment: the segmenter of the round before, held fixed, images -> foreground probability (N, 1, H, W); None in
             the first round.
     """
 
     number: int
-    images: Tensor
+    real: Batch
     painted: Layers
     layers: Layers
     paint: Callable[[], tuple[Layers, Layers]]
     features: Callable[[Tensor], list[Tensor]] | None = None
     segment: Callable[[Tensor], Tensor] | None = None
+
+    @property
+    def images(self) -> Tensor:
+        """The real images, (N, 3, H, W) in [-1, 1]."""
+        return self.real.images
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Phase:
     Attributes:
         networks: names of the game's networks that this phase trains with one Adam; the others are held fixed.
         loss: `step -> {term: scalar}`; the sum is minimised.
-        every: played at steps that this divides.
+        every: played at the last of every so many steps.
         regularized: whether the regularizers' terms and networks join this phase (the generator's, usually).
         drop_at, drop: from this share of the steps on, or above 1 this step's number, `lr` is multiplied by `drop`.
         slow: factor on `lr` of the parameters whose name, below its network, holds a given part.
@@ -77,6 +83,10 @@ class Game:
         networks: every network by name; the painter is "generator" where it is trained.
         phases: played in order at every step.
         result: name of the network that the game is played for; its average is what is evaluated.
+        reads: what the phases read of real images besides themselves: names of `Batch`. What the painter is conditional
+            on comes without being named.
+        given: what the painter is given for the real images of a step, where it is not they themselves: say, the same
+            class maps in another order.
         frozen: the painter is not trained here: it paints in eval mode and without a graph.
         predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W).
         cluster: for code networks, images -> class scores (N, classes).
@@ -89,6 +99,8 @@ class Game:
     networks: Mapping[str, nn.Module]
     phases: Sequence[Phase]
     result: str = "generator"
+    reads: frozenset[str] = frozenset()
+    given: Callable[[Batch], Batch] | None = None
     frozen: bool = False
     predict: Callable[[Tensor], Tensor] | None = None
     cluster: Callable[[Tensor], Tensor] | None = None
@@ -98,17 +110,48 @@ class Game:
 
 
 @dataclass(frozen=True, slots=True)
+class Lesson:
+    """A network that learns from real images alone: a judge, a classifier, a segmentor that is frozen afterwards.
+
+    It is taught once per data set and side, and kept with the data. Its name and settings, the images and what it reads
+    of them are what it is kept under.
+
+    Attributes:
+        name: what it learns, with all that distinguishes the network: say "segmentor small".
+        network: with initial weights, which are drawn anew from `seed`'s.
+        loss: a batch of real images -> scalar.
+        reads: what the loss reads of them besides themselves: names of `Batch`.
+        epochs: passes over the training images.
+    """
+
+    name: str
+    network: nn.Module
+    loss: Callable[[Batch], Tensor]
+    reads: frozenset[str]
+    epochs: int = 20
+    batch: int = 16
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """What a regularizer adds to a game.
 
     Attributes:
         penalty: `step -> scalar`, weighted by the recipe and added to the regularized phase.
         compose: changes a painted composition before any critic sees it (perturbation).
-        networks: networks that the term owns and trains with the regularized phase.
+        networks: networks that the term owns; those that none of its `phases` trains learn with the regularized phase.
+        phases: moves of its own, played before the regularized phase.
+        lessons: networks that must have learnt from real images before the training starts; they stay as they are.
+        reads: what it reads of real images besides themselves: names of `Batch`.
         weights: SHA-256 of the weights of each fixed network that it reads, for the record.
     """
 
     penalty: Callable[[Step], Tensor] | None = None
     compose: Callable[[Layers], Layers] | None = None
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
+    phases: Sequence[Phase] = ()
+    lessons: Sequence[Lesson] = ()
+    reads: frozenset[str] = frozenset()
     weights: Mapping[str, str] = field(default_factory=dict)

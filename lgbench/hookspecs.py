@@ -1,7 +1,7 @@
 """What a plugin may offer: five hooks, each called once, when a command first needs what it returns.
 
 Return records, not models: listing what is installed must stay instant, so a hook does not import torch. A plugin is a
-module named in the entry-point group `lgbench`; it may say which API it was written for with `LGBENCH_API = 1`.
+module named in the entry-point group `lgbench`; it may say which API it was written for with `LGBENCH_API = 2`.
 """
 
 from collections.abc import Iterable
@@ -10,9 +10,19 @@ import pluggy
 
 from .records import Dataset, Generator, Method, Metric, Regularizer
 
-__all__ = ["API_VERSION", "hookimpl", "hookspec"]
+__all__ = ["API_VERSION", "RENAMED", "hookimpl", "hookspec"]
 
-API_VERSION = 1
+API_VERSION = 2
+
+RENAMED = {
+    "World": "ImageSpec",
+    "Painter.codes(n, images)": "Painter.codes(n, batch), and batch.images",
+    "a painter as any nn.Module": "a subclass of lgbench.layers.Painter",
+    "conditional = True": 'conditional = frozenset({"images"})',
+    "Step(number, images, ...)": "Step(number, real, ...), a Batch; step.images is still there",
+    "Phase.every: played at steps that it divides": "played at the last of every so many steps",
+}
+"""What plugins of API version 1 called or did otherwise."""
 
 hookspec = pluggy.HookspecMarker("lgbench")
 hookimpl = pluggy.HookimplMarker("lgbench")

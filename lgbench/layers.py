@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, device, nn
 
-__all__ = ["Layers", "Painter", "paint_over"]
+__all__ = ["Batch", "Layers", "Painter", "paint_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +89,65 @@ def paint_over(background: Tensor, foregrounds: Tensor, alphas: Tensor) -> Tenso
     return x
 
 
-class Painter(Protocol):
-    """A generator network: an `nn.Module` that also samples what it paints from."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Real images with what is known of them; None where the data set has no such thing, or nobody reads it.
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    Attributes:
+        images: (N, 3, H, W) in [-1, 1].
+        masks: opacity of the foreground, (N, 1, H, W) in [0, 1].
+        instances: which object each pixel belongs to, (N, H, W) uint8, 0 for background.
+        labels: class indices, (N,) int64.
+        segments: class maps, (N, H, W) uint8; 255 is ignored.
+        attributes: 0 or 1 each, (N, A) float32.
+        landmarks: x and y in pixels, 0 is the centre of the first, (N, P, 2) float32.
+    """
+
+    images: Tensor
+    masks: Tensor | None = None
+    instances: Tensor | None = None
+    labels: Tensor | None = None
+    segments: Tensor | None = None
+    attributes: Tensor | None = None
+    landmarks: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: Any) -> Batch:
+        """Those that a slice or a tensor of indices chooses, in its order."""
+        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen: dict[str, Any] = {name: None if part is None else part[index] for name, part in parts.items()}
+        return Batch(**chosen)
+
+
+class Painter(nn.Module, ABC):
+    """A generator network that also samples what it paints from.
+
+    Attributes:
+        layered: whether it paints a background and at least one foreground.
+        conditional: what of a `Batch` its codes are drawn from: any of "images", "segments", "attributes", "labels".
+        recoverable: its categorical codes, name -> (the layer that shows it, "foreground" or "background"; classes).
+    """
+
+    layered: bool = True
+    conditional: frozenset[str] = frozenset()
+    recoverable: Mapping[str, tuple[str, int]] = {}
+    __call__: Callable[..., Layers]
+
+    @property
+    def device(self) -> device:
+        """Where it paints."""
+        return next(self.parameters()).device
+
+    @abstractmethod
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample the codes of `n` images on the network's device, with torch's global random state.
 
         Args:
-            images: real images (n, 3, H, W) in [-1, 1]; only conditional generators read them.
+            batch: n real images; only conditional generators read it.
         """
-        ...
 
-    def __call__(self, codes: Mapping[str, Tensor]) -> Layers:
+    @abstractmethod
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Paint the images that `codes` describe."""
-        ...

@@ -113,6 +113,8 @@ def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, 
         reason = str(error)
     except Exception as error:  # whatever somebody else's code raises on import is that plugin's story, not ours
         reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, ImportError) and any(repr(old) in str(error) for old in hookspecs.RENAMED):
+            reason += f". {_renamed()}"
         log.debug("plugin %s set aside", name, exc_info=True)
     for kind, record in offers:
         getattr(found, kind)[record.name] = record
@@ -125,7 +127,8 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
     """All records that a plugin offers, or `BadPlugin` if any one of them cannot be taken."""
     spoken = getattr(module, "LGBENCH_API", hookspecs.API_VERSION)
     if spoken != hookspecs.API_VERSION:
-        raise BadPlugin(f"was written for API {spoken}, this lgbench speaks {hookspecs.API_VERSION}")
+        told = f"was written for API {spoken}, this lgbench speaks {hookspecs.API_VERSION}"
+        raise BadPlugin(f"{told}. {_renamed()}" if spoken == 1 else told)
     manager.register(module, name)
     unknown = [h.name for h in manager.get_hookcallers(module) or () if not h.spec]
     if unknown:
@@ -143,6 +146,11 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
                 raise BadPlugin(f"offers the {kind[:-1]} {record.name!r}, a name that {taken} has taken")
             offers.append((kind, record))
     return offers
+
+
+def _renamed() -> str:
+    """What an author of a plugin of version 1 has to write otherwise."""
+    return "Since API 1: " + "; ".join(f"{old} is now {new}" for old, new in hookspecs.RENAMED.items()) + "."
 
 
 def _names(offers: list[tuple[str, Any]]) -> set[tuple[str, str]]:

@@ -28,11 +28,17 @@ class ImageSpec:
         resolution: side of the square images, pixels.
         channels: 1 where every image is grey (layers still have three equal channels), else 3.
         classes: number of labels that the data set distinguishes, 0 where it has none.
+        segments: number of classes of its class maps, 0 where it has none.
+        attributes: number of its attributes.
+        landmarks: number of its landmarks.
     """
 
     resolution: int
     channels: int = 3
     classes: int = 0
+    segments: int = 0
+    attributes: int = 0
+    landmarks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +102,8 @@ class Dataset:
 
     Attributes:
         build: `(config, resolution, home) -> RawDataset` (see `lgbench.data`).
-        provides: any of "masks", "instances", "labels"; what an opened copy lacks, its `Split` says.
+        provides: any of "masks", "instances", "labels", "segments", "attributes" and "landmarks"; what an opened
+            copy lacks, its `Split` says.
         splits: how many pictures each split has, in words.
         by_hand: one sentence on what a user puts where, below the data home: all of it where nothing offers its files,
             else what makes it more than the fetched files do.

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from . import environment, evaluation
-from .data import DataHome, Split, open_dataset
+from .data import DataHome, RawDataset, Split, open_dataset
 from .errors import BadRecipe
 from .files import exclusive, read_json, sha256_of_file, sweep_parts, write_json
 from .game import Game
@@ -41,9 +41,13 @@ def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
     return Runtime(device, precision, t.channels_last, t.compile)
 
 
-def spec_of(recipe: Recipe, classes: int) -> ImageSpec:
-    """What builders are told of the images."""
-    return ImageSpec(recipe.resolution, 1 if recipe.dataset.grey else 3, classes)
+def spec_of(recipe: Recipe, data: Split | RawDataset | None) -> ImageSpec:
+    """What builders are told of the images; of unopened data (None), neither classes nor conditions are known."""
+    side, channels = recipe.resolution, 1 if recipe.dataset.grey else 3
+    if data is None:
+        return ImageSpec(side, channels)
+    points = data.landmarks.shape[1] if isinstance(data, Split) and data.landmarks is not None else 0
+    return ImageSpec(side, channels, len(data.classes), len(data.segment_names), len(data.attribute_names), points)
 
 
 def run(
@@ -82,7 +86,7 @@ def run(
         described = environment.describe(runtime, plugins)
         sessions = _sessions(folder, described)
         splits = _open(recipe, home, reporter)
-        spec = spec_of(recipe, len(splits["train"].classes))
+        spec = spec_of(recipe, splits["train"])
         game, terms = build_game(recipe, spec)
         build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after training
         learned = learn(recipe, game, terms, spec, splits, runtime, home, folder, reporter)
@@ -157,7 +161,7 @@ def _evaluate(
     )
     predicted, why = None, {}
     if segmenter is None:
-        paints = recipe.generator.layered and getattr(game.painter, "layered", True)
+        paints = recipe.generator.layered and game.painter.layered
         why["predicted_masks"] = "no segmenter" if paints else "the method paints no masks"
     elif test.masks is None:
         why["predicted_masks"] = "no masks in this data set"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import BadRecipe
+from .layers import Batch
 
 __all__ = ["Runtime", "choose_device", "fast_precision"]
 
@@ -37,6 +39,14 @@ def fast_precision(device: torch.device) -> str:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bf16" if native else "fp32"
+
+
+READ = {
+    "masks": lambda part: part.float().div_(255).unsqueeze(1),
+    "labels": lambda part: part.long(),
+    "attributes": lambda part: part.float(),
+}
+"""How networks read what is stored as bytes; the other parts they read as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,18 @@ class Runtime:
         if self.compile and network._compiled_call_impl is None:
             network.compile()
         return network
+
+    def batch(self, parts: Mapping[str, Tensor]) -> Batch:
+        """What a split holds of some images, by the names of `Batch`, as a batch on the device.
+
+        Args:
+            parts: "images" and more, with shapes and types as `lgbench.data.Split` has them.
+        """
+        known = {name: part.to(self.device, non_blocking=True) for name, part in parts.items() if name != "images"}
+        for name, convert in READ.items():
+            if name in known:
+                known[name] = convert(known[name])
+        return Batch(self.images(parts["images"]), **known)
 
     def images(self, uint8: Tensor) -> Tensor:
         """uint8 (N, C, H, W), C 1 or 3 -> float32 (N, 3, H, W) in [-1, 1] on the device."""

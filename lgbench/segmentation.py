@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from .errors import BadRecipe
 from .game import Game, Phase, Step
-from .layers import Painter
+from .layers import Batch, Painter
 from .nn import UNetL, UNetS, jitter_colours
 from .segmenters import UNetConfig
 
@@ -57,9 +57,9 @@ def generator_game(painter: Painter) -> Game:
     """
 
     def predict(images: Tensor) -> Tensor:
-        return painter(painter.codes(len(images), images)).alpha
+        return painter(painter.codes(len(images), Batch(images))).alpha
 
-    if not getattr(painter, "conditional", False):
+    if "images" not in painter.conditional:
         raise BadRecipe(
             "segmentation.name=generator needs a generator that parses a given image. "
             "For LR-GAN, add --set generator.conditional=true; otherwise leave segmentation.name out."

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from .data import DataHome, Split
 from .errors import BadRecipe, NotAvailable
-from .evaluation import real_moments
+from .evaluation import painted, real_moments
 from .game import Game, Term
+from .layers import Painter
 from .metrics.features import load_extractor, moments_of
 from .metrics.frechet import frechet_distance
 from .progress import Reporter
@@ -52,7 +52,7 @@ def build_game(recipe: Recipe, spec: ImageSpec) -> tuple[Game, list]:
     painter = recipe.generator.build(recipe.generator_config, spec)
     game = recipe.method.build(recipe.method_config, painter, spec)
     needy = [c.record.name for c in recipe.regularizers if "layers" in c.record.needs]
-    if needy and not getattr(painter, "layered", True):
+    if needy and not painter.layered:
         raise BadRecipe(f"With these settings {recipe.generator.name} paints no layers, which {needy} need.")
     if game.begin:
         _grown(game, recipe.training.steps, spec.resolution)
@@ -76,7 +76,7 @@ def _grown(game: Game, steps: int, resolution: int) -> None:
 
 def build_segmenter(recipe: Recipe, painter: Any, spec: ImageSpec) -> Game | None:
     """The game of the segmentation stage, or None where the method has none."""
-    if recipe.segmenter is None or not getattr(painter, "layered", True):
+    if recipe.segmenter is None or not painter.layered:
         return None
     torch.manual_seed(recipe.seed + 1)
     return recipe.segmenter.build(recipe.segmenter_config, painter, spec)
@@ -108,7 +108,7 @@ def learn(
     """
     torch.manual_seed(recipe.seed)
     judge = _judge(recipe, splits["train"], runtime, home) if recipe.training.select != "last" else None
-    rounds = _Rounds(recipe, game, terms, spec, splits["train"].images, runtime, folder, reporter)
+    rounds = _Rounds(recipe, game, terms, spec, splits["train"], runtime, folder, reporter)
     previous: Game | None = None
     before: list[Fitted] = []
     *middle, _ = round_ends(recipe.training)
@@ -133,14 +133,12 @@ class _Rounds:
     game: Game
     terms: list
     spec: ImageSpec
-    images: np.ndarray
+    reals: Split
     runtime: Runtime
     folder: Path
     reporter: Reporter
 
-    def train(
-        self, previous: Game | None, judge: Callable[[nn.Module], float] | None = None, *, stop: int = 0
-    ) -> Fitted:
+    def train(self, previous: Game | None, judge: Callable[[Painter], float] | None = None, *, stop: int = 0) -> Fitted:
         """Train the generator, up to the step `stop`; its networks are left as they are stored, on eval."""
         t, game, folder = self.recipe.training, self.game, self.folder / "train"
         schedule = Schedule(
@@ -159,7 +157,7 @@ class _Rounds:
         )
         segment = previous.predict if previous else None
         how = (schedule, self.runtime, folder, self.reporter, "train")
-        fitted = fit(game, self.terms, self.images, *how, judge=judge, segment=segment)
+        fitted = fit(game, self.terms, self.reals, *how, judge=judge, segment=segment)
         for name in (game.result, *game.kept):
             load_weights(folder / f"{name}.safetensors", game.networks[name])
             self.runtime.place(game.networks[name]).eval()
@@ -189,7 +187,7 @@ class _Rounds:
         )
         moves = [(term, weight, Term(compose=made.compose)) for term, weight, made in self.terms if s.perturbed]
         folder = self.folder / name
-        taught = fit(segmenter, moves, self.images, schedule, self.runtime, folder, self.reporter, name)
+        taught = fit(segmenter, moves, self.reals, schedule, self.runtime, folder, self.reporter, name)
         load_weights(folder / f"{segmenter.result}.safetensors", network)
         self.runtime.place(network).eval().requires_grad_(False)
         return segmenter, taught
@@ -202,7 +200,7 @@ def _with_features(segmenter: Game, game: Game) -> Game:
     return replace(segmenter, features=segmenter.features or game.features)
 
 
-def _judge(recipe: Recipe, reals: Split, runtime: Runtime, home: DataHome) -> Callable[[nn.Module], float]:
+def _judge(recipe: Recipe, reals: Split, runtime: Runtime, home: DataHome) -> Callable[[Painter], float]:
     """The Frechet distance of a painter's samples to the training images; the same codes at every look."""
     t = recipe.training
     try:
@@ -212,15 +210,10 @@ def _judge(recipe: Recipe, reals: Split, runtime: Runtime, home: DataHome) -> Ca
     real = real_moments([reals], extractor, home.root / "moments")
 
     @torch.no_grad()
-    def judge(painter: nn.Module) -> float:
-        torch.manual_seed(recipe.seed + 3)
+    def judge(painter: Painter) -> float:
         images = []
-        for start in range(0, t.select_samples, recipe.evaluation.batch):
-            n = max(min(recipe.evaluation.batch, t.select_samples - start), 2)
-            given = runtime.images(torch.from_numpy(reals.rgb(np.arange(start, start + n) % len(reals))))
-            with runtime.autocast():
-                image: Tensor = painter(painter.codes(n, given)).image  # pyright: ignore[reportCallIssue]
-            images.append((((image.float() + 1) / 2).clamp(0, 1) * 255).round().byte().cpu().numpy())
+        for layers in painted(painter, t.select_samples, recipe.evaluation.batch, reals, recipe.seed + 3, runtime):
+            images.append((((layers.image.float() + 1) / 2).clamp(0, 1) * 255).round().byte().cpu().numpy())
         return frechet_distance(real, moments_of(np.concatenate(images), extractor))
 
     return judge

@@ -115,8 +115,8 @@ def test_the_readmes_plugin_works():
     import torch
 
     from lgbench.game import Step
-    from lgbench.layers import Layers
+    from lgbench.layers import Batch, Layers
 
     empty = Layers.compose(torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 3, 4, 4), torch.zeros(2, 1, 1, 4, 4))
     term = record.build(record.config(), None, None)
-    assert term.penalty(Step(0, empty.image, empty, empty, lambda: empty)) == 0.25
+    assert term.penalty(Step(0, Batch(empty.image), empty, empty, lambda: empty)) == 0.25

@@ -113,7 +113,8 @@ def dry(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *more: str
     monkeypatch.setattr(dry_run, "MEASURED", 1)
     monkeypatch.setenv("COLUMNS", "400")
     settings = dict(parse_setting(text) for text in (*SHORT, *TINY[method], *more))
-    dry_run.show(look_up(method, "flora", DataHome(tmp_path), "smoke", 0, None, settings, ()), "cpu")
+    home = DataHome(tmp_path)
+    dry_run.show(look_up(method, "flora", home, "smoke", 0, None, settings, ()), home, "cpu")
 
 
 def test_a_dry_run_of_a_growing_generator_is_timed_full_grown(tmp_path: Path, monkeypatch, capsys):

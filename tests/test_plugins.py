@@ -47,6 +47,8 @@ def test_a_third_party_plugin_is_found(tmp_path, monkeypatch):
         ("raise RuntimeError('cannot start')", "RuntimeError: cannot start"),
         ("import no_such_package", "ModuleNotFoundError"),
         ("LGBENCH_API = 99\n" + GOOD, "API 99"),
+        ("LGBENCH_API = 1\n" + GOOD, "World is now ImageSpec"),
+        ("from lgbench import World\n" + GOOD, "World is now ImageSpec"),
         (GOOD.replace("mine", "binarization"), "'binarization', a name that regularizers has taken"),
         (GOOD.replace("[", "[None, "), "returned NoneType, not Regularizer"),
         ("@hookimpl\ndef regularisers():\n    return []\n", "unknown hooks ['regularisers']"),

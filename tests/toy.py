@@ -11,7 +11,7 @@ from torch import nn
 from lgbench import Dataset, Generator, ImageSpec, Method
 from lgbench.data.samples import RawDataset, Sample
 from lgbench.game import Game, Phase
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.losses import bce_fake, bce_real
 
 
@@ -50,7 +50,7 @@ class ToyConfig:
     width: int = 8
 
 
-class ToyPainter(nn.Module):
+class ToyPainter(Painter):
     """Colours and a mask from one linear map each."""
 
     def __init__(self, config: ToyConfig, spec: ImageSpec) -> None:
@@ -60,7 +60,7 @@ class ToyPainter(nn.Module):
         self.trunk = nn.Sequential(nn.Linear(4, config.width), nn.BatchNorm1d(config.width), nn.ReLU())
         self.paint = nn.Linear(config.width, 7 * side * side)
 
-    def codes(self, n: int, images: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, torch.Tensor]:
         return {"z": torch.randn(n, 4)}
 
     def forward(self, codes) -> Layers:

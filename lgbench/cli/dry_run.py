@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
 from dataclasses import replace
@@ -12,6 +13,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from lgbench import ImageSpec
+from lgbench.data import DataHome, RawDataset, Split
 from lgbench.game import Game
 from lgbench.nn import count_parameters
 from lgbench.recipe import Recipe
@@ -28,17 +31,16 @@ __all__ = ["show"]
 MEASURED, PATIENCE = 8, 10.0
 
 
-def show(recipe: Recipe, device: str) -> None:
+def show(recipe: Recipe, home: DataHome, device: str) -> None:
     """Print the recipe, parameter counts, and the time of its steps as measured on noise for a few of them."""
     console = Console()
     console.print_json(json.dumps(recipe.as_dict()))
     runtime = runtime_of(recipe, choose_device(device))
     runtime.set_up()
-    spec = spec_of(recipe, classes=0)  # unopened, a data set's classes are unknown; codes take their default number
+    spec = spec_of(recipe, _unprepared(recipe, home))
     game, terms = build_game(recipe, spec)
-    painter = game.networks[game.result]
     stages = [("train", game, terms, recipe.training.steps, recipe.training.batch)]
-    segmenter = build_segmenter(recipe, painter, spec)  # pyright: ignore[reportArgumentType]
+    segmenter = build_segmenter(recipe, game.networks[game.result], spec)
     if segmenter is not None and segmenter.phases:
         steps = _teaching_steps(recipe.segmentation, recipe.training.rounds)
         stages.append(("segment", segmenter, [], steps, recipe.segmentation.batch))
@@ -49,7 +51,7 @@ def show(recipe: Recipe, device: str) -> None:
     for name, stage, added, steps, batch in stages:
         extra = {n: m for _, _, term in added for n, m in term.networks.items()}
         networks = ", ".join(f"{n} {count_parameters(m):,}" for n, m in {**stage.networks, **extra}.items())
-        seconds = _seconds_per_step(_grown_up(stage, steps), added, batch, recipe.resolution, runtime)
+        seconds = _seconds_per_step(_grown_up(stage, steps), added, batch, spec, runtime)
         total += seconds * steps
         table.add_row(name, networks, f"{steps:,}", f"{seconds:.3f}", _duration(seconds * steps))
     console.print(table)
@@ -71,23 +73,44 @@ def _grown_up(game: Game, steps: int) -> Game:
     return replace(game, begin=lambda number: begin(steps - 1))
 
 
-def _seconds_per_step(game: Game, terms: list, batch: int, side: int, runtime: Runtime) -> float:
-    """Median time of a step after the first, over `MEASURED` steps or as many as fit into `PATIENCE` seconds."""
-    noise = np.random.default_rng(0).integers(0, 256, (2 * batch, 3, side, side), dtype=np.uint8)
+def _seconds_per_step(game: Game, terms: list, batch: int, spec: ImageSpec, runtime: Runtime) -> float:
+    """Time of a step after the first, over `MEASURED` steps or as many as fit into `PATIENCE` seconds.
+
+    Where some phases are played at some steps only, it is the mean over one round of steps of their medians.
+    """
     if game.frozen:
-        runtime.place(game.painter).eval()  # pyright: ignore[reportArgumentType]
+        runtime.place(game.painter).eval()
     player = Player(game, terms, Schedule(MEASURED, batch), runtime)
-    stream = Stream(noise, Schedule(MEASURED, batch, flip=False), runtime)
+    stream = Stream(_noise(2 * batch, spec), Schedule(MEASURED, batch, flip=False), runtime, player.reads)
     began, spent = time.monotonic(), []
-    for number in range(MEASURED + 1):
+    period = math.lcm(*(phase.every for phase in player.phases))
+    for number in range(max(MEASURED, period) + 1):
         start = time.monotonic()
         player.play(number, stream(number), looking=False)
         if runtime.device.type == "cuda":
             torch.cuda.synchronize(runtime.device)
         spent.append(time.monotonic() - start)
-        if number and time.monotonic() - began > PATIENCE:
+        if number >= period and time.monotonic() - began > PATIENCE:
             break
-    return statistics.median(spent[1:])
+    return statistics.mean(statistics.median(spent[1 + offset :: period]) for offset in range(period))
+
+
+def _unprepared(recipe: Recipe, home: DataHome) -> RawDataset | None:
+    """The data set as it lies there, without preparing it; None where it would have to be fetched."""
+    here = recipe.dataset.offline or home.locate(recipe.dataset) is not None
+    return recipe.dataset.build(recipe.data_config, recipe.resolution, home) if here else None
+
+
+def _noise(count: int, spec: ImageSpec) -> Split:
+    """Pictures of noise, with everything that may be known of pictures."""
+    random, side = np.random.default_rng(0), spec.resolution
+    return Split(
+        images=random.integers(0, 256, (count, 3, side, side), dtype=np.uint8),
+        masks=random.integers(0, 256, (count, side, side), dtype=np.uint8),
+        labels=random.integers(0, max(spec.classes, 1), count, dtype=np.int32),
+        segments=random.integers(0, max(spec.segments, 1), (count, side, side), dtype=np.uint8),
+        attributes=random.integers(0, 2, (count, spec.attributes), dtype=np.uint8),
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -89,7 +89,7 @@ def run(
     if dry_run:
         from .dry_run import show
 
-        show(recipe, device)
+        show(recipe, home, device)
         return
     carry_out(recipe, home, device, runs)
 

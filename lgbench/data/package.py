@@ -109,7 +109,7 @@ class Package:
         """What is wrong with its files, at most `pictures.MOST_PROBLEMS`, after reading every one."""
         found: list[str] = []
         samples = map(partial(self._sample, np.arange(256, dtype=np.uint8)), self.items)
-        for _ in sound(samples, self.provides, len(self.classes), "center", found):
+        for _ in sound(samples, self.raw("", MaskConfig()), self.provides, found):
             pass
         return found
 

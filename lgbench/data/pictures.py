@@ -11,11 +11,12 @@ import numpy as np
 
 from lgbench.errors import BadData, BadRecipe
 
-from .samples import Sample
+from .samples import PARTS, RawDataset, Sample
 
 __all__ = ["MOST_PROBLEMS", "central_square", "decode_image", "decode_mask", "foreground_table", "report", "sound"]
 
 MOST_PROBLEMS = 10  # one screen
+IGNORED = 255  # in class maps: no class
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)  # what Pillow raises on bad files
 
 
@@ -107,9 +108,13 @@ def _value(text: str) -> int:
 
 
 def sound(
-    samples: Iterable[Sample], provides: frozenset[str], classes: int, crop: str, problems: list[str]
+    samples: Iterable[Sample], raw: RawDataset, provides: frozenset[str], problems: list[str]
 ) -> Iterator[Sample]:
     """Those of `samples` that can be used; what is wrong with the others is added to `problems`.
+
+    Args:
+        raw: says what its labels, class maps and attributes are, and how its pictures become square.
+        provides: what these samples have of `PARTS`.
 
     Stops when `problems` has `MOST_PROBLEMS` entries. An iterator that can go on after a `BadData` (a `map` can, a
     generator cannot) has all its faulty files named, not only the first.
@@ -123,31 +128,51 @@ def sound(
         except BadData as error:
             problems.append(str(error))
             continue
-        fault = _fault(sample, provides, classes, crop)
+        fault = _fault(sample, raw, provides)
         if fault:
             problems.append(f"{sample.name}: {fault}")
         else:
             yield sample
 
 
-def _fault(sample: Sample, provides: frozenset[str], classes: int, crop: str) -> str | None:
+def _fault(sample: Sample, raw: RawDataset, provides: frozenset[str]) -> str | None:
     image = sample.image
     if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or not image.size:
         return f"an image of shape {image.shape} and type {image.dtype}; (H, W) or (H, W, 3) uint8 is needed"
-    if crop != "center" and image.shape[0] != image.shape[1]:
+    if raw.crop != "center" and image.shape[0] != image.shape[1]:
         return f"{image.shape[1]} x {image.shape[0]} pixels, but its data set says that pictures are square"
-    for part, types in (("mask", (np.bool_, np.uint8)), ("instances", (np.uint8,))):
+    for part, attribute in PARTS.items():
+        if part in provides and getattr(sample, attribute) is None:
+            return f"has no {attribute}"
+    for part, types in (("mask", (np.bool_, np.uint8)), ("instances", (np.uint8,)), ("segments", (np.uint8,))):
         array = getattr(sample, part)
         if array is None:
-            if {"mask": "masks"}.get(part, part) in provides:
-                return f"has no {part}"
-        elif array.shape != image.shape[:2]:
+            continue
+        if array.shape != image.shape[:2]:
             size, its = (" x ".join(map(str, a.shape[1::-1])) for a in (array, image))
             return f"{part} of {size} pixels, image of {its}"
-        elif array.dtype not in types:
+        if array.dtype not in types:
             return f"{part} of type {array.dtype}"
-    if "labels" in provides and (sample.label is None or sample.label < 0 or (classes and sample.label >= classes)):
+    return _misnamed(sample, raw)
+
+
+def _misnamed(sample: Sample, raw: RawDataset) -> str | None:
+    """What is wrong with the values of what a data set names."""
+    classes, segments, attributes = len(raw.classes), len(raw.segment_names), len(raw.attribute_names)
+    if sample.label is not None and (sample.label < 0 or (classes and sample.label >= classes)):
         return f"label {sample.label} is not one of the {classes} classes"
+    if sample.segments is not None:
+        unknown = np.setdiff1d(sample.segments, [*range(segments), IGNORED])
+        if unknown.size:
+            return f"class map with the values {unknown.tolist()}, but there are {segments} classes of segments"
+    if sample.attributes is not None and (
+        np.shape(sample.attributes) != (attributes,) or not np.isin(sample.attributes, (0, 1)).all()
+    ):
+        return f"attributes {np.asarray(sample.attributes).tolist()}; {attributes} of 0 or 1 are needed"
+    if sample.landmarks is not None and (
+        sample.landmarks.ndim != 2 or sample.landmarks.shape[1] != 2 or not np.isfinite(sample.landmarks).all()
+    ):
+        return f"landmarks of shape {sample.landmarks.shape}; finite (P, 2) are needed"
     return None
 
 

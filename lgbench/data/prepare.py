@@ -7,10 +7,10 @@ import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,14 +20,13 @@ from lgbench.files import UNWRITABLE, read_json, sha256_of_json, write_json
 from .download import Progress
 from .locks import alone
 from .pictures import central_square, report, sound
-from .samples import RawDataset, Sample
+from .samples import PARTS, RawDataset, Sample
 from .split import Split
 
 __all__ = ["PREPARE_VERSION", "check_prepared", "prepare", "prepared_folders"]
 
 PREPARE_VERSION = 1  # raised whenever the same files would give other arrays
 SPLIT_NAMES = ("train", "val", "test")
-PARTS = ("images", "masks", "instances", "labels")
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +105,7 @@ def check_prepared(folder: Path) -> list[str]:
     return [
         f"{folder / name} differs from its fingerprint"
         for name, split in splits.items()
-        if _fingerprint({part: getattr(split, part) for part in PARTS}) != split.fingerprint
+        if _fingerprint({part: getattr(split, part) for part in ("images", *PARTS)}) != split.fingerprint
     ]
 
 
@@ -123,7 +122,7 @@ def _open(folder: Path) -> dict[str, Split] | None:
         splits = {name: _open_split(folder / name) for name in names}
         if set(names) != set(next(iter(splits.values()))[1]):
             raise ValueError("a split is missing")
-    except (OSError, ValueError, KeyError, StopIteration) as error:
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         logger.warning("%s is damaged (%s) and will be made again.", folder, error)
         return None
     return {name: split for name, (split, _) in splits.items()}
@@ -133,11 +132,10 @@ def _open_split(folder: Path) -> tuple[Split, list[str]]:
     meta = read_json(folder / "meta.json")
     arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in meta["parts"]}
     split = Split(
-        images=arrays["images"],
-        masks=arrays.get("masks"),
-        instances=arrays.get("instances"),
-        labels=arrays.get("labels"),
+        **arrays,
         classes=tuple(meta["classes"]),
+        segment_names=tuple(meta.get("segment_names", ())),
+        attribute_names=tuple(meta.get("attribute_names", ())),
         fingerprint=meta["fingerprint"],
         origin=meta["origin"],
         provides=frozenset(meta["provides"]),
@@ -185,7 +183,7 @@ def _write(
     tick = _ticker(name, sum(counts.values()), progress)
     for split, count in counts.items():
         provides = raw.provided(split)
-        samples = sound(raw.splits[split](), provides, len(raw.classes), raw.crop, problems)
+        samples = sound(raw.splits[split](), raw, provides, problems)
         names = _write_split(samples, provides, making / split, count, channels, key["resolution"], tick)
         if not problems and len(names) != count:
             raise BadData(f"The data set {name} says that {split!r} has {count:,} pictures, but {len(names):,} came.")
@@ -212,18 +210,19 @@ def _write_split(
 ) -> list[str]:
     """Write the arrays of one split row by row; returns the samples' names."""
     folder.mkdir(exist_ok=True)
-    shapes = {"images": (channels, side, side), "masks": (side, side), "instances": (side, side), "labels": ()}
-    parts = ["images", *(part for part in PARTS[1:] if part in provides)]
+    parts = ["images", *(part for part in PARTS if part in provides)]
     names = []
     files = {part: (folder / f"{part}.npy").open("wb") for part in parts}
     try:
-        for part, file in files.items():
-            descr = "<i4" if part == "labels" else "|u1"
-            header = {"descr": descr, "fortran_order": False, "shape": (count, *shapes[part])}
-            np.lib.format.write_array_header_1_0(file, header)
+        first: dict[str, np.ndarray] = {}
         for sample in samples:
             rows = _rows(sample, side, channels)
             for part, file in files.items():
+                if part not in first:
+                    first[part] = rows[part]
+                    _write_header(file, rows[part], count)
+                if rows[part].shape != first[part].shape:
+                    raise BadData(f"{sample.name}: {part} of shape {rows[part].shape}, others {first[part].shape}.")
                 file.write(rows[part].tobytes())
             names.append(sample.name)
             tick()
@@ -231,6 +230,11 @@ def _write_split(
         for file in files.values():
             file.close()
     return names
+
+
+def _write_header(file: BinaryIO, row: np.ndarray, count: int) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(row.dtype), "fortran_order": False, "shape": (count, *row.shape)}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 def _rows(sample: Sample, side: int, channels: int) -> dict[str, np.ndarray]:
@@ -243,11 +247,24 @@ def _rows(sample: Sample, side: int, channels: int) -> dict[str, np.ndarray]:
     if sample.mask is not None:
         opacity = sample.mask.astype(np.uint8) * 255 if sample.mask.dtype == np.bool_ else sample.mask
         rows["masks"] = _resized(central_square(opacity), side)
-    if sample.instances is not None:
-        rows["instances"] = _resized(central_square(sample.instances), side, nearest=True)
+    for part in ("instances", "segments"):
+        if (values := getattr(sample, part)) is not None:
+            rows[part] = _resized(central_square(values), side, nearest=True)
     if sample.label is not None:
         rows["labels"] = np.asarray(sample.label, dtype="<i4")
+    if sample.attributes is not None:
+        rows["attributes"] = np.asarray(sample.attributes, dtype=np.uint8)
+    if sample.landmarks is not None:
+        rows["landmarks"] = _moved(sample.landmarks, sample.image.shape[:2], side)
     return rows
+
+
+def _moved(landmarks: np.ndarray, size: Sequence[int], side: int) -> np.ndarray:
+    """Landmarks of a picture of `size` (height, width) where its central square, brought to `side`, shows them."""
+    height, width = size
+    square = min(height, width)
+    corner = np.array([(width - square) // 2, (height - square) // 2])
+    return ((landmarks - corner + 0.5) * (side / square) - 0.5).astype("<f4")
 
 
 def _resized(array: np.ndarray, side: int, nearest: bool = False) -> np.ndarray:
@@ -267,7 +284,7 @@ def _describe(
     counts: Mapping[str, int],
     key: Mapping[str, Any],
 ) -> None:
-    parts = [part for part in PARTS if (folder / f"{part}.npy").exists()]
+    parts = [part for part in ("images", *PARTS) if (folder / f"{part}.npy").exists()]
     arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in parts}
     write_json(folder / "names.json", names)
     write_json(
@@ -278,6 +295,8 @@ def _describe(
             "origin": raw.origin,
             "provides": sorted(provides),
             "classes": list(raw.classes),
+            "segment_names": list(raw.segment_names),
+            "attribute_names": list(raw.attribute_names),
             "fingerprint": _fingerprint(arrays),
             "key": dict(key),
         },

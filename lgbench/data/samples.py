@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["RawDataset", "Sample"]
+__all__ = ["PARTS", "RawDataset", "Sample"]
+
+PARTS = {
+    "masks": "mask",
+    "instances": "instances",
+    "labels": "label",
+    "segments": "segments",
+    "attributes": "attributes",
+    "landmarks": "landmarks",
+}
+"""What may be known of a data set's images besides themselves, and the attribute of a `Sample` that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,9 @@ class Sample:
         instances: which object each pixel belongs to, (H, W) uint8, 0 for background.
         label: class index from 0.
         name: for error messages and for finding the picture again.
+        segments: class map, (H, W) uint8; 255 is ignored.
+        attributes: 0 or 1 each, (A,).
+        landmarks: x and y in pixels, 0 is the centre of the first, (P, 2).
     """
 
     image: np.ndarray
@@ -27,6 +40,9 @@ class Sample:
     instances: np.ndarray | None = None
     label: int | None = None
     name: str = ""
+    segments: np.ndarray | None = None
+    attributes: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +53,10 @@ class RawDataset:
         splits: "train", "test" and, where there is one, "val" -> a function that iterates over the samples.
         counts: samples in each split.
         origin: which copy this is ("official", "procedural", "archive:<first 12 of its SHA-256>"), for the protocol.
-        provides: what this copy has of "masks", "instances", "labels".
+        provides: what this copy has of `PARTS`.
         classes: class names in the order of the labels.
+        segment_names: names of the classes of `segments`, from 0.
+        attribute_names: names of the attributes, in order.
         crop: how non-square pictures become square; "center" unless the builder has cropped.
         lacks: split -> what its samples are without, of what the data set provides: say, masks that were only drawn for
             the test pictures. An opened split has None there, so that nothing is scored against it.
@@ -49,9 +67,11 @@ class RawDataset:
     origin: str
     provides: frozenset[str] = frozenset()
     classes: tuple[str, ...] = ()
+    segment_names: tuple[str, ...] = ()
+    attribute_names: tuple[str, ...] = ()
     crop: str = "center"
     lacks: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def provided(self, split: str) -> frozenset[str]:
-        """What the samples of one split have of "masks", "instances", "labels"."""
+        """What the samples of one split have of `PARTS`."""
         return self.provides - self.lacks.get(split, frozenset())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
 
 from lgbench.errors import BadData, did_you_mean
+
+from .samples import PARTS
 
 __all__ = ["Split"]
 
@@ -25,22 +27,32 @@ class Split:
         masks: opacity of the foreground, (N, R, R) uint8, 255 for fully opaque; None where there are none.
         instances: which object each pixel belongs to, (N, R, R) uint8, 0 for background; None where there are none.
         labels: class indices from 0, (N,) int32; None where there are none.
+        segments: class maps, (N, R, R) uint8, 255 is ignored; None where there are none.
+        attributes: 0 or 1 each, (N, A) uint8; None where there are none.
+        landmarks: x and y in pixels of these images, 0 is the centre of the first, (N, P, 2) float32; None likewise.
         classes: class names in the order of the labels.
+        segment_names: names of the classes of `segments`.
+        attribute_names: names of the attributes, in order.
         fingerprint: SHA-256 of the arrays' bytes, hex.
         origin: which copy of the data set this is.
-        provides: what this split has of "masks", "instances", "labels"; another split of the copy may have more.
+        provides: what this split has of `samples.PARTS`; another split of the copy may have more.
         crop: how its pictures became square.
         read_names: reads the samples' names; use `names`.
     """
 
     images: np.ndarray
-    masks: np.ndarray | None
-    instances: np.ndarray | None
-    labels: np.ndarray | None
-    classes: tuple[str, ...]
-    fingerprint: str
-    origin: str
-    provides: frozenset[str]
+    masks: np.ndarray | None = None
+    instances: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    segments: np.ndarray | None = None
+    attributes: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    segment_names: tuple[str, ...] = ()
+    attribute_names: tuple[str, ...] = ()
+    fingerprint: str = ""
+    origin: str = ""
+    provides: frozenset[str] = frozenset()
     crop: str = "center"
     read_names: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
 
@@ -62,6 +74,24 @@ class Split:
         images = np.asarray(self.images[[index] if isinstance(index, int | np.integer) else index])
         return images if images.shape[1] == 3 else np.broadcast_to(images, (len(images), 3, *images.shape[2:])).copy()
 
+    def at(self, index: slice | np.ndarray, parts: Iterable[str] = ()) -> dict[str, np.ndarray]:
+        """Some of the images, as `rgb` gives them, and what `known` gives of `parts`."""
+        return {"images": self.rgb(index), **self.known(index, parts)}
+
+    def known(self, index: slice | np.ndarray, parts: Iterable[str]) -> dict[str, np.ndarray]:
+        """`parts` of what is known of some of the images, which are none of them themselves.
+
+        Raises:
+            BadData: this split lacks one of `parts`.
+        """
+        known = {part: getattr(self, part) for part in sorted(parts) if part != "images"}
+        if lacking := sorted(part for part, array in known.items() if array is None):
+            raise BadData(
+                f"This split of the data ({self.origin}) has no {' and no '.join(lacking)}. Choose a data set that has "
+                "them; `lgbench data list` shows what each has."
+            )
+        return {part: np.asarray(array[index]) for part, array in known.items()}
+
     def only(self, label: int | str) -> Split:
         """The images of one class, given by its index or its name, in memory.
 
@@ -73,7 +103,7 @@ class Split:
         chosen = np.flatnonzero(self.labels == index)
         if not len(chosen):
             raise BadData(f"There is no image of the class {label!r} here. {OTHERWISE}")
-        parts = {part: getattr(self, part) for part in ("images", "masks", "instances", "labels")}
+        parts = {part: getattr(self, part) for part in ("images", *PARTS)}
         return replace(
             self,
             **{part: None if array is None else np.asarray(array[chosen]) for part, array in parts.items()},

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lgbench.data import Split
 from lgbench.files import atomic, read_json, write_json
 from lgbench.game import Game
 from lgbench.progress import Reporter
@@ -60,21 +61,21 @@ class Fitted:
 def fit(
     game: Game,
     terms: Sequence[WeightedTerm],
-    images: np.ndarray,
+    reals: Split,
     schedule: Schedule,
     runtime: Runtime,
     folder: Path,
     reporter: Reporter,
     name: str,
     *,
-    judge: Callable[[nn.Module], float] | None = None,
+    judge: Callable[[Any], float] | None = None,
     segment: Callable[[Tensor], Tensor] | None = None,
 ) -> Fitted:
     """Play a game; run again to resume, or to get at once what is already done.
 
     Args:
         terms: (name, weight, term) of each regularizer.
-        images: real images, (N, C, R, R) uint8.
+        reals: real images and what is known of them.
         folder: gets `<network>.safetensors` of the result and of what the game keeps, `log.jsonl`, `grids/`,
             `curves.png`, and `done.json` when all is there.
         name: of the stage, for the reporter.
@@ -100,7 +101,7 @@ def fit(
     log.truncate(folder / "log.jsonl", player.step)
     if (folder / "judged.jsonl").exists():
         log.truncate(folder / "judged.jsonl", player.step)
-    stream = Stream(images, schedule, runtime)
+    stream = Stream(reals, schedule, runtime, player.reads)
     fixed = _fixed_codes(game, stream, schedule.seed)
     reporter.stage(name, schedule.stop or schedule.steps, player.step)
     status = "paused" if schedule.stop else "done"
@@ -161,7 +162,7 @@ def _play(
     folder: Path,
     reporter: Reporter,
     interrupted: list[int],
-    judge: Callable[[nn.Module], float] | None,
+    judge: Callable[[Any], float] | None,
 ) -> None:
     schedule, clock = player.schedule, time.monotonic()
     saved_at, end = clock, schedule.stop or schedule.steps
@@ -190,7 +191,7 @@ def _play(
             raise KeyboardInterrupt
 
 
-def _select(player: Player, judge: Callable[[nn.Module], float], folder: Path) -> None:
+def _select(player: Player, judge: Callable[[Any], float], folder: Path) -> None:
     """Keep what will be stored where the result is the best so far; looking does not change the run.
 
     The step is in the files' names: a run that dies before its next checkpoint finds the weights which that one names.
@@ -215,7 +216,7 @@ def _fixed_codes(game: Game, stream: Stream, seed: int) -> Mapping[str, Tensor]:
     """The codes that every grid paints; drawn aside, so that grids do not change a run."""
     state = checkpoint.random_state()
     torch.manual_seed(seed + 1)
-    codes = game.painter.codes(8, stream(0)[:8].repeat(8, 1, 1, 1)[:8])
+    codes = game.painter.codes(8, stream(0)[torch.arange(8) % min(stream.batch, 8)])
     checkpoint.set_random_state(state)
     return codes
 

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lgbench.errors import RunFailed
 from lgbench.game import Game, Phase, Step, Term
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers
 from lgbench.runtime import Runtime
 
 from . import checkpoint, watch
@@ -38,10 +38,13 @@ class Player:
         self.networks = {**game.networks, **added}
         for network in self.networks.values():
             runtime.place(network).train()
-        if game.frozen and isinstance(game.painter, nn.Module):
+        if game.frozen:
             game.painter.eval()  # it paints by its running statistics, and they stay as they are
-        self.trained = {phase.name: [*phase.networks, *(added if phase.regularized else [])] for phase in game.phases}
-        self.optimizers = {phase.name: self._adam(phase) for phase in game.phases}
+        self.phases = _moves(game, terms)
+        owned = {network for _, _, term in terms for phase in term.phases for network in phase.networks}
+        joining = [network for network in added if network not in owned]
+        self.trained = {phase.name: [*phase.networks, *(joining if phase.regularized else [])] for phase in self.phases}
+        self.optimizers = {phase.name: self._adam(phase) for phase in self.phases}
         self.average = self._average() if schedule.ema else None
         self.step, self.seconds = 0, 0.0
         self.best, self.selected = math.inf, 0
@@ -64,19 +67,25 @@ class Player:
         """The network the game is played for, averaged where the schedule says so."""
         return self.average.module if self.average is not None else self.networks[self.game.result]
 
-    def play(self, number: int, images: Tensor, looking: bool) -> dict[str, Tensor | float]:
+    @property
+    def reads(self) -> frozenset[str]:
+        """What a step reads of real images besides themselves."""
+        parts = self.game.painter.conditional | self.game.reads
+        return parts.union(*(term.reads for _, _, term in self.terms)) - {"images"}
+
+    def play(self, number: int, real: Batch, looking: bool) -> dict[str, Tensor | float]:
         """One step; with `looking`, also the layers' statistics and gradient norms."""
         if self.game.begin:
             self.game.begin(number)
-        step = self._paint(number, images)
+        step = self._paint(number, real)
         # a compiled painter composes inside its graph: its alphas are an output beside the image, not on the way to it
         if looking and step.painted.alphas.requires_grad and not self.runtime.compile:
             step.painted.alphas.retain_grad()
         values: dict[str, Tensor | float] = {}
-        for phase in self.game.phases:
+        for phase in self.phases:
             if number == _first_dropped(phase, self.schedule.steps):  # also where the phase is not played at this step
                 self._drop(phase)
-            if number % phase.every:
+            if not _played(phase, number):
                 continue
             values |= self._move(phase, step)
             if looking and phase.regularized:
@@ -88,10 +97,13 @@ class Player:
         self.step = number + 1
         return values
 
-    def _paint(self, number: int, images: Tensor) -> Step:
+    def _paint(self, number: int, real: Batch) -> Step:
+        painter, given = self.game.painter, self.game.given(real) if self.game.given else real
+        learns = not self.game.frozen and self._learns(painter, number)
+
         def paint() -> tuple[Layers, Layers]:
-            with torch.set_grad_enabled(not self.game.frozen), self.runtime.autocast():
-                painted = self.game.painter(self.game.painter.codes(len(images), images))
+            with torch.set_grad_enabled(learns), self.runtime.autocast():
+                painted = painter(painter.codes(len(real), given))
                 layers = painted
                 for _, _, term in self.terms:
                     layers = term.compose(layers) if term.compose else layers
@@ -100,7 +112,12 @@ class Player:
         self._hold(set(self.networks))
         painted, layers = paint()
         features, segment = self.game.features, self.segment
-        return Step(number, images, painted, layers, paint, features, segment)
+        return Step(number, real, painted, layers, paint, features, segment)
+
+    def _learns(self, painter: nn.Module, number: int) -> bool:
+        """Whether a step trains the painter: the graph that leads to what it paints costs as much as painting."""
+        name = next((name for name, network in self.networks.items() if network is painter), None)
+        return name is None or any(name in self.trained[p.name] for p in self.phases if _played(p, number))
 
     def _move(self, phase: Phase, step: Step) -> Mapping[str, Tensor]:
         self._hold(set(self.trained[phase.name]))
@@ -157,6 +174,17 @@ class Player:
         checkpoint.set_random_state(state["random"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.best, self.selected = state["best"], state["selected"]
+
+
+def _moves(game: Game, terms: Sequence[WeightedTerm]) -> list[Phase]:
+    """The game's phases, with those that terms bring before the first regularized one."""
+    brought = [phase for _, _, term in terms for phase in term.phases]
+    first = next((i for i, phase in enumerate(game.phases) if phase.regularized), len(game.phases))
+    return [*game.phases[:first], *brought, *game.phases[first:]]
+
+
+def _played(phase: Phase, number: int) -> bool:
+    return (number + 1) % phase.every == 0
 
 
 def _first_dropped(phase: Phase, steps: int) -> int:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lgbench.data import Split
+from lgbench.errors import BadRecipe
+from lgbench.layers import Batch
 from lgbench.runtime import Runtime
 
 from .schedule import Schedule
@@ -24,28 +29,37 @@ class Stream:
     """Batches of a split, epoch after epoch in fresh orders; partial batches run over into the next epoch.
 
     Args:
-        images: (N, C, R, R) uint8, C 1 or 3; kept on the device where it fits.
+        reals: images are kept on the device where they fit.
         schedule: says the batch, the seed, and how images are mirrored and cropped.
+        parts: what is read of the images besides themselves: names of `Batch`.
+
+    Raises:
+        BadData: the split lacks one of `parts`.
+        BadRecipe: landmarks are read, which flips and crops would have to move.
     """
 
-    def __init__(self, images: np.ndarray, schedule: Schedule, runtime: Runtime) -> None:
-        self.count, self.batch, self.seed = len(images), schedule.batch, schedule.seed
+    def __init__(self, reals: Split, schedule: Schedule, runtime: Runtime, parts: frozenset[str] = frozenset()) -> None:
+        self.count, self.batch, self.seed = len(reals), schedule.batch, schedule.seed
         self.schedule, self.runtime = schedule, runtime
-        fits = runtime.device.type == "cpu" or images.nbytes <= ON_DEVICE_BYTES
-        whole = torch.from_numpy(np.array(images))
-        self.images = whole.to(runtime.device) if fits else whole
+        if "landmarks" in parts and (schedule.flip or schedule.crop < 1):
+            raise BadRecipe("Landmarks do not follow flips and crops: set training.flip=false and training.crop=1.")
+        read = {"images": np.asarray(reals.images), **reals.known(slice(None), parts)}
+        fits = runtime.device.type == "cpu" or sum(part.nbytes for part in read.values()) <= ON_DEVICE_BYTES
+        self.place = runtime.device if fits else torch.device("cpu")
+        self.parts = {name: torch.from_numpy(np.array(part)).to(self.place) for name, part in read.items()}
         self.orders: dict[int, Tensor] = {}
 
-    def __call__(self, step: int) -> Tensor:
-        """The batch of a step, (N, 3, R, R) in [-1, 1]."""
-        chosen = torch.cat(list(self._chosen(step * self.batch, (step + 1) * self.batch)))
-        x = self.runtime.images(self.images[chosen.to(self.images.device)])
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
+        chosen = torch.cat(list(self._chosen(step * self.batch, (step + 1) * self.batch))).to(self.place)
+        real = self.runtime.batch({name: part[chosen] for name, part in self.parts.items()})
         if self.schedule.flip:
-            mirrored = torch.rand(len(x), 1, 1, 1, generator=self._random(1, step)).to(x.device) < 0.5
-            x = torch.where(mirrored, x.flip(3), x)
+            mirrored = torch.rand(len(real), generator=self._random(1, step)).to(real.images.device) < 0.5
+            real = _each_map(real, lambda x, how: torch.where(_as(mirrored, x), x.flip(-1), x))
         if self.schedule.crop < 1:
-            x = random_crop(x, self.schedule.crop, self.schedule.crop_ratio, self._random(CROPS, step))
-        return x
+            maps = random_crops(len(real), self.schedule.crop, self.schedule.crop_ratio, self._random(CROPS, step))
+            real = _each_map(real, partial(cut, maps.to(real.images.device)))
+        return real
 
     def _chosen(self, start: int, end: int) -> Iterator[Tensor]:
         while start < end:
@@ -61,20 +75,36 @@ class Stream:
         return torch.Generator().manual_seed((self.seed * 2 + purpose) * 1_000_003 + index)
 
 
-def random_crop(x: Tensor, share: float, ratio: float, generator: torch.Generator) -> Tensor:
-    """A random rectangle of each image, resized to the whole; bilinear.
+def _each_map(batch: Batch, change: Callable[[Tensor, str], Tensor]) -> Batch:
+    """The same change of every part that has a place for each pixel; told whether its values may be mixed."""
+    mixed = {"images": "bilinear", "masks": "bilinear", "instances": "nearest", "segments": "nearest"}
+    parts = {name: getattr(batch, name) for name in mixed}
+    return replace(batch, **{name: change(x, mixed[name]) for name, x in parts.items() if x is not None})
+
+
+def _as(mirrored: Tensor, x: Tensor) -> Tensor:
+    return mirrored.view(-1, *[1] * (x.ndim - 1))
+
+
+def random_crops(n: int, share: float, ratio: float, generator: torch.Generator) -> Tensor:
+    """Maps, (n, 2, 3), that cut a random rectangle out of each image; see `cut`.
 
     Args:
-        x: (N, C, R, R).
         share: area kept lies between `share` and 1 where `ratio` is above 1, and is `share` where it is 1.
         ratio: width : height lies between 1 / ratio and ratio, uniform in its logarithm.
         generator: on the CPU, so that a GPU sees the same crops.
     """
-    a, r, u, v = torch.rand(4, len(x), generator=generator)
+    a, r, u, v = torch.rand(4, n, generator=generator)
     area = share + (1 - share) * a if ratio > 1 else torch.full_like(a, share)
     side_ratio = (ratio ** (2 * r - 1)).clamp(area, 1 / area)  # no side is longer than the image's
     w, h = (area * side_ratio).sqrt().clamp(max=1), (area / side_ratio).sqrt().clamp(max=1)
     zero = torch.zeros_like(w)
-    maps = torch.stack([w, zero, (1 - w) * (2 * u - 1), zero, h, (1 - h) * (2 * v - 1)], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(maps.to(x.device), list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, "bilinear", "border", align_corners=False)
+    return torch.stack([w, zero, (1 - w) * (2 * u - 1), zero, h, (1 - h) * (2 * v - 1)], dim=1).view(-1, 2, 3)
+
+
+def cut(maps: Tensor, x: Tensor, mode: str) -> Tensor:
+    """What `maps`, (N, 2, 3), cut out of images (N, C, R, R) or maps (N, R, R) of bytes, resized to the whole."""
+    values = x if x.ndim == 4 else x[:, None].float()
+    grid = F.affine_grid(maps, list(values.shape), align_corners=False)
+    values = F.grid_sample(values, grid, mode, "border", align_corners=False)
+    return values if x.ndim == 4 else values[:, 0].to(x.dtype)

@@ -12,7 +12,7 @@ from .config import (
     Pi2Config,
 )
 
-LGBENCH_API = 1
+LGBENCH_API = 2
 
 PAPER = "Ding et al., ComGAN, NeurIPS 2022"
 

@@ -30,7 +30,7 @@ def comgan(config: ComGANMethod, painter: Painter, spec: ImageSpec) -> Game:
 
     return Game(
         painter=painter,
-        networks={"generator": painter, "critic": critic},  # pyright: ignore[reportArgumentType]
+        networks={"generator": painter, "critic": critic},
         phases=[
             Phase("critic", ["critic"], critic_loss, lr=config.lr),
             Phase("generator", ["generator"], generator_loss, lr=config.lr, regularized=True),
@@ -58,7 +58,7 @@ def dscomgan(config: DSComGANMethod, painter: Painter, spec: ImageSpec) -> Game:
 
     return Game(
         painter=painter,
-        networks={"generator": painter, "critic": d_z},  # pyright: ignore[reportArgumentType]
+        networks={"generator": painter, "critic": d_z},
         phases=[
             Phase("critic", ["critic"], critic_loss, lr=config.lr),
             Phase("generator", ["generator"], generator_loss, lr=config.lr, regularized=True),

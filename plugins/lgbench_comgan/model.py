@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lgbench import ImageSpec
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.nn import ComGANFeatures, Same, Sub, image_head, mask_head, orthogonal_
 
 from .config import ComGANCodesConfig, ComGANConfig, DSComGANConfig, Pi2Config
@@ -46,8 +46,10 @@ def _compose(f: Tensor, b: Tensor, m: Tensor, codes: Mapping[str, Tensor], **ext
     return Layers.compose(b, f[:, None], m[:, None], codes=dict(codes), extras=extras)
 
 
-class SimpleGAN(nn.Module):
+class SimpleGAN(Painter):
     """One feature generator and an image head: no layers. Codes: "z", (N, nz)."""
+
+    layered = False
 
     def __init__(self, config: ComGANConfig, spec: ImageSpec) -> None:
         super().__init__()
@@ -56,7 +58,7 @@ class SimpleGAN(nn.Module):
         self.head = image_head(config.g // 4)
         orthogonal_(self)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz)}."""
         return {"z": _latent(self, n, self.config.nz, self.config.z_scale)}
 
@@ -65,7 +67,7 @@ class SimpleGAN(nn.Module):
         return Layers.flat(self.head(self.phi(codes["z"])[-1]).float(), codes=dict(codes))
 
 
-class ComGAN(nn.Module):
+class ComGAN(Painter):
     """One feature generator shared by three light sub-networks.
 
     Codes: "z", (N, nz); with `n_codes` also "c", (N,) class indices, which F and M are told.
@@ -81,7 +83,7 @@ class ComGAN(nn.Module):
         self.m = _masker(config.g, config.r_mask, n)
         orthogonal_(self)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz)}, and "c", (n,), where there is a code."""
         z = _latent(self, n, self.config.nz, self.config.z_scale)
         if not self.config.n_codes:
@@ -94,7 +96,7 @@ class ComGAN(nn.Module):
         return _compose(self.f(h, c), self.b(h), self.m(h, c), codes)
 
 
-class Pi1(nn.Module):
+class Pi1(Painter):
     """Two feature generators (FineGAN-like): one for F and M, one for B. Codes: "z", (N, nz)."""
 
     def __init__(self, config: ComGANConfig, spec: ImageSpec) -> None:
@@ -107,7 +109,7 @@ class Pi1(nn.Module):
         self.m = _masker(config.g, config.r_mask)
         orthogonal_(self)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz)}."""
         return {"z": _latent(self, n, self.config.nz, self.config.z_scale)}
 
@@ -117,7 +119,7 @@ class Pi1(nn.Module):
         return _compose(self.f(fm), self.b(b), self.m(fm), codes)
 
 
-class Pi2(nn.Module):
+class Pi2(Painter):
     """Three feature generators (PerturbGAN-like). Codes: "z", (N, nz), or "z_f", "z_b", "z_m" where they differ."""
 
     def __init__(self, config: Pi2Config, spec: ImageSpec) -> None:
@@ -132,7 +134,7 @@ class Pi2(nn.Module):
             self.f, self.b, self.m = image_head(config.g // 4), image_head(config.g // 4), mask_head(config.g // 4)
         orthogonal_(self)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz)}, or one for each feature generator."""
         names = ("z",) if self.config.shared_z else ("z_f", "z_b", "z_m")
         return {name: _latent(self, n, self.config.nz, self.config.z_scale) for name in names}
@@ -144,7 +146,7 @@ class Pi2(nn.Module):
         return _compose(f, b, m, codes)
 
 
-class DSComGAN(nn.Module):
+class DSComGAN(Painter):
     """ComGAN whose foreground and background each show a code of their own.
 
     Codes: "z", (N, nz); "f" and "b", (N,) class indices below `classes`. Extras: "whole", the auxiliary image x_z.
@@ -168,7 +170,7 @@ class DSComGAN(nn.Module):
             self.whole = image_head(g // 4)
         orthogonal_(self)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz), "f": (n,), "b": (n,)}."""
         z = _latent(self, n, self.config.nz, self.config.z_scale)
         f = torch.randint(self.classes, (n,), device=z.device)

@@ -5,7 +5,7 @@ from lgbench import Generator, Method, hookimpl
 from .config import ELGANConfig, ELGANMethod
 from .presets import PRESETS
 
-LGBENCH_API = 1
+LGBENCH_API = 2
 
 CITATION = """@misc{yang2021elgan,
   title={Learning Foreground-Background Segmentation with Equivariant Layered {GANs}},

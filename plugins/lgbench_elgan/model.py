@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from lgbench import ImageSpec
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.nn import FineGANFeatures, Next, image_head, mask_head, orthogonal_
 
 from .config import ELGANConfig
@@ -18,7 +18,7 @@ from .config import ELGANConfig
 __all__ = ["ELGAN"]
 
 
-class ELGAN(nn.Module):
+class ELGAN(Painter):
     """A background branch, and a foreground branch in two stages: mask of the super class, then colours of the class.
 
     Codes: "z", (N, nz); "c", (N,) class indices below `classes`; "c_sup", (N,), their super classes below `groups`.
@@ -39,11 +39,10 @@ class ELGAN(nn.Module):
         self.f_head = image_head(g // 4, spec.channels)
         orthogonal_(self)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz), "c": (n,), "c_sup": (n,)}."""
-        device = next(self.parameters()).device
-        c = torch.randint(self.classes, (n,), device=device)
-        return {"z": torch.randn(n, self.config.nz, device=device), "c": c, "c_sup": c // self.config.group}
+        c = torch.randint(self.classes, (n,), device=self.device)
+        return {"z": torch.randn(n, self.config.nz, device=self.device), "c": c, "c_sup": c // self.config.group}
 
     def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Paint: x = pi x_f + (1 - pi) x_b."""

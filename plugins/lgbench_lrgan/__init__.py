@@ -4,7 +4,7 @@ from lgbench import Generator, ImageSpec, Method, hookimpl
 
 from .config import DCGANConfig, DCGANMethod, LRGANConfig, LRGANMethod
 
-LGBENCH_API = 1
+LGBENCH_API = 2
 
 CITATION = """@inproceedings{yang2017lrgan,
   title={{LR-GAN}: Layered Recursive Generative Adversarial Networks for Image Generation},

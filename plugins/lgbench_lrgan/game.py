@@ -57,7 +57,7 @@ def game(config: LRGANMethod | DCGANMethod, painter: Painter, spec: ImageSpec) -
 
     return Game(
         painter=painter,
-        networks={"generator": painter, "critic": critic},  # pyright: ignore[reportArgumentType]
+        networks={"generator": painter, "critic": critic},
         phases=[
             Phase("critic", ["critic"], critic_loss, lr=config.lr),
             Phase("generator", ["generator"], generator_loss, lr=config.lr, regularized=True),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lgbench import ImageSpec, LgbenchError
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.nn import dcgan_, warp
 
 from .config import DCGANConfig, LRGANConfig
@@ -23,7 +23,7 @@ def _rgb(x: Tensor) -> Tensor:
     return x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
 
 
-class LRGAN(nn.Module):
+class LRGAN(Painter):
     """Paints a background, then moves and pastes one foreground per step.
 
     Codes: "z", (N, T, nz), standard normal: the background's latent, then each foreground's.
@@ -32,6 +32,7 @@ class LRGAN(nn.Module):
     def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.config = config
+        self.layered = config.n_layers > 1  # with one layer this is DCGAN
         nz, nc, ngf = config.nz, config.channels or spec.channels, config.ngf
         bg, fg = (
             widths(base * ngf, spec.resolution, floor) for base, floor in ((4, config.bg_floor), (8, config.floor))
@@ -51,11 +52,6 @@ class LRGAN(nn.Module):
         if config.n_layers > 1 and config.transform == "affine":
             self.pose = Pose(nz, config.min_scale, config.max_scale_ratio, config.rot_clamp, config.clamp == "hard")
 
-    @property
-    def layered(self) -> bool:
-        """Whether there is a foreground; with one layer this is DCGAN."""
-        return self.config.n_layers > 1
-
     def _context_encoder(self, bg: int, fg: int, side: int) -> ContextEncoder | None:
         if self.config.n_layers < 3 or self.config.context_encoder == "off":
             return None
@@ -67,10 +63,9 @@ class LRGAN(nn.Module):
             )
         return ContextEncoder(fg, side, self.config.nz)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, T, nz)}."""
-        device = next(self.parameters()).device
-        return {"z": torch.randn(n, self.config.n_layers, self.config.nz, device=device)}
+        return {"z": torch.randn(n, self.config.n_layers, self.config.nz, device=self.device)}
 
     def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Paint a batch of layered images."""
@@ -115,13 +110,13 @@ class LRGAN(nn.Module):
         return f, m, a, s
 
 
-class ConditionalLRGAN(nn.Module):
+class ConditionalLRGAN(Painter):
     """LR-GAN that paints a given image: its codes are encoded from the image and from what the background leaves of it.
 
     Codes: "image", (N, 3, R, R) in [-1, 1]. The alpha of the result segments the given image.
     """
 
-    conditional = True
+    conditional = frozenset({"images"})
 
     def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
@@ -132,11 +127,11 @@ class ConditionalLRGAN(nn.Module):
         if config.init == "dcgan":
             dcgan_(self.encoder)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """The images themselves."""
-        if images is None:
+        if batch is None:
             raise LgbenchError("A conditional LR-GAN paints given images: it cannot sample without any.")
-        return {"image": images[:n]}
+        return {"image": batch.images[:n]}
 
     def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Reconstruct a batch of images in layers."""
@@ -150,8 +145,10 @@ class ConditionalLRGAN(nn.Module):
         return Layers.compose(x_0, f[:, None], m[:, None], codes=dict(codes), poses=a[:, None])
 
 
-class DCGAN(nn.Module):
+class DCGAN(Painter):
     """One whole image from one latent. Codes: "z", (N, nz)."""
+
+    layered = False
 
     def __init__(self, config: DCGANConfig, spec: ImageSpec) -> None:
         super().__init__()
@@ -163,9 +160,9 @@ class DCGAN(nn.Module):
         if config.init == "dcgan":
             dcgan_(self)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz)}."""
-        return {"z": torch.randn(n, self.nz, device=next(self.parameters()).device)}
+        return {"z": torch.randn(n, self.nz, device=self.device)}
 
     def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Paint a batch of whole images."""

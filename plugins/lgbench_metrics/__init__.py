@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["metrics"]
 
-LGBENCH_API = 1
+LGBENCH_API = 2
 
 
 @hookimpl

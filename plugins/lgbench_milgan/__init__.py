@@ -5,7 +5,7 @@ from lgbench import Generator, Method, hookimpl
 from .config import MilganConfig, MilganMethod
 from .presets import PRESETS
 
-LGBENCH_API = 1
+LGBENCH_API = 2
 
 CITATION = """@inproceedings{yang2022learning,
   title={Learning Foreground-Background Segmentation from Improved Layered {GANs}},

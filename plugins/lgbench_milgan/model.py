@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from lgbench import ImageSpec
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.nn import FineGANFeatures, Next, image_head, mask_head, orthogonal_
 
 from .config import MilganConfig
@@ -17,7 +17,7 @@ from .config import MilganConfig
 __all__ = ["Milgan"]
 
 
-class Milgan(nn.Module):
+class Milgan(Painter):
     """Two branches that share z; the private code c enters the foreground's only.
 
     Codes: "z", (N, nz); "c", (N,) class indices below `size`, or (N, size) numbers with a normal prior.
@@ -37,10 +37,9 @@ class Milgan(nn.Module):
         self.f_head = image_head(g // 2, spec.channels)
         orthogonal_(self)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz), "c": (n,) or (n, size)}."""
-        device = self.m_head[0].weight.device
-        z = torch.randn(n, self.config.nz, device=device)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        z = torch.randn(n, self.config.nz, device=self.device)
         if self.categorical:
             return {"z": z, "c": torch.randint(self.size, (n,), device=z.device)}
         return {"z": z, "c": torch.randn(n, self.size, device=z.device)}

@@ -7,7 +7,7 @@ from lgbench import Generator, Method, Segmenter, hookimpl
 from .config import EncoderConfig, LightConfig, PerturbGANMethod, StyleConfig
 from .presets import FULL, LIGHT
 
-LGBENCH_API = 1
+LGBENCH_API = 2
 
 CITATION = """@inproceedings{bielski2019emergence,
   title={Emergence of Object Segmentation in Perturbed Generative Models},

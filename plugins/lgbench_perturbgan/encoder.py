@@ -32,7 +32,6 @@ class Encoder(nn.Module):
 
 
 def _sampled_when_frozen(painter: Painter) -> dict[str, Tensor]:
-    assert isinstance(painter, nn.Module)
     training = painter.training
     codes = painter.eval().codes(2)  # in training mode a StyleGAN mixes two latents
     painter.train(training)

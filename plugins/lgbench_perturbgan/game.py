@@ -57,7 +57,7 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> G
     }
     return Game(
         painter=painter,
-        networks={"generator": painter, "critic": critic},  # pyright: ignore[reportArgumentType]
+        networks={"generator": painter, "critic": critic},
         phases=[
             Phase("critic", ["critic"], critic_loss, **learning),
             Phase(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.nn import ComGANFeatures, Sub, dcgan_, image_head, mask_head, orthogonal_
 
 from .config import LightConfig
@@ -67,7 +67,7 @@ class DCGANCritic(nn.Module):
         return self.head(self.trunk(x)).flatten()
 
 
-class LightPainter(nn.Module):
+class LightPainter(Painter):
     """One latent for background, foreground and mask. Codes: "z", (N, nz)."""
 
     def __init__(self, config: LightConfig, spec: ImageSpec) -> None:
@@ -96,9 +96,9 @@ class LightPainter(nn.Module):
         self.m = _head(config, mask_head(g // 4), g, 0)
         orthogonal_(self)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz)}."""
-        return {"z": self.config.z_scale * torch.randn(n, self.config.nz, device=next(self.parameters()).device)}
+        return {"z": self.config.z_scale * torch.randn(n, self.config.nz, device=self.device)}
 
     def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Paint: x = m f + (1 - m) b."""

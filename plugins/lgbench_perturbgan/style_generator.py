@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 
 from .style_layers import EqualConv2d, EqualLinear, StyledBlock, pixel_norm, style_widths, upsampling
 
@@ -103,7 +103,7 @@ class StyleSynthesis(nn.Module):
         return x
 
 
-class StylePainter(nn.Module):
+class StylePainter(Painter):
     """Paints (b, f, m) = G(z) at the side it has grown to (Bielski & Favaro, NeurIPS 2019); fully grown when built.
 
     Codes: "z", (N, nz), standard normal. With style mixing also "z2", likewise, and for each generator the first block
@@ -154,16 +154,16 @@ class StylePainter(nn.Module):
         self.level.fill_(level)
         self.alpha.fill_(alpha)
 
-    def codes(self, n: int, images: Tensor | None = None) -> dict[str, Tensor]:
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """Sample {"z": (n, nz)}, in training mode with what style mixing needs besides."""
-        z = torch.randn(n, self.config.nz, device=self.alpha.device)
+        z = torch.randn(n, self.config.nz, device=self.device)
         if not self.training or not self.config.mixing:
             return {"z": z}
         cross_b, cross_f = self._crossovers()
         return {"z": z, "z2": torch.randn_like(z), "cross_b": cross_b.repeat(n), "cross_f": cross_f.repeat(n)}
 
     def _crossovers(self) -> tuple[Tensor, Tensor]:
-        device, grown = self.alpha.device, int(self.level) + 2
+        device, grown = self.device, int(self.level) + 2
         # as in the public code: a common crossover is one of all but the last block, separate ones of all but the first
         first = 0 if self.config.same_mixing else 1
         cross = torch.randint(first, first + grown - 1, (2,), device=device)
@@ -193,6 +193,6 @@ class StylePainter(nn.Module):
     def _noises(self, n: int, blocks: int) -> list[list[Tensor]]:
         """Planes of each generator's blocks; side by side, so that more blocks do not change the noise of fewer."""
         own = 1 if self.config.shared_mapping else len(self.generators)
-        device = self.alpha.device
+        device = self.device
         planes = [[torch.randn(n, 1, 4 << k, 4 << k, device=device) for _ in range(own)] for k in range(blocks)]
         return [[plane[g % own] for plane in planes] for g in range(len(self.generators))]

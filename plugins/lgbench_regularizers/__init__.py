@@ -13,7 +13,7 @@ from .config import (
     PerturbationConfig,
 )
 
-LGBENCH_API = 1
+LGBENCH_API = 2
 
 
 def _term(module: str, name: str):

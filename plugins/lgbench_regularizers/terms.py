@@ -82,13 +82,10 @@ def layer(layers: Layers, name: str) -> Tensor:
 def mi_recovery(config: MIRecoveryConfig, painter: Painter, spec: ImageSpec) -> Term:
     """Cross-entropy of reading each code from what shows it; minus a bound on their mutual information.
 
-    Args:
-        painter: a generator with `recoverable`, code -> (layer's name, classes).
-
     Raises:
         LgbenchError: the generator has no such code.
     """
-    recoverable: dict[str, tuple[str, int]] = getattr(painter, "recoverable", {})
+    recoverable = painter.recoverable
     wanted = tuple(filter(None, config.codes.split(",")))
     missing = set(wanted) - set(recoverable)
     if missing or not recoverable:

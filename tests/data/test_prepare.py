@@ -321,3 +321,78 @@ def test_opening_a_record_fills_its_settings(tmp_path: Path):
     assert asked == [(Config(3), 16), (Config(5), 8), (Config(7), 8)]
     with pytest.raises(BadRecipe, match="Did you mean 'digits'"):
         open_dataset(record, {"digit": 5}, 8, home)
+
+
+def faces(count: int = 4, height: int = 8, width: int = 12) -> list[Sample]:
+    """Pictures with class maps, attributes and landmarks: the second landmark is the centre of the marked pixel."""
+    found = []
+    for i in range(count):
+        segments = np.zeros((height, width), np.uint8)
+        segments[2, 3 + i] = 1
+        segments[0] = 255
+        landmarks = np.array([[0, 0], [3 + i, 2]], np.float32)
+        image = RANDOM.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        found.append(
+            Sample(image, name=f"face{i}", segments=segments, attributes=np.array([i % 2, 1]), landmarks=landmarks)
+        )
+    return found
+
+
+def conditional(train: list[Sample]) -> RawDataset:
+    names = {"segment_names": ("rest", "nose"), "attribute_names": ("old", "here")}
+    return replace(dataset(train, ("segments", "attributes", "landmarks")), **names)
+
+
+def test_class_maps_attributes_and_landmarks_are_prepared_with_the_pictures(tmp_path: Path):
+    split = make(conditional(faces()), tmp_path)["train"]
+    assert (split.segment_names, split.attribute_names) == (("rest", "nose"), ("old", "here"))
+    assert split.segments is not None
+    assert split.landmarks is not None
+    assert split.attributes is not None
+    assert (split.segments.shape, split.segments.dtype) == ((4, 8, 8), np.uint8)
+    assert set(np.unique(split.segments)) == {0, 1, 255}
+    assert split.attributes.tolist() == [[0, 1], [1, 1], [0, 1], [1, 1]]
+    for i in range(4):  # the square leaves out two columns on the left
+        assert split.landmarks[i].tolist() == [[-2, 0], [1 + i, 2]]
+        assert split.segments[i, 2, 1 + i] == 1
+    assert check_prepared(prepared_folders(tmp_path, "made")[0]) == []
+
+
+def test_landmarks_stay_on_what_they_mark_where_pictures_shrink(tmp_path: Path):
+    """The centre of a block of four pixels, 0.5 of the first, is the centre of the pixel that it becomes."""
+    point = np.array([[0.5, 0.5], [6.5, 2.5]], np.float32)
+    samples = [replace(face, landmarks=point) for face in faces(height=8, width=8, count=2)]
+    split = make(conditional(samples), tmp_path, resolution=4)["train"]
+    assert split.landmarks is not None
+    assert split.landmarks[0].tolist() == [[0, 0], [3, 1]]
+
+
+def test_what_is_known_follows_the_choice_of_images(tmp_path: Path):
+    split = make(conditional(faces()), tmp_path)["train"]
+    parts = split.at(np.array([2, 0]), {"images", "attributes", "landmarks"})
+    assert set(parts) == {"images", "attributes", "landmarks"}
+    assert parts["landmarks"][:, 1, 0].tolist() == [3, 1]
+    assert (parts["images"] == split.rgb([2, 0])).all()
+    with pytest.raises(BadData, match="no masks"):
+        split.at(np.array([0]), {"masks"})
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"segments": np.full((8, 12), 2, np.uint8)}, "values \\[2\\]"),
+        ({"segments": np.zeros((8, 8), np.uint8)}, "segments of 8 x 8"),
+        ({"segments": None}, "no segments"),
+        ({"attributes": np.array([0, 1, 1])}, "2 of 0 or 1"),
+        ({"attributes": np.array([0, 2])}, "2 of 0 or 1"),
+        ({"landmarks": np.zeros((2, 3), np.float32)}, "landmarks of shape"),
+        ({"landmarks": np.full((2, 2), np.nan, np.float32)}, "finite"),
+        ({"landmarks": np.zeros((3, 2), np.float32)}, "landmarks of shape"),
+    ],
+)
+def test_conditions_that_do_not_fit_are_named_with_their_picture(tmp_path: Path, fault: dict, said: str):
+    train = faces()
+    train[1] = replace(train[1], **fault)
+    with pytest.raises(BadData, match=said) as error:
+        make(conditional(train), tmp_path)
+    assert "face1" in str(error.value)

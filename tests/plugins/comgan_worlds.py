@@ -4,6 +4,7 @@ import torch
 
 from lgbench import ImageSpec
 from lgbench.game import Step
+from lgbench.layers import Batch
 from lgbench_comgan.config import ComGANCodesConfig, ComGANConfig, DSComGANConfig, Pi2Config
 from lgbench_comgan.model import ComGAN, DSComGAN, Pi1, Pi2, SimpleGAN
 
@@ -35,4 +36,5 @@ def painted(painter, codes=None, n=4):
 
 
 def step_of(layers, real=None):
-    return Step(0, images(len(layers.image)) if real is None else real, layers, layers, paint=lambda: (layers, layers))
+    real = images(len(layers.image)) if real is None else real
+    return Step(0, Batch(real), layers, layers, paint=lambda: (layers, layers))

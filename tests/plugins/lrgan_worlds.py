@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from lgbench import ImageSpec
+from lgbench.layers import Batch
 from lgbench_lrgan.config import LRGANConfig, LRGANMethod
 from lgbench_lrgan.game import lrgan
 
@@ -24,6 +25,6 @@ def small(**changes):
 
 def painted(painter, n=4):
     """Layers, in eval mode, and the codes they were painted from."""
-    codes = painter.eval().codes(n, images(n))
+    codes = painter.eval().codes(n, Batch(images(n)))
     with torch.no_grad():
         return painter(codes), codes

@@ -10,6 +10,7 @@ from toy import SQUARES
 from lgbench import ImageSpec
 from lgbench.data import DataHome, resolve_dataset
 from lgbench.game import Step
+from lgbench.layers import Batch
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, resolve
@@ -84,7 +85,7 @@ def step_of(game, terms=(), x=None, *, number=0, segment=None):
             layers = term.compose(layers) if term.compose else layers
         return painted, layers
 
-    return Step(number, real, *paint(), paint, game.features, segment)
+    return Step(number, Batch(real), *paint(), paint, game.features, segment)
 
 
 def player(game, terms=(), phases=None, *, steps=1, batch=4, ema=0.0, segment=None):

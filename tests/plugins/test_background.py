@@ -10,7 +10,7 @@ from torch.testing import assert_close
 import lgbench_regularizers
 from lgbench import ImageSpec
 from lgbench.game import Step
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers
 from lgbench_regularizers.config import BackgroundConfig
 
 
@@ -30,7 +30,7 @@ def scene():
 
 def step_of(painted, segment=None, layers=None):
     layers = layers or painted
-    return Step(0, painted.image, painted, layers, paint=lambda: (painted, layers), segment=segment)
+    return Step(0, Batch(painted.image), painted, layers, paint=lambda: (painted, layers), segment=segment)
 
 
 def test_it_needs_layers_and_rounds():

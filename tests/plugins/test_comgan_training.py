@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 import torch
 from comgan_worlds import PAINTERS, SPEC, images, painted, step_of
-from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 import lgbench_comgan
 from lgbench import ImageSpec
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.losses import bce_fake, bce_real, binary_entropy
 from lgbench.nn import UNetL, UNetS
 from lgbench.runtime import Runtime
@@ -119,7 +118,7 @@ def test_the_critics_step_leaves_generator_and_code_critics_untouched_bit_for_bi
         one = player(made, terms, phases)
         was = {part: state(network) for part, network in one.networks.items()}
         torch.manual_seed(1)
-        one.play(0, x, False)
+        one.play(0, Batch(x), False)
     assert same(before, weights(with_critic))
     assert same(state(only_painting), state(with_critic))
     assert not same(was["critic"], state(one.networks["critic"]))
@@ -133,7 +132,7 @@ def test_the_generators_step_moves_all_but_the_image_critic(name):
     made, terms = play_game(name)
     one = player(made, terms, ["generator"])
     was = {part: weights(network) for part, network in one.networks.items()}
-    one.play(0, images(), False)
+    one.play(0, Batch(images()), False)
     moved = {part for part, network in one.networks.items() if not same(was[part], weights(network))}
     codes = {"code-critic-f", "code-critic-b"} if name == "dscomgan" else set()
     assert moved == {"generator"} | codes
@@ -142,7 +141,7 @@ def test_the_generators_step_moves_all_but_the_image_critic(name):
 @pytest.mark.parametrize("name", PAINTERS)
 def test_every_variant_plays_a_whole_step(name):
     made, terms = play_game(name)
-    values = player(made, terms).play(0, images(), False)
+    values = player(made, terms).play(0, Batch(images()), False)
     assert all(math.isfinite(value) for value in values.values())
 
 
@@ -159,7 +158,7 @@ def test_a_segmentation_step_leaves_the_generator_and_its_statistics_unchanged()
     painter = PAINTERS["dscomgan"]().eval()
     made = segmentation(painter=painter)
     before, networks = state(painter), {name: weights(network) for name, network in made.networks.items()}
-    player(made).play(0, images(), False)
+    player(made).play(0, Batch(images()), False)
     assert same(before, state(painter))
     assert all(p.grad is None for p in painter.parameters())
     assert not any(same(networks[name], weights(network)) for name, network in made.networks.items())
@@ -169,7 +168,7 @@ def test_a_generator_handed_over_in_train_mode_is_frozen_all_the_same():
     """A frozen painter "paints in eval mode" (`Game.frozen`), whoever hands it over."""
     painter = PAINTERS["dscomgan"]().train()
     before = state(painter)
-    player(segmentation(painter=painter)).play(0, images(), False)
+    player(segmentation(painter=painter)).play(0, Batch(images()), False)
     assert same(before, state(painter))
 
 
@@ -178,7 +177,7 @@ def test_each_phase_of_the_segmentation_moves_one_network():
         made = segmentation()
         assert [p.name for p in made.phases] == ["mask-critic", "segmenter"]
         before = {name: weights(network) for name, network in made.networks.items()}
-        player(made, phases=[phase]).play(0, images(), False)
+        player(made, phases=[phase]).play(0, Batch(images()), False)
         assert same(before[other], weights(made.networks[other]))
         assert not same(before[phase], weights(made.networks[phase]))
 
@@ -228,7 +227,7 @@ def test_the_segmenter_is_consistent_with_pairs_and_fools_the_mask_critic_twice(
 
 def test_without_mask_critic_only_consistency_is_left():
     made = segmentation(replace(SMALL, use_dm=False))
-    assert set(player(made).play(0, images(), False)) == {"consistency"}
+    assert set(player(made).play(0, Batch(images()), False)) == {"consistency"}
 
 
 def test_a_repeated_mask_is_judged_like_the_public_code():
@@ -248,10 +247,10 @@ def test_the_defaults_of_the_segmentation_are_the_public_codes():
 # General segmenters, on what ComGAN paints.
 
 
-class Squares(nn.Module):
+class Squares(Painter):
     """A painter that is right from the start: bright squares on dark ground."""
 
-    def codes(self, n, images=None):
+    def codes(self, n, batch=None):
         return {"corner": torch.randint(0, 16, (n, 2))}
 
     def forward(self, codes):
@@ -268,7 +267,7 @@ def test_a_u_net_learns_the_masks_of_painted_pairs(kind, network):
     made = unet_game(kind, UNetConfig(width=4, lr=1e-2, drop=1.0), Squares())
     assert isinstance(made.networks["segmenter"], network)
     one = player(made)
-    losses = [float(one.play(number, images(8), False)["segmenter"]) for number in range(30)]
+    losses = [float(one.play(number, Batch(images(8)), False)["segmenter"]) for number in range(30)]
     assert losses[-1] < 0.5 * losses[0]
     fresh, _ = painted(made.painter, n=8)
     with torch.no_grad():
@@ -309,7 +308,7 @@ def train(name, steps, side, g, d):
     else:
         made = comgan(ComGANMethod(d=d), painter, spec)
     one, x = player(made, terms), toy_squares(64, side)
-    rows = [one.play(k, x[torch.randint(64, (16,))], looking=k % 10 == 0) for k in range(steps)]
+    rows = [one.play(k, Batch(x[torch.randint(64, (16,))]), looking=k % 10 == 0) for k in range(steps)]
     assert all(math.isfinite(value) for row in rows for value in row.values())
     assert all(p.isfinite().all() for network in one.networks.values() for p in network.state_dict().values())
     return painter
@@ -326,7 +325,7 @@ def test_the_binary_loss_alone_makes_masks_sharp():
     made, terms = play_game("comgan")
     only_binary = replace(made.phases[1], loss=lambda step: {}, lr=1e-2)
     one = player(replace(made, phases=[only_binary]), terms)
-    values = [float(one.play(number, images(8), False)["binarization"]) for number in range(40)]
+    values = [float(one.play(number, Batch(images(8)), False)["binarization"]) for number in range(40)]
     assert values[-1] < 0.3 < 0.7 < values[0]
 
 

@@ -20,6 +20,7 @@ from milgan_worlds import (
 
 from lgbench import ImageSpec
 from lgbench.errors import LgbenchError
+from lgbench.layers import Batch
 from lgbench.nn import UNetS, count_parameters
 from lgbench.stages import build_game, build_segmenter
 
@@ -42,7 +43,7 @@ def moved(game, terms, phases):
     """Networks whose weights change in one step with these phases only."""
     one = player(game, terms, phases)
     before = {name: weights(network) for name, network in one.networks.items()}
-    one.play(1, images(), False)
+    one.play(1, Batch(images()), False)
     return {name for name, network in one.networks.items() if not same(before[name], weights(network))}
 
 
@@ -90,7 +91,7 @@ def test_a_segmentation_step_leaves_the_generator_and_its_statistics_unchanged()
     recipe = recipe_of("elgan", {**TINY["elgan"], "segmenter.width": 4})
     game, _ = build_game(recipe, ImageSpec(16))
     before = state(game.painter)
-    values = player(build_segmenter(recipe, game.painter, ImageSpec(16))).play(0, images(), False)
+    values = player(build_segmenter(recipe, game.painter, ImageSpec(16))).play(0, Batch(images()), False)
     assert math.isfinite(values["segmenter"])
     assert same(before, state(game.painter))
 
@@ -138,7 +139,7 @@ def test_each_rung_plays(letter):
     )
     one = player(game, terms, steps=2, ema=0.9)
     for number in range(2):
-        values = one.play(number, images(), True)
+        values = one.play(number, Batch(images()), True)
         assert all(math.isfinite(value) for value in values.values())
     named = {"generator", "critic", "binarization"}
     recovered = {"recovery/image", "recovery/mask"}
@@ -173,7 +174,7 @@ def test_every_variant_plays(settings):
     game, terms = composed("elgan", settings)
     one = player(game, terms, steps=2)
     for number in range(2):
-        values = one.play(number, images(), False)
+        values = one.play(number, Batch(images()), False)
         assert all(math.isfinite(value) for value in values.values())
 
 
@@ -187,7 +188,7 @@ def test_twenty_steps_stay_finite():
     game, terms = composed("elgan", {"regularizers.equivariance.ramp": 10})
     one = player(game, terms, steps=20, batch=8, ema=0.9)
     for number in range(20):
-        values = one.play(number, images(8), number % 10 == 0)
+        values = one.play(number, Batch(images(8)), number % 10 == 0)
         assert all(math.isfinite(value) for value in values.values())
     assert all(p.isfinite().all() for network in one.networks.values() for p in network.parameters())
 
@@ -216,7 +217,7 @@ def test_the_u_net_learns_at_a_thousandth_until_step_8000_of_12000_and_at_a_fift
     one = player(build_segmenter(narrow, game.painter, ImageSpec(16)), steps=12_000, batch=2)
     rates = []
     for number in (0, 7_999, 8_000, 11_999):
-        one.play(number, images(2), False)
+        one.play(number, Batch(images(2)), False)
         rates.append(one.optimizers["segmenter"].param_groups[0]["lr"])
     assert rates == pytest.approx([1e-3, 1e-3, 2e-4, 2e-4])
     with torch.device("meta"):

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 import lgbench_regularizers
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Step
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.nn import count_parameters, pose, warp
 from lgbench_regularizers.config import EquivarianceConfig
 from lgbench_regularizers.equivariance import Offset, standard_normal
@@ -24,7 +24,7 @@ def seeded():
     torch.manual_seed(0)
 
 
-class Painter(nn.Module):
+class Glider(Painter):
     """Layers from one linear map of the latent; no batch statistics, so that a code always paints the same."""
 
     def __init__(self, side=8):
@@ -33,7 +33,7 @@ class Painter(nn.Module):
         self.map = nn.Linear(NZ, 7 * side * side)
         self.seen = []
 
-    def codes(self, n, images=None):
+    def codes(self, n, batch=None):
         return {"z": torch.randn(n, NZ), "c": torch.zeros(n, dtype=torch.int64)}
 
     def forward(self, codes):
@@ -50,7 +50,7 @@ def build(painter, **settings):
 
 
 def step_of(painted, number=0, features=None):
-    return Step(number, painted.image, painted, painted, paint=lambda: (painted, painted), features=features)
+    return Step(number, Batch(painted.image), painted, painted, paint=lambda: (painted, painted), features=features)
 
 
 def penalty(term, painted, number=0, **step):
@@ -72,7 +72,7 @@ def no_transform(monkeypatch):
 
 @pytest.mark.parametrize("k", [1, 2])
 def test_no_transform_and_no_offset_paint_the_same_picture_bit_by_bit(monkeypatch, k):
-    painter = Painter()
+    painter = Glider()
     term = build(painter, zero=True, reg_weight=0.0)
     painted = painter(painter.codes(3))
     no_transform(monkeypatch)
@@ -81,7 +81,7 @@ def test_no_transform_and_no_offset_paint_the_same_picture_bit_by_bit(monkeypatc
     assert unforced.penalty(step_of(painted)).item() > 0  # Phi(0) is not 0 by itself
 
 
-class Mover(nn.Module):
+class Mover(Painter):
     """Its latent's first two numbers are where the foreground lies."""
 
     def __init__(self):
@@ -91,7 +91,7 @@ class Mover(nn.Module):
         alpha[..., 8:20, 10:24] = 1
         self.alpha = nn.Parameter(alpha)
 
-    def codes(self, n, images=None):
+    def codes(self, n, batch=None):
         return {"z": torch.zeros(n, NZ)}
 
     def forward(self, codes):
@@ -123,7 +123,7 @@ def test_phi_has_the_specified_size(d, parameters):
 
 
 def test_phi_changes_the_first_ten_numbers_only():
-    painter = Painter()
+    painter = Glider()
     term = build(painter)
     painted = painter(painter.codes(4))
     penalty(term, painted)
@@ -137,11 +137,11 @@ def test_phi_changes_the_first_ten_numbers_only():
     ("settings", "size"), [({}, 3), ({"rotate": 15.0}, 4), ({"shrink": 0.0, "grow": 0.0}, 2), ({"translate": 0.0}, 1)]
 )
 def test_phi_is_told_the_transforms_that_are_on(settings, size):
-    assert build(Painter(), **settings).networks["phi"].map[0].in_features == size
+    assert build(Glider(), **settings).networks["phi"].map[0].in_features == size
 
 
 def test_gradients_reach_the_generator_from_both_sides_and_phi():
-    painter = Painter()
+    painter = Glider()
     term = build(painter, reg_weight=0.0)
     parts = [x.detach().requires_grad_() for x in (painter(painter.codes(4)).foregrounds, torch.rand(4, 1, 1, 8, 8))]
     painted = Layers.compose(torch.zeros(4, 3, 8, 8), *parts, codes=painter.codes(4))
@@ -152,7 +152,7 @@ def test_gradients_reach_the_generator_from_both_sides_and_phi():
 
 
 def test_the_transformed_side_can_be_held():
-    painter = Painter()
+    painter = Glider()
     term = build(painter, reg_weight=0.0, stop_gradient=True)
     f, alpha = torch.rand(4, 1, 3, 8, 8, requires_grad=True), torch.rand(4, 1, 1, 8, 8, requires_grad=True)
     penalty(term, Layers.compose(torch.zeros(4, 3, 8, 8), f, alpha, codes=painter.codes(4))).backward()
@@ -163,7 +163,7 @@ def test_the_transformed_side_can_be_held():
 
 @pytest.mark.parametrize(("number", "share"), [(0, 0), (10, 0.5), (20, 1), (500, 1)])
 def test_the_term_grows_to_its_weight_over_its_ramp(number, share):
-    painter = Painter()
+    painter = Glider()
     term, painted = build(painter, ramp=20, reg_weight=0.0), painter(painter.codes(4))
     full = penalty(term, painted, number=10**6)
     assert full > 0
@@ -171,7 +171,7 @@ def test_the_term_grows_to_its_weight_over_its_ramp(number, share):
 
 
 def test_without_a_ramp_it_counts_in_full_at_once():
-    painter = Painter()
+    painter = Glider()
     painted = painter(painter.codes(4))
     term = build(painter, reg_weight=0.0)
     assert_close(penalty(term, painted, number=0), penalty(term, painted, number=9))
@@ -187,7 +187,7 @@ def test_moments_of_shifted_latents_are_those_of_a_normal_up_to_the_batch():
 
 
 def test_the_term_holds_the_regularized_latents_by_its_relative_weight():
-    painter = Painter()
+    painter = Glider()
     painted = painter(painter.codes(32))
     term = build(painter, reg_weight=3.0, ramp=10)
     silence(term)  # at step 0 of a ramp only L_reg is left
@@ -195,7 +195,7 @@ def test_the_term_holds_the_regularized_latents_by_its_relative_weight():
 
 
 def test_the_moments_teach_phi_and_not_the_generator():
-    painter = Painter()
+    painter = Glider()
     term, painted = build(painter, reg_weight=1.0, ramp=10), painter(painter.codes(8))
     of_painter, of_phi = (list(network.parameters()) for network in (painter, term.networks["phi"]))
     slopes = torch.autograd.grad(penalty(term, painted), [*of_painter, *of_phi])
@@ -218,7 +218,7 @@ def test_what_a_mask_hides_does_not_count():
 
 
 def test_the_critics_view_joins_the_pixels():
-    painter = Painter()
+    painter = Glider()
     painted = painter(painter.codes(4))
     conv = nn.Conv2d(3, 5, 3).requires_grad_(False)
     pixel = penalty(build(painter, reg_weight=0.0), painted)
@@ -250,12 +250,12 @@ def test_a_generator_without_a_latent_vector_is_refused(codes):
 
 def test_no_transform_at_all_is_refused():
     still = {"translate": 0.0, "shrink": 0.0, "grow": 0.0}
-    assert "set its translate, shrink, grow or rotate" in refusal(Painter(), **still)
-    assert build(Painter(), **{**still, "rotate": 5.0})
+    assert "set its translate, shrink, grow or rotate" in refusal(Glider(), **still)
+    assert build(Glider(), **{**still, "rotate": 5.0})
 
 
 def test_a_critic_that_shows_no_features_is_refused_with_the_way_out():
-    painter = Painter()
+    painter = Glider()
     term, painted = build(painter, distance="disc"), painter(painter.codes(2))
     with pytest.raises(LgbenchError, match="distance=pixel"):
         penalty(term, painted)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from lgbench import ImageSpec
-from lgbench.layers import paint_over
+from lgbench.layers import Batch, paint_over
 from lgbench.nn import count_parameters, warp
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule
@@ -342,7 +342,7 @@ def test_every_pose_starts_at_the_least_scale_whatever_the_input(init, condition
 def test_the_critics_gradients_reach_the_pose_from_its_bound(precision):
     painter = small()
     made = game(METHOD, painter, SPEC)
-    Player(made, [], Schedule(1, 4), Runtime(torch.device("cpu"), precision=precision)).play(0, images(), False)
+    Player(made, [], Schedule(1, 4), Runtime(torch.device("cpu"), precision=precision)).play(0, Batch(images()), False)
     assert painter.pose.linear.bias.grad.count_nonzero() == 6
     assert painter.pose.linear.weight.grad.count_nonzero() > 0
 

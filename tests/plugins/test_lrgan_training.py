@@ -13,6 +13,7 @@ import lgbench_lrgan
 from lgbench import Dataset, LgbenchError
 from lgbench.data.split import Split
 from lgbench.game import Step
+from lgbench.layers import Batch
 from lgbench.progress import Quiet
 from lgbench.recipe import resolve
 from lgbench.runtime import Runtime
@@ -64,7 +65,7 @@ def test_losses_are_cross_entropies_and_the_generators_does_not_saturate(painter
     made = game(METHOD if isinstance(painter, LRGAN) else DCGANMethod(ndf=4), painter, SPEC)
     critic, x = made.networks["critic"].eval(), images()
     layers = painter(painter.codes(4))
-    step = Step(0, x, layers, layers, paint=lambda: (layers, layers))
+    step = Step(0, Batch(x), layers, layers, paint=lambda: (layers, layers))
     p, q = critic(x).sigmoid(), critic(layers.image).sigmoid()
     assert_close(made.phases[0].loss(step)["critic"], -p.log().mean() - (1 - q).log().mean())
     assert_close(made.phases[1].loss(step)["generator"], -q.log().mean())
@@ -81,7 +82,7 @@ def test_the_critics_step_leaves_the_generator_untouched_bit_for_bit():
         made = game(METHOD, painter, SPEC)
         critic, was = made.networks["critic"], weights(made.networks["critic"])
         torch.manual_seed(2)
-        player(made, phases).play(0, x, False)
+        player(made, phases).play(0, Batch(x), False)
     assert same(before, weights(with_critic))
     assert same(state(only_painting), state(with_critic))
     assert not same(was, weights(critic))
@@ -92,7 +93,7 @@ def test_the_generators_step_leaves_the_critics_weights_untouched():
     painter = small()
     made = game(METHOD, painter, SPEC)
     critic, generator = weights(made.networks["critic"]), weights(painter)
-    player(made, ["generator"]).play(0, images(), False)
+    player(made, ["generator"]).play(0, Batch(images()), False)
     assert same(critic, weights(made.networks["critic"]))
     assert not same(generator, weights(painter))
 
@@ -100,7 +101,7 @@ def test_the_generators_step_leaves_the_critics_weights_untouched():
 def test_one_painting_serves_both_moves():
     painter, calls = small(), []
     painter.register_forward_hook(lambda *call: calls.append(call))
-    player(game(METHOD, painter, SPEC)).play(0, images(), False)
+    player(game(METHOD, painter, SPEC)).play(0, Batch(images()), False)
     assert len(calls) == 1
 
 
@@ -117,7 +118,7 @@ def test_a_conditional_lrgan_encodes_the_image_and_then_its_residual_with_one_en
     painter, x, read = small(conditional=True).eval(), images(), []
     painter.encoder.register_forward_hook(lambda part, given, code: read.append(given[0]))
     with torch.no_grad():
-        layers = painter(painter.codes(4, 3 * x))  # outside [-1, 1], so that a clipped residual would show
+        layers = painter(painter.codes(4, Batch(3 * x)))  # outside [-1, 1], so that a clipped residual would show
     assert len(read) == 2
     assert torch.equal(read[0], 3 * x)
     assert torch.equal(read[1], 3 * x - layers.background)
@@ -157,8 +158,8 @@ def test_the_reconstruction_loss_is_the_generators_ten_times_the_squared_error()
     painter = small(conditional=True)
     made = game(METHOD, painter, SPEC)
     x = images()
-    layers = painter(painter.codes(4, x))
-    step = Step(0, x, layers, layers, paint=lambda: (layers, layers))
+    layers = painter(painter.codes(4, Batch(x)))
+    step = Step(0, Batch(x), layers, layers, paint=lambda: (layers, layers))
     losses = {phase.name: phase.loss(step) for phase in made.phases}
     assert set(losses["critic"]) == {"critic"}
     assert_close(losses["generator"]["reconstruction"], 10 * F.mse_loss(layers.image, x))
@@ -168,8 +169,8 @@ def test_the_reconstruction_loss_is_the_generators_ten_times_the_squared_error()
 
 def test_the_reconstruction_weight_is_a_setting():
     painter, x = small(conditional=True), images()
-    layers = painter(painter.codes(4, x))
-    step = Step(0, x, layers, layers, paint=lambda: (layers, layers))
+    layers = painter(painter.codes(4, Batch(x)))
+    step = Step(0, Batch(x), layers, layers, paint=lambda: (layers, layers))
     loss = game(replace(METHOD, lambda_rec=0.5), painter, SPEC).phases[1].loss(step)["reconstruction"]
     assert_close(loss, F.mse_loss(layers.image, x) / 2)
 
@@ -178,15 +179,15 @@ def test_the_encoder_learns_with_the_generator():
     painter = small(conditional=True)
     made = game(METHOD, painter, SPEC)
     before = weights(painter.encoder)
-    player(made, ["critic"]).play(0, images(), False)
+    player(made, ["critic"]).play(0, Batch(images()), False)
     assert same(before, weights(painter.encoder))
-    values = player(made, ["generator"]).play(0, images(), False)
+    values = player(made, ["generator"]).play(0, Batch(images()), False)
     assert not same(before, weights(painter.encoder))
     assert set(values) == {"generator", "reconstruction"}
 
 
 def test_an_unconditional_lrgan_has_no_reconstruction_loss():
-    assert set(player(game(METHOD, small(), SPEC)).play(0, images(), False)) == {"critic", "generator"}
+    assert set(player(game(METHOD, small(), SPEC)).play(0, Batch(images()), False)) == {"critic", "generator"}
 
 
 def test_a_conditional_lrgan_learns_to_reconstruct():
@@ -195,7 +196,7 @@ def test_a_conditional_lrgan_learns_to_reconstruct():
     made = replace(made, phases=[replace(phase, lr=2e-3) for phase in made.phases])
     one = player(made)
     x = torch.tensor([-0.8, -0.2, 0.3, 0.9])[:, None, None, None].expand(4, 3, 32, 32).contiguous()
-    errors = [float(one.play(number, x, False)["reconstruction"]) for number in range(80)]
+    errors = [float(one.play(number, Batch(x), False)["reconstruction"]) for number in range(80)]
     assert errors[-1] < 0.3 * errors[0]
 
 
@@ -229,10 +230,10 @@ def recipe(dataset="toy", **overrides):
 def test_category_specific_training_sees_one_class_only(monkeypatch, tmp_path):
     labels = np.arange(20, dtype=np.int32) % 4
     pixels = np.broadcast_to(labels[:, None, None, None], (20, 3, 32, 32)).astype(np.uint8)
-    split = Split(pixels, None, None, labels, tuple("abcd"), "", "toy", frozenset({"labels"}))
+    split = Split(pixels, labels=labels, classes=tuple("abcd"), origin="toy", provides=frozenset({"labels"}))
 
-    def fit(game, terms, images, *rest, **settings):
-        seen.append(np.unique(images))
+    def fit(game, terms, reals, *rest, **settings):
+        seen.append(np.unique(reals.images))
         raise Stopped
 
     seen = []

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from lgbench import ImageSpec
 from lgbench.game import Step
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers
 from lgbench_regularizers.config import MIRecoveryConfig
 from lgbench_regularizers.terms import mi_recovery
 
@@ -26,7 +26,7 @@ def seeded():
 
 
 def step_of(painted, layers=None):
-    return Step(0, painted.image, painted, layers or painted, paint=lambda: (painted, layers or painted))
+    return Step(0, Batch(painted.image), painted, layers or painted, paint=lambda: (painted, layers or painted))
 
 
 def scene(n=5, k=1, **codes):

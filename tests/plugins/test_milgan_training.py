@@ -21,6 +21,7 @@ from milgan_worlds import (
 import lgbench.run
 from lgbench import ImageSpec
 from lgbench.evaluation import predict_clusters
+from lgbench.layers import Batch
 from lgbench.plugins import registry
 from lgbench.stages import build_game, build_segmenter, round_ends
 from lgbench.training.player import Player
@@ -35,7 +36,7 @@ def moved(game, terms, phases):
     """Networks whose weights change in one step with these phases only."""
     one = player(game, terms, phases)
     before = {name: weights(network) for name, network in one.networks.items()}
-    one.play(0, images(), False)
+    one.play(0, Batch(images()), False)
     return {name for name, network in one.networks.items() if not same(before[name], weights(network))}
 
 
@@ -76,7 +77,7 @@ def test_fresh_codes_are_drawn_for_the_critic_unless_it_shares_the_generators():
         game, terms = composed("milgan", {"method.fresh": fresh})
         seen = []
         game.painter.register_forward_hook(lambda part, given, out, seen=seen: seen.append(given[0]["z"]))
-        player(game, terms).play(0, images(), False)
+        player(game, terms).play(0, Batch(images()), False)
         assert len(seen) == passes
         assert not fresh or not torch.equal(*seen)
 
@@ -86,7 +87,7 @@ def test_a_segmentation_step_leaves_the_generator_and_its_statistics_unchanged()
     game, _ = build_game(recipe, ImageSpec(16))
     before = state(game.painter)
     segmenter = build_segmenter(recipe, game.painter, ImageSpec(16))
-    values = player(segmenter).play(0, images(), False)
+    values = player(segmenter).play(0, Batch(images()), False)
     assert math.isfinite(values["segmenter"])
     assert same(before, state(game.painter))
 
@@ -118,7 +119,7 @@ def test_every_variant_plays(settings):
     game, terms = composed("milgan", settings)
     one = player(game, terms, steps=2, ema=0.9)
     for number in range(2):
-        values = one.play(number, images(), True)
+        values = one.play(number, Batch(images()), True)
         assert all(math.isfinite(value) for value in values.values())
 
 
@@ -128,7 +129,7 @@ def test_without_recovery_there_are_no_code_critics_and_no_clusters():
     assert game.cluster is None
     assert game.kept == ["critic"]
     assert {name for name, _, _ in terms} == {"perturbation", "binarization", "mask-size"}
-    values = player(game, terms).play(0, images(), False)
+    values = player(game, terms).play(0, Batch(images()), False)
     assert set(values) == {"generator", "binarization", "mask-size", "critic"}
 
 
@@ -219,7 +220,7 @@ def test_twenty_steps_stay_finite():
     game, terms = composed("milgan")
     one = player(game, terms, steps=20, batch=8, ema=0.9)
     for number in range(20):
-        values = one.play(number, images(8), number % 10 == 0)
+        values = one.play(number, Batch(images(8)), number % 10 == 0)
         assert all(math.isfinite(value) for value in values.values())
     assert all(p.isfinite().all() for network in one.networks.values() for p in network.parameters())
     assert one.result is not game.painter

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 import lgbench_regularizers
 from lgbench import ImageSpec
 from lgbench.game import Step
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers
 from lgbench.losses import binary_min
 from lgbench_regularizers.config import BinarizationConfig, MaskSizeConfig, PerturbationConfig
 from lgbench_regularizers.terms import binarization, mask_size, perturbation
@@ -32,7 +32,7 @@ def scene(n=4, k=1, side=16, alpha=None):
 
 
 def step_of(painted, layers=None):
-    return Step(0, painted.image, painted, layers or painted, paint=lambda: (painted, layers or painted))
+    return Step(0, Batch(painted.image), painted, layers or painted, paint=lambda: (painted, layers or painted))
 
 
 def offsets_of(term, n, k, side=16):

@@ -5,13 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 from milgan_worlds import TINY, carry_out, composed, images, player, recipe_of, same, state, weights
-from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Step
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.nn import count_parameters, shift
 from lgbench.stages import build_game, build_segmenter
 from lgbench_perturbgan.config import EncoderConfig, PerturbGANMethod
@@ -25,7 +24,7 @@ def seeded():
     torch.manual_seed(0)
 
 
-class Discs(nn.Module):
+class Discs(Painter):
     """A painter without weights to learn: a bright disc on dark ground, where the two numbers of z say."""
 
     def __init__(self, side=16):
@@ -34,7 +33,7 @@ class Discs(nn.Module):
         self.register_buffer("x", axis.expand(side, side))
         self.register_buffer("y", axis[:, None].expand(side, side))
 
-    def codes(self, n, images=None):
+    def codes(self, n, batch=None):
         return {"z": torch.randn(n, 2)}
 
     def forward(self, codes):
@@ -56,7 +55,7 @@ def test_an_encoder_learns_to_invert_a_painter_and_segments_with_what_it_finds()
     for number in range(80):
         with torch.no_grad():
             real = painter(painter.codes(16)).image
-        rows.append({name: float(value) for name, value in one.play(number, real, False).items()})
+        rows.append({name: float(value) for name, value in one.play(number, Batch(real), False).items()})
     for name in ("encoder/real", "encoder/painted", "encoder/code"):
         first, last = (sum(row[name] for row in part) / 10 for part in (rows[:10], rows[-10:]))
         assert last < 0.6 * first, name
@@ -77,7 +76,7 @@ def test_what_is_inverted_is_the_unperturbed_painting():
     game.networks["segmenter"].eval()
     real = images()
     still, perturbed = (
-        game.phases[0].loss(Step(0, real, layers, seen, lambda: (layers, layers))) for seen in (layers, moved)
+        game.phases[0].loss(Step(0, Batch(real), layers, seen, lambda: (layers, layers))) for seen in (layers, moved)
     )
     assert not torch.equal(layers.image, moved.image)
     for name in still:
@@ -110,7 +109,7 @@ def test_features_of_the_critic_count_where_there_is_one_and_only_its_last_three
     with torch.no_grad():
         layers = painter(painter.codes(4))
     game.networks["segmenter"].eval()
-    plain = Step(0, layers.image, layers, layers, lambda: (layers, layers))
+    plain = Step(0, Batch(layers.image), layers, layers, lambda: (layers, layers))
     apart = [lambda x, k=k: k * x for k in (1000.0, 1.0, 2.0, 3.0)]
     seeing = replace(plain, features=lambda x: [feature(x) for feature in apart])
     without, with_ = (game.phases[0].loss(step) for step in (plain, seeing))
@@ -143,7 +142,7 @@ def test_both_versions_keep_a_critic_that_tells_an_encoder_what_it_sees(method):
     segmenter.networks["segmenter"].eval()
     with torch.no_grad():
         layers = game.painter.eval()(game.painter.codes(4))
-        step = Step(0, images(), layers, layers, lambda: (layers, layers))
+        step = Step(0, Batch(images()), layers, layers, lambda: (layers, layers))
         plain, seeing = (segmenter.phases[0].loss(s) for s in (step, replace(step, features=game.features)))
     for name in ("encoder/real", "encoder/painted"):
         assert seeing[name] > plain[name]
@@ -162,7 +161,7 @@ def test_an_encoders_step_leaves_the_generator_unchanged(method):
     game, segmenter = encoding(method)
     before, latents = state(game.painter), weights(segmenter.networks["segmenter"])
     assert game.painter.training
-    player(replace(segmenter, features=game.features)).play(0, images(), False)
+    player(replace(segmenter, features=game.features)).play(0, Batch(images()), False)
     assert same(before, state(game.painter))
     assert not same(latents, weights(segmenter.networks["segmenter"]))
 

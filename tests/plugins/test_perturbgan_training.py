@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from lgbench.errors import BadRecipe
+from lgbench.layers import Batch
 from lgbench.losses import bce_fake, bce_real, hinge_fake, hinge_real
 from lgbench.training.player import Player
 from lgbench_perturbgan.game import growth
@@ -106,7 +107,7 @@ def test_each_step_moves_its_own_network_only(method):
         game, terms = composed(method)
         one = player(game, terms, [phase])
         before = {name: weights(network) for name, network in game.networks.items()}
-        one.play(0, images(), False)
+        one.play(0, Batch(images()), False)
         assert not same(before[phase], weights(game.networks[phase]))
         assert same(before[other], weights(game.networks[other]))
 
@@ -135,13 +136,13 @@ def test_every_variant_plays(settings):
     game, terms = composed("perturbgan", settings)
     one = player(game, terms, steps=2, ema=0.9)
     for number in range(2):
-        values = one.play(number, images(), True)
+        values = one.play(number, Batch(images()), True)
         assert all(math.isfinite(value) for value in values.values())
 
 
 def test_comgans_rebuild_plays_with_one_term():
     game, terms = composed("perturbgan", preset="pi2_comgan")
-    assert set(player(game, terms).play(0, images(), False)) == {"critic", "generator", "binarization"}
+    assert set(player(game, terms).play(0, Batch(images()), False)) == {"critic", "generator", "binarization"}
 
 
 def test_an_average_without_memory_is_the_live_generator():
@@ -149,12 +150,12 @@ def test_an_average_without_memory_is_the_live_generator():
     assert player(game, terms, ema=0.0).result is game.painter  # none is built
     one = player(game, terms, ema=1e-300)  # one is, and what it remembers is below what a float holds
     for number in range(2):
-        one.play(number, images(), False)
+        one.play(number, Batch(images()), False)
     assert one.result is not game.painter
     assert same(state(one.result), state(game.painter))
     slow = player(*composed("perturbgan"), ema=0.999)
     for number in range(2):
-        slow.play(number, images(), False)
+        slow.play(number, Batch(images()), False)
     assert not same(weights(slow.result), weights(slow.game.painter))
 
 
@@ -218,7 +219,7 @@ def test_painter_and_critic_grow_side_by_side_through_all_levels(side):
     painter, critic, levels = game.painter, game.networks["critic"], int(math.log2(side)) - 2
     one, sides = player(game, terms, steps=4 * levels, ema=0.5), []
     for number in range(4 * levels):  # phases of two steps
-        values = one.play(number, images(side=side), True)
+        values = one.play(number, Batch(images(side=side)), True)
         assert all(math.isfinite(value) for value in values.values())
         assert painter.side == critic.side == one.result.side
         assert float(painter.alpha) == float(critic.alpha) == growth(number, 2, levels)[1]

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 import lgbench_regularizers
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Game, Phase, Step
-from lgbench.layers import Layers
+from lgbench.layers import Batch, Layers, Painter
 from lgbench.losses import binary_entropy, binary_min
 from lgbench.nn import count_parameters
 from lgbench.runtime import Runtime
@@ -29,7 +29,7 @@ def seeded():
 
 
 def step_of(layers):
-    return Step(0, layers.image, layers, layers, paint=lambda: (layers, layers))
+    return Step(0, Batch(layers.image), layers, layers, paint=lambda: (layers, layers))
 
 
 def scene(n=4, k=1, side=32, **codes):
@@ -115,7 +115,7 @@ def test_a_prediction_that_ignores_its_input_is_no_better_than_chance(n):
         assert term.penalty(step_of(layers)).item() > math.log(n)
 
 
-@pytest.mark.parametrize(("painter", "codes"), [(SimpleNamespace(), ()), (CODED, ("f", "g"))])
+@pytest.mark.parametrize(("painter", "codes"), [(SimpleNamespace(recoverable={}), ()), (CODED, ("f", "g"))])
 def test_recovering_a_code_that_is_not_there_says_what_is(painter, codes):
     with pytest.raises(LgbenchError, match=r"regularizers\.mi-recovery\.codes"):
         mi_recovery(MIRecoveryConfig(2, ",".join(codes)), painter, SPEC)
@@ -126,7 +126,7 @@ def test_recovery_needs_codes_and_binarization_layers():
     assert records()["binarization"].needs == {"layers"}
 
 
-class Swatches(nn.Module):
+class Swatches(Painter):
     """A painter of plain colours: the foreground's tells its class."""
 
     recoverable = {"f": ("foreground", 3)}  # noqa: RUF012
@@ -136,7 +136,7 @@ class Swatches(nn.Module):
         self.colours = nn.Embedding(3, 3)
         self.opacity = nn.Parameter(torch.zeros(()))
 
-    def codes(self, n, images=None):
+    def codes(self, n, batch=None):
         return {"f": torch.randint(3, (n,))}
 
     def forward(self, codes):
@@ -159,7 +159,7 @@ def test_painter_and_code_critic_learn_together_to_show_a_code():
         Runtime(torch.device("cpu")),
     )
     images = torch.zeros(16, 3, 16, 16)
-    losses = [float(player.play(number, images, False)["mi-recovery"]) for number in range(60)]
+    losses = [float(player.play(number, Batch(images), False)["mi-recovery"]) for number in range(60)]
     assert losses[0] > 0.7 * math.log(3)
     assert sum(losses[-5:]) / 5 < 0.3
     assert painter.colours.weight.std(dim=0).max() > 0.1  # it painted the classes apart
@@ -175,5 +175,5 @@ def test_a_term_counts_with_its_weight():
         Schedule(1, 4),
         Runtime(torch.device("cpu")),
     )
-    values = player.play(0, torch.zeros(4, 3, 16, 16), False)
+    values = player.play(0, Batch(torch.zeros(4, 3, 16, 16)), False)
     assert float(values["binarization"]) == pytest.approx(3 * 0.5)

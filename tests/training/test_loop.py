@@ -22,8 +22,10 @@ import torch
 from toy import ToyConfig, ToyPainter, toy_game
 
 from lgbench import ImageSpec
+from lgbench.data import Split
 from lgbench.errors import RunFailed
 from lgbench.game import Phase, Term
+from lgbench.layers import Batch
 from lgbench.progress import Quiet
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule, fit, log
@@ -45,7 +47,7 @@ def toy(**changes):
 def play(folder: Path, steps: int = 30, **schedule):
     game = toy()
     settings = {"log_every": 10, "grid_every": 0, "ema": 0.9, **schedule}
-    return game, fit(game, [], images(), Schedule(steps, 8, **settings), CPU, folder, Quiet(), "train")
+    return game, fit(game, [], Split(images()), Schedule(steps, 8, **settings), CPU, folder, Quiet(), "train")
 
 
 def test_a_fit_leaves_weights_log_curves_grids_and_no_checkpoint(tmp_path: Path):
@@ -69,7 +71,7 @@ def test_a_fit_leaves_weights_log_curves_grids_and_no_checkpoint(tmp_path: Path)
 def test_each_phase_moves_its_own_networks_only():
     player = Player(toy(), [], Schedule(1, 8), CPU)
     before = {name: [p.clone() for p in net.parameters()] for name, net in player.networks.items()}
-    step = player._paint(0, CPU.images(torch.from_numpy(images(8))))
+    step = player._paint(0, Batch(CPU.images(torch.from_numpy(images(8)))))
     player._move(player.game.phases[0], step)
     assert all(map(torch.equal, before["generator"], player.networks["generator"].parameters()))
     assert not all(map(torch.equal, before["critic"], player.networks["critic"].parameters()))
@@ -79,12 +81,12 @@ def test_each_phase_moves_its_own_networks_only():
     assert not all(map(torch.equal, before["generator"], player.networks["generator"].parameters()))
 
 
-def test_a_phase_is_played_at_the_steps_that_its_period_divides():
+def test_a_phase_is_played_at_the_last_of_every_so_many_steps():
     game = toy()
     phases = [replace(game.phases[0], every=3), game.phases[1]]
     player = Player(replace(game, phases=phases), [], Schedule(1, 8), CPU)
     batch = CPU.images(torch.from_numpy(images(8)))
-    assert [("critic" in player.play(n, batch, looking=False)) for n in range(4)] == [True, False, False, True]
+    assert [("critic" in player.play(n, Batch(batch), looking=False)) for n in range(4)] == [False, False, True, False]
 
 
 def test_a_term_composes_before_the_critic_looks_and_its_networks_learn_with_the_generator():
@@ -116,7 +118,7 @@ def test_the_average_follows_its_decay_and_takes_buffers_from_the_live_network()
     batch = CPU.images(torch.from_numpy(images(8)))
     weights = []
     for number in range(3):
-        player.play(number, batch, looking=False)
+        player.play(number, Batch(batch), looking=False)
         weights.append(player.networks["generator"].get_parameter("paint.weight").detach().clone())
     expected = weights[0]
     for weight in weights[1:]:
@@ -130,7 +132,7 @@ def test_a_loss_that_is_not_a_number_ends_the_fit_as_diverged(tmp_path: Path):
     game = toy()
     broken = Phase("generator", ["generator"], lambda step: {"generator": step.layers.image.mean() * float("nan")})
     game = replace(game, phases=[game.phases[0], broken])
-    fitted = fit(game, [], images(), Schedule(20, 8, grid_every=0), CPU, tmp_path, Quiet(), "train")
+    fitted = fit(game, [], Split(images()), Schedule(20, 8, grid_every=0), CPU, tmp_path, Quiet(), "train")
     assert fitted.status == "diverged"
     assert fitted.flags == ("diverged",)
     assert (tmp_path / "done.json").exists()
@@ -235,7 +237,7 @@ def test_an_interrupt_writes_a_checkpoint_and_the_next_call_resumes(tmp_path: Pa
             reports.append(text)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(toy(), [], images(), Schedule(30, 8, grid_every=0), CPU, tmp_path, Interrupting(), "train")
+        fit(toy(), [], Split(images()), Schedule(30, 8, grid_every=0), CPU, tmp_path, Interrupting(), "train")
     assert (tmp_path / "checkpoint.pt").exists()
-    fit(toy(), [], images(), Schedule(30, 8, grid_every=0), CPU, tmp_path, Interrupting(), "train")
+    fit(toy(), [], Split(images()), Schedule(30, 8, grid_every=0), CPU, tmp_path, Interrupting(), "train")
     assert reports == ["train: resumes at step 7"]

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from toy import GENERATOR, METHOD, SQUARES, ToyConfig, ToyPainter, toy_game
 
 from lgbench import ImageSpec
-from lgbench.data import DataHome
-from lgbench.game import Game, Phase
+from lgbench.data import DataHome, Split
+from lgbench.game import Game, Phase, Step, Term
+from lgbench.layers import Batch
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import resolve
@@ -25,7 +26,7 @@ from lgbench.training.player import Player
 
 CPU = Runtime(torch.device("cpu"), channels_last=False)
 SPEC = ImageSpec(16)
-BATCH = torch.zeros(4, 3, 16, 16)
+BATCH = Batch(torch.zeros(4, 3, 16, 16))
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,7 @@ def test_a_dropped_rate_does_not_drop_again_after_a_resume(tmp_path: Path):
     def play(stop: int = 0) -> Game:
         game = toy(lr=0.01, drop_at=0.5, drop=0.0)
         schedule = Schedule(8, 4, grid_every=0, ema=0, stop=stop)
-        fit(game, [], images, schedule, CPU, tmp_path, Quiet(), "train")
+        fit(game, [], Split(images), schedule, CPU, tmp_path, Quiet(), "train")
         return game
 
     def rate() -> float:
@@ -86,7 +87,7 @@ def test_a_resumed_run_drops_its_rate_as_one_that_was_not(tmp_path: Path):
     def play(folder: Path, stop: int = 0) -> bytes:
         images = np.zeros((8, 3, 16, 16), np.uint8)
         schedule = Schedule(8, 4, grid_every=0, stop=stop)
-        fit(toy(lr=0.01, drop_at=0.5, drop=0.2), [], images, schedule, CPU, folder, Quiet(), "train")
+        fit(toy(lr=0.01, drop_at=0.5, drop=0.2), [], Split(images), schedule, CPU, folder, Quiet(), "train")
         return (folder / "generator.safetensors").read_bytes()
 
     whole = play(tmp_path / "whole")
@@ -121,8 +122,8 @@ def test_a_game_begins_each_step_before_anything_is_painted(tmp_path: Path):
     game.networks["generator"].register_forward_pre_hook(lambda *_: events.append("paint"))
     game = replace(game, begin=events.append)
     images = np.zeros((8, 3, 16, 16), np.uint8)
-    fit(game, [], images, Schedule(3, 4, grid_every=0, stop=2), CPU, tmp_path, Quiet(), "train")
-    fit(game, [], images, Schedule(3, 4, grid_every=0), CPU, tmp_path, Quiet(), "train")
+    fit(game, [], Split(images), Schedule(3, 4, grid_every=0, stop=2), CPU, tmp_path, Quiet(), "train")
+    fit(game, [], Split(images), Schedule(3, 4, grid_every=0), CPU, tmp_path, Quiet(), "train")
     assert events == [0, "paint", 1, "paint", 2, "paint"]
 
 
@@ -172,3 +173,68 @@ def test_kept_networks_are_stored_and_read_again_where_training_is_already_done(
     assert forgotten == first
     (tmp_path / "forgetting" / "run" / "record.json").unlink()
     assert labels_of(tmp_path / "forgetting", [], monkeypatch) != first  # what is not kept is not there
+
+
+def test_a_terms_own_phase_is_played_before_the_regularized_one_and_trains_its_networks_alone():
+    reader, follower = nn.Linear(1, 1), nn.Linear(1, 1)
+
+    def read(step: Step) -> dict[str, Tensor]:
+        played.append("reader")
+        return {"reader": reader(step.images.mean(dim=(1, 2, 3))[:, None]).square().mean()}
+
+    def penalty(step: Step) -> Tensor:
+        played.append("penalty")
+        return (follower(reader(step.layers.image.mean(dim=(1, 2, 3))[:, None])) - 1).square().mean()
+
+    played: list[str] = []
+    term = Term(penalty, networks={"reader": reader, "follower": follower}, phases=[Phase("reader", ["reader"], read)])
+    player = Player(toy(), [("read", 1.0, term)], Schedule(1, 4), CPU)
+    assert [phase.name for phase in player.phases] == ["critic", "reader", "generator"]
+    assert player.trained["generator"] == ["generator", "follower"]
+    player.play(0, BATCH, looking=False)
+    assert played == ["reader", "penalty"]
+    assert reader.weight.grad is not None  # its own phase's; the penalty went through it and left it alone
+    before = [p.clone() for p in reader.parameters()]
+    player._move(player.phases[2], player._paint(1, BATCH))
+    assert all(map(torch.equal, before, reader.parameters()))
+
+
+def test_a_painter_paints_without_a_graph_at_steps_that_do_not_train_it():
+    def critic_loss(step: Step) -> dict[str, Tensor]:
+        graphs.append(step.layers.image.requires_grad)
+        return loss(step)
+
+    game, graphs = toy(every=3), []
+    loss = game.phases[0].loss
+    phases = [replace(game.phases[0], loss=critic_loss), game.phases[1]]
+    player = Player(replace(game, phases=phases), [], Schedule(6, 4), CPU)
+    for number in range(6):
+        player.play(number, BATCH, looking=True)
+    assert graphs == [False, False, True] * 2
+
+
+def test_a_game_may_give_its_painter_other_conditions_than_those_of_the_real_images():
+    class Echo(ToyPainter):
+        conditional = frozenset({"segments"})
+
+        def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
+            assert batch is not None
+            assert batch.segments is not None
+            return {**super().codes(n), "s": batch.segments}
+
+    def generator_loss(step: Step) -> dict[str, Tensor]:
+        seen.append((step.real.segments, step.layers.codes["s"], step.paint()[1].codes["s"]))
+        return loss(step)
+
+    painter, seen = Echo(ToyConfig(), SPEC), []
+    game = toy_game(None, painter, SPEC)
+    loss = game.phases[1].loss
+    phases = [game.phases[0], replace(game.phases[1], loss=generator_loss)]
+    game = replace(game, phases=phases, given=lambda real: real[torch.tensor([1, 2, 3, 0])])
+    player = Player(game, [], Schedule(1, 4), CPU)
+    maps = torch.arange(4, dtype=torch.uint8)[:, None, None].expand(4, 16, 16)
+    assert player.reads == {"segments"}
+    player.play(0, Batch(BATCH.images, segments=maps), looking=False)
+    ((real, painted, repainted),) = seen
+    assert real[:, 0, 0].tolist() == [0, 1, 2, 3]
+    assert painted[:, 0, 0].tolist() == repainted[:, 0, 0].tolist() == [1, 2, 3, 0]

@@ -95,7 +95,7 @@ class Rounds:
         )
         game, terms = build_game(recipe, SPEC)
         images = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
-        train = Split(images, None, None, None, (), "0", "procedural", frozenset())
+        train = Split(images, fingerprint="0", origin="procedural")
         runtime, home = runtime_of(recipe, torch.device("cpu")), DataHome(folder / "home")
         return learn(recipe, game, terms, SPEC, {"train": train}, runtime, home, folder, reporter or Quiet())
 

@@ -13,7 +13,7 @@ import torch
 from toy import GENERATOR, METHOD, SQUARES, ToyConfig, ToyPainter, toy_game
 
 from lgbench import ImageSpec
-from lgbench.data import DataHome
+from lgbench.data import DataHome, Split
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import resolve
@@ -36,7 +36,7 @@ def play(folder: Path, judge=None, reporter=None, **schedule):
     game = toy_game(None, ToyPainter(ToyConfig(), spec), spec)
     images = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
     settings = {"steps": 12, "batch": 4, "log_every": 2, "grid_every": 0, "ema": 0.9, "judge_every": 4, **schedule}
-    return fit(game, [], images, Schedule(**settings), CPU, folder, reporter or Quiet(), "train", judge=judge)
+    return fit(game, [], Split(images), Schedule(**settings), CPU, folder, reporter or Quiet(), "train", judge=judge)
 
 
 def weights(folder: Path) -> bytes:

@@ -3,6 +3,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from lgbench.data import Split
+from lgbench.errors import BadData, BadRecipe
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule
 from lgbench.training.stream import Stream
@@ -15,33 +17,33 @@ def numbered(n: int) -> np.ndarray:
 
 
 def drawn(stream: Stream, step: int) -> list[int]:
-    return ((stream(step)[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+    return ((stream(step).images[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
 
 
 def test_every_image_comes_once_an_epoch_in_a_fresh_order():
-    stream = Stream(numbered(10), Schedule(1, 4, flip=False), CPU)
+    stream = Stream(Split(numbered(10)), Schedule(1, 4, flip=False), CPU)
     seen = [index for step in range(5) for index in drawn(stream, step)]
     assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
     assert seen[:10] != seen[10:]
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
-    first, later = (Stream(numbered(10), Schedule(1, 4, flip=False, seed=3), CPU) for _ in range(2))
+    first, later = (Stream(Split(numbered(10)), Schedule(1, 4, flip=False, seed=3), CPU) for _ in range(2))
     earlier = [drawn(first, step) for step in range(6)]
     assert drawn(later, 5) == earlier[5]
-    assert drawn(Stream(numbered(10), Schedule(1, 4, flip=False, seed=4), CPU), 5) != earlier[5]
+    assert drawn(Stream(Split(numbered(10)), Schedule(1, 4, flip=False, seed=4), CPU), 5) != earlier[5]
 
 
 def test_about_half_of_the_images_are_mirrored():
     images = np.zeros((500, 3, 4, 4), np.uint8)
     images[..., 0] = 255
-    x = Stream(images, Schedule(1, 500), CPU)(0)
+    x = Stream(Split(images), Schedule(1, 500), CPU)(0).images
     mirrored = (x[:, 0, 0, 3] > 0).float().mean()
     assert 0.4 < mirrored < 0.6
 
 
 def test_grey_images_become_three_equal_channels_in_minus_one_to_one():
-    x = Stream(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1), Schedule(1, 2, flip=False), CPU)(0)
+    x = Stream(Split(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)), Schedule(1, 2, flip=False), CPU)(0).images
     assert x.shape == (2, 3, 1, 1)
     assert sorted(x[:, 0].flatten().tolist()) == [-1, 1]
     assert torch.equal(x[:, 0], x[:, 2])
@@ -54,7 +56,7 @@ RAMPS = np.stack([*np.meshgrid(np.arange(32), np.arange(32)), np.zeros((32, 32))
 def cropped(n: int = 400, **schedule) -> torch.Tensor:
     """Crops of the ramps, in pixels."""
     images = np.broadcast_to(RAMPS, (n, 3, 32, 32))
-    return (Stream(images, Schedule(1, n, flip=False, **schedule), CPU)(0) + 1) * 127.5
+    return (Stream(Split(images), Schedule(1, n, flip=False, **schedule), CPU)(0).images + 1) * 127.5
 
 
 def rectangles(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,17 +104,73 @@ def test_crops_depend_on_seed_and_step_alone():
     images = np.broadcast_to(RAMPS, (8, 3, 32, 32))
 
     def stream(seed: int) -> Stream:
-        return Stream(images, Schedule(1, 8, flip=False, crop=0.5, seed=seed), CPU)
+        return Stream(Split(images), Schedule(1, 8, flip=False, crop=0.5, seed=seed), CPU)
 
     first = stream(0)
     first(0)
-    assert torch.equal(first(1), stream(0)(1))
-    assert not torch.equal(first(1), first(0))
-    assert not torch.equal(first(1), stream(1)(1))
+    assert torch.equal(first(1).images, stream(0)(1).images)
+    assert not torch.equal(first(1).images, first(0).images)
+    assert not torch.equal(first(1).images, stream(1)(1).images)
 
 
 def test_a_crop_leaves_the_order_of_images_and_the_mirroring_as_they_are():
     dark_or_bright = (np.arange(16) % 2 * 255).astype(np.uint8)
     images = np.broadcast_to(dark_or_bright[:, None, None, None], (16, 3, 8, 8))
-    plain, crops = (Stream(images, Schedule(1, 8, crop=crop), CPU)(3).mean(dim=(1, 2, 3)) for crop in (1.0, 0.5))
+    plain, crops = (
+        Stream(Split(images), Schedule(1, 8, crop=crop), CPU)(3).images.mean(dim=(1, 2, 3)) for crop in (1.0, 0.5)
+    )
     assert_close(plain, crops)
+
+
+def everything(n: int = 8) -> Split:
+    """Pictures whose masks, instances and class maps show their columns, and whose other parts tell their number."""
+    columns = np.broadcast_to(np.arange(16, dtype=np.uint8), (n, 16, 16))
+    return Split(
+        images=np.broadcast_to(10 * columns[:, None], (n, 3, 16, 16)),
+        masks=10 * columns,
+        instances=columns,
+        labels=np.arange(n, dtype=np.int32),
+        segments=columns,
+        attributes=np.arange(n, dtype=np.uint8)[:, None] % 2,
+        landmarks=np.arange(2 * n, dtype=np.float32).reshape(n, 1, 2),
+    )
+
+
+PARTS = frozenset({"masks", "instances", "labels", "segments", "attributes"})
+
+
+def test_a_batch_holds_what_is_asked_for_and_nothing_else():
+    batch = Stream(everything(), Schedule(1, 8, flip=False), CPU, PARTS | {"landmarks"})(0)
+    assert batch.masks is not None
+    assert batch.landmarks is not None
+    assert batch.attributes is not None
+    assert batch.labels is not None
+    assert (batch.masks.shape, batch.masks.max().item()) == ((8, 1, 16, 16), pytest.approx(150 / 255))
+    assert (batch.labels.dtype, batch.attributes.dtype) == (torch.int64, torch.float32)
+    assert torch.equal(batch.labels % 2, batch.attributes[:, 0].long())
+    assert torch.equal(batch.landmarks[:, 0, 0], 2.0 * batch.labels)
+    assert Stream(everything(), Schedule(1, 8), CPU, frozenset({"labels"}))(0).masks is None
+
+
+@pytest.mark.parametrize("schedule", [{"flip": True}, {"crop": 0.4}, {"flip": True, "crop": 0.5, "crop_ratio": 1.0}])
+def test_what_is_known_of_pixels_follows_flips_and_crops(schedule):
+    batch = Stream(everything(), Schedule(1, 8, **{"flip": False, **schedule}), CPU, PARTS)(0)
+    columns = (batch.images[:, 0] + 1) * 127.5 / 10
+    assert batch.masks is not None
+    assert batch.segments is not None
+    assert batch.instances is not None
+    assert_close(batch.masks[:, 0] * 25.5, columns, atol=1e-3, rtol=0)
+    assert torch.equal(batch.instances, batch.segments)
+    assert batch.segments.dtype == torch.uint8
+    assert (batch.segments - columns).abs().max() <= 0.5 + 1e-3  # a class map takes the nearest, and mixes nothing
+    assert batch.segments.float().std() > 2
+
+
+def test_landmarks_that_would_not_follow_a_flip_are_refused():
+    with pytest.raises(BadRecipe, match="landmarks|Landmarks"):
+        Stream(everything(), Schedule(1, 8), CPU, frozenset({"landmarks"}))
+
+
+def test_what_a_data_set_lacks_is_named():
+    with pytest.raises(BadData, match="no segments"):
+        Stream(Split(numbered(10)), Schedule(1, 4, flip=False), CPU, frozenset({"segments"}))
