@@ -14,10 +14,10 @@ from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
-from .records import Dataset, Generator, Method, Regularizer, Segmenter
+from .records import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
-__all__ = ["PRESETS", "Chosen", "Recipe", "parse_setting", "parse_with", "resolve"]
+__all__ = ["PRESETS", "Chosen", "Recipe", "check_conditions", "parse_setting", "parse_with", "resolve"]
 
 PRESETS = ("smoke", "small", "paper")
 
@@ -86,6 +86,26 @@ class Recipe:
         """Name of the run's folder."""
         data = self.dataset.name.replace(":", "-").replace("/", "-")
         return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}-{self.hash[:8]}"
+
+
+def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:
+    """Refuse a data set that lacks what the recipe is conditional on or reads.
+
+    Args:
+        datasets: all that are installed, by name: the error says which of them would do.
+
+    Raises:
+        BadRecipe: the data set does not provide it.
+    """
+    readers = {recipe.method.name: recipe.generator.needs}
+    readers |= {chosen.record.name: chosen.record.needs & PARTS.keys() for chosen in recipe.regularizers}
+    for reader, needs in readers.items():
+        if lacking := sorted(needs - recipe.dataset.provides):
+            others = ", ".join(name for name, other in datasets.items() if needs <= other.provides) or "none installed"
+            raise BadRecipe(
+                f"{reader} reads {' and '.join(sorted(needs))}, and {recipe.dataset.name} has no "
+                f"{' and no '.join(lacking)}. Data sets that have what it reads: {others}."
+            )
 
 
 def parse_setting(text: str) -> tuple[str, object]:

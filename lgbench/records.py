@@ -9,7 +9,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Dataset", "Generator", "ImageSpec", "Method", "Metric", "NoConfig", "Regularizer", "Segmenter", "Source"]
+__all__ = [
+    "PARTS",
+    "Dataset",
+    "Generator",
+    "ImageSpec",
+    "Method",
+    "Metric",
+    "NoConfig",
+    "Regularizer",
+    "Segmenter",
+    "Source",
+]
+
+PARTS: Mapping[str, str] = {
+    "masks": "mask",
+    "instances": "instances",
+    "labels": "label",
+    "segments": "segments",
+    "attributes": "attributes",
+    "landmarks": "landmarks",
+}
+"""What may be known of a data set's images besides themselves, and the attribute of a `Sample` that holds it."""
 
 Settings = Mapping[str, object]
 """Dotted names of a recipe and their values, say `{"training.steps": 2000}`."""
@@ -48,6 +69,7 @@ class Generator:
     Attributes:
         build: `(config, spec) -> Painter` (see `lgbench.layers.Painter`).
         layered: whether it paints a background and at least one foreground with its alpha.
+        needs: what it cannot paint without, of what a data set may provide: "segments", "attributes", "labels".
         codes: recoverable categorical codes, name -> the layer that shows it ("foreground" or "background").
         with_codes: settings that give it a code where it has none, laid under the user's when a regularizer needs one.
     """
@@ -57,6 +79,7 @@ class Generator:
     build: Callable[..., Any]
     config: type = NoConfig
     layered: bool = True
+    needs: frozenset[str] = frozenset()
     codes: Mapping[str, str] = field(default_factory=dict)
     with_codes: Settings = field(default_factory=dict)
 
@@ -67,7 +90,8 @@ class Regularizer:
 
     Attributes:
         build: `(config, painter, spec) -> Term` (see `lgbench.game.Term`).
-        needs: any of "layers" and "codes", which the generator must have, and "rounds" of alternate training.
+        needs: any of "layers" and "codes", which the generator must have; "rounds" of alternate training; and of what
+            a data set may provide.
     """
 
     name: str
@@ -102,8 +126,7 @@ class Dataset:
 
     Attributes:
         build: `(config, resolution, home) -> RawDataset` (see `lgbench.data`).
-        provides: any of "masks", "instances", "labels", "segments", "attributes" and "landmarks"; what an opened
-            copy lacks, its `Split` says.
+        provides: what it has of `PARTS`; what an opened copy lacks, its `Split` says.
         splits: how many pictures each split has, in words.
         by_hand: one sentence on what a user puts where, below the data home: all of it where nothing offers its files,
             else what makes it more than the fetched files do.

@@ -5,7 +5,7 @@ from toy import GENERATOR, METHOD, SQUARES
 
 from lgbench.errors import BadRecipe, UnknownName
 from lgbench.plugins import registry
-from lgbench.recipe import parse_setting, parse_with, resolve
+from lgbench.recipe import check_conditions, parse_setting, parse_with, resolve
 from lgbench.segmenters import SEGMENTERS
 
 
@@ -34,6 +34,18 @@ def test_every_method_resolves_with_every_preset_on_every_data_set():
         for dataset in registry().datasets:
             for preset in ("smoke", "small", "paper"):
                 assert recipe(method, dataset, preset).hash
+
+
+def test_a_data_set_without_what_is_read_is_refused_with_those_that_have_it():
+    plain = recipe("lrgan", "flora")
+    check_conditions(plain, registry().datasets)
+    picky = replace(plain, generator=replace(plain.generator, needs=frozenset({"segments", "labels"})))
+    known = {"maps": replace(plain.dataset, name="maps", provides=frozenset({"segments", "labels", "masks"}))}
+    with pytest.raises(BadRecipe, match=r"lrgan reads labels and segments, and flora has no segments\. .*: maps\."):
+        check_conditions(picky, {"flora": plain.dataset, **known})
+    with pytest.raises(BadRecipe, match="none installed"):
+        check_conditions(picky, {"flora": plain.dataset})
+    check_conditions(replace(picky, dataset=known["maps"]), known)
 
 
 def test_settings_lie_over_each_other_in_order():

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lgbench.errors import BadRecipe, LgbenchError, RunFailed, UnknownName, did_you_mean
-from lgbench.recipe import PRESETS, Recipe, parse_setting, parse_with, resolve
+from lgbench.recipe import PRESETS, Recipe, check_conditions, parse_setting, parse_with, resolve
 
 if TYPE_CHECKING:
     from lgbench.data import DataHome
@@ -200,7 +200,7 @@ def look_up(
 
     installed = registry()
     chosen = installed.get("methods", method)
-    return resolve(
+    recipe = resolve(
         chosen,
         installed.get("generators", chosen.generator),
         resolve_dataset(dataset, installed.datasets, home),
@@ -212,6 +212,8 @@ def look_up(
         overrides=overrides,
         without=without,
     )
+    check_conditions(recipe, installed.datasets)
+    return recipe
 
 
 def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path) -> None:

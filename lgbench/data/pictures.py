@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from lgbench.errors import BadData, BadRecipe
+from lgbench.records import PARTS
 
-from .samples import PARTS, RawDataset, Sample
+from .samples import RawDataset, Sample
 
 __all__ = ["MOST_PROBLEMS", "central_square", "decode_image", "decode_mask", "foreground_table", "report", "sound"]
 

@@ -16,11 +16,12 @@ import numpy as np
 
 from lgbench.errors import BadData, BadRecipe, RunFailed
 from lgbench.files import UNWRITABLE, read_json, sha256_of_json, write_json
+from lgbench.records import PARTS
 
 from .download import Progress
 from .locks import alone
 from .pictures import central_square, report, sound
-from .samples import PARTS, RawDataset, Sample
+from .samples import RawDataset, Sample
 from .split import Split
 
 __all__ = ["PREPARE_VERSION", "check_prepared", "prepare", "prepared_folders"]

@@ -7,17 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["PARTS", "RawDataset", "Sample"]
-
-PARTS = {
-    "masks": "mask",
-    "instances": "instances",
-    "labels": "label",
-    "segments": "segments",
-    "attributes": "attributes",
-    "landmarks": "landmarks",
-}
-"""What may be known of a data set's images besides themselves, and the attribute of a `Sample` that holds it."""
+__all__ = ["RawDataset", "Sample"]
 
 
 @dataclass(frozen=True, slots=True)

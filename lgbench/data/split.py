@@ -10,8 +10,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from lgbench.errors import BadData, did_you_mean
-
-from .samples import PARTS
+from lgbench.records import PARTS
 
 __all__ = ["Split"]
 
@@ -35,7 +34,7 @@ class Split:
         attribute_names: names of the attributes, in order.
         fingerprint: SHA-256 of the arrays' bytes, hex.
         origin: which copy of the data set this is.
-        provides: what this split has of `samples.PARTS`; another split of the copy may have more.
+        provides: what this split has of `lgbench.records.PARTS`; another split of the copy may have more.
         crop: how its pictures became square.
         read_names: reads the samples' names; use `names`.
     """
