@@ -59,6 +59,7 @@ class Phase:
         every: played at the last of every so many steps.
         regularized: whether the regularizers' terms and networks join this phase (the generator's, usually).
         drop_at, drop: from this share of the steps on, or above 1 this step's number, `lr` is multiplied by `drop`.
+        decay_from: from this share of the steps on, `lr` falls linearly to nothing after the last; 1 for never.
         slow: factor on `lr` of the parameters whose name, below its network, holds a given part.
     """
 
@@ -71,6 +72,7 @@ class Phase:
     betas: tuple[float, float] = (0.5, 0.999)
     drop_at: float = 1.0
     drop: float = 1.0
+    decay_from: float = 1.0
     slow: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -45,6 +45,7 @@ class Player:
         joining = [network for network in added if network not in owned]
         self.trained = {phase.name: [*phase.networks, *(joining if phase.regularized else [])] for phase in self.phases}
         self.optimizers = {phase.name: self._adam(phase) for phase in self.phases}
+        self.rates = {name: [group["lr"] for group in adam.param_groups] for name, adam in self.optimizers.items()}
         self.average = self._average() if schedule.ema else None
         self.step, self.seconds = 0, 0.0
         self.best, self.selected = math.inf, 0
@@ -83,10 +84,9 @@ class Player:
             step.painted.alphas.retain_grad()
         values: dict[str, Tensor | float] = {}
         for phase in self.phases:
-            if number == _first_dropped(phase, self.schedule.steps):  # also where the phase is not played at this step
-                self._drop(phase)
             if not _played(phase, number):
                 continue
+            self._set_rates(phase, number)
             values |= self._move(phase, step)
             if looking and phase.regularized:
                 values |= watch.gradient_norms(self.game.painter, step.painted.alphas)  # pyright: ignore
@@ -131,9 +131,10 @@ class Player:
         optimizer.step()
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _drop(self, phase: Phase) -> None:
-        for group in self.optimizers[phase.name].param_groups:
-            group["lr"] *= phase.drop
+    def _set_rates(self, phase: Phase, number: int) -> None:
+        factor = _rate(phase, number, self.schedule.steps)
+        for group, rate in zip(self.optimizers[phase.name].param_groups, self.rates[phase.name], strict=True):
+            group["lr"] = rate * factor
 
     def _hold(self, learning: set[str]) -> None:
         """Gradients only for the networks that learn."""
@@ -187,5 +188,9 @@ def _played(phase: Phase, number: int) -> bool:
     return (number + 1) % phase.every == 0
 
 
-def _first_dropped(phase: Phase, steps: int) -> int:
-    return int(phase.drop_at if phase.drop_at > 1 else phase.drop_at * steps)
+def _rate(phase: Phase, number: int, steps: int) -> float:
+    """What a phase's rates are multiplied by at a step."""
+    dropped = number >= int(phase.drop_at if phase.drop_at > 1 else phase.drop_at * steps)
+    start = int(phase.decay_from * steps)
+    left = (steps - number) / (steps - start) if number >= start < steps else 1.0
+    return left * (phase.drop if dropped else 1.0)

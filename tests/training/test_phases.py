@@ -62,6 +62,11 @@ def test_a_rate_drops_at_its_share_in_a_phase_that_is_not_played_then():
     assert played_rates(8, drop_at=0.375, drop=0.1, every=2)[4:] == pytest.approx([0.001] * 4)
 
 
+def test_a_rate_decays_linearly_to_nothing_after_the_last_step():
+    assert played_rates(8, decay_from=0.5) == pytest.approx([0.01] * 4 + [0.01, 0.0075, 0.005, 0.0025])
+    assert played_rates(4, decay_from=0.5, drop_at=0.75, drop=0.1) == pytest.approx([0.01, 0.01, 0.01, 0.0005])
+
+
 def test_a_dropped_rate_does_not_drop_again_after_a_resume(tmp_path: Path):
     images = np.zeros((8, 3, 16, 16), np.uint8)
 
