@@ -48,6 +48,9 @@ __all__ = [
 RECORD_FILE = "record.json"
 
 
+SELDOM = ("sampling", "given")
+
+
 class BadRecord(LgbenchError):
     """A record that was altered, is unreadable or lacks what a record must hold."""
 
@@ -55,9 +58,9 @@ class BadRecord(LgbenchError):
 def protocol_id(protocol: dict[str, Any]) -> str:
     """First 12 hex digits of the hash of a protocol; numbers with different ids never meet on a board.
 
-    `sampling` counts only where it is said, so that the ids of numbers sampled the ordinary way stay what they are.
+    `SELDOM` fields count only where they are said, so that the ids of ordinary numbers stay what they are.
     """
-    return sha256_of_json({k: v for k, v in protocol.items() if k != "sampling" or v is not None})[:12]
+    return sha256_of_json({k: v for k, v in protocol.items() if k not in SELDOM or v is not None})[:12]
 
 
 def record_id(record: dict[str, Any]) -> str:
@@ -84,7 +87,8 @@ class _Part(BaseModel):
 class Protocol(_Part):
     """How a number was measured; None where a field does not apply to its metric.
 
-    `sampling` is None where the generator painted with its running statistics, one image independent of another.
+    `sampling` is None where the generator painted with its running statistics, one image independent of another;
+    `given` is None where it painted without conditions.
     """
 
     dataset: str | None
@@ -102,6 +106,7 @@ class Protocol(_Part):
     metric: str
     metric_version: int
     sampling: str | None = None
+    given: str | None = None
 
 
 class Measured(_Part):

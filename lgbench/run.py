@@ -5,33 +5,28 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from . import environment, evaluation
+from . import environment
 from .data import DataHome, RawDataset, Split, open_dataset
 from .errors import BadRecipe
+from .evaluation import Scores, evaluate
 from .files import exclusive, read_json, sha256_of_file, sweep_parts, write_json
 from .game import Game
-from .metrics.layers import coverage, saturated
 from .nn import count_parameters
 from .plugins import PluginInfo
 from .progress import Reporter
 from .recipe import Recipe
 from .records import ImageSpec, Metric
 from .results import write_record
-from .runtime import Runtime, fast_precision
+from .runtime import Run, Runtime, fast_precision
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted
-from .training.watch import flags, prediction_flags
 
 __all__ = ["chosen_metrics", "run", "runtime_of", "spec_of"]
-
-Scores = tuple[dict[str, Any], dict[str, Any], list[str]]
-"""Values, trivial baselines' values, and the names of collapses."""
 
 
 def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
@@ -89,9 +84,10 @@ def run(
         spec = spec_of(recipe, splits["train"])
         game, terms = build_game(recipe, spec)
         build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after training
-        learned = learn(recipe, game, terms, spec, splits, runtime, home, folder, reporter)
+        this = Run(recipe, folder, home, runtime, reporter)
+        learned = learn(this, game, terms, spec, splits)
         began = time.monotonic()
-        scores = _evaluate(recipe, game, learned.segmenter, splits, runtime, home, metrics, folder, reporter)
+        scores = evaluate(this, game, learned.segmenter, splits, metrics)
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
         facts = {
             "schema": 1,
@@ -144,56 +140,6 @@ def _preparing(reporter: Reporter) -> Callable[[str, int, int], None]:
     return progress
 
 
-def _evaluate(
-    recipe: Recipe,
-    game: Game,
-    segmenter: Game | None,
-    splits: Mapping[str, Split],
-    runtime: Runtime,
-    home: DataHome,
-    metrics: Mapping[str, Metric],
-    folder: Path,
-    reporter: Reporter,
-) -> Scores:
-    config, test = recipe.evaluation, splits[recipe.evaluation.split]
-    samples = evaluation.paint_samples(
-        game.painter, config, splits["train"], recipe.seed, runtime, folder / "samples.npz", reporter
-    )
-    predicted, why = None, {}
-    if segmenter is None:
-        paints = recipe.generator.layered and game.painter.layered
-        why["predicted_masks"] = "no segmenter" if paints else "the method paints no masks"
-    elif test.masks is None:
-        why["predicted_masks"] = "no masks in this data set"
-    else:
-        predicted = evaluation.predict_masks(segmenter, config, test, runtime, folder / "predictions.npz", reporter)
-    clusters = None
-    if game.cluster is not None and any("clusters" in metric.needs for metric in metrics.values()):
-        clusters = evaluation.predict_clusters(game, config, splits.values(), runtime)
-    evidence = evaluation.gather(samples, predicted, clusters, splits, config, runtime, home.root / "moments", why)
-    category = recipe.training.category
-    protocol = {
-        "dataset": recipe.dataset.name,
-        "dataset_config": asdict(recipe.data_config) | ({"category": category} if category >= 0 else {}),
-        "origin": test.origin,
-        "split": config.split,
-        "reference": config.reference,
-        "resolution": recipe.resolution,
-        "crop": test.crop,
-        "aggregation": config.aggregation,
-        "threshold": config.threshold,
-        "sampling": f"statistics of batches of {config.batch}" if config.sample_bn == "batch" else None,
-    }
-    values = evaluation.score(metrics.values(), evidence, protocol)
-    found = []
-    if "alphas" in samples:
-        covered = coverage(samples["alphas"])
-        found = flags(float(covered.mean()), *saturated(covered), float(samples["difference"].mean()))
-    if predicted is not None:
-        found += prediction_flags(*saturated(predicted.mean(axis=(1, 2))))
-    return values, evaluation.baselines(test, metrics, config), found
-
-
 def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]:
     """Metrics by comma-separated names; all of them where there are none.
 
@@ -228,11 +174,10 @@ def _selected_by(recipe: Recipe, fitted: Fitted) -> str:
 def _outcome_facts(
     recipe: Recipe, game: Game, terms: list, learned: Learned, scores: Scores, sessions: int
 ) -> dict[str, Any]:
-    values, floor, collapses = scores
     fitted, taught = learned.fitted, learned.taught
     flagged = {*fitted.flags, *(taught.flags if taught else ())}
     if fitted.status != "diverged":  # flags of collapse say nothing about a generator that is not a number
-        flagged |= {*collapses}
+        flagged |= {*scores.flags}
     if sessions > 1:
         flagged.add("mixed_environment")
     trained = fitted.seconds + learned.teaching_seconds  # over all the parts of a resumed run
@@ -240,8 +185,8 @@ def _outcome_facts(
         "status": "diverged" if "diverged" in flagged else "done",
         "selected_by": _selected_by(recipe, fitted),
         "training": _training_facts(recipe, game, terms, fitted, sorted(flagged)),
-        "values": values,
-        "baselines": floor,
+        "values": scores.values,
+        "baselines": scores.baselines,
         "device_hours": round(trained / 3600, 4),
     }
 

@@ -10,16 +10,17 @@ import pytest
 import torch
 from toy import FAST, GENERATOR, METHOD, SQUARES
 
-import lgbench.stages
+from lgbench import Metric, Part
 from lgbench.compare import compare
 from lgbench.data import DataHome
-from lgbench.errors import BadRecipe, RunBusy, RunFailed
+from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, RunBusy, RunFailed
 from lgbench.files import exclusive
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, resolve
 from lgbench.results import read_record
 from lgbench.run import chosen_metrics, run
+from lgbench.score import Score
 from lgbench.segmenters import SEGMENTERS
 
 
@@ -76,19 +77,19 @@ def test_running_again_changes_nothing(tmp_path: Path):
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
 
 
-@pytest.mark.parametrize("stage", ["fit", "paint_samples", "predict_masks", "score", "write_record"])
+@pytest.mark.parametrize(
+    "stage",
+    ["stages.fit", "evaluation.parts.painted", "evaluation.parts.real_batches", "run.evaluate", "run.write_record"],
+)
 def test_a_run_that_dies_in_any_stage_goes_on_from_there(tmp_path: Path, monkeypatch, stage: str):
-    import lgbench.run as module
-
     whole = carry_out(recipe(), tmp_path / "whole")
-    owner = next(part for part in (module, module.evaluation, lgbench.stages) if hasattr(part, stage))
 
     def dies(*args, **kwargs):
-        raise SystemExit("killed")
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, stage, dies)
-        with pytest.raises(SystemExit):
+        patch.setattr(f"lgbench.{stage}", dies)
+        with pytest.raises(KeyboardInterrupt):
             carry_out(recipe(), tmp_path / "run")
     assert not (tmp_path / "run" / "record.json").exists()
     assert carry_out(recipe(), tmp_path / "run")["values"] == whole["values"]
@@ -147,7 +148,7 @@ def test_a_run_that_changed_environments_says_so(tmp_path: Path, monkeypatch):
     unsegmented = recipe(segmentation__name="none")  # a toy's segmenter learns little, which has a flag of its own
     real = module.environment.describe
     with monkeypatch.context() as patch:
-        patch.setattr(module.evaluation, "score", lambda *args: exec("raise SystemExit"))
+        patch.setattr(module, "evaluate", lambda *args: exec("raise SystemExit"))
         with pytest.raises(SystemExit):
             carry_out(unsegmented, tmp_path / "run")
     with monkeypatch.context() as patch:
@@ -155,14 +156,87 @@ def test_a_run_that_changed_environments_says_so(tmp_path: Path, monkeypatch):
         assert carry_out(unsegmented, tmp_path / "run")["training"]["flags"] == ["mixed_environment"]
 
 
-def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch):
+def refuses(evidence):
+    raise BadRecipe("set something else")
+
+
+@pytest.mark.parametrize(
+    ("compute", "said"),
+    [
+        (lambda evidence: 1 / 0, "the metric failed: ZeroDivisionError: division by zero"),
+        (lambda evidence: exit("good-bye"), "the metric failed: SystemExit: good-bye"),
+        (refuses, "the metric failed: BadRecipe: set something else"),
+        (lambda evidence: 0.5, "returned float, not lgbench.evaluation.Score"),
+        (lambda evidence: Score(np.zeros(3)), "value is array"),
+        (lambda evidence: Score(0.5, details={"spread": None}), "spread is None"),
+        (lambda evidence: Score(float("nan")), "not a finite number"),
+        (lambda evidence: Score(0.5, details={"spread": float("inf")}), "not a finite number"),
+        (lambda evidence: Score(evidence["no such part"]), "KeyError: 'no such part'"),
+    ],
+)
+def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch, compute, said: str):
     from dataclasses import replace
 
-    broken = replace(registry().metrics["iou"], compute=lambda evidence: 1 / 0)
+    broken = replace(registry().metrics["iou"], compute=compute)
     monkeypatch.setitem(registry().metrics, "iou", broken)
     values = carry_out(recipe(), tmp_path / "run")["values"]
-    assert values["iou"] == {"not_available": "the metric failed: ZeroDivisionError: division by zero"}
+    assert said in values["iou"]["not_available"]
     assert values["fid-random"]["value"] > 0
+
+
+def images_of_two_colours(evidence):
+    """Evidence that no evaluation has: the painter's answer to codes of one's own choice."""
+    return evidence.game.painter({"z": torch.zeros(3, 4)}).alpha.detach().numpy()[:, 0] > 0.5
+
+
+def test_a_plugin_brings_evidence_of_its_own(tmp_path: Path, monkeypatch):
+    part = Part("still", images_of_two_colours, lambda evidence: {"samples": 3, "given": "codes of zeros"})
+    metric = Metric(
+        name="still",
+        summary="",
+        compute=lambda evidence: Score(float(evidence["still"].mean()), n=len(evidence["still"])),
+        needs=frozenset({"still"}),
+        parts=(part,),
+        direction="none",
+    )
+    monkeypatch.setitem(registry().metrics, "still", metric)
+    record = carry_out(recipe(evaluation__metrics="iou,still"), tmp_path / "run")
+    value = record["values"]["still"]
+    assert (value["n"], value["protocol"]["samples"], value["protocol"]["given"]) == (3, 3, "codes of zeros")
+    assert 0 <= value["value"] <= 1
+
+
+def test_a_part_is_made_once_whatever_reads_it_and_not_at_all_where_nothing_does(tmp_path: Path, monkeypatch):
+    def make(evidence):
+        made.append(1)
+        raise NotAvailable("the scanner is broken")
+
+    made: list[int] = []
+    parts = (Part("scan", make),)
+    for name, needs in (("a", frozenset({"scan"})), ("b", frozenset({"scan"})), ("c", frozenset())):
+        metric = Metric(
+            name=name, summary="", compute=lambda evidence: Score(1.0), needs=needs, parts=parts, direction="none"
+        )
+        monkeypatch.setitem(registry().metrics, name, metric)
+    values = carry_out(recipe(evaluation__metrics="a,b,c"), tmp_path / "run")["values"]
+    assert values["a"] == values["b"] == {"not_available": "the scanner is broken"}
+    assert values["c"]["value"] == 1
+    assert made == [1]
+
+
+def test_parts_that_clash_or_that_nobody_brings_are_refused_by_name(tmp_path: Path, monkeypatch):
+    iou = registry().metrics["iou"]
+
+    def asked(**changes) -> None:
+        from dataclasses import replace
+
+        monkeypatch.setitem(registry().metrics, "iou", replace(iou, **changes))
+        carry_out(recipe(evaluation__metrics="iou"), tmp_path / "run")
+
+    with pytest.raises(BadPlugin, match="iou needs \\['predicted_msaks'\\]"):
+        asked(needs=frozenset({"predicted_msaks"}))
+    with pytest.raises(BadPlugin, match="'samples', which is taken"):
+        asked(parts=(Part("samples", lambda evidence: 1),))
 
 
 def test_batch_statistics_are_another_protocol_and_leave_the_painter_as_it_was(tmp_path: Path):
