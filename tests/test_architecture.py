@@ -34,6 +34,7 @@ LEVELS = [
     ("lgbench.losses", 3),
     ("lgbench.results", 3),
     ("lgbench.plugins", 3),
+    ("lgbench.lookup", 4),
     ("lgbench.recipe", 2),
     ("lgbench.segmenters", 2),
     ("lgbench.game", 2),

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from toy import FAST, GENERATOR, METHOD, SQUARES
+from PIL import Image
+from toy import FAST, GENERATOR, METHOD, SQUARES, folder_of
 
 from lgbench import Metric, Part
 from lgbench.compare import compare
-from lgbench.data import DataHome
+from lgbench.data import DataHome, folder_dataset
 from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, RunBusy, RunFailed
 from lgbench.files import exclusive
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import Recipe, resolve
+from lgbench.recipe import Recipe, Request, resolve
 from lgbench.results import read_record
-from lgbench.run import chosen_metrics, run
+from lgbench.run import Place, chosen_metrics, run
 from lgbench.score import Score
 from lgbench.segmenters import SEGMENTERS
 
 
 def recipe(seed: int = 0, **overrides: object) -> Recipe:
     settings = {key.replace("__", "."): value for key, value in overrides.items()}
-    return resolve(
-        METHOD, GENERATOR, SQUARES, registry().regularizers, SEGMENTERS, preset="smoke", seed=seed, overrides=settings
-    )
+    request = Request("toy", "squares", "smoke", seed, settings=settings)
+    return resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, SEGMENTERS, request)
 
 
-def carry_out(chosen: Recipe, folder: Path) -> dict:
+def carry_out(chosen: Recipe, runs: Path) -> dict:
     metrics = chosen_metrics(chosen.evaluation.metrics, registry().metrics)
-    home = DataHome(folder.parent / "home")
-    path = run(chosen, folder, home, torch.device("cpu"), metrics, registry().plugins, Quiet())
+    place = Place(runs, DataHome(runs.parent / "home"), torch.device("cpu"))
+    path = run(chosen, place, metrics, registry().plugins, Quiet())
     assert read_record(path).method == "toy"
     return json.loads(path.read_text())
 
@@ -54,12 +56,8 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     assert values["nmi"] == {"not_available": "no code network that clusters images"}
     assert set(record["baselines"]) == {"empty", "full", "centre-ellipse", "otsu", "two-means"}
     assert record["baselines"]["otsu"]["iou"] > 0.99  # white squares on dark noise
-    assert set(record["artefacts"]) == {
-        "train/generator.safetensors",
-        "segment/segmenter.safetensors",
-        "samples.npz",
-        "predictions.npz",
-    }
+    kinds = sorted(re.sub(r"-[0-9a-f]{8}\.npz", "", name) for name in record["artefacts"])
+    assert kinds == ["predictions", "samples", "segment/segmenter.safetensors", "train/generator.safetensors"]
 
 
 def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path: Path):
@@ -91,12 +89,169 @@ def test_a_run_that_dies_in_any_stage_goes_on_from_there(tmp_path: Path, monkeyp
         patch.setattr(f"lgbench.{stage}", dies)
         with pytest.raises(KeyboardInterrupt):
             carry_out(recipe(), tmp_path / "run")
-    assert not (tmp_path / "run" / "record.json").exists()
+    assert not (folder_of(tmp_path / "run") / "record.json").exists()
     assert carry_out(recipe(), tmp_path / "run")["values"] == whole["values"]
 
 
+class Told(Quiet):
+    """Remembers what a user would read."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.stages: list[str] = []
+
+    def stage(self, name: str, total: int, done: int = 0) -> None:
+        self.stages.append(name)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def scenes(root: Path, colour: tuple[int, int, int], count: int = 12, inverted: bool = False) -> Path:
+    """A folder of squares of one colour, with their masks."""
+    for kind in ("images", "masks"):
+        (root / kind).mkdir(parents=True, exist_ok=True)
+    for index in range(count):
+        mask = np.zeros((16, 16), bool)
+        mask[index % 8 : index % 8 + 7, 4:11] = True
+        image = np.full((16, 16, 3), 40, np.uint8)
+        image[mask] = colour
+        Image.fromarray(image).save(root / "images" / f"{index:02d}.png")
+        Image.fromarray(((mask ^ inverted) * 255).astype(np.uint8)).save(root / "masks" / f"{index:02d}.png")
+    return root
+
+
+def on_folder(
+    root: Path, runs: Path, reporter: Quiet | None = None, metrics: str = "iou,acc,fid-random", **more
+) -> dict:
+    """The toy method on pictures of a user's own."""
+    settings = {"training.steps": 6, "segmentation.steps": 2, "evaluation.samples": 8} | more
+    request = Request("toy", f"folder:{root}", "smoke", settings={**settings, "evaluation.metrics": metrics})
+    dataset = replace(folder_dataset(root), resolution=16)
+    chosen = resolve(METHOD, GENERATOR, dataset, registry().regularizers, SEGMENTERS, request)
+    place = Place(runs, DataHome(runs.parent / "home"), torch.device("cpu"))
+    path = run(chosen, place, chosen_metrics(metrics, registry().metrics), registry().plugins, reporter or Quiet())
+    return json.loads(path.read_text()) | {"path": path}
+
+
+def test_pictures_of_the_same_name_are_another_run(tmp_path: Path):
+    red = on_folder(scenes(tmp_path / "a" / "photos", (255, 0, 0)), tmp_path / "runs")
+    green = on_folder(scenes(tmp_path / "b" / "photos", (0, 255, 0), 15), tmp_path / "runs")
+    assert red["path"].parent != green["path"].parent
+    assert red["values"]["fid-random"]["value"] != green["values"]["fid-random"]["value"]
+    assert green["data"]["fingerprints"] != red["data"]["fingerprints"]
+
+
+def test_pictures_that_were_added_are_another_run(tmp_path: Path):
+    root = scenes(tmp_path / "photos", (255, 0, 0))
+    before = on_folder(root, tmp_path / "runs")
+    after = on_folder(scenes(root, (255, 0, 0), 20), tmp_path / "runs")
+    assert before["path"].parent != after["path"].parent
+    assert sum(after["data"]["counts"].values()) == 20
+
+
+def test_a_run_that_was_killed_does_not_go_on_with_other_pictures(tmp_path: Path, monkeypatch):
+    import lgbench.training.loop as module
+
+    real = module.Player.play
+
+    def dies(self, number, *rest):
+        if number == 3:
+            raise SystemExit("killed")
+        return real(self, number, *rest)
+
+    settings = {"training.checkpoint_seconds": 0}
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Player, "play", dies)
+        with pytest.raises(SystemExit):
+            on_folder(scenes(tmp_path / "a" / "photos", (255, 0, 0)), tmp_path / "runs", **settings)
+    mixed = on_folder(scenes(tmp_path / "b" / "photos", (0, 255, 0)), tmp_path / "runs", **settings)
+    clean = on_folder(tmp_path / "b" / "photos", tmp_path / "other", **settings)
+    assert mixed["artefacts"] == clean["artefacts"]
+
+
+def test_masks_that_nobody_learns_from_score_the_same_weights_anew(tmp_path: Path):
+    root, told = scenes(tmp_path / "photos", (255, 0, 0)), Told()
+    before = on_folder(root, tmp_path / "runs")
+    after = on_folder(scenes(root, (255, 0, 0), inverted=True), tmp_path / "runs", told)
+    assert after["path"].parent == before["path"].parent
+    assert after["path"] != before["path"]
+    assert after["adds_to"] == before["id"]
+    assert "train" not in told.stages
+    assert {k: v for k, v in after["artefacts"].items() if k.endswith("safetensors")} == {
+        k: v for k, v in before["artefacts"].items() if k.endswith("safetensors")
+    }
+    assert after["values"]["acc"]["value"] == pytest.approx(1 - before["values"]["acc"]["value"])
+    assert after["values"]["fid-random"]["value"] == before["values"]["fid-random"]["value"]
+    again = Told()
+    assert on_folder(root, tmp_path / "runs", again)["path"] == after["path"]
+    assert any("done before" in note for note in again.notes)
+
+
+@pytest.mark.parametrize("change", [{"metrics": "iou"}, {"evaluation.samples": 6}, {"evaluation.threshold": 0.4}])
+def test_another_way_to_score_trains_nothing_and_names_the_first_record(tmp_path: Path, change: dict):
+    root, told = scenes(tmp_path / "photos", (255, 0, 0)), Told()
+    before = on_folder(root, tmp_path / "runs")
+    after = on_folder(root, tmp_path / "runs", told, **change)
+    assert after["adds_to"] == before["id"]
+    assert not {"train", "segment"} & set(told.stages)
+    assert any("trained before" in note for note in told.notes)
+    assert on_folder(root, tmp_path / "runs") == before  # the first one is still there, and found
+
+
+def test_changed_code_is_told_and_trains_nothing(tmp_path: Path, monkeypatch):
+    import lgbench.run as module
+
+    root, told = scenes(tmp_path / "photos", (255, 0, 0)), Told()
+    before = on_folder(root, tmp_path / "runs")
+    real = module.environment.describe
+    changed = {"version": "9", "commit": "f" * 40, "dirty": False, "dirty_hash": None}
+    monkeypatch.setattr(module.environment, "describe", lambda *a: real(*a) | {"lgbench": changed})
+    assert on_folder(root, tmp_path / "runs", told) == before
+    assert any("made by other code" in note and "now 9" in note for note in told.notes)
+
+
+def test_a_folder_that_does_not_tell_its_data_is_named_and_left_alone(tmp_path: Path):
+    root, told = scenes(tmp_path / "photos", (255, 0, 0)), Told()
+    older = tmp_path / "runs" / "toy-folder-photos-smoke-16px-s0-01234567"
+    older.mkdir(parents=True)
+    (older / "recipe.json").write_text("{}")
+    record = on_folder(root, tmp_path / "runs", told)
+    assert record["path"].parent != older
+    assert any(older.name in note for note in told.notes)
+
+
+def test_arrays_that_were_damaged_are_made_again(tmp_path: Path):
+    root, told = scenes(tmp_path / "photos", (255, 0, 0)), Told()
+    before = on_folder(root, tmp_path / "runs")
+    before["path"].unlink()
+    for kind in ("samples", "predictions"):
+        (stored,) = before["path"].parent.glob(f"{kind}-*.npz")
+        stored.write_bytes(b"" if kind == "samples" else stored.read_bytes()[:100])
+    after = on_folder(root, tmp_path / "runs", told)
+    assert after["values"] == before["values"]
+    assert after["artefacts"] == before["artefacts"]
+    assert sum("made again" in note for note in told.notes) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "other", "empty"])
+def test_moments_of_real_images_that_were_damaged_are_made_again(tmp_path: Path, damage: str):
+    root = scenes(tmp_path / "photos", (255, 0, 0))
+    before = on_folder(root, tmp_path / "runs")
+    (kept,) = (tmp_path / "home" / "moments").glob("*.npz")
+    if damage == "other":
+        with np.load(kept) as stored:
+            arrays = dict(stored)
+        np.savez(kept, **{**arrays, "mean": arrays["mean"] + 1})
+    else:
+        kept.write_bytes(kept.read_bytes()[:50] if damage == "cut" else b"")
+    before["path"].unlink()
+    assert on_folder(root, tmp_path / "runs")["values"] == before["values"]
+
+
 def test_the_second_identical_command_at_the_same_time_is_told_so(tmp_path: Path):
-    with exclusive(tmp_path / "run", "a run"), pytest.raises(RunBusy, match="Another process is at work"):
+    carry_out(recipe(), tmp_path / "run")
+    with exclusive(folder_of(tmp_path / "run"), "a run"), pytest.raises(RunBusy, match="Another process is at work"):
         carry_out(recipe(), tmp_path / "run")
 
 
@@ -175,8 +330,6 @@ def refuses(evidence):
     ],
 )
 def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch, compute, said: str):
-    from dataclasses import replace
-
     broken = replace(registry().metrics["iou"], compute=compute)
     monkeypatch.setitem(registry().metrics, "iou", broken)
     values = carry_out(recipe(), tmp_path / "run")["values"]
@@ -228,8 +381,6 @@ def test_parts_that_clash_or_that_nobody_brings_are_refused_by_name(tmp_path: Pa
     iou = registry().metrics["iou"]
 
     def asked(**changes) -> None:
-        from dataclasses import replace
-
         monkeypatch.setitem(registry().metrics, "iou", replace(iou, **changes))
         carry_out(recipe(evaluation__metrics="iou"), tmp_path / "run")
 
@@ -249,7 +400,7 @@ def test_batch_statistics_are_another_protocol_and_leave_the_painter_as_it_was(t
 def test_a_split_that_is_not_there_is_refused_before_training(tmp_path: Path):
     with pytest.raises(BadRecipe, match="has no split 'val'"):
         carry_out(recipe(evaluation__split="val"), tmp_path / "run")
-    assert not (tmp_path / "run" / "train").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_category_narrows_the_training_images(tmp_path: Path):
@@ -266,12 +417,13 @@ def test_unknown_metrics_are_refused():
 def test_compare_pairs_samples_and_shares_values(tmp_path: Path):
     for seed in (0, 1):
         carry_out(recipe(seed=seed), tmp_path / str(seed))
-    result = compare(tmp_path / "0", tmp_path / "1", tmp_path / "pairs.png", samples=50, pairs=5)
+    first, second = (folder_of(tmp_path / name) for name in "01")
+    result = compare(first, second, tmp_path / "pairs.png", samples=50, pairs=5)
     assert sorted(result.order) == list(range(50))
     assert set(result.shared) == {"iou", "fid-random", "coverage"}
     assert result.unshared["nmi"] == "not available in both"
     assert (tmp_path / "pairs.png").stat().st_size > 0
-    itself = compare(tmp_path / "0", tmp_path / "0", tmp_path / "same.png", samples=50)
+    itself = compare(first, first, tmp_path / "same.png", samples=50)
     assert np.array_equal(itself.order, np.arange(50))
     assert itself.statistics["mean"] == 0
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from lgbench.data import Split
 from lgbench.errors import LgbenchError, NotAvailable, RunFailed
+from lgbench.files import atomic, sha256_of_json
 from lgbench.game import Game
 from lgbench.records import Part
 from lgbench.runtime import Run
 from lgbench.stage_configs import EvaluationConfig
 
 __all__ = ["Evidence"]
+
+Arrays = dict[str, np.ndarray]
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +36,7 @@ class Evidence:
         splits: the data set's splits by name.
         parts: what can be made, by name.
         made: what was made, or why it could not be.
+        stored: names of the files in the run's folder that parts were kept in.
     """
 
     run: Run
@@ -38,6 +45,7 @@ class Evidence:
     splits: Mapping[str, Split]
     parts: Mapping[str, Part]
     made: dict[str, Any] = field(default_factory=dict)
+    stored: list[str] = field(default_factory=list)
 
     @property
     def config(self) -> EvaluationConfig:
@@ -77,6 +85,29 @@ class Evidence:
     def protocol(self, names: Iterable[str]) -> dict[str, Any]:
         """What the parts add to the protocol of a number that reads them."""
         return {key: value for name in sorted(names) for key, value in self.parts[name].protocol(self).items()}
+
+    def kept(self, name: str, inputs: Sequence[Any], make: Callable[[], Arrays]) -> Arrays:
+        """Arrays from the run's folder if they were made from the same inputs, else made and kept there.
+
+        Args:
+            inputs: plain values that tell everything the arrays depend on.
+
+        Raises:
+            RunFailed: the disk is full.
+        """
+        path = self.run.folder / f"{name}-{sha256_of_json(inputs)[:8]}.npz"
+        self.stored.append(path.name)
+        try:
+            with np.load(path) as arrays:
+                return dict(arrays)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            self.run.reporter.note(f"{path} is damaged ({error}) and is made again")
+        made = make()
+        with atomic(path) as file:
+            np.savez(file, **made)  # pyright: ignore[reportArgumentType]
+        return made
 
     def replaced(self, **values: Any) -> Evidence:
         """The same evidence with other values of some parts, and nothing that was made from them."""

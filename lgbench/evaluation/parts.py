@@ -15,8 +15,10 @@ import torch
 from lgbench.data import Split
 from lgbench.errors import NotAvailable, RunFailed
 from lgbench.files import atomic, sha256_of_json
+from lgbench.game import Game
 from lgbench.metrics.features import EXTRACTORS, Extractor, load_extractor, stream_features
 from lgbench.metrics.frechet import MomentStream
+from lgbench.nn import weights_hash
 from lgbench.painting import painted, real_batches, uint8
 from lgbench.records import Part
 from lgbench.score import Moments
@@ -30,12 +32,16 @@ MASKS, LAYERS = "no masks in this data set", "the method paints no layers"
 
 @torch.no_grad()
 def _painted(evidence: Evidence) -> Mapping[str, np.ndarray]:
-    """The samples with what lies below them: images, backgrounds, alphas, difference; painted once and stored."""
+    """The samples with what lies below them: images, backgrounds, alphas, difference; painted once and kept."""
     config, run, painter = evidence.config, evidence.run, evidence.game.painter
-    path = run.folder / "samples.npz"
-    if path.exists():
-        with np.load(path) as stored:
-            return dict(stored)
+    inputs = [weights_hash(painter), config.samples, config.batch, config.sample_bn, run.recipe.seed]
+    if painter.conditional:
+        inputs.append(evidence.splits["train"].fingerprint)
+    return evidence.kept("samples", inputs, partial(_paint, evidence))
+
+
+def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
+    config, run, painter = evidence.config, evidence.run, evidence.game.painter
     buffers = {name: buffer.clone() for name, buffer in painter.named_buffers()}
     painter.train(config.sample_bn == "batch")
     before = torch.get_rng_state()
@@ -61,8 +67,6 @@ def _painted(evidence: Evidence) -> Mapping[str, np.ndarray]:
     for name, buffer in painter.named_buffers():
         buffer.copy_(buffers[name])
     torch.set_rng_state(before)
-    with atomic(path) as file:
-        np.savez(file, **samples)  # pyright: ignore[reportArgumentType]
     return samples
 
 
@@ -85,30 +89,32 @@ def _sampling(evidence: Evidence) -> dict[str, object]:
 
 @torch.no_grad()
 def _predicted_masks(evidence: Evidence) -> np.ndarray:
-    """Foreground on the test images, (N, R, R) bool: where its probability reaches the threshold; stored."""
+    """Foreground on the test images, (N, R, R) bool: where its probability reaches the threshold; kept."""
     config, run, segmenter = evidence.config, evidence.run, evidence.segmenter
     if segmenter is None:
         paints = run.recipe.generator.layered and evidence.game.painter.layered
         raise NotAvailable("no segmenter" if paints else "the method paints no masks")
     if evidence.test.masks is None:
         raise NotAvailable(MASKS)
+    networks = [weights_hash(network) for network in (*segmenter.networks.values(), segmenter.painter)]
+    inputs = [networks, run.recipe.as_dict()["segmenter"], config.threshold, config.batch, evidence.test.digest(())]
+    kept = evidence.kept("predictions", inputs, partial(_predict, evidence, segmenter))
+    return np.unpackbits(kept["bits"], axis=-1, count=int(kept["side"])).astype(bool)
+
+
+def _predict(evidence: Evidence, segmenter: Game) -> dict[str, np.ndarray]:
+    config, run = evidence.config, evidence.run
     assert segmenter.predict is not None
-    path = run.folder / "predictions.npz"
-    if path.exists():
-        with np.load(path) as stored:
-            return np.unpackbits(stored["bits"], axis=-1, count=int(stored["side"])).astype(bool)
     for network in (*segmenter.networks.values(), segmenter.painter):
         network.eval()
-    predicted = np.empty(evidence.test.masks.shape, bool)
+    predicted = np.empty((len(evidence.test), run.recipe.resolution, run.recipe.resolution), bool)
     run.reporter.stage("predict", len(predicted))
     for where, batch in real_batches(evidence.test, config.batch, (), run.runtime):
         with run.runtime.autocast():
             probability = segmenter.predict(batch.images)
         predicted[where] = (probability[:, 0] >= config.threshold).cpu().numpy()
         run.reporter.advance(where.stop)
-    with atomic(path) as file:
-        np.savez_compressed(file, bits=np.packbits(predicted, axis=-1), side=run.recipe.resolution)
-    return predicted
+    return {"bits": np.packbits(predicted, axis=-1), "side": np.asarray(run.recipe.resolution)}
 
 
 def _committed(evidence: Evidence) -> dict[str, object]:

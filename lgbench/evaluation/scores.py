@@ -45,11 +45,13 @@ class Scores:
         values: metric -> its number with interval, details and protocol, or why there is none.
         baselines: trivial masks' name -> metric -> value.
         flags: names of the collapses that samples and predictions show.
+        stored: names of the files in the run's folder that hold what was scored.
     """
 
     values: dict[str, dict[str, Any]]
     baselines: dict[str, dict[str, float]]
     flags: tuple[str, ...]
+    stored: tuple[str, ...]
 
 
 def evaluate(
@@ -68,7 +70,7 @@ def evaluate(
     for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
         evidence.get(stored)
     values = {name: _number(metric, evidence, protocol) for name, metric in metrics.items()}
-    return Scores(values, _baselines(evidence, metrics), tuple(_flags(evidence)))
+    return Scores(values, _baselines(evidence, metrics), tuple(_flags(evidence)), tuple(evidence.stored))
 
 
 def _parts(metrics: Mapping[str, Metric]) -> dict[str, Part]:

@@ -1,5 +1,8 @@
 """Parts that the papers' networks share: blocks, critics, U-Nets, spatial transforms, initialisation."""
 
+import hashlib
+
+import torch
 from torch import nn
 
 from .augment import add_noise, jitter_colours
@@ -44,7 +47,17 @@ __all__ = [
     "shift",
     "sn_code_head",
     "warp",
+    "weights_hash",
 ]
+
+
+def weights_hash(network: nn.Module) -> str:
+    """SHA-256 of the names, types, shapes and bytes of a network's parameters and buffers, hex."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def count_parameters(network: nn.Module) -> int:

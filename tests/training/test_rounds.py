@@ -20,7 +20,7 @@ from lgbench.data import DataHome, Split
 from lgbench.game import Game, Phase
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import resolve
+from lgbench.recipe import Request, resolve
 from lgbench.run import runtime_of
 from lgbench.runtime import Run
 from lgbench.stage_configs import TrainingConfig
@@ -91,9 +91,8 @@ class Rounds:
             segmenters=(Segmenter(name="probe", summary="one convolution", build=self.probe),),
         )
         overrides = {**ROUNDS, **{key.replace("__", "."): value for key, value in settings.items()}}
-        recipe = resolve(
-            *(method, GENERATOR, SQUARES, registry().regularizers, ()), preset="smoke", overrides=overrides
-        )
+        request = Request("toy", "squares", "smoke", settings=overrides)
+        recipe = resolve(method, GENERATOR, SQUARES, registry().regularizers, (), request)
         game, terms = build_game(recipe, SPEC)
         images = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
         train = Split(images, fingerprint="0", origin="procedural")
