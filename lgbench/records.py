@@ -136,6 +136,10 @@ class Dataset:
         resolution: default side, pixels.
         offline: whether it can be had with no network and no files.
         grey: whether every image is grey.
+        regions: how landmarks become class maps, `(landmarks (P, 2), side) -> (side, side) uint8`, the landmarks in
+            pixels of that side; None where they do not.
+        walks: name -> `(config, resolution, index, frames) -> landmarks (frames, P, 2)`: test picture `index` while one
+            factor moves alone, in even steps, from one end of its range to the other.
     """
 
     name: str
@@ -152,6 +156,8 @@ class Dataset:
     sources: tuple[Source, ...] = ()
     by_hand: str = ""
     locate: Callable[[Any], Path | None] | None = None
+    regions: Callable[..., Any] | None = None
+    walks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
     def fetched(self) -> bool:
