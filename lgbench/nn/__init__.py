@@ -9,6 +9,7 @@ from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrun
 from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
 from .perturb import AffineRange, jitter_contrast, move, pose, shift
+from .segmentor import Segmentor, one_hot
 from .spatial import warp
 from .unet import UNetL, UNetS
 
@@ -26,6 +27,7 @@ __all__ = [
     "SNCritic",
     "SNTrunk",
     "Same",
+    "Segmentor",
     "Stem",
     "Sub",
     "UNetL",
@@ -39,6 +41,7 @@ __all__ = [
     "jitter_contrast",
     "mask_head",
     "move",
+    "one_hot",
     "orthogonal_",
     "pose",
     "shift",
