@@ -3,7 +3,7 @@
 from torch import nn
 
 from .augment import add_noise, jitter_colours
-from .blocks import Next, Res, Same, Stem, Sub, Up, image_head, mask_head
+from .blocks import Next, Res, Same, Stem, Sub, Up, image_head, mask_head, upsampled_conv
 from .codes import CodeConv
 from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, sn_code_head
 from .features import ComGANFeatures, FineGANFeatures
@@ -46,6 +46,7 @@ __all__ = [
     "pose",
     "shift",
     "sn_code_head",
+    "upsampled_conv",
     "warp",
 ]
 
