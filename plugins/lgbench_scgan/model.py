@@ -43,7 +43,7 @@ class SCGAN(Painter):
             raise LgbenchError("SCGAN's maps at a sixteenth of the side need two pixels: set --resolution 32 or more.")
         self.nz, self.segments = config.nz, spec.segments
         self.conditional = frozenset({"segments", "attributes"} if spec.attributes else {"segments"})
-        sizes = Sizes(spec.resolution, spec.segments, spec.attributes, config.nz, config.g)
+        sizes = Sizes(spec.resolution, spec.segments, spec.attributes, config.nz, config.g, spec.channels)
         self.order = xavier_(ORDERS[config.order](sizes))
 
     def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
@@ -57,7 +57,7 @@ class SCGAN(Painter):
         """Paint a batch of whole images."""
         z, s = codes["z"], one_hot(codes["s"], self.segments)
         c = codes.get("c", z[:, :0])
-        return Layers.flat(self.order(z, c, s).float().tanh(), codes=dict(codes))
+        return _painted(self.order(z, c, s), codes)
 
 
 class WGAN(Painter):
@@ -83,7 +83,7 @@ class WGAN(Painter):
         self.late = nn.Sequential(
             ResBlockUp(joined, widths[-2], nn.BatchNorm2d), ResBlockUp(widths[-2], widths[-1], nn.BatchNorm2d)
         )
-        self.head = nn.Conv2d(g, 3, 3, 1, 1)
+        self.head = nn.Conv2d(g, spec.channels, 3, 1, 1)
         xavier_(self)
 
     def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
@@ -96,7 +96,12 @@ class WGAN(Painter):
         z = codes["z"]
         h = self.early(self.latent(z).unflatten(1, (-1, 4, 4)))
         h = torch.cat([h, tile(codes.get("c", z[:, :0]), self.side)], dim=1)
-        return Layers.flat(self.head(self.late(h)).float().tanh(), codes=dict(codes))
+        return _painted(self.head(self.late(h)), codes)
+
+
+def _painted(x: Tensor, codes: Mapping[str, Tensor]) -> Layers:
+    """A whole image from what comes before the tanh, (N, 1 or 3, R, R)."""
+    return Layers.flat(x.float().tanh().expand(-1, 3, -1, -1), codes=dict(codes))
 
 
 def _attributes(batch: Batch | None) -> Tensor:

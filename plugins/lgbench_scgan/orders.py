@@ -1,7 +1,7 @@
 """The orders in which SCGAN's generator may be told class map, latent and attributes.
 
-Each is a module (z, c, s) -> (N, 3, R, R) before the tanh: z (N, nz), c (N, attributes), perhaps none, s one-hot maps
-(N, segments, R, R). Counts at R = 128, g = 64, nz = 512, 7 segments, 5 attributes.
+Each is a module (z, c, s) -> (N, channels, R, R) before the tanh: z (N, nz), c (N, attributes), perhaps none, s one-hot
+maps (N, segments, R, R). Counts at R = 128, g = 64, nz = 512, 7 segments, 5 attributes.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Sizes:
         segments, attributes: classes of the maps, and attributes.
         nz: size of the latent.
         g: base width.
+        channels: of the images; 1 for grey ones.
     """
 
     side: int
@@ -34,6 +35,7 @@ class Sizes:
     attributes: int
     nz: int
     g: int
+    channels: int = 3
 
 
 class Stepwise(nn.Module):
@@ -47,7 +49,7 @@ class Stepwise(nn.Module):
         self.latent_norm = normed(g)
         self.early = nn.Sequential(ResBlockUp(9 * g, 8 * g), ResBlockUp(8 * g, 4 * g))
         self.late = nn.Sequential(ResBlockUp(4 * g + sizes.attributes, 2 * g), ResBlockUp(2 * g, g))
-        self.head = nn.Conv2d(g, 3, 3, 1, 1)
+        self.head = nn.Conv2d(g, sizes.channels, 3, 1, 1)
 
     def forward(self, z: Tensor, c: Tensor, s: Tensor) -> Tensor:
         at_16th = self.latent(z).unflatten(1, (-1, self.side // 16, self.side // 16))
@@ -64,7 +66,7 @@ class Bottleneck(nn.Module):
         self.encode = encoder([sizes.segments, g, 2 * g, 4 * g, 8 * g])
         widths = [8 * g + sizes.nz + sizes.attributes, 8 * g, 4 * g, 2 * g, g]
         self.ups = nn.Sequential(*(ResBlockUp(i, o) for i, o in pairwise(widths)), *normed(g))
-        self.head = nn.Conv2d(g, 3, 3, 1, 1)
+        self.head = nn.Conv2d(g, sizes.channels, 3, 1, 1)
 
     def forward(self, z: Tensor, c: Tensor, s: Tensor) -> Tensor:
         zc = tile(torch.cat([z, c], dim=1), self.side // 16)
@@ -82,7 +84,7 @@ class MidLevel(nn.Module):
         self.early = nn.Sequential(ResBlockUp(8 * g, 4 * g), *normed(4 * g))
         self.join_c = nn.Conv2d(4 * g + sizes.attributes, 4 * g, 3, 1, 1)
         self.late = nn.Sequential(ResBlockUp(4 * g, 2 * g), ResBlockUp(2 * g, g), *normed(g))
-        self.head = nn.Conv2d(g, 3, 3, 1, 1)
+        self.head = nn.Conv2d(g, sizes.channels, 3, 1, 1)
 
     def forward(self, z: Tensor, c: Tensor, s: Tensor) -> Tensor:
         h = self.early(self.join_z(torch.cat([self.encode(s), tile(z, self.side // 8)], dim=1)))
@@ -102,7 +104,7 @@ class Reversed(nn.Module):
         self.encode = encoder([sizes.segments, g, 2 * g])
         self.join = nn.Conv2d(6 * g + sizes.attributes, 4 * g, 3, 1, 1)
         self.late = nn.Sequential(ResBlockUp(4 * g, 2 * g), ResBlockUp(2 * g, g), *normed(g))
-        self.head = nn.Conv2d(g, 3, 3, 1, 1)
+        self.head = nn.Conv2d(g, sizes.channels, 3, 1, 1)
 
     def forward(self, z: Tensor, c: Tensor, s: Tensor) -> Tensor:
         h = self.early(self.latent(z).unflatten(1, (-1, 4, 4)))

@@ -104,6 +104,14 @@ def test_the_rivals_paint_whole_images_of_every_side(side, attributes):
     assert not layers.layered
 
 
+@pytest.mark.parametrize("build", [lambda spec: small(spec=spec), lambda spec: rival(spec=spec)], ids=["scgan", "wgan"])
+def test_grey_worlds_are_painted_grey(build):
+    painter = build(replace(SPEC, channels=1))
+    image = painter(painter.codes(4, batch())).image
+    assert image.shape == (4, 3, 32, 32)
+    assert torch.equal(image[:, :1].expand(-1, 3, -1, -1), image)
+
+
 @pytest.mark.parametrize("side", [128, 64, 32, 16])
 def test_the_critic_scores_two_by_two_patches_and_classifies_each_image(side):
     images = torch.rand(3, 3, side, side)
