@@ -145,7 +145,8 @@ class Painter(nn.Module, ABC):
         """Sample the codes of `n` images on the network's device, with torch's global random state.
 
         Args:
-            batch: n real images; only conditional generators read it.
+            batch: n real images; only conditional generators read it. Class maps and attributes of theirs are the codes
+                "s" and "c", as they are: terms and metrics look for them there.
         """
 
     @abstractmethod

@@ -6,12 +6,13 @@ import torch
 from torch import nn
 
 from .augment import add_noise, jitter_colours
-from .blocks import Next, Res, Same, Stem, Sub, Up, image_head, mask_head
+from .blocks import Next, Res, Same, Stem, Sub, Up, image_head, mask_head, upsampled_conv
 from .codes import CodeConv
 from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, sn_code_head
 from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
 from .perturb import AffineRange, jitter_contrast, move, pose, shift
+from .segmentor import Segmentor, one_hot
 from .spatial import warp
 from .unet import UNetL, UNetS
 
@@ -29,6 +30,7 @@ __all__ = [
     "SNCritic",
     "SNTrunk",
     "Same",
+    "Segmentor",
     "Stem",
     "Sub",
     "UNetL",
@@ -42,10 +44,12 @@ __all__ = [
     "jitter_contrast",
     "mask_head",
     "move",
+    "one_hot",
     "orthogonal_",
     "pose",
     "shift",
     "sn_code_head",
+    "upsampled_conv",
     "warp",
     "weights_hash",
 ]
