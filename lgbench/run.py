@@ -261,7 +261,7 @@ def _outcome_facts(recipe: Recipe, played: Played, learned: Learned, scores: Sco
     return {
         "status": "diverged" if "diverged" in flagged else "done",
         "selected_by": _selected_by(recipe, fitted),
-        "training": _training_facts(recipe, played, fitted, sorted(flagged)),
+        "training": _training_facts(recipe, played, learned, sorted(flagged)),
         "values": scores.values,
         "baselines": scores.baselines,
         "device_hours": round(trained / 3600, 4),
@@ -278,7 +278,8 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
     }
 
 
-def _training_facts(recipe: Recipe, played: Played, fitted: Fitted, found: list[str]) -> dict[str, Any]:
+def _training_facts(recipe: Recipe, played: Played, learned: Learned, found: list[str]) -> dict[str, Any]:
+    fitted = learned.fitted
     return {
         "steps": fitted.steps,
         "parameters": {name: count_parameters(network) for name, network in played.game.networks.items()},
@@ -289,7 +290,7 @@ def _training_facts(recipe: Recipe, played: Played, fitted: Fitted, found: list[
         "wall_s": round(fitted.seconds, 1),
         "images_per_s": round(fitted.steps * recipe.training.batch / max(fitted.seconds, 1e-9), 1),
         "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
-        "weights": {name: sha for _, _, term in played.terms for name, sha in term.weights.items()},
+        "weights": {**learned.lessons, **{n: sha for _, _, term in played.terms for n, sha in term.weights.items()}},
     }
 
 

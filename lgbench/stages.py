@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from . import lessons
 from .data import Split
 from .errors import BadRecipe, NotAvailable
 from .evaluation import real_moments
@@ -36,6 +37,7 @@ class Learned:
     Attributes:
         segmenter: None where the recipe has none; `taught` is None where it needs no training.
         teaching_steps, teaching_seconds: of segmenters, over all rounds.
+        lessons: SHA-256 of the weights of each network that learnt from real images before.
     """
 
     fitted: Fitted
@@ -43,6 +45,7 @@ class Learned:
     taught: Fitted | None
     teaching_steps: int
     teaching_seconds: float
+    lessons: Mapping[str, str]
 
 
 def build_game(recipe: Recipe, spec: ImageSpec) -> tuple[Game, list]:
@@ -96,6 +99,11 @@ def learn(run: Run, game: Game, terms: list, spec: ImageSpec, splits: Mapping[st
     (`training.select`) looks at the last round only: before it the generator has yet to read its best segmenter.
     """
     recipe = run.recipe
+    fixed = {
+        f"{name}: {lesson.name}": lessons.teach(lesson, splits["train"], run)
+        for name, _, term in terms
+        for lesson in term.lessons
+    }
     torch.manual_seed(recipe.seed)
     judge = _judge(run, splits["train"]) if recipe.training.select != "last" else None
     rounds = _Rounds(run, game, terms, spec, splits["train"])
@@ -114,7 +122,7 @@ def learn(run: Run, game: Game, terms: list, spec: ImageSpec, splits: Mapping[st
     fitted = rounds.train(previous, judge)
     segmenter, taught = rounds.teach("segment", previous)
     each = [*before, *([taught] if taught else [])]
-    return Learned(fitted, segmenter, taught, sum(t.steps for t in each), sum(t.seconds for t in each))
+    return Learned(fitted, segmenter, taught, sum(t.steps for t in each), sum(t.seconds for t in each), fixed)
 
 
 @dataclass(frozen=True, slots=True)

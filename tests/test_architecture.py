@@ -23,6 +23,7 @@ LEVELS = [
     ("lgbench.compare", 6),
     ("lgbench.evaluation", 5),
     ("lgbench.painting", 4),
+    ("lgbench.lessons", 5),
     ("lgbench.environment", 4),
     ("lgbench.segmentation", 4),
     ("lgbench.training", 4),

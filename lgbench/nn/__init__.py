@@ -1,6 +1,8 @@
 """Parts that the papers' networks share: blocks, critics, U-Nets, spatial transforms, initialisation."""
 
 import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -39,6 +41,7 @@ __all__ = [
     "add_noise",
     "count_parameters",
     "dcgan_",
+    "from_seed",
     "image_head",
     "jitter_colours",
     "jitter_contrast",
@@ -53,6 +56,13 @@ __all__ = [
     "warp",
     "weights_hash",
 ]
+
+
+def from_seed(seed: int, build: Callable[[], nn.Module]) -> Any:
+    """What `build` makes with torch's random state set to `seed`, which is as it was afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
 
 
 def weights_hash(network: nn.Module) -> str:

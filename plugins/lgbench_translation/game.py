@@ -13,10 +13,10 @@ from lgbench.errors import BadRecipe
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Batch
 from lgbench.losses import bce_fake, bce_real
-from lgbench.nn import dcgan_
+from lgbench.nn import dcgan_, one_hot
 
 from .config import CycleGANMethod, Pix2PixMethod
-from .maps import one_hot, signed
+from .maps import signed
 from .model import CycleGAN, Pix2Pix
 from .networks import PatchCritic, ResNet
 from .pool import Pool

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from lgbench import ImageSpec, LgbenchError
 from lgbench.errors import BadRecipe
 from lgbench.layers import Batch
+from lgbench.nn import one_hot
 
-__all__ = ["classes_of", "given_maps", "one_hot", "signed"]
-
-
-def one_hot(segments: Tensor, classes: int) -> Tensor:
-    """Class maps, (N, H, W) uint8 -> (N, classes, H, W) in {0, 1}; where a map is ignored (255), all are 0."""
-    names = torch.arange(classes, dtype=torch.uint8, device=segments.device)
-    return (segments[:, None] == names[:, None, None]).float()
+__all__ = ["classes_of", "given_maps", "signed"]
 
 
 def signed(segments: Tensor, classes: int) -> Tensor:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from lgbench import ImageSpec
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.nn import dcgan_
+from lgbench.nn import dcgan_, one_hot
 
 from .config import CycleGANConfig, Pix2PixConfig
-from .maps import classes_of, given_maps, one_hot, signed
+from .maps import classes_of, given_maps, signed
 from .networks import ResNet, UNet
 
 __all__ = ["CycleGAN", "Pix2Pix"]

@@ -11,9 +11,9 @@ from translation_worlds import batch, built, cyclegan, pix2pix, player, step_of
 from lgbench import ImageSpec, LgbenchError
 from lgbench.errors import BadRecipe
 from lgbench.layers import Batch
-from lgbench.nn import count_parameters
+from lgbench.nn import count_parameters, one_hot
 from lgbench_translation.game import squared_fake, squared_real
-from lgbench_translation.maps import one_hot, signed
+from lgbench_translation.maps import signed
 
 METHODS = ("pix2pix", "cyclegan")
 
