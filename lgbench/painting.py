@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,7 +13,27 @@ from .data import Split
 from .layers import Batch, Layers, Painter
 from .runtime import Runtime
 
-__all__ = ["painted", "real_batch", "real_batches", "uint8"]
+__all__ = ["as_sampled", "painted", "real_batch", "real_batches", "uint8"]
+
+
+@contextmanager
+def as_sampled(painter: Painter, batch_statistics: bool, seed: int) -> Iterator[None]:
+    """The painter as samples are taken, with torch's random state set to `seed`; both are as they were afterwards.
+
+    Args:
+        batch_statistics: batch norm by the statistics of each batch rather than by its running ones.
+    """
+    buffers = {name: buffer.clone() for name, buffer in painter.named_buffers()}
+    before = torch.get_rng_state()
+    painter.train(batch_statistics)
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        painter.eval()
+        for name, buffer in painter.named_buffers():
+            buffer.copy_(buffers[name])
+        torch.set_rng_state(before)
 
 
 @torch.no_grad()

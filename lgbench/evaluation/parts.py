@@ -16,10 +16,11 @@ from lgbench.data import Split
 from lgbench.errors import NotAvailable, RunFailed
 from lgbench.files import atomic, sha256_of_json
 from lgbench.game import Game
+from lgbench.layers import Layers
 from lgbench.metrics.features import EXTRACTORS, Extractor, load_extractor, stream_features
 from lgbench.metrics.frechet import MomentStream
 from lgbench.nn import weights_hash
-from lgbench.painting import painted, real_batches, uint8
+from lgbench.painting import as_sampled, painted, real_batches, uint8
 from lgbench.records import Part
 from lgbench.score import Moments
 
@@ -42,32 +43,30 @@ def _painted(evidence: Evidence) -> Mapping[str, np.ndarray]:
 
 def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
     config, run, painter = evidence.config, evidence.run, evidence.game.painter
-    buffers = {name: buffer.clone() for name, buffer in painter.named_buffers()}
-    painter.train(config.sample_bn == "batch")
-    before = torch.get_rng_state()
     run.reporter.stage("sample", config.samples)
     samples: dict[str, np.ndarray] = {}
-    done = 0
-    seed = run.recipe.seed + 2  # apart from the training's
-    for layers in painted(painter, config.samples, config.batch, evidence.splits["train"], seed, run.runtime):
-        rows = {"images": uint8((layers.image.float() + 1) / 2)}
-        if layers.layered:
-            rows["backgrounds"] = uint8((layers.background.float() + 1) / 2)
-            rows["alphas"] = uint8(layers.alpha.float()[:, 0])
-            distance = (layers.foregrounds - layers.background[:, None]).abs().mean(dim=(1, 2, 3, 4))
-            rows["difference"] = distance.float().cpu().numpy()
-        end = min(done + len(layers.image), config.samples)
-        for name, row in rows.items():  # one array a kind, written into: lists of batches would take twice as much
-            if name not in samples:
-                samples[name] = np.empty((config.samples, *row.shape[1:]), row.dtype)
-            samples[name][done:end] = row[: end - done]
-        done = end
-        run.reporter.advance(done)
-    painter.eval()
-    for name, buffer in painter.named_buffers():
-        buffer.copy_(buffers[name])
-    torch.set_rng_state(before)
+    done, seed = 0, run.recipe.seed + 2  # apart from the training's
+    with as_sampled(painter, config.sample_bn == "batch", seed):
+        for layers in painted(painter, config.samples, config.batch, evidence.splits["train"], seed, run.runtime):
+            end = min(done + len(layers.image), config.samples)
+            for name, row in _rows(layers).items():  # one array a kind: lists of batches would take twice as much
+                if name not in samples:
+                    samples[name] = np.empty((config.samples, *row.shape[1:]), row.dtype)
+                samples[name][done:end] = row[: end - done]
+            done = end
+            run.reporter.advance(done)
     return samples
+
+
+def _rows(layers: Layers) -> dict[str, np.ndarray]:
+    """What is kept of a batch of samples."""
+    rows = {"images": uint8((layers.image.float() + 1) / 2)}
+    if layers.layered:
+        rows["backgrounds"] = uint8((layers.background.float() + 1) / 2)
+        rows["alphas"] = uint8(layers.alpha.float()[:, 0])
+        distance = (layers.foregrounds - layers.background[:, None]).abs().mean(dim=(1, 2, 3, 4))
+        rows["difference"] = distance.float().cpu().numpy()
+    return rows
 
 
 def _sample_part(name: str, evidence: Evidence) -> np.ndarray:

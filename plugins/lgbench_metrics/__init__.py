@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from lgbench import Metric, NotAvailable, hookimpl
 
+from .conditional import conditional_metrics
+
 if TYPE_CHECKING:
     from lgbench.evaluation import Evidence
     from lgbench.score import Score
@@ -24,7 +26,7 @@ LGBENCH_API = 2
 
 @hookimpl
 def metrics() -> list[Metric]:
-    """Frechet distances, Inception score, mask, partition and cluster scores, layer diagnostics."""
+    """Frechet distances, Inception score, mask, partition and cluster scores, layer diagnostics, conditions."""
     return [
         *_frechet_metrics(),
         _inception_score_metric(),
@@ -32,6 +34,7 @@ def metrics() -> list[Metric]:
         *_partition_metrics(),
         *_cluster_metrics(),
         *_layer_metrics(),
+        *conditional_metrics(),
     ]
 
 
