@@ -43,6 +43,8 @@ LEVELS = [
     ("lgbench.progress", 1),
     ("lgbench.records", 1),
     ("lgbench.files", 1),
+    ("lgbench.locks", 1),
+    ("lgbench.permissions", 0),
     ("lgbench.errors", 0),
     ("lgbench", 1),
 ]
