@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import glob
 import hashlib
 import json
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +40,7 @@ __all__ = [
 ]
 
 PART = ".part"
+STALE = 3600.0  # seconds after which nobody writes a part any more
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
@@ -115,6 +119,7 @@ def keep(path: Path, write: Callable[[BinaryIO], object]) -> bool:
         Whether it is kept.
     """
     try:
+        sweep_parts(path.parent, path.name, age=STALE)
         with atomic(path) as file:
             write(file)
     except RunFailed as error:
@@ -126,10 +131,17 @@ def keep(path: Path, write: Callable[[BinaryIO], object]) -> bool:
     return True
 
 
-def sweep_parts(folder: Path) -> None:
-    """Remove what processes that were killed while writing have left below `folder`; the caller holds it alone."""
-    for part in folder.rglob(f".*{PART}"):
-        part.unlink(missing_ok=True)
+def sweep_parts(folder: Path, name: str = "", *, age: float = 0) -> None:
+    """Remove what processes that were killed while writing have left below `folder`.
+
+    Args:
+        name: of the file that they wrote; all where it is empty.
+        age: spare what is younger, in seconds: the caller does not hold the folder alone.
+    """
+    for part in folder.rglob(f".{glob.escape(name)}*{PART}"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime >= age:
+                part.unlink()
 
 
 @contextmanager
