@@ -34,6 +34,7 @@ LEVELS = [
     ("lgbench.results", 3),
     ("lgbench.plugins", 3),
     ("lgbench.recipe", 2),
+    ("lgbench.preset_check", 1),
     ("lgbench.segmenters", 2),
     ("lgbench.game", 2),
     ("lgbench.evidence", 2),
