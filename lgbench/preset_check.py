@@ -57,10 +57,14 @@ def _unread(
         return None
     if table == "segmenter":
         fields = {one.name for each in (*segmenters, *method.segmenters) for one in dataclasses.fields(each.config)}
-        return None if field in fields else did_you_mean(field, fields, "no segmenter has such a setting.")
+        if not fields or field in fields:  # without any segmenter, the recipe of one is not looked at
+            return None
+        return did_you_mean(field, fields, "no segmenter has such a setting.")
     kind, _, regularizer = table.partition(".")
     if kind != "regularizers":
         return did_you_mean(table or name, TABLES, f"tables are {', '.join(TABLES)}, regularizers.NAME.")
+    if not regularizers:
+        return None
     if regularizer not in regularizers:
         return did_you_mean(regularizer, regularizers, f"no installed plugin offers a regularizer {regularizer!r}.")
     fields = {"weight", *(one.name for one in dataclasses.fields(regularizers[regularizer].config))}

@@ -162,8 +162,11 @@ class Player:
         """
         try:
             self._restore(state)
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise RunFailed(f"The checkpoint is of other networks ({error}). Delete the run's folder.") from None
+        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else error
+            raise RunFailed(
+                f"The checkpoint is damaged, or of other networks ({reason}). Delete the run's folder."
+            ) from None
 
     def _restore(self, state: Mapping) -> None:
         for name, network in self.networks.items():
