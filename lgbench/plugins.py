@@ -111,7 +111,9 @@ def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, 
         offers = _records(entry.load(), name, manager, found)
     except BadPlugin as error:
         reason = str(error)
-    except Exception as error:  # whatever somebody else's code raises on import is that plugin's story, not ours
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever somebody else's code does on import (exits, too) is its story, not ours
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, ImportError) and any(repr(old) in str(error) for old in hookspecs.RENAMED):
             reason += f". {_renamed()}"

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 # Each part may import parts of its own level and below; the first match names a module's level.
 LEVELS = [
+    ("lgbench.__main__", 6),
     ("lgbench.cli", 6),
     ("lgbench.run", 5),
     ("lgbench.compare", 5),

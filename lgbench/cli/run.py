@@ -118,6 +118,7 @@ def sweep(
 ) -> None:
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done."""
     from .grid import read_grid
+    from .printing import plain
 
     grid, home = read_grid(benchmark), _home()
     if grid.variant:
@@ -135,7 +136,7 @@ def sweep(
             carry_out(recipe, home, device, runs)
         except LgbenchError as error:  # the others may well succeed
             failed.append(recipe.run_name)
-            click.secho(f"{recipe.run_name}: {error}", fg="red", err=True)
+            click.secho(plain(f"{recipe.run_name}: {error}"), fg="red", err=True)
     if failed:
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
 
