@@ -74,6 +74,15 @@ class Registry:
         """Plugins that could not be used."""
         return [plugin for plugin in self.plugins if plugin.reason]
 
+    def used(self, names: Iterable[tuple[str, str]]) -> list[PluginInfo]:
+        """The plugins that offer what a run uses.
+
+        Args:
+            names: (kind, name) of its records, say ("methods", "lrgan"); what no plugin offers is left out.
+        """
+        owners = {self.owners.get(name) for name in names}
+        return [plugin for plugin in self.plugins if plugin.name in owners]
+
     def require_all(self) -> None:
         """Raise `BadPlugin` if any plugin was set aside (`--strict`)."""
         if self.set_aside:

@@ -91,6 +91,13 @@ class Recipe:
         }
 
     @property
+    def records(self) -> list[tuple[str, str]]:
+        """(Kind, name) of every record that plugins offer and the run uses, metrics aside."""
+        named = [("methods", self.method), ("generators", self.generator), ("datasets", self.dataset)]
+        chosen = [("regularizers", chosen.record) for chosen in self.regularizers]
+        return [(kind, record.name) for kind, record in (*named, *chosen)]
+
+    @property
     def hash(self) -> str:
         """SHA-256 of the recipe, hex."""
         return sha256_of_json(self.as_dict())

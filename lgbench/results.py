@@ -155,12 +155,20 @@ class Plugin(_Part):
 
 
 class Framework(_Part):
-    """The lgbench that ran: `dirty_hash` is that of the uncommitted changes, where there are any."""
+    """The lgbench that ran.
+
+    Attributes:
+        commit: of its git checkout, "unknown" where git could not tell (None in older records).
+        dirty: whether its sources, or those of plugins beside it, differ from the commit; None where that is unknown.
+        dirty_hash: of its sources, where they differ.
+        sha256: of its sources, always (None in older records).
+    """
 
     version: Text
     commit: str | None
-    dirty: bool
+    dirty: bool | None
     dirty_hash: str | None
+    sha256: Sha256 | None = None
 
 
 class Environment(_Part):

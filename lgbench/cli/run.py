@@ -236,7 +236,8 @@ def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path) -> None:
                 f"The preset {recipe.preset} is meant for a GPU; add --dry-run to see what it takes on this CPU. "
                 "--preset smoke takes minutes."
             )
-        record = start(recipe, folder, home, chosen, metrics, installed.plugins, reporter)
+        used = installed.used([*recipe.records, *(("metrics", name) for name in metrics)])
+        record = start(recipe, folder, home, chosen, metrics, used, reporter)
     show_record(record)
 
 
