@@ -313,6 +313,10 @@ def read_record(path: Path) -> Record:
         body = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadRecord(f"No record at {path}. A run writes it last: run the same command again to finish.") from None
+    except OSError as error:
+        raise BadRecord(f"{path} cannot be read ({error.strerror}). {_MEND}") from error
+    except RecursionError:
+        raise BadRecord(f"{path} is nested too deeply to be a record. {_MEND}") from None
     except ValueError as error:
         raise BadRecord(f"{path} is not JSON ({error}). {_MEND}") from error
     if not isinstance(body, dict) or "id" not in body:
@@ -326,7 +330,7 @@ def read_record(path: Path) -> Record:
     return _parse(body, path)
 
 
-_MEND = "Restore the file that the run wrote, or run again."
+_MEND = "Restore the file that the run wrote; or delete it and run the same command again: what is trained stays."
 
 
 def _parse(body: dict[str, Any], path: Path) -> Record:

@@ -47,6 +47,7 @@ LEVELS = [
     ("lgbench.files", 1),
     ("lgbench.locks", 1),
     ("lgbench.permissions", 0),
+    ("lgbench.plain", 0),
     ("lgbench.errors", 0),
     ("lgbench", 1),
 ]

@@ -13,8 +13,9 @@ from rich.console import Console
 from test_results import a_record
 
 from lgbench.cli import progress
-from lgbench.cli.printing import plain, print_table, say
+from lgbench.cli.printing import print_table, say
 from lgbench.cli.results import show_record
+from lgbench.plain import plain
 from lgbench.results import write_record
 
 ROOT = Path(__file__).parent.parent

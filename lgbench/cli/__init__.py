@@ -99,7 +99,7 @@ def _outcome() -> int:
 
 
 def _failed(text: str) -> int:
-    from .printing import plain
+    from lgbench.plain import plain
 
     click.secho(f"lgbench: {plain(text)}", fg="red", err=True)
     return 1

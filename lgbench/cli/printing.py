@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+from lgbench.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["plain", "print_table", "say"]
-
-UNSEEN = {"Cc", "Cf", "Cs"}
-"""Unicode's categories of control and format characters, and of bytes that are no text."""
-
-
-def plain(text: str) -> str:
-    """Text in which what a terminal would obey, or nobody would see, stands as an escape sequence."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        char if char in "\n\t" or unicodedata.category(char) not in UNSEEN else char.encode("unicode_escape").decode()
-        for char in text
-    )
+__all__ = ["print_table", "say"]
 
 
 def say(console: Console, text: str, style: str = "") -> None:

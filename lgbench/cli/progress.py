@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from lgbench.plain import plain
 from lgbench.progress import Reporter
 
-from .printing import plain, say
+from .printing import say
 
 __all__ = ["reporting"]
 

@@ -117,8 +117,9 @@ def sweep(
     runs: Path,
 ) -> None:
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done."""
+    from lgbench.plain import plain
+
     from .grid import read_grid
-    from .printing import plain
 
     grid, home = read_grid(benchmark), _home()
     if grid.variant:
