@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import BadRecipe, RunFailed
+from .files import read_arrays
 from .metrics.matching import match_samples
 from .results import Measured, Record, read_record
 from .training.pictures import save_png
@@ -81,8 +82,8 @@ def _open(folder: Path, samples: int) -> tuple[Record, np.ndarray]:
     record, stored = folder / "record.json", folder / "samples.npz"
     if not record.exists() or not stored.exists():
         raise RunFailed(f"{folder} is not a finished run: it has no {'samples' if record.exists() else 'record'}.")
-    with np.load(stored) as arrays:
-        return read_record(record), arrays["images"][:samples]
+    arrays = read_arrays(stored, f"Delete it and {record.name}, and run the run's command again to sample anew.")
+    return read_record(record), arrays["images"][:samples]
 
 
 def _values(a: Record, b: Record) -> tuple[dict[str, tuple[float, float]], dict[str, str]]:
