@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import BadRecipe, RunFailed
+from .files import read_arrays
 from .metrics.matching import match_samples
 from .results import Measured, Record, read_record, record_files
 from .training.pictures import save_png
@@ -84,8 +85,8 @@ def _open(folder: Path, samples: int) -> tuple[Record, np.ndarray]:
     stored = [folder / name for name in record.artefacts if name.startswith("samples") and (folder / name).exists()]
     if not stored:
         raise RunFailed(f"{folder} is not a finished run: it has no samples.")
-    with np.load(stored[0]) as arrays:
-        return record, arrays["images"][:samples]
+    arrays = read_arrays(stored[0], f"Delete it and {files[0].name}, and run the run's command again to sample anew.")
+    return record, arrays["images"][:samples]
 
 
 def _values(a: Record, b: Record) -> tuple[dict[str, tuple[float, float]], dict[str, str]]:

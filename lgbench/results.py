@@ -161,12 +161,20 @@ class Plugin(_Part):
 
 
 class Framework(_Part):
-    """The lgbench that ran: `dirty_hash` is that of the uncommitted changes, where there are any."""
+    """The lgbench that ran.
+
+    Attributes:
+        commit: of its git checkout, "unknown" where git could not tell (None in older records).
+        dirty: whether its sources, or those of plugins beside it, differ from the commit; None where that is unknown.
+        dirty_hash: of its sources, where they differ.
+        sha256: of its sources, always (None in older records).
+    """
 
     version: Text
     commit: str | None
-    dirty: bool
+    dirty: bool | None
     dirty_hash: str | None
+    sha256: Sha256 | None = None
 
 
 class Environment(_Part):
@@ -324,6 +332,10 @@ def read_record(path: Path) -> Record:
         body = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadRecord(f"No record at {path}. A run writes it last: run the same command again to finish.") from None
+    except OSError as error:
+        raise BadRecord(f"{path} cannot be read ({error.strerror}). {_MEND}") from error
+    except RecursionError:
+        raise BadRecord(f"{path} is nested too deeply to be a record. {_MEND}") from None
     except ValueError as error:
         raise BadRecord(f"{path} is not JSON ({error}). {_MEND}") from error
     if not isinstance(body, dict) or "id" not in body:
@@ -337,7 +349,7 @@ def read_record(path: Path) -> Record:
     return _parse(body, path)
 
 
-_MEND = "Restore the file that the run wrote, or run again."
+_MEND = "Restore the file that the run wrote; or delete it and run the same command again: what is trained stays."
 
 
 def _parse(body: dict[str, Any], path: Path) -> Record:

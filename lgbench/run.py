@@ -15,7 +15,7 @@ from . import environment
 from .data import DataHome, RawDataset, Split, open_dataset
 from .errors import BadRecipe
 from .evaluation import Scores, evaluate
-from .files import exclusive, read_json, sha256_of_file, sha256_of_json, sweep_parts, write_json, writing
+from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
 from .game import Game
 from .nn import count_parameters
 from .plugins import PluginInfo
@@ -78,14 +78,16 @@ def run(
     runtime = runtime_of(recipe, place.device)
     runtime.set_up()
     played = _built(recipe, splits["train"])
-    folder = _folder(recipe, played, splits["train"], place.runs, reporter)
+    identity = _identity(recipe, played, splits["train"])
+    folder = _folder(recipe, identity, place.runs, reporter)
+    this = Run(recipe, folder, place.home, runtime, reporter)
+    described = environment.describe(runtime, plugins)
+    scoring = _scoring(recipe, splits, metrics)
+    if (done := _done_before(this, scoring, described)) is not None:
+        return done
     with exclusive(folder, "this run"):
-        this = Run(recipe, folder, place.home, runtime, reporter)
-        described = environment.describe(runtime, plugins)
-        scoring = _scoring(recipe, splits, metrics)
-        if (done := _done_before(this, scoring, described)) is not None:
-            return done
         sweep_parts(folder)
+        write_json(folder / "identity.json", identity)
         write_json(folder / "recipe.json", recipe.as_dict())
         write_json(folder / "request.json", asdict(recipe.request))
         sessions = _sessions(folder, described)
@@ -129,18 +131,18 @@ def _built(recipe: Recipe, train: Split) -> Played:
     return Played(game, terms, spec, frozenset(labels).union(*readers) - {"images"})
 
 
-def _folder(recipe: Recipe, played: Played, train: Split, runs: Path, reporter: Reporter) -> Path:
+def _identity(recipe: Recipe, played: Played, train: Split) -> dict[str, Any]:
+    """What is learnt: settings, what builders are told of the images, and the bytes that are learnt from."""
+    return {"settings": recipe.learning, "images": asdict(played.spec), "data": train.digest(played.reads)}
+
+
+def _folder(recipe: Recipe, identity: Mapping[str, Any], runs: Path, reporter: Reporter) -> Path:
     """The folder of what is learnt; what it is named after stands in its `identity.json`."""
-    identity = {"settings": recipe.learning, "images": asdict(played.spec), "data": train.digest(played.reads)}
     folder = runs / f"{recipe.label}-{sha256_of_json(identity)[:8]}"
     reporter.note(f"run: {folder}")
     older = [path for path in sorted(runs.glob(f"{recipe.label}-*")) if _is_older(path)]
     if older and not folder.exists():
         reporter.note(f"left alone, since it does not say what data it is of: {', '.join(path.name for path in older)}")
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "identity.json").exists():
-        write_json(folder / "identity.json", identity)
     return folder
 
 
@@ -178,11 +180,11 @@ def _done_before(this: Run, scoring: str, described: Mapping[str, Any]) -> Path 
 def _sessions(folder: Path, described: dict[str, Any]) -> int:
     """In how many different environments networks were trained here; the record tells the last one."""
     path = folder / "sessions.json"
-    before = read_json(path) if path.exists() else []
-    if described not in before and not record_files(folder):
-        before = [*before, described]
+    before = read_sound(path, list, "Delete it.") if path.exists() else []
+    if not record_files(folder):
+        before = [*before, *([described] if described not in before else [])]
         write_json(path, before)
-    return len(before)
+    return len({canonical_json(environment.what_ran(each)) for each in before})
 
 
 def _first_record(folder: Path) -> str | None:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 # Each part may import parts of its own level and below; the first match names a module's level.
 LEVELS = [
+    ("lgbench.__main__", 7),
     ("lgbench.cli", 7),
     ("lgbench.run", 6),
     ("lgbench.compare", 6),
@@ -37,6 +38,7 @@ LEVELS = [
     ("lgbench.plugins", 3),
     ("lgbench.lookup", 4),
     ("lgbench.recipe", 2),
+    ("lgbench.preset_check", 1),
     ("lgbench.segmenters", 2),
     ("lgbench.game", 2),
     ("lgbench.score", 2),
@@ -46,6 +48,9 @@ LEVELS = [
     ("lgbench.progress", 1),
     ("lgbench.records", 1),
     ("lgbench.files", 1),
+    ("lgbench.locks", 1),
+    ("lgbench.permissions", 0),
+    ("lgbench.plain", 0),
     ("lgbench.errors", 0),
     ("lgbench", 1),
 ]

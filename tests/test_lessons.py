@@ -129,10 +129,10 @@ def test_a_home_that_cannot_be_written_costs_the_lesson_nothing_but_its_being_ke
 def test_of_two_runs_at_once_one_teaches_and_the_other_waits(tmp_path: Path):
     told, found = Counting(), []
 
-    def teach(name: str) -> None:
-        found.append(lessons.teach(brightness(), REALS, run_of(tmp_path, name, told)))
+    def teach(lesson: Lesson, name: str) -> None:
+        found.append(lessons.teach(lesson, REALS, run_of(tmp_path, name, told)))
 
-    threads = [threading.Thread(target=teach, args=(name,)) for name in ("one", "two")]
+    threads = [threading.Thread(target=teach, args=(brightness(), name)) for name in ("one", "two")]
     for thread in threads:
         thread.start()
     for thread in threads:

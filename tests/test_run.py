@@ -16,6 +16,7 @@ from toy import FAST, GENERATOR, METHOD, SQUARES, folder_of
 from lgbench import Metric, Part
 from lgbench.compare import compare
 from lgbench.data import DataHome, folder_dataset
+from lgbench.environment import code_state
 from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, RunBusy, RunFailed
 from lgbench.files import exclusive
 from lgbench.plugins import registry
@@ -205,7 +206,7 @@ def test_changed_code_is_told_and_trains_nothing(tmp_path: Path, monkeypatch):
     root, told = scenes(tmp_path / "photos", (255, 0, 0)), Told()
     before = on_folder(root, tmp_path / "runs")
     real = module.environment.describe
-    changed = {"version": "9", "commit": "f" * 40, "dirty": False, "dirty_hash": None}
+    changed = code_state() | {"version": "9"}
     monkeypatch.setattr(module.environment, "describe", lambda *a: real(*a) | {"lgbench": changed})
     assert on_folder(root, tmp_path / "runs", told) == before
     assert any("made by other code" in note and "now 9" in note for note in told.notes)
@@ -251,6 +252,7 @@ def test_moments_of_real_images_that_were_damaged_are_made_again(tmp_path: Path,
 
 def test_the_second_identical_command_at_the_same_time_is_told_so(tmp_path: Path):
     carry_out(recipe(), tmp_path / "run")
+    (folder_of(tmp_path / "run") / "record.json").unlink()
     with exclusive(folder_of(tmp_path / "run"), "a run"), pytest.raises(RunBusy, match="Another process is at work"):
         carry_out(recipe(), tmp_path / "run")
 

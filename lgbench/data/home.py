@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -9,12 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lgbench.errors import BadData, BadRecipe, DataMissing
-from lgbench.files import atomic, read_json, sha256_of_file, write_json
+from lgbench.errors import BadData, BadRecipe, DataMissing, RunFailed
+from lgbench.files import atomic, canonical_json, keep, read_json, sweep_parts
+from lgbench.permissions import in_the_way
 from lgbench.records import Dataset, Source
 
 from .archive import ArchiveInfo, inspect_archive
 from .download import Progress, checksum_of_file, download
+from .locks import alone
 
 __all__ = ["Accept", "DataHome"]
 
@@ -40,7 +43,7 @@ class DataHome:
     """
 
     def __init__(self, root: Path | None = None, progress: Progress | None = None) -> None:
-        self.root = (Path(root) if root else _default_root()).expanduser().absolute()
+        self.root = _absolute(Path(root) if root else _default_root())
         self.progress = progress
 
     def __repr__(self) -> str:
@@ -83,8 +86,7 @@ class DataHome:
         """The folder with the official files of data set `name`, downloading those that are missing.
 
         Optional files come along with a download of the others, or when `optional` asks for them; that one of them
-        could not be had is logged, no more. Checksums are computed once and remembered for as long as size and time of
-        change stay the same.
+        could not be had is logged, no more. Checksums are computed once and remembered until somebody touches the file.
 
         Raises:
             DataMissing: files are missing and no mirror gave them; the text says how to get them by hand.
@@ -129,15 +131,23 @@ class DataHome:
             )
 
     def checksum(self, path: Path, algorithm: str) -> str:
-        """Hex checksum ("sha256" or "md5") of a file, computed once per size and time of change."""
+        """Hex checksum ("sha256" or "md5") of a file, computed once for as long as nobody touches it.
+
+        Raises:
+            BadData: it cannot be read.
+        """
         path = path.absolute()
         algorithm = algorithm.partition(":")[0]
-        state = path.stat()
-        return self.remembered(
-            f"{algorithm} {path}",
-            f"{state.st_size} {state.st_mtime_ns}",
-            lambda: checksum_of_file(path, algorithm).partition(":")[2],
-        )
+        try:
+            state = path.stat()
+            touched = f"{state.st_mtime_ns} {state.st_ctime_ns}"  # `cp -p` and archives bring the first one along
+            return self.remembered(
+                f"{algorithm} {path}",
+                f"{state.st_size} {state.st_ino} {touched}",
+                lambda: checksum_of_file(path, algorithm).partition(":")[2],
+            )
+        except OSError as error:
+            raise BadData(f"{path} cannot be read ({error.strerror}): {in_the_way(path)}.") from error
 
     def remembered(self, key: str, stamp: str, compute: Callable[[], str]) -> str:
         """What `compute` returned when it was last asked for `key` under the same `stamp`, else what it returns now."""
@@ -146,14 +156,17 @@ class DataHome:
             return known[key][1]
         value = compute()
         # two processes may forget what the other learnt; they then compute it again
-        write_json(self.root / "checksums.json", self._memory() | {key: [stamp, value]})
+        learnt = canonical_json(self._memory() | {key: [stamp, value]})
+        keep(self.root / "checksums.json", lambda file: file.write(learnt.encode()))
         return value
 
     def _memory(self) -> dict[str, list[str]]:
         try:
-            return read_json(self.root / "checksums.json")
+            known = read_json(self.root / "checksums.json")
         except (OSError, ValueError):
             return {}
+        pairs = known.items() if isinstance(known, dict) else ()
+        return {key: pair for key, pair in pairs if isinstance(pair, list) and list(map(type, pair)) == [str, str]}
 
     def archives(self) -> dict[str, Path]:
         """Added archives by name."""
@@ -171,19 +184,40 @@ class DataHome:
             raise BadRecipe(f"{name!r} cannot name a data set: use lower-case letters, digits, '-', '_' and '.'.")
         info = inspect_archive(name, Path(zip_path))
         target = self.root / "archives" / f"{name}.zip"
-        with atomic(target) as copy, Path(zip_path).open("rb") as file:
-            while chunk := file.read(1 << 20):
-                copy.write(chunk)
-        if sha256_of_file(target) != info.sha256:
-            target.unlink()
-            raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
+        with alone(target, f"the archive {name}"), Path(zip_path).open("rb") as file:
+            sweep_parts(target.parent, target.name)
+            with atomic(target) as copy:
+                digest = hashlib.sha256()
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+                    copy.write(chunk)
+                if digest.hexdigest() != info.sha256:
+                    raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
         return ArchiveInfo(name, target, info.sha256, info.counts, info.provides, info.classes, info.mask_values)
 
 
 def _default_root() -> Path:
     if home := os.environ.get("LGBENCH_HOME"):
         return Path(home)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lgbench"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "lgbench"
+
+
+def _absolute(root: Path) -> Path:
+    """A data home's folder, spelt out.
+
+    Raises:
+        RunFailed: this user has no home, or the folder is a file.
+    """
+    try:
+        root = root.expanduser().absolute()
+    except RuntimeError as error:
+        raise RunFailed(
+            f"{root} cannot be found ({error}) Say where data sets are to live: set the environment variable "
+            "LGBENCH_HOME to a folder that you may write."
+        ) from None
+    if root.exists() and not root.is_dir():
+        raise RunFailed(f"The data home {root} is a file. Set the environment variable LGBENCH_HOME to a folder.")
+    return root
 
 
 def _by_hand(name: str, missing: Sequence[Source], folder: Path, reasons: str) -> str:

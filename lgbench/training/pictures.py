@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +46,22 @@ def save_png(path: Path, pixels: np.ndarray) -> None:
         Image.fromarray(pixels).save(file, format="png")
 
 
+@contextmanager
+def _without_display() -> Iterator[None]:
+    """Hide what a notebook says of its display: importing matplotlib fails on a backend that is not here."""
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        yield
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+
+
 def save_curves(path: Path, rows: Sequence[Mapping[str, float | None]], title: str) -> None:
     """Draw every logged number over the steps: losses above, layer statistics in the middle, gradients below."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with _without_display():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     names = [name for name in {key: None for row in rows for key in row} if name not in ("step", "seconds")]
     layers = [name for name in names if name in ("coverage", "greyness", "layer_difference")]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 __all__ = [
     "BackgroundConfig",
@@ -15,6 +15,9 @@ __all__ = [
     "SegmentorConfig",
 ]
 
+Count = Annotated[int, Ge(1)]
+Natural = Annotated[int, Ge(0)]
+NotNegative = Annotated[float, Ge(0)]
 Seen = Literal["painted", "perturbed"]
 
 
@@ -49,21 +52,21 @@ class PerturbationConfig:
     """
 
     form: Literal["affine", "shift"] = "affine"
-    translate: float = 0.125
+    translate: NotNegative = 0.125
     shrink: float = 0.2
     grow: float = 0.2
-    rotate: float = 0.0
+    rotate: NotNegative = 0.0
     unit: Literal["side", "grid"] = "side"
-    contrast: float = 0.0
-    brightness: float = 0.0
-    noise: float = 0.0
+    contrast: NotNegative = 0.0
+    brightness: NotNegative = 0.0
+    noise: NotNegative = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class MaskSizeConfig:
     """eta: smallest coverage that costs nothing. on: alphas as painted, or as a perturbation left them (PerturbGAN)."""
 
-    eta: float = 0.25
+    eta: Annotated[float, Ge(0), Le(1)] = 0.25
     on: Seen = "perturbed"
 
 
@@ -78,7 +81,7 @@ class MIRecoveryConfig:
             foreground, from its alpha (milgan): an empty mask then costs the most.
     """
 
-    width: int = 64
+    width: Count = 64
     codes: str = ""
     source: Literal["layer", "image"] = "layer"
 
@@ -100,19 +103,19 @@ class EquivarianceConfig:
         reg_weight: weight of L_reg before the term's own, which multiplies both: 0.5 and 2 make ELGAN's 0.5 and 1.
     """
 
-    translate: float = 0.125
+    translate: NotNegative = 0.125
     shrink: float = 0.2
     grow: float = 0.2
-    rotate: float = 0.0
+    rotate: NotNegative = 0.0
     unit: Literal["side", "grid"] = "side"
-    dims: int = 10
-    hidden: int = 64
+    dims: Count = 10
+    hidden: Count = 64
     zero: bool = False
     distance: Literal["disc", "pixel", "squeezenet", "vgg16_imagenet", "rotnet_vgg16"] = "disc"
     weights: str = ""
     stop_gradient: bool = False
-    ramp: int = 0
-    reg_weight: float = 2.0
+    ramp: Natural = 0
+    reg_weight: NotNegative = 2.0
 
 
 @dataclass(frozen=True, slots=True)

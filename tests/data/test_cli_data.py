@@ -61,6 +61,7 @@ RECORDS = {
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataHome:
     monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr(module, "_records", lambda: RECORDS)
     return DataHome()
 

@@ -15,8 +15,8 @@ from lgbench.errors import BadRecipe
 from lgbench.losses import multi_label
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import check_conditions, resolve
-from lgbench.run import chosen_metrics, run
+from lgbench.recipe import Request, check_conditions, resolve
+from lgbench.run import Place, chosen_metrics, run
 from lgbench.runtime import Runtime
 from lgbench.segmenters import SEGMENTERS
 from lgbench.training import Schedule
@@ -340,12 +340,9 @@ def recipe(method, preset="smoke", dataset=MOSAICS, without=(), **overrides):
     found = registry()
     record = found.get("methods", method)
     generator = found.get("generators", record.generator)
-    return resolve(
-        *(record, generator, dataset, found.regularizers, SEGMENTERS),
-        preset=preset,
-        overrides={name.replace("__", "."): value for name, value in overrides.items()},
-        without=without,
-    )
+    settings = {name.replace("__", "."): value for name, value in overrides.items()}
+    request = Request(method, dataset.name, preset, settings=settings, without=tuple(without))
+    return resolve(record, generator, dataset, found.regularizers, SEGMENTERS, request)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -417,11 +414,12 @@ TINY = {
 def test_each_method_runs_to_its_record(tmp_path, method, overrides, without):
     chosen = recipe(method, without=without, **TINY, **overrides)
     metrics = chosen_metrics(chosen.evaluation.metrics, registry().metrics)
-    path = run(chosen, tmp_path / "run", DataHome(tmp_path / "home"), torch.device("cpu"), metrics, (), Quiet())
+    place = Place(tmp_path / "run", DataHome(tmp_path / "home"), torch.device("cpu"))
+    path = run(chosen, place, metrics, (), Quiet())
     record = json.loads(path.read_text())
     assert record["status"] == "done"
     assert record["values"]["fid-random"]["value"] > 0
     assert "not_available" in record["values"]["iou"]
-    rows = [json.loads(line) for line in (tmp_path / "run" / "train" / "log.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (path.parent / "train" / "log.jsonl").read_text().splitlines()]
     assert {"critic", "gradient-penalty", "generator"} <= rows[4].keys()
     assert ("segmentor/real" in rows[0]) == (method == "scgan" and not without)

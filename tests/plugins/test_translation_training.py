@@ -13,7 +13,7 @@ from lgbench.errors import BadRecipe
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import check_conditions
-from lgbench.run import chosen_metrics, run
+from lgbench.run import Place, chosen_metrics, run
 from lgbench.training import Schedule, fit, log
 
 METHODS = ("pix2pix", "cyclegan")
@@ -109,11 +109,11 @@ def test_a_run_ends_in_a_record(tmp_path, method):
     short = {"training.steps": 3, "training.batch": 4, "evaluation.samples": 12, "evaluation.metrics": "fid-random,iou"}
     recipe = recipe_of(method, **TINY[method], **short, **{"training.grid_every": 2})
     metrics = chosen_metrics(recipe.evaluation.metrics, registry().metrics)
-    home = DataHome(tmp_path / "home")
-    path = run(recipe, tmp_path / "run", home, CPU.device, metrics, registry().plugins, Quiet())
+    place = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU.device)
+    path = run(recipe, place, metrics, registry().plugins, Quiet())
     record = json.loads(path.read_text())
     assert record["status"] == "done"
     assert record["values"]["fid-random"]["value"] > 0
     assert "paints no masks" in record["values"]["iou"]["not_available"]
     assert record["training"]["parameters"]["generator"] > 0
-    assert (tmp_path / "run" / "train" / "grids" / "0000002.png").exists()
+    assert (path.parent / "train" / "grids" / "0000002.png").exists()

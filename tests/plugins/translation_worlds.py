@@ -11,7 +11,7 @@ from lgbench.data.samples import RawDataset, Sample
 from lgbench.game import Game, Step
 from lgbench.layers import Batch
 from lgbench.plugins import registry
-from lgbench.recipe import Recipe, resolve
+from lgbench.recipe import Recipe, Request, resolve
 from lgbench.runtime import Runtime
 from lgbench.segmenters import SEGMENTERS
 from lgbench.training import Schedule
@@ -138,8 +138,10 @@ def recipe_of(method: str, dataset: Dataset = TILES, *, preset: str = "smoke", *
     """What a command would run, with the user's settings on top."""
     known = registry()
     record = known.get("methods", method)
-    return resolve(
-        *(record, known.get("generators", record.generator), dataset, known.regularizers, SEGMENTERS),
-        preset=preset,
-        overrides={name.replace("__", "."): value for name, value in settings.items()},
+    generator = known.get("generators", record.generator)
+    dotted = {name.replace("__", "."): value for name, value in settings.items()}
+        known.get("generators", record.generator),
+        {n.replace("__", "."): v for n, v in settings.items()},
     )
+    request = Request(method, dataset.name, preset, settings=dotted)
+    return resolve(record, generator, dataset, known.regularizers, SEGMENTERS, request)
