@@ -87,9 +87,10 @@ def step_of(game, terms=(), x=None, *, number=0, segment=None):
 
 
 def player(game, terms=(), phases=None, *, steps=1, batch=4, ema=0.0, segment=None):
-    """The engine's player of a game, or of some of its phases."""
+    """The engine's player of a game, or of some of its phases; terms come with a phase that they join."""
     chosen = [phase for phase in game.phases if phases is None or phase.name in phases]
-    return Player(replace(game, phases=chosen), list(terms), Schedule(steps, batch, ema=ema), CPU, segment)
+    joined = list(terms) if any(phase.regularized for phase in chosen) else []
+    return Player(replace(game, phases=chosen), joined, Schedule(steps, batch, ema=ema), CPU, segment)
 
 
 def phase_of(game, name):

@@ -140,8 +140,5 @@ def recipe_of(method: str, dataset: Dataset = TILES, *, preset: str = "smoke", *
     record = known.get("methods", method)
     generator = known.get("generators", record.generator)
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
-        known.get("generators", record.generator),
-        {n.replace("__", "."): v for n, v in settings.items()},
-    )
     request = Request(method, dataset.name, preset, settings=dotted)
     return resolve(record, generator, dataset, known.regularizers, SEGMENTERS, request)
