@@ -126,7 +126,8 @@ class Painter(nn.Module, ABC):
 
     Attributes:
         layered: whether it paints a background and at least one foreground.
-        conditional: what of a `Batch` its codes are drawn from: any of "images", "segments", "attributes", "labels".
+        conditional: what of a `Batch` its codes are drawn from: any of "images", its code "image", "segments",
+            its code "s", and "attributes", its code "c".
         recoverable: its categorical codes, name -> (the layer that shows it, "foreground" or "background"; classes).
     """
 

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 LEVELS = [
     ("lgbench.__main__", 7),
     ("lgbench.cli", 7),
+    ("lgbench.trained", 7),
+    ("lgbench.sampling", 7),
     ("lgbench.run", 6),
     ("lgbench.compare", 6),
     ("lgbench.evaluation", 5),

@@ -26,7 +26,7 @@ from lgbench.training.watch import flags, prediction_flags
 from .evidence import Evidence
 from .parts import PARTS
 
-__all__ = ["Scores", "evaluate"]
+__all__ = ["Scores", "evaluate", "parts_of"]
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def evaluate(
     Raises:
         BadPlugin: two metrics bring different parts of one name, or one needs a part that nobody brings.
     """
-    evidence = Evidence(run, game, segmenter, splits, _parts(metrics))
+    evidence = Evidence(run, game, segmenter, splits, parts_of(metrics))
     protocol = shared_protocol(evidence)
     for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
         evidence.get(stored)
@@ -73,8 +73,12 @@ def evaluate(
     return Scores(values, _baselines(evidence, metrics), tuple(_flags(evidence)), tuple(evidence.stored))
 
 
-def _parts(metrics: Mapping[str, Metric]) -> dict[str, Part]:
-    """Those of every evaluation, and those that metrics bring."""
+def parts_of(metrics: Mapping[str, Metric]) -> dict[str, Part]:
+    """The parts of every evaluation, and those that metrics bring.
+
+    Raises:
+        BadPlugin: two metrics bring different parts of one name, or one needs a part that nobody brings.
+    """
     parts = dict(PARTS)
     for metric in metrics.values():
         for part in metric.parts:

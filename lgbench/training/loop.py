@@ -200,7 +200,7 @@ def _play(
     saved_at, end = clock, schedule.stop or schedule.steps
     for number in range(player.step, end):
         last = number + 1 == end
-        looking = number % schedule.log_every == 0 or last
+        looking = player.logged(number) or last
         values, numbers = player.play(number, stream(number), looking), None
         now = time.monotonic()
         player.seconds, clock = player.seconds + now - clock, now
@@ -263,7 +263,10 @@ def _paint_grid(player: Player, fixed: Mapping[str, Tensor], path: Path) -> None
             layers = painter(fixed)
     finally:
         player.result.train()
-    pixels = pictures.layer_grid(layers, fixed.get("image"), scale=max(1, 64 // layers.image.shape[-1]))
+    given = fixed.get("image")
+    if given is None and "segments" in player.game.painter.conditional:
+        given = pictures.coloured(fixed["s"])
+    pixels = pictures.layer_grid(layers, given, scale=max(1, 64 // layers.image.shape[-1]))
     pictures.save_png(path, pixels)
 
 

@@ -78,6 +78,13 @@ class Player:
         parts = self.game.painter.conditional | self.game.reads
         return parts.union(*(term.reads for _, _, term in self.terms)) - {"images"}
 
+    def logged(self, number: int) -> bool:
+        """Whether a step is one to look at: every so many, or the next at which all phases are played."""
+        period = math.lcm(*(phase.every for phase in self.phases))
+        if (number + 1) % period:
+            return False
+        return any(earlier % self.schedule.log_every == 0 for earlier in range(number - period + 1, number + 1))
+
     def play(self, number: int, real: Batch, looking: bool) -> dict[str, Tensor | float]:
         """One step; with `looking`, also the layers' statistics and gradient norms."""
         if self.game.begin:
