@@ -3,7 +3,7 @@
 from torch import nn
 
 from .augment import add_noise, jitter_colours
-from .blocks import Next, Res, Same, Stem, Sub, Up, image_head, mask_head
+from .blocks import Next, Opacity, Res, Same, Stem, Sub, Up, image_head, mask_head, opacity
 from .codes import CodeConv
 from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, sn_code_head
 from .features import ComGANFeatures, FineGANFeatures
@@ -21,6 +21,7 @@ __all__ = [
     "Critic",
     "FineGANFeatures",
     "Next",
+    "Opacity",
     "Res",
     "SNCodeCritic",
     "SNCritic",
@@ -39,6 +40,7 @@ __all__ = [
     "jitter_contrast",
     "mask_head",
     "move",
+    "opacity",
     "orthogonal_",
     "pose",
     "shift",

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.layers import Batch, Layers, Painter
+from lgbench.nn import opacity
 
 from .style_layers import EqualConv2d, EqualLinear, StyledBlock, pixel_norm, style_widths, upsampling
 
@@ -179,7 +180,7 @@ class StylePainter(Painter):
             generator(self._styles(codes, g, blocks), noises[g], alpha) for g, generator in enumerate(self.generators)
         ]
         b, f, logits = torch.cat(painted, dim=1).split([3, 3, 1], dim=1)
-        m = logits.sigmoid()
+        m = opacity(logits)
         return Layers.compose(b, f[:, None], m[:, None], codes=dict(codes))
 
     def _styles(self, codes: Mapping[str, Tensor], g: int, blocks: int) -> list[Tensor]:
