@@ -288,6 +288,13 @@ def test_a_growing_run_that_was_killed_ends_like_one_that_was_not(tmp_path, monk
     assert carry_out(tmp_path / "run", "perturbgan-full", **short)["artefacts"] == whole["artefacts"]
 
 
+def test_sample_grids_do_not_change_a_growing_run(tmp_path):
+    short = {"method__phase_steps": 1, "training__steps": 4, "segmentation__name": "none"}
+    without = carry_out(tmp_path / "without", "perturbgan-full", **short)
+    with_ = carry_out(tmp_path / "with", "perturbgan-full", training__grid_every=1, **short)
+    assert with_["artefacts"] == without["artefacts"]
+
+
 def test_a_critic_that_cannot_grow_is_refused():
     with pytest.raises(BadRecipe, match=r"method\.critic"):
         composed("perturbgan-full", {"method.critic": "sn"})
