@@ -15,6 +15,7 @@ from typing import Any
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
 from .records import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
+from .settings import plain
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
 __all__ = ["PRESETS", "Chosen", "Recipe", "check_conditions", "parse_setting", "parse_with", "resolve"]
@@ -58,19 +59,16 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """The recipe in plain values, as a record holds it."""
         return {
-            "method": {"name": self.method.name, **dataclasses.asdict(self.method_config)},
-            "generator": {"name": self.generator.name, **dataclasses.asdict(self.generator_config)},
-            "data": {"name": self.dataset.name, **dataclasses.asdict(self.data_config)},
+            "method": {"name": self.method.name, **plain(self.method_config)},
+            "generator": {"name": self.generator.name, **plain(self.generator_config)},
+            "data": {"name": self.dataset.name, **plain(self.data_config)},
             "regularizers": {
-                chosen.record.name: {"weight": chosen.weight, **dataclasses.asdict(chosen.config)}
-                for chosen in self.regularizers
+                chosen.record.name: {"weight": chosen.weight, **plain(chosen.config)} for chosen in self.regularizers
             },
-            "training": dataclasses.asdict(self.training),
-            "segmentation": dataclasses.asdict(self.segmentation),
-            "segmenter": {"name": self.segmenter.name, **dataclasses.asdict(self.segmenter_config)}
-            if self.segmenter
-            else {},
-            "evaluation": dataclasses.asdict(self.evaluation),
+            "training": plain(self.training),
+            "segmentation": plain(self.segmentation),
+            "segmenter": {"name": self.segmenter.name, **plain(self.segmenter_config)} if self.segmenter else {},
+            "evaluation": plain(self.evaluation),
             "preset": self.preset,
             "seed": self.seed,
             "resolution": self.resolution,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from .recipe import Recipe
 from .records import ImageSpec, Metric
 from .results import write_record
 from .runtime import Runtime, fast_precision
+from .settings import plain
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted
 from .training.watch import flags, prediction_flags
@@ -174,7 +174,7 @@ def _evaluate(
     category = recipe.training.category
     protocol = {
         "dataset": recipe.dataset.name,
-        "dataset_config": asdict(recipe.data_config) | ({"category": category} if category >= 0 else {}),
+        "dataset_config": plain(recipe.data_config) | ({"category": category} if category >= 0 else {}),
         "origin": test.origin,
         "split": config.split,
         "reference": config.reference,
