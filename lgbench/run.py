@@ -265,10 +265,15 @@ def _training_facts(recipe: Recipe, game: Game, terms: list, fitted: Fitted, fou
         "selected": None if fitted.best is None else fitted.selected,
         "judged": None if fitted.best is None else {recipe.training.select: fitted.best},
         "wall_s": round(fitted.seconds, 1),
-        "images_per_s": round(fitted.steps * recipe.training.batch / max(fitted.seconds, 1e-9), 1),
+        "images_per_s": round(_images_seen(recipe, game, fitted) / max(fitted.seconds, 1e-9), 1),
         "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
         "weights": {name: sha for _, _, term in terms for name, sha in term.weights.items()},
     }
+
+
+def _images_seen(recipe: Recipe, game: Game, fitted: Fitted) -> int:
+    batches = sum(map(game.batches, range(fitted.steps))) if game.batches else fitted.steps
+    return batches * recipe.training.batch
 
 
 def _segmentation_facts(recipe: Recipe, learned: Learned) -> dict[str, Any] | None:

@@ -101,7 +101,7 @@ def fit(
     log.truncate(folder / "log.jsonl", player.step)
     if (folder / "judged.jsonl").exists():
         log.truncate(folder / "judged.jsonl", player.step)
-    stream = Stream(reals, schedule, runtime, player.reads)
+    stream = Stream(reals, schedule, runtime, player.reads, game.batches)
     fixed = _fixed_codes(game, stream, schedule.seed)
     reporter.stage(name, schedule.stop or schedule.steps, player.step)
     status = "paused" if schedule.stop else "done"

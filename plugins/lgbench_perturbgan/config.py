@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from lgbench.settings import later
+
 __all__ = ["EncoderConfig", "LightConfig", "PerturbGANMethod", "StyleConfig"]
 
 
@@ -63,6 +65,8 @@ class PerturbGANMethod:
         penalty, drift: weights of the gradient penalty and of E[D(x)^2].
         phase_steps: steps of each fade-in and of each stabilisation of a growing generator; 600,000 images in the
             paper.
+        first_batch: a growing pair's steps at 8 px see so many times `training.batch`, half as many at each side after
+            it, down to once; their phases have fewer steps for it, and as many images. 8: public `--sched`.
         final_lr: factor on both learning rates from the first step at the last side on, where a growing generator ends
             at 128 px or above.
         fresh: the critic judges latents of its own rather than the batch that the generator learns from.
@@ -76,6 +80,7 @@ class PerturbGANMethod:
     penalty: float = 10.0
     drift: float = 0.001
     phase_steps: int = 18_750
+    first_batch: int = later(1)
     final_lr: float = 1.5
     fresh: bool = True
     instance_noise: float = 0.0
