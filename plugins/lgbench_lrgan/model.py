@@ -31,7 +31,7 @@ class LRGAN(Painter):
 
     def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.init = config, config.init
         self.layered = config.n_layers > 1  # with one layer this is DCGAN
         nz, nc, ngf = config.nz, config.channels or spec.channels, config.ngf
         bg, fg = (
@@ -120,7 +120,7 @@ class ConditionalLRGAN(Painter):
 
     def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
-        self.paint = LRGAN(config, spec)
+        self.paint, self.init = LRGAN(config, spec), config.init
         self.channels = config.channels or spec.channels
         stack, c = conv_stack(spec.resolution, self.channels, config.enc_width)
         self.encoder = nn.Sequential(stack, nn.Flatten(), nn.Linear(16 * c, config.nz))
@@ -152,7 +152,7 @@ class DCGAN(Painter):
 
     def __init__(self, config: DCGANConfig, spec: ImageSpec) -> None:
         super().__init__()
-        self.nz, nc = config.nz, config.channels or spec.channels
+        self.nz, self.init, nc = config.nz, config.init, config.channels or spec.channels
         t1 = config.width == "t1"
         channels = widths((4 if t1 else 8) * config.ngf, spec.resolution, config.floor)
         self.trunk = trunk(config.nz, channels, bias=t1)
