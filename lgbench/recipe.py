@@ -155,7 +155,7 @@ def resolve(
     """
     given = dict(overrides or {})
     settings = {**_presets(method, dataset, preset), **given}
-    training = _fill(TrainingConfig, "training", settings)
+    training = _training(settings)
     segmentation = _fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
     weights, tables = _regularizer_tables(settings, regularizers, generator, method, without)
@@ -188,6 +188,16 @@ def resolve(
         evaluation=_fill(EvaluationConfig, "evaluation", settings),
         overrides=given | {f"regularizers.{name}.weight": 0 for name in without},
     )
+
+
+def _training(settings: Mapping[str, object]) -> TrainingConfig:
+    training = _fill(TrainingConfig, "training", settings)
+    if training.rounds > 1 and training.as_rounds > 1:
+        raise BadRecipe(
+            f"training.as_rounds={training.as_rounds} makes one round the control of so many, and here are "
+            f"{training.rounds}: leave it out, or set training.rounds=1."
+        )
+    return training
 
 
 def _presets(method: Method, dataset: Dataset, preset: str) -> dict[str, object]:

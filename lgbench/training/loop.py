@@ -182,7 +182,7 @@ def _play(
             reporter.advance(number + 1)
         if schedule.grid_every and not player.game.frozen and (player.step % schedule.grid_every == 0 or last):
             _paint_grid(player, fixed, folder / "grids" / f"{player.step:07d}.png")
-        if judge and schedule.judge_every and (player.step % schedule.judge_every == 0 or last):
+        if judge and _due(schedule, player.step, last):
             _select(player, judge, folder)
         if interrupted or (now - saved_at >= schedule.checkpoint_seconds and not last):
             checkpoint.save(folder / "checkpoint.pt", player.state())
@@ -210,6 +210,11 @@ def _select(player: Player, judge: Callable[[Any], float], folder: Path) -> None
         checkpoint.save(folder / "checkpoint.pt", player.state())
         for stale in {*before} - {*kept}:
             stale.unlink()
+
+
+def _due(schedule: Schedule, step: int, last: bool) -> bool:
+    """Whether the judge looks after so many steps."""
+    return schedule.judge_every > 0 and step > schedule.judge_from and (step % schedule.judge_every == 0 or last)
 
 
 def _fixed_codes(game: Game, stream: Stream, seed: int) -> Mapping[str, Tensor]:
