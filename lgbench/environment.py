@@ -7,7 +7,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ import torch
 
 from . import __version__
 from .plugins import PluginInfo
+from .results import Record
 from .runtime import Runtime
 
-__all__ = ["code_state", "describe", "device_name"]
+__all__ = ["changes", "code_state", "describe", "device_name"]
 
 PACKAGES = (
     "numpy",
@@ -54,6 +55,19 @@ def describe(runtime: Runtime, plugins: Sequence[PluginInfo]) -> dict[str, Any]:
             "threads": torch.get_num_threads(),
         },
     }
+
+
+def changes(record: Record, described: Mapping[str, Any]) -> str:
+    """What of the code differs between a record and what `describe` tells now, in words; "" where nothing does."""
+    now = described["lgbench"]
+    told = [
+        f"lgbench's {key} was {before}, now {now[key]}"
+        for key, before in record.lgbench.model_dump().items()
+        if key != "dirty" and before != now.get(key)
+    ]
+    hashes = {plugin["name"]: plugin["sha256"] for plugin in described["plugins"]}
+    told += [f"the plugin {plugin.name}" for plugin in record.plugins if plugin.sha256 != hashes.get(plugin.name)]
+    return "; ".join(told)
 
 
 def device_name(device: torch.device) -> str:

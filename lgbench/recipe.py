@@ -18,9 +18,31 @@ from .records import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
 from .settings import plain
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
-__all__ = ["PRESETS", "Chosen", "Recipe", "check_conditions", "parse_setting", "parse_with", "resolve"]
+__all__ = ["PRESETS", "Chosen", "Recipe", "Request", "check_conditions", "parse_setting", "parse_with", "resolve"]
 
 PRESETS = ("smoke", "small", "paper")
+LOOKING = ("log_every", "grid_every", "checkpoint_seconds")
+"""Settings of the training that change nothing but what one sees of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asked for; a cell of a sweep is one too.
+
+    Attributes:
+        method, dataset: names, as on the command line; a data set may be "folder:PATH".
+        resolution: side, pixels; None for the presets' or the data set's own.
+        settings: dotted settings (`--set`, and `--with` as `parse_with` reads it); they win over presets.
+        without: regularizers to leave out.
+    """
+
+    method: str
+    dataset: str
+    preset: str = "small"
+    seed: int = 0
+    resolution: int | None = None
+    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +56,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that determines a run. Two runs of one recipe on one machine end with the same numbers.
+    """Everything that determines a run. Two runs of one recipe on the same data and machine end with the same numbers.
 
-    `overrides` is what the user set beyond the preset: a record tells it, but it is no part of what is hashed.
+    `request` is what it was resolved from, and `overrides` what the user set beyond the preset: a record tells it, but
+    it is no part of what is hashed.
     """
 
     method: Method
@@ -54,6 +77,7 @@ class Recipe:
     training: TrainingConfig
     segmentation: SegmentationConfig
     evaluation: EvaluationConfig
+    request: Request
     overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -80,10 +104,20 @@ class Recipe:
         return sha256_of_json(self.as_dict())
 
     @property
-    def run_name(self) -> str:
-        """Name of the run's folder."""
+    def learning(self) -> dict[str, Any]:
+        """What of the recipe decides, together with the pictures themselves, how networks turn out."""
+        settings = self.as_dict()
+        for name in ("data", "preset", "evaluation"):
+            del settings[name]
+        for name in LOOKING:
+            del settings["training"][name]
+        return settings
+
+    @property
+    def label(self) -> str:
+        """What a run is called: the name of its folder begins with it."""
         data = self.dataset.name.replace(":", "-").replace("/", "-")
-        return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}-{self.hash[:8]}"
+        return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}"
 
 
 def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:
@@ -134,27 +168,20 @@ def resolve(
     dataset: Dataset,
     regularizers: Mapping[str, Regularizer],
     segmenters: Sequence[Segmenter],
-    *,
-    preset: str = "small",
-    seed: int = 0,
-    resolution: int | None = None,
-    overrides: Mapping[str, object] | None = None,
-    without: Sequence[str] = (),
+    request: Request,
 ) -> Recipe:
-    """Lay settings over each other and check them: the records' defaults, the method's presets, then `overrides`.
+    """Lay settings over each other and check them: the records' defaults, the method's presets, then the user's.
 
     Args:
+        method, generator, dataset: what the request's names stand for.
         regularizers: all that are installed, by name.
         segmenters: the general ways to segment; the method's own join them.
-        preset: one of the method's presets.
-        overrides: dotted settings of the user; they win.
-        without: regularizers to leave out.
 
     Raises:
         BadRecipe: a setting that does not exist, does not fit its type, or makes no sense for this generator.
     """
-    given = dict(overrides or {})
-    settings = {**_presets(method, dataset, preset), **given}
+    given, without = dict(request.settings), request.without
+    settings = {**_presets(method, dataset, request.preset), **given}
     training = _training(settings)
     segmentation = _fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
@@ -176,9 +203,9 @@ def resolve(
             Chosen(regularizers[name], weight, _fill(regularizers[name].config, f"regularizers.{name}", tables))
             for name, weight in sorted(weights.items())
         ),
-        preset=preset,
-        seed=seed,
-        resolution=_resolution(resolution or settings.get("resolution") or dataset.resolution),
+        preset=request.preset,
+        seed=request.seed,
+        resolution=_resolution(request.resolution or settings.get("resolution") or dataset.resolution),
         method_config=_fill(method.config, "method", settings),
         generator_config=_fill(generator.config, "generator", settings),
         data_config=_fill(dataset.config, "data", settings),
@@ -186,6 +213,7 @@ def resolve(
         training=training,
         segmentation=segmentation,
         evaluation=_fill(EvaluationConfig, "evaluation", settings),
+        request=request,
         overrides=given | {f"regularizers.{name}.weight": 0 for name in without},
     )
 

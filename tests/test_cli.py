@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from lgbench.cli import dry_run
-from lgbench.cli.run import look_up
 from lgbench.data import DataHome
-from lgbench.recipe import parse_setting
+from lgbench.lookup import look_up
+from lgbench.recipe import Request, parse_setting
 
 ROOT = Path(__file__).parent.parent
 
@@ -114,7 +114,7 @@ def dry(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *more: str
     monkeypatch.setenv("COLUMNS", "400")
     settings = dict(parse_setting(text) for text in (*SHORT, *TINY[method], *more))
     home = DataHome(tmp_path)
-    dry_run.show(look_up(method, "flora", home, "smoke", 0, None, settings, ()), home, "cpu")
+    dry_run.show(look_up(Request(method, "flora", "smoke", settings=settings), home), home, "cpu")
 
 
 def test_a_dry_run_of_a_growing_generator_is_timed_full_grown(tmp_path: Path, monkeypatch, capsys):

@@ -15,7 +15,7 @@ from lgbench.game import Step
 from lgbench.layers import Batch
 from lgbench.leaderboard import read_board
 from lgbench.plugins import registry
-from lgbench.recipe import Recipe, resolve
+from lgbench.recipe import Recipe, Request, resolve
 from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_game, judged_from
 
@@ -45,15 +45,10 @@ def recipes(name: str, preset: str) -> list[Recipe]:
         method = found.get("methods", variant.method)
         generator, dataset = found.get("generators", method.generator), found.get("datasets", board.dataset)
         given = {f"data.{key}": value for key, value in board.dataset_config.items()} | variant.settings
-        made.append(
-            resolve(
-                *(method, generator, dataset, found.regularizers, SEGMENTERS),
-                preset=preset,
-                resolution=board.resolution,
-                overrides=given,
-                without=variant.without,
-            )
+        request = Request(
+            variant.method, board.dataset, preset, 0, board.resolution, given, without=tuple(variant.without)
         )
+        made.append(resolve(method, generator, dataset, found.regularizers, SEGMENTERS, request))
     return made
 
 

@@ -28,7 +28,7 @@ import torch
 from lgbench import ImageSpec
 from lgbench.nn import count_parameters
 from lgbench.plugins import registry
-from lgbench.recipe import Recipe, resolve
+from lgbench.recipe import Recipe, Request, resolve
 from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_segmenter
 
@@ -109,8 +109,8 @@ def resolved(case: Case, overrides: Mapping[str, object]) -> Recipe:
     found = registry()
     method, (name, _, side) = found.get("methods", case.method), case.data.partition("@")
     parts = (method, found.get("generators", method.generator), found.get("datasets", name), found.regularizers)
-    size = int(side) if side else None
-    return resolve(*parts, SEGMENTERS, preset=case.preset, resolution=size, overrides=overrides)
+    request = Request(case.method, name, case.preset, resolution=int(side) if side else None, settings=overrides)
+    return resolve(*parts, SEGMENTERS, request)
 
 
 def terms_of(recipe: Recipe) -> set[str]:

@@ -5,7 +5,7 @@ from toy import GENERATOR, METHOD, SQUARES
 
 from lgbench.errors import BadRecipe, UnknownName
 from lgbench.plugins import registry
-from lgbench.recipe import check_conditions, parse_setting, parse_with, resolve
+from lgbench.recipe import Request, check_conditions, parse_setting, parse_with, resolve
 from lgbench.segmenters import SEGMENTERS
 
 
@@ -18,10 +18,14 @@ def recipe(method="dscomgan", dataset="flora", preset="smoke", without=(), resol
         found.get("datasets", dataset),
         found.regularizers,
         SEGMENTERS,
-        preset=preset,
-        resolution=resolution,
-        overrides={key.replace("__", "."): value for key, value in overrides.items()},
-        without=without,
+        Request(
+            method,
+            dataset,
+            preset,
+            resolution=resolution,
+            settings={key.replace("__", "."): value for key, value in overrides.items()},
+            without=tuple(without),
+        ),
     )
 
 
@@ -129,7 +133,16 @@ def test_the_hash_names_everything_that_determines_a_run():
     assert base.hash == recipe("lrgan").hash
     assert base.hash != recipe("lrgan", training__steps=9).hash
     assert base.hash != recipe("lrgan", dataset="digits-one").hash
-    assert base.hash[:8] in base.run_name
+    assert base.label == "lrgan-flora-smoke-32px-s0"
+
+
+def test_what_only_scores_or_shows_does_not_name_what_is_learnt():
+    base = recipe("lrgan").learning
+    for name in ("evaluation.samples", "training.log_every", "training.grid_every", "training.checkpoint_seconds"):
+        assert recipe("lrgan", **{name.replace(".", "__"): 7}).learning == base
+    for name in ("training.steps", "method.ndf", "generator.nz", "segmentation.steps", "segmenter.width"):
+        assert recipe("lrgan", **{name.replace(".", "__"): 7}).learning != base
+    assert recipe("lrgan", data__images=9).learning == base  # the pictures themselves are what counts
 
 
 def test_reading_the_segmenter_of_a_round_before_needs_a_round_before():
@@ -162,7 +175,14 @@ def composed(*with_, generator=CODED, method=TOY, without=(), **settings):
     for text in with_:
         overrides |= parse_with(text)
     found = registry().regularizers
-    return resolve(method, generator, SQUARES, found, SEGMENTERS, preset="smoke", overrides=overrides, without=without)
+    return resolve(
+        method,
+        generator,
+        SQUARES,
+        found,
+        SEGMENTERS,
+        Request("", "", "smoke", settings=overrides, without=tuple(without)),
+    )
 
 
 def test_any_method_can_be_given_anothers_regularizers_and_be_rid_of_its_own():

@@ -38,6 +38,9 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
     runtime.set_up()
     spec = spec_of(recipe, _unprepared(recipe, home))
     game, terms = build_game(recipe, spec)
+    for _, _, term in terms:
+        for lesson in term.lessons:  # untaught here: it costs a step the same
+            runtime.place(lesson.network).eval()
     stages = [("train", game, terms, recipe.training.steps, recipe.training.batch)]
     segmenter = build_segmenter(recipe, game.networks[game.result], spec)
     if segmenter is not None and segmenter.phases:

@@ -11,7 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from lgbench.errors import BadRecipe, LgbenchError, RunFailed, UnknownName, did_you_mean
-from lgbench.recipe import PRESETS, Recipe, check_conditions, parse_setting, parse_with, resolve
+from lgbench.lookup import look_up
+from lgbench.recipe import PRESETS, Recipe, Request, parse_setting, parse_with
 
 if TYPE_CHECKING:
     from lgbench.data import DataHome
@@ -85,7 +86,7 @@ def run(
         overrides |= parse_with(text)
     overrides |= dict(parse_setting(text) for text in settings)
     home = _home()
-    recipe = look_up(method, dataset, home, preset, seed, resolution, overrides, without)
+    recipe = look_up(Request(method, dataset, preset, seed, resolution, overrides, tuple(without)), home)
     if dry_run:
         from .dry_run import show
 
@@ -123,8 +124,9 @@ def sweep(
         trials, seeds = _variants(benchmark, only_methods, only_presets, only_variants)
     else:
         trials, seeds = _listed(benchmark, grid, only_methods, only_presets, only_variants)
+    side = grid.get("resolution")
     recipes = [
-        look_up(method, grid["dataset"], home, preset, seed, grid.get("resolution"), {**config, **settings}, without)
+        look_up(Request(method, grid["dataset"], preset, seed, side, {**config, **settings}, tuple(without)), home)
         for method, preset, settings, without in trials
         for seed in only_seeds or seeds
     ]
@@ -133,8 +135,8 @@ def sweep(
         try:
             carry_out(recipe, home, device, runs)
         except LgbenchError as error:  # the others may well succeed
-            failed.append(recipe.run_name)
-            click.secho(f"{recipe.run_name}: {error}", fg="red", err=True)
+            failed.append(recipe.label)
+            click.secho(f"{recipe.label}: {error}", fg="red", err=True)
     if failed:
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
 
@@ -183,43 +185,10 @@ def _variants(
     return trials, board.seeds
 
 
-def look_up(
-    method: str,
-    dataset: str,
-    home: DataHome,
-    preset: str,
-    seed: int,
-    resolution: int | None,
-    overrides: dict[str, object],
-    without: Sequence[str],
-) -> Recipe:
-    """Find the records that names stand for, and resolve the recipe."""
-    from lgbench.data import resolve_dataset
-    from lgbench.plugins import registry
-    from lgbench.segmenters import SEGMENTERS
-
-    installed = registry()
-    chosen = installed.get("methods", method)
-    recipe = resolve(
-        chosen,
-        installed.get("generators", chosen.generator),
-        resolve_dataset(dataset, installed.datasets, home),
-        installed.regularizers,
-        SEGMENTERS,
-        preset=preset,
-        seed=seed,
-        resolution=resolution,
-        overrides=overrides,
-        without=without,
-    )
-    check_conditions(recipe, installed.datasets)
-    return recipe
-
-
 def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path) -> None:
     """Run a recipe with progress on stderr, and print its scores and where its record lies."""
     from lgbench.plugins import registry
-    from lgbench.run import chosen_metrics
+    from lgbench.run import Place, chosen_metrics
     from lgbench.run import run as start
     from lgbench.runtime import choose_device
 
@@ -228,16 +197,14 @@ def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path) -> None:
 
     installed = registry()
     metrics = chosen_metrics(recipe.evaluation.metrics, installed.metrics)
-    folder = runs / recipe.run_name
     with reporting() as reporter:
-        reporter.note(f"run: {folder}")
         chosen = choose_device(device)
         if chosen.type == "cpu" and recipe.preset != "smoke":
             reporter.note(
                 f"The preset {recipe.preset} is meant for a GPU; add --dry-run to see what it takes on this CPU. "
                 "--preset smoke takes minutes."
             )
-        record = start(recipe, folder, home, chosen, metrics, installed.plugins, reporter)
+        record = start(recipe, Place(runs, home, chosen), metrics, installed.plugins, reporter)
     show_record(record)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import shutil
@@ -22,7 +21,7 @@ from .download import Progress
 from .locks import alone
 from .pictures import central_square, report, sound
 from .samples import RawDataset, Sample
-from .split import Split
+from .split import Split, digest_of
 
 __all__ = ["PREPARE_VERSION", "check_prepared", "prepare", "prepared_folders"]
 
@@ -306,10 +305,4 @@ def _describe(
 
 def _fingerprint(arrays: Mapping[str, np.ndarray | None]) -> str:
     """SHA-256 over name, type, shape and bytes of all parts, hex."""
-    digest = hashlib.sha256()
-    for part, array in sorted(arrays.items()):
-        if array is not None:
-            digest.update(f"{part} {array.dtype.str} {array.shape}\n".encode())
-            for start in range(0, len(array), 1024):
-                digest.update(np.ascontiguousarray(array[start : start + 1024]).data)
-    return digest.hexdigest()
+    return digest_of({part: array for part, array in sorted(arrays.items()) if array is not None})

@@ -1,7 +1,9 @@
 """Settings of the regularizers. No torch here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
 
 __all__ = [
     "BackgroundConfig",
@@ -10,6 +12,7 @@ __all__ = [
     "MIRecoveryConfig",
     "MaskSizeConfig",
     "PerturbationConfig",
+    "SegmentorConfig",
 ]
 
 Seen = Literal["painted", "perturbed"]
@@ -115,3 +118,24 @@ class EquivarianceConfig:
 @dataclass(frozen=True, slots=True)
 class BackgroundConfig:
     """L_bg has nothing to set beside its weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentorConfig:
+    """SCGAN's S and how it learns.
+
+    Attributes:
+        kind: the paper's, or the code's, which has four times the parameters.
+        width: base width of S.
+        mode: S learns from the real images of every step, or has learnt all it will before the training starts.
+        epochs: passes over the training images of a pretrained S.
+        reduction: of the term: mean over pixels, or the paper's Eq. 9, a sum, which weighs as much as there are pixels.
+        lr: of S.
+    """
+
+    kind: Literal["small", "wide"] = "small"
+    width: Annotated[int, Ge(2)] = 64
+    mode: Literal["joint", "pretrained_frozen"] = "joint"
+    epochs: Annotated[int, Ge(1)] = 20
+    reduction: Literal["mean", "sum"] = "mean"
+    lr: Annotated[float, Gt(0)] = 1e-4

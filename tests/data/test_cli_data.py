@@ -186,6 +186,14 @@ def test_info_tells_licence_citation_splits_and_what_to_put_by_hand():
     assert "locate" not in told
 
 
+@pytest.mark.parametrize("name", sorted(registry().datasets))
+def test_info_names_walks_and_shows_nobody_a_function(name: str):
+    told = CliRunner().invoke(info, [name], catch_exceptions=False).output
+    assert "<function" not in told
+    walks = registry().datasets[name].walks
+    assert (f"walks: {', '.join(walks)}\n" in told) == bool(walks)
+
+
 def test_every_data_set_of_our_own_says_how_it_is_had(tmp_path: Path):
     home = DataHome(tmp_path)
     nine = {"cub", "cars", "dogs", "fs-100", "lfw", "cifar10", "clevr6", "apc", "lsun-car"}
