@@ -24,6 +24,7 @@ from .recipe import Recipe
 from .records import ImageSpec, Metric
 from .results import read_record, record_files, write_record
 from .runtime import Run, Runtime, fast_precision
+from .settings import plain
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted
 
@@ -155,7 +156,7 @@ def _scoring(recipe: Recipe, splits: Mapping[str, Split], metrics: Mapping[str, 
     """SHA-256 of what scores: settings, pictures with all that is known of them, metrics and their versions."""
     return sha256_of_json(
         {
-            "evaluation": asdict(recipe.evaluation) | {"metrics": None},
+            "evaluation": plain(recipe.evaluation) | {"metrics": None},
             "data": {name: split.fingerprint for name, split in splits.items()},
             "metrics": {name: metric.version for name, metric in metrics.items()},
         }
@@ -290,10 +291,15 @@ def _training_facts(recipe: Recipe, played: Played, learned: Learned, found: lis
         "selected": None if fitted.best is None else fitted.selected,
         "judged": None if fitted.best is None else {recipe.training.select: fitted.best},
         "wall_s": round(fitted.seconds, 1),
-        "images_per_s": round(fitted.steps * recipe.training.batch / max(fitted.seconds, 1e-9), 1),
+        "images_per_s": round(_images_seen(recipe, played.game, fitted) / max(fitted.seconds, 1e-9), 1),
         "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
         "weights": {**learned.lessons, **{n: sha for _, _, term in played.terms for n, sha in term.weights.items()}},
     }
+
+
+def _images_seen(recipe: Recipe, game: Game, fitted: Fitted) -> int:
+    batches = sum(map(game.batches, range(fitted.steps))) if game.batches else fitted.steps
+    return batches * recipe.training.batch
 
 
 def _segmentation_facts(recipe: Recipe, learned: Learned) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from lgbench.results import read_record
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.score import Score
 from lgbench.segmenters import SEGMENTERS
+from lgbench.settings import later
 
 
 def recipe(seed: int = 0, **overrides: object) -> Recipe:
@@ -133,6 +134,17 @@ def on_folder(
     place = Place(runs, DataHome(runs.parent / "home"), torch.device("cpu"))
     path = run(chosen, place, chosen_metrics(metrics, registry().metrics), registry().plugins, reporter or Quiet())
     return json.loads(path.read_text()) | {"path": path}
+
+
+def test_a_setting_of_the_data_that_came_later_renames_no_protocol_while_it_is_at_its_default(tmp_path: Path):
+    grown = make_dataclass("Grown", [("extra", int, later(0))], bases=(SQUARES.config,), frozen=True)
+    plain = recipe(evaluation__metrics="iou")
+    protocols = [
+        carry_out(replace(plain, data_config=config), tmp_path / str(number))["values"]["iou"]["protocol"]
+        for number, config in enumerate((SQUARES.config(), grown(), grown(extra=1)))
+    ]
+    assert protocols[0] == protocols[1]
+    assert protocols[2]["dataset_config"] == {**protocols[0]["dataset_config"], "extra": 1}
 
 
 def test_pictures_of_the_same_name_are_another_run(tmp_path: Path):

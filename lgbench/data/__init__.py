@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from lgbench.errors import BadRecipe, UnknownName, did_you_mean
 from lgbench.records import Dataset
+from lgbench.settings import plain
 
 from .archive import (
     ArchiveInfo,
@@ -97,7 +98,7 @@ def open_dataset(
     if progress:
         home = DataHome(home.root, progress)
     raw = record.build(settings, side, home)
-    return prepare(raw, record.name, asdict(settings), side, home.prepared_root, progress)
+    return prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
 
 
 def _settings(record: Dataset, config: object | Mapping[str, Any] | None) -> object:
