@@ -128,13 +128,14 @@ def _built(recipe: Recipe, train: Split) -> Played:
     segmenter = build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after
     readers = [game.reads, game.painter.conditional, *(term.reads for _, _, term in terms)]
     readers += [segmenter.reads] if segmenter else []
-    labels = {"labels"} if train.labels is not None else set()
-    return Played(game, terms, spec, frozenset(labels).union(*readers) - {"images"})
+    readers += [lesson.reads for _, _, term in terms for lesson in term.lessons]
+    return Played(game, terms, spec, frozenset().union(*readers) - {"images"})
 
 
 def _identity(recipe: Recipe, played: Played, train: Split) -> dict[str, Any]:
     """What is learnt: settings, what builders are told of the images, and the bytes that are learnt from."""
-    return {"settings": recipe.learning, "images": asdict(played.spec), "data": train.digest(played.reads)}
+    labels = {"labels"} if train.labels is not None else set()
+    return {"settings": recipe.learning, "images": asdict(played.spec), "data": train.digest(played.reads | labels)}
 
 
 def _folder(recipe: Recipe, identity: Mapping[str, Any], runs: Path, reporter: Reporter) -> Path:
@@ -247,6 +248,14 @@ def _recipe_facts(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def _supervision(recipe: Recipe, played: Played) -> str:
+    """What was learnt from besides pictures: "none", "weak" (attributes, labels, boxes), "full" (masks, class maps)."""
+    if played.reads & {"masks", "instances", "segments", "landmarks"}:
+        return "full"
+    chosen = recipe.training.category >= 0 or plain(recipe.data_config).get("crop") == "bbox"
+    return "weak" if chosen or played.reads & {"attributes", "labels"} else "none"
+
+
 def _selected_by(recipe: Recipe, fitted: Fitted) -> str:
     if fitted.best is not None:
         return f"best-{recipe.training.select}-on-train"
@@ -264,6 +273,7 @@ def _outcome_facts(recipe: Recipe, played: Played, learned: Learned, scores: Sco
     return {
         "status": "diverged" if "diverged" in flagged else "done",
         "selected_by": _selected_by(recipe, fitted),
+        "supervision": _supervision(recipe, played),
         "training": _training_facts(recipe, played, learned, sorted(flagged)),
         "values": scores.values,
         "baselines": scores.baselines,

@@ -23,7 +23,7 @@ from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, Request, resolve
 from lgbench.results import read_record
-from lgbench.run import Place, chosen_metrics, run
+from lgbench.run import Place, Played, _supervision, chosen_metrics, run
 from lgbench.score import Score
 from lgbench.segmenters import SEGMENTERS
 from lgbench.settings import later
@@ -46,7 +46,7 @@ def carry_out(chosen: Recipe, runs: Path) -> dict:
 def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     record = carry_out(recipe(), tmp_path / "run")
     values = record["values"]
-    assert record["status"] == "done"
+    assert (record["status"], record["supervision"]) == ("done", "none")
     assert 0 <= values["iou"]["value"] <= 1
     assert set(values["iou"]["details"]) == {"pooled", "per_image", "oracle_dataset", "oracle_image", "gap"}
     assert values["iou"]["protocol"]["polarity"] == "committed"
@@ -60,6 +60,23 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     assert record["baselines"]["otsu"]["iou"] > 0.99  # white squares on dark noise
     kinds = sorted(re.sub(r"-[0-9a-f]{8}\.npz", "", name) for name in record["artefacts"])
     assert kinds == ["predictions", "samples", "segment/segmenter.safetensors", "train/generator.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("reads", "category", "supervision"),
+    [
+        (frozenset(), -1, "none"),
+        (frozenset({"labels"}), -1, "weak"),
+        (frozenset({"attributes"}), -1, "weak"),
+        (frozenset(), 1, "weak"),
+        (frozenset({"masks"}), -1, "full"),
+        (frozenset({"segments", "attributes"}), -1, "full"),
+        (frozenset({"landmarks"}), -1, "full"),
+    ],
+)
+def test_supervision_follows_what_is_read(reads: frozenset[str], category: int, supervision: str):
+    played = Played(None, [], None, reads)  # pyright: ignore[reportArgumentType]
+    assert _supervision(recipe(training__category=category), played) == supervision
 
 
 def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path: Path):
