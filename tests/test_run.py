@@ -313,6 +313,7 @@ def test_a_diverged_run_is_recorded_as_such(tmp_path: Path, monkeypatch):
     assert record["status"] == "diverged"
     assert record["training"]["flags"] == ["diverged"]
     assert "diverged" in record["values"]["layer-difference"]["not_available"]
+    assert "probabilities are not finite" in record["values"]["iou"]["not_available"]
 
 
 def test_a_segmenter_that_diverges_makes_the_run_diverged(tmp_path: Path, monkeypatch):
