@@ -423,4 +423,6 @@ def test_each_method_runs_to_its_record(tmp_path, method, overrides, without):
     rows = [json.loads(line) for line in (path.parent / "train" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [4, 5]  # where every phase plays, and the last
     assert {"critic", "gradient-penalty", "generator"} <= rows[0].keys()
-    assert ("segmentor/real" in rows[0]) == (method == "scgan" and not without)
+    joint = method == "scgan" and not without
+    assert ("segmentor/real" in rows[0]) == joint
+    assert ("train/segmentor.safetensors" in record["artefacts"]) == joint
