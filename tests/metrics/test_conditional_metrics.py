@@ -131,7 +131,7 @@ def scored(tmp_path: Path, painter: type = Copyist, wrong: str = "", **more: obj
         "evaluation.conditions": 20,
     } | more
     known = {"reader": Regularizer(name="reader", summary="reads zeros", build=reader, needs=frozenset())}
-    recipe = resolve(method, generator, MOSAICS, known, (), Request("copyist", "mosaics", settings=settings))
+    recipe = resolve(method, generator, MOSAICS, known, {}, Request("copyist", "mosaics", settings=settings))
     metrics = chosen_metrics(recipe.evaluation.metrics, registry().metrics)
     path = run(recipe, Place(tmp_path / "runs", DataHome(tmp_path / "home"), torch.device("cpu")), metrics, (), Quiet())
     return json.loads(path.read_text())["values"]

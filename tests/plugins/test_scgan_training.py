@@ -18,7 +18,6 @@ from lgbench.progress import Quiet
 from lgbench.recipe import Request, check_conditions, resolve
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.runtime import Runtime
-from lgbench.segmenters import SEGMENTERS
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench_regularizers.config import SegmentorConfig
@@ -342,7 +341,7 @@ def recipe(method, preset="smoke", dataset=MOSAICS, without=(), **overrides):
     generator = found.get("generators", record.generator)
     settings = {name.replace("__", "."): value for name, value in overrides.items()}
     request = Request(method, dataset.name, preset, settings=settings, without=tuple(without))
-    return resolve(record, generator, dataset, found.regularizers, SEGMENTERS, request)
+    return resolve(record, generator, dataset, found.regularizers, registry().segmenters, request)
 
 
 @pytest.mark.parametrize("method", METHODS)
