@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lgbench import Dataset
 from lgbench.errors import BadRecipe
+from lgbench.settings import later
 
 if TYPE_CHECKING:
     from lgbench.data.samples import RawDataset, Sample
@@ -23,7 +24,7 @@ __all__ = ["BACKGROUNDS", "DIFFICULTIES", "FLORA", "SHIFTS", "Flora", "build", "
 BACKGROUNDS = ("uniform", "gradient", "leaves", "noise", "structure")
 DIFFICULTIES = ("easy", "medium", "hard")
 SHIFTS = ("none", "hue", "size", "background", "position")
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "val")  # each has a stream of its own, by its place here: a new one comes last
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Flora:
         shift: how the test images differ from the training ones: "hue" turns the flowers' hues by a sixth of the
             circle, "size" halves the flowers, "background" shows only kinds that training does not, "position" lets
             the border cut the flowers.
+        val_images: images to choose settings on, which look as the training ones do, whatever the shift.
     """
 
     images: int = 8000
@@ -60,6 +62,7 @@ class Flora:
     size_max: float = 0.38
     classes: int = 10
     shift: str = "none"
+    val_images: int = later(1000)
 
 
 def paint(config: Flora, resolution: int, split: str = "train", start: int = 0, count: int = 64) -> Painting:
@@ -68,7 +71,7 @@ def paint(config: Flora, resolution: int, split: str = "train", start: int = 0, 
     Args:
         config: the world.
         resolution: side of the images, pixels, at least 8.
-        split: "train" or "test".
+        split: "train", "val" or "test".
         start: index of the first image; there is no last one.
         count: how many.
 
@@ -92,7 +95,7 @@ def build(config: Flora, resolution: int, home: object) -> RawDataset:
     from lgbench.data.samples import RawDataset
 
     check(config, resolution)
-    counts = {"train": config.images, "test": config.test_images}
+    counts = {"train": config.images, "val": config.val_images, "test": config.test_images}
     return RawDataset(
         splits={split: lambda split=split: samples(config, resolution, split, counts[split]) for split in counts},
         counts=counts,
@@ -146,7 +149,7 @@ def check(config: Flora, resolution: int) -> None:
             raise BadRecipe(f"flora knows no {setting} {value!r}; use one of {', '.join(known)}.")
     for possible, rule in (
         (resolution >= 8, "a resolution of at least 8 pixels"),
-        (config.images >= 1 and config.test_images >= 1, "at least one image in images and in test_images"),
+        (min(config.images, config.val_images, config.test_images) >= 1, "at least one image in every split"),
         (0 <= config.seed < 2**63, "a seed from 0 to 2**63 - 1"),
         (1 <= config.flowers <= 16, "1 to 16 flowers"),
         (1 <= config.petals_min <= config.petals_max <= 24, "1 <= petals_min <= petals_max <= 24"),
@@ -165,7 +168,8 @@ FLORA = Dataset(
     licence="MIT, as lgbench itself",
     citation="Painted by lgbench.",
     provides=frozenset({"masks", "instances", "labels"}),
-    splits="8,000 train / 1,000 test, or as many as its settings say",
+    splits="8,000 train / 1,000 val / 1,000 test, or as many as its settings say",
     resolution=64,
+    apart=frozenset({"val"}),
     offline=True,
 )

@@ -56,7 +56,7 @@ def test_seed_0_is_the_same_world_on_every_machine():
 
 
 def test_seeds_and_splits_are_different_worlds():
-    worlds = [paint(Flora(), 16), paint(Flora(seed=1), 16), paint(Flora(), 16, "test")]
+    worlds = [paint(Flora(), 16), paint(Flora(seed=1), 16), paint(Flora(), 16, "val"), paint(Flora(), 16, "test")]
     for a, b in itertools.combinations(worlds, 2):
         assert not any(np.array_equal(x, y) for x, y in zip(a.images, b.images, strict=True))
 
@@ -173,6 +173,7 @@ def test_shifts_do_what_they_say():
         ("shift", "time", "position"),
         ("flowers", 0, "1 to 16"),
         ("images", 0, "at least one"),
+        ("val_images", 0, "at least one"),
         ("size_max", 0.9, "0.48"),
         ("petals_min", 20, "petals_max"),
         ("classes", 0, "1 to 64"),
@@ -188,15 +189,15 @@ def test_a_setting_that_makes_no_sense_is_refused_with_advice(setting, value, ad
 
 
 def test_an_unknown_split_is_refused():
-    with pytest.raises(BadRecipe, match="train, test"):
-        paint(Flora(), 32, "val")
+    with pytest.raises(BadRecipe, match="train, test, val"):
+        paint(Flora(), 32, "validation")
 
 
 def test_the_record_keeps_its_promise():
-    raw = FLORA.build(FLORA.config(images=4, test_images=2), FLORA.resolution, None)
+    raw = FLORA.build(FLORA.config(images=4, test_images=2, val_images=3), FLORA.resolution, None)
     assert raw.origin == "procedural"
     assert raw.provides == FLORA.provides == {"masks", "instances", "labels"}
-    assert raw.counts == {"train": 4, "test": 2}
+    assert raw.counts == {"train": 4, "val": 3, "test": 2}
     assert len(raw.classes) == 10
     sample = next(iter(raw.splits["train"]()))
     assert sample.image.shape == (64, 64, 3)
