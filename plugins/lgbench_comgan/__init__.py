@@ -32,7 +32,7 @@ SMOKE = {
     "training.batch": 16,
     "training.channels_last": False,  # on a CPU the plain layout is 1.4 times as fast here: benchmarks/speed/step.py
     "training.ema": 0.99,
-    "training.precision": "auto",
+    "training.precision": "fp32",
     "training.steps": 800,
     "segmentation.batch": 16,
     "segmentation.steps": 100,

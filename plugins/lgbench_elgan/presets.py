@@ -62,6 +62,7 @@ SMOKE = {
     "training.batch": 32,
     "training.steps": 1500,
     "training.ema": 0.99,
+    "training.precision": "fp32",
     "training.channels_last": False,
     "regularizers.perturbation.shrink": 0.9,
     "regularizers.perturbation.grow": -0.3,
