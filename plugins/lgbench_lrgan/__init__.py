@@ -43,6 +43,7 @@ PRESETS = {
     },
     "paper": {"training.steps": 80_000, "training.ema": 0.0, "training.flip": False},
     "@flora": {"resolution": 32},
+    "@flora-wild": {"resolution": 32},
     "@digits-one": {"generator.rot_clamp": 0.3, "training.flip": False},
     "@mnist-one": {"generator.rot_clamp": 0.3, "training.flip": False},
     "@mnist-two": {

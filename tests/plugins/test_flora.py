@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from lgbench.errors import BadRecipe
-from lgbench_datasets.flora import BACKGROUNDS, DIFFICULTIES, FLORA, Flora, build, paint
+from lgbench.metrics.masks import confusion, iou
+from lgbench.metrics.trivial import trivial_masks
+from lgbench_datasets.flora import BACKGROUNDS, DIFFICULTIES, FLORA, FLORA_WILD, Flora, FloraWild, build, paint
 
 WORLDS = [Flora(background=b, difficulty=d) for b in BACKGROUNDS for d in DIFFICULTIES]
 
@@ -100,6 +102,35 @@ def test_easy_flowers_stand_out_and_hard_ones_less():
     easy, hard = contrast("easy"), contrast("hard")
     assert easy.min() > 45
     assert np.quantile(hard, 0.1) < 0.7 * np.quantile(easy, 0.1)
+
+
+def test_colour_gives_easy_flowers_away_and_wild_ones_not():
+    def floors(config):
+        painted = paint(config, 32, "val", count=256)
+        guesses = trivial_masks(np.moveaxis(painted.images, -1, 1))
+        return {name: iou(confusion(guess, painted.masks > 127)).mean() for name, guess in guesses.items()}
+
+    assert floors(Flora())["two-means"] > 0.9
+    wild = floors(FloraWild())
+    assert 0.5 < wild["two-means"] < 0.7
+    assert max(wild[name] for name in wild if name != "two-means") < wild["two-means"]
+
+
+def test_a_wild_flower_is_plain_to_see_against_what_surrounds_it():
+    painted = paint(FloraWild(), 64, "val", count=128)
+    contrasts = []
+    for image, alpha in zip(painted.images.astype(np.float32), painted.alphas, strict=True):
+        near = sum(np.roll(alpha, shift, axis) for axis in (0, 1) for shift in (-3, 3)) > 0
+        contrasts.append(np.linalg.norm(image[alpha == 1].mean(axis=0) - image[near & (alpha == 0)].mean(axis=0)))
+    assert np.quantile(contrasts, 0.05) > 60  # of 255 levels a channel
+
+
+def test_flora_wild_is_flora_at_another_difficulty():
+    assert FLORA_WILD.config() == FloraWild()
+    painted, wild = paint(Flora(difficulty="wild"), 32), paint(FloraWild(), 32)
+    assert np.array_equal(painted.images, wild.images)
+    assert np.array_equal(wild.alphas, paint(Flora(), 32).alphas)  # the same flowers
+    assert FLORA_WILD.build(FLORA_WILD.config(images=3), 32, None).counts == {"train": 3, "val": 1000, "test": 1000}
 
 
 def test_backgrounds_are_what_they_are_called():
