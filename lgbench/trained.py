@@ -70,7 +70,7 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     runtime = runtime_of(recipe, choose_device(device))
     runtime.set_up()
     spec = ImageSpec(**told["images"])
-    game, _ = build_game(recipe, spec)
+    game = build_game(recipe, spec)
     for name in (game.result, *game.kept):
         load_weights(folder / "train" / f"{name}.safetensors", game.networks[name])
         runtime.place(game.networks[name]).eval().requires_grad_(False)

@@ -82,7 +82,7 @@ def test_with_one_fake_ds_comgans_critic_loses_as_comgans_does():
     _, comgan, codes, _ = recipes("comgan-table2", "smoke")
     torch.manual_seed(0)
     spec, real = ImageSpec(32, classes=5), torch.rand(4, 3, 32, 32) * 2 - 1
-    (one, _), (other, _) = build_game(comgan, spec), build_game(codes, spec)
+    one, other = build_game(comgan, spec), build_game(codes, spec)
     other.networks["critic"].load_state_dict(one.networks["critic"].state_dict())
     with torch.no_grad():
         layers = other.painter(other.painter.codes(4))

@@ -75,7 +75,7 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     ],
 )
 def test_supervision_follows_what_is_read(reads: frozenset[str], category: int, supervision: str):
-    played = Played(None, [], None, reads)  # pyright: ignore[reportArgumentType]
+    played = Played(None, None, reads)  # pyright: ignore[reportArgumentType]
     assert _supervision(recipe(training__category=category), played) == supervision
 
 

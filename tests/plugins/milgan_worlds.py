@@ -66,7 +66,8 @@ def recipe_of(
 def composed(method, settings=None, *, side=16, preset="smoke", without=(), seed=0):
     """Game and terms, tiny, with all that the preset says but the sizes."""
     recipe = recipe_of(method, {**TINY[method], **(settings or {})}, preset=preset, without=without)
-    return build_game(replace(recipe, seed=seed), ImageSpec(side))
+    game = build_game(replace(recipe, seed=seed), ImageSpec(side))
+    return game, game.terms
 
 
 def images(n=4, side=16):
@@ -90,7 +91,8 @@ def player(game, terms=(), phases=None, *, steps=1, batch=4, ema=0.0, segment=No
     """The engine's player of a game, or of some of its phases; terms come with a phase that they join."""
     chosen = [phase for phase in game.phases if phases is None or phase.name in phases]
     joined = list(terms) if any(phase.regularized for phase in chosen) else []
-    return Player(replace(game, phases=chosen), joined, Schedule(steps, batch, ema=ema), CPU, segment)
+    played = replace(game, phases=chosen, terms=joined, segment=segment)
+    return Player(played, Schedule(steps, batch, ema=ema), CPU)
 
 
 def phase_of(game, name):

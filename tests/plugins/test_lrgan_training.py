@@ -34,7 +34,7 @@ def seeded():
 
 def player(made, phases=None):
     chosen = [phase for phase in made.phases if phases is None or phase.name in phases]
-    return Player(replace(made, phases=chosen), [], Schedule(1, 4), Runtime(torch.device("cpu")))
+    return Player(replace(made, phases=chosen), Schedule(1, 4), Runtime(torch.device("cpu")))
 
 
 def weights(network):
@@ -232,7 +232,7 @@ def test_category_specific_training_sees_one_class_only(monkeypatch, tmp_path):
     pixels = np.broadcast_to(labels[:, None, None, None], (20, 3, 32, 32)).astype(np.uint8)
     split = Split(pixels, labels=labels, classes=tuple("abcd"), origin="toy", provides=frozenset({"labels"}))
 
-    def fit(game, terms, reals, *rest, **settings):
+    def fit(game, reals, *rest, **settings):
         seen.append(np.unique(reals.images))
         raise Stopped
 

@@ -46,7 +46,7 @@ def made(name, spec=SPEC, **changes):
 
 
 def player(game, terms=()):
-    return Player(game, terms, Schedule(10, 4), CPU)
+    return Player(replace(game, terms=terms), Schedule(10, 4), CPU)
 
 
 def phase(playing, name):

@@ -131,7 +131,7 @@ def step_of(game: Game, real: Batch | None = None) -> Step:
 
 def player(game: Game, steps: int = 1, size: int = 4) -> Player:
     """The engine's player of a game."""
-    return Player(game, [], Schedule(steps, size), CPU)
+    return Player(game, Schedule(steps, size), CPU)
 
 
 def recipe_of(method: str, dataset: Dataset = TILES, *, preset: str = "smoke", **settings) -> Recipe:
