@@ -102,3 +102,11 @@ def test_numbers_over_all_images_have_the_val_split_of_photographs():
     splits = {"train": "training", "val": "held back", "test": "scored"}
     evidence = Evidence(SimpleNamespace(recipe=SimpleNamespace(dataset=RECORDS["cub"])), None, None, splits, {})
     assert evidence.whole == ["training", "held back", "scored"]
+
+
+@pytest.mark.parametrize("name", [record.name for record in RECORDS.values() if record.offline])
+def test_every_world_that_needs_no_files_has_a_val_split(name, home):
+    record = RECORDS[name]
+    raw = record.build(record.config(), record.resolution, home)
+    assert set(raw.counts) == {"train", "val", "test"}
+    assert "val" in record.splits
