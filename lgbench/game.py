@@ -123,6 +123,11 @@ class Game:
         brought = {name: network for _, _, term in self.terms for name, network in term.networks.items()}
         return {**self.networks, **brought}
 
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Names of the networks whose weights are stored: the result, and what the game and its terms keep."""
+        return (self.result, *self.kept, *(name for _, _, term in self.terms for name in term.kept))
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
@@ -162,6 +167,8 @@ class Term:
         lessons: networks that must have learnt from real images before the training starts; they stay as they are.
         reads: what it reads of real images besides themselves: names of `Batch`.
         weights: SHA-256 of the weights of each fixed network that it reads, for the record.
+        kept: its networks whose weights are stored beside the generator's.
+        regions: where it learns to read class maps, images (N, 3, H, W) in [-1, 1] -> class scores (N, classes, H, W).
     """
 
     penalty: Callable[[Step], Tensor] | None = None
@@ -171,6 +178,8 @@ class Term:
     lessons: Sequence[Lesson] = ()
     reads: frozenset[str] = frozenset()
     weights: Mapping[str, str] = field(default_factory=dict)
+    kept: Sequence[str] = ()
+    regions: Callable[[Tensor], Tensor] | None = None
 
 
 class Weighted(NamedTuple):

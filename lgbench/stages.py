@@ -161,9 +161,10 @@ class _Rounds:
         )
         played = replace(game, segment=previous.predict if previous else None)
         fitted = fit(played, self.reals, schedule, self._stage("train"), judge)
-        for name in (game.result, *game.kept):
-            load_weights(self.run.folder / "train" / f"{name}.safetensors", game.networks[name])
-            self.run.runtime.place(game.networks[name]).eval()
+        for name in game.stored:
+            network = game.every_network[name]
+            load_weights(self.run.folder / "train" / f"{name}.safetensors", network)
+            self.run.runtime.place(network).eval()
         return fitted
 
     def teach(self, name: str, previous: Game | None) -> tuple[Game | None, Fitted | None]:

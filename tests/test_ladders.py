@@ -16,7 +16,6 @@ from lgbench.layers import Batch
 from lgbench.leaderboard import read_board
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
-from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_game, judged_from
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -48,7 +47,7 @@ def recipes(name: str, preset: str) -> list[Recipe]:
         request = Request(
             variant.method, board.dataset, preset, 0, board.resolution, given, without=tuple(variant.without)
         )
-        made.append(resolve(method, generator, dataset, found.regularizers, SEGMENTERS, request))
+        made.append(resolve(method, generator, dataset, found.regularizers, registry().segmenters, request))
     return made
 
 

@@ -226,7 +226,7 @@ class _Training:
         if value < progress.best:
             progress.best, progress.selected = value, progress.step
             before, kept = {*folder.glob("best-*")}, set()
-            for name in self._stored:
+            for name in player.game.stored:
                 kept.add(_best(folder, progress.step, name))
                 checkpoint.save_weights(_best(folder, progress.step, name), self._network(name))
             self.save()
@@ -255,17 +255,13 @@ class _Training:
     def save_networks(self) -> None:
         """The result and what else the game keeps, of the step that the judge chose where there is a judge."""
         folder, selected = self.stage.folder, self.progress.selected
-        for name in self._stored:
+        for name in self.player.game.stored:
             path = folder / f"{name}.safetensors"
             if selected:
                 with atomic(path) as file:
                     file.write(_best(folder, selected, name).read_bytes())
             else:
                 checkpoint.save_weights(path, self._network(name))
-
-    @property
-    def _stored(self) -> tuple[str, ...]:
-        return (self.player.game.result, *self.player.game.kept)
 
     def _network(self, name: str) -> nn.Module:
         return self.player.result if name == self.player.game.result else self.player.networks[name]

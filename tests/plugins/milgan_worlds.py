@@ -16,7 +16,6 @@ from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, Request, resolve
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.runtime import Runtime
-from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_game
 from lgbench.training import Schedule
 from lgbench.training.player import Player
@@ -58,7 +57,7 @@ def recipe_of(
         known.get("generators", chosen.generator),
         resolve_dataset(dataset, known.datasets, DataHome()),
         known.regularizers,
-        SEGMENTERS,
+        registry().segmenters,
         Request(method, dataset, preset, settings=settings or {}, without=tuple(without)),
     )
 
@@ -137,7 +136,7 @@ def carry_out(folder, method, resolution=None, **settings):
     if "segmentation.name" not in dotted:
         dotted["segmenter.width"] = 4
     request = Request(method, "squares", "smoke", resolution=resolution, settings=dotted)
-    recipe = resolve(chosen, generator, SQUARES, known.regularizers, SEGMENTERS, request)
+    recipe = resolve(chosen, generator, SQUARES, known.regularizers, registry().segmenters, request)
     metrics = chosen_metrics(recipe.evaluation.metrics, known.metrics)
     place = Place(folder, DataHome(folder.parent / "home"), CPU.device)
     path = run(recipe, place, metrics, known.plugins, Quiet())

@@ -14,14 +14,14 @@ from lgbench.layers import Batch, Layers, Painter
 from lgbench.losses import bce_fake, bce_real, binary_entropy
 from lgbench.nn import UNetL, UNetS
 from lgbench.runtime import Runtime
-from lgbench.segmentation import unet_game
-from lgbench.segmenters import UNetConfig
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench_comgan.config import AlignmentConfig, ComGANMethod, DSComGANMethod
 from lgbench_comgan.game import alignment, comgan, dscomgan
 from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.terms import binarization, mi_recovery
+from lgbench_segmenters.config import UNetConfig
+from lgbench_segmenters.games import unet_game
 
 
 @pytest.fixture(autouse=True)
