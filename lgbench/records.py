@@ -134,6 +134,8 @@ class Dataset:
         locate: `(home) -> Path | None`, the folder that has its files, None where they are not here; by default, its
             own folder if that has all `sources` that are not optional.
         resolution: default side, pixels.
+        apart: splits that "all" images do not include: made to choose settings on, of no digit or flower of their own,
+            so that numbers over all images stay what they were without them.
         offline: whether it can be had with no network and no files.
         grey: whether every image is grey.
         regions: how landmarks become class maps, `(landmarks (P, 2), side) -> (side, side) uint8`, the landmarks in
@@ -151,6 +153,7 @@ class Dataset:
     provides: frozenset[str] = frozenset()
     splits: str = ""
     resolution: int = 64
+    apart: frozenset[str] = frozenset()
     offline: bool = False
     grey: bool = False
     sources: tuple[Source, ...] = ()

@@ -58,6 +58,12 @@ class Evidence:
         """The split that is predicted on."""
         return self.splits[self.config.split]
 
+    @property
+    def whole(self) -> list[Split]:
+        """The splits that together are all of the data set's images (see `Dataset.apart`)."""
+        apart = self.run.recipe.dataset.apart
+        return [split for name, split in self.splits.items() if name not in apart]
+
     def __getitem__(self, name: str) -> Any:
         """A part's value.
 
