@@ -116,6 +116,7 @@ class Measured(_Part):
     Attributes:
         details: companions by name, say {"pooled": ..., "gap": oracle minus committed}.
         n: images (or samples) behind the value.
+        intervals: detail -> its 95 % interval, where it has one: "pooled" and "per_image" in records that say both.
         protocol_id: `protocol_id(protocol)`; a record in which they differ is refused.
     """
 
@@ -125,13 +126,15 @@ class Measured(_Part):
     interval: tuple[float, float] | None
     protocol: Protocol
     protocol_id: str
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
     @validates(mode="after")
     def _fits(self) -> Measured:
         if self.protocol_id != protocol_id(self.protocol.model_dump(mode="json")):
             raise ValueError("protocol_id is not the hash of the protocol")
-        if self.interval and self.interval[0] > self.interval[1]:
-            raise ValueError("the interval's ends are swapped")
+        for low, high in [*([self.interval] if self.interval else []), *self.intervals.values()]:
+            if low > high:
+                raise ValueError("the interval's ends are swapped")
         return self
 
 

@@ -93,6 +93,15 @@ def test_a_record_scored_by_other_knobs_than_the_board_asks_for_does_not_belong(
     assert commit(root, a_record({"fid": measured(9.0, {**IMAGES, "split": "train"})})) != []  # a knob of masks only
 
 
+def test_a_board_of_pooled_scores_takes_what_is_never_pooled_beside_them(root: Path):
+    path = root / "benchmarks/flora-32.toml"
+    path.write_text(BOARD.replace('aggregation = "per_image"', 'aggregation = "pooled"'))
+    iou = measured(0.5, {**PROTOCOL, "aggregation": "pooled"}, pooled=0.5, per_image=0.4)
+    ari, each = measured(0.3, {**PROTOCOL, "metric": "ari"}), measured(0.4, PROTOCOL, pooled=0.5, per_image=0.4)
+    assert commit(root, a_record({"iou": iou, "ari": ari})) != []
+    assert commit(root, a_record({"iou": each, "ari": ari})) == []
+
+
 def test_a_board_can_ask_for_settings_of_its_data_set(root: Path):
     path = root / "benchmarks/flora-32.toml"
     path.write_text(BOARD.replace("[[reported]]", "[dataset_config]\ncount = 65\n\n[[reported]]"))

@@ -19,6 +19,7 @@ from lgbench.data import DataHome, folder_dataset
 from lgbench.environment import code_state
 from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, RunBusy, RunFailed
 from lgbench.files import exclusive
+from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, Request, resolve
@@ -60,6 +61,20 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     assert record["baselines"]["otsu"]["iou"] > 0.99  # white squares on dark noise
     kinds = sorted(re.sub(r"-[0-9a-f]{8}\.npz", "", name) for name in record["artefacts"])
     assert kinds == ["predictions", "samples", "segment/segmenter.safetensors", "train/generator.safetensors"]
+
+
+@pytest.mark.parametrize("aggregation", ["pooled", "per_image"])
+def test_every_interval_is_that_of_its_number_and_stays_in_the_metrics_range(tmp_path: Path, aggregation: str):
+    metrics = "iou,dice,acc,miou,ari,msc,coverage,binarity,layer-difference"
+    record = carry_out(recipe(evaluation__aggregation=aggregation, evaluation__metrics=metrics), tmp_path / "run")
+    for name, value in record["values"].items():
+        low, high = registry().metrics[name].range
+        for key, ends in {name: value["interval"], **value.get("intervals", {})}.items():
+            assert low <= ends[0] <= value["details"].get(key, value["value"]) <= ends[1] <= high
+        if "pooled" in value["details"]:
+            assert value["interval"] == value["intervals"][aggregation]
+            assert value["intervals"].keys() == {"pooled", "per_image"}
+    assert contradictions(read_record(next((tmp_path / "run").glob("*/record.json")))) == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import numpy as np
 from lgbench.data import Split
 from lgbench.errors import BadPlugin, NotAvailable
 from lgbench.game import Game
-from lgbench.metrics.intervals import interval
+from lgbench.metrics.intervals import interval, within
 from lgbench.metrics.layers import coverage, saturated
 from lgbench.metrics.trivial import trivial_masks
 from lgbench.records import Metric, Part
@@ -154,15 +154,23 @@ def _told(metric: Metric, score: Score, evidence: Evidence, shared: Mapping[str,
         "metric": metric.name,
         "metric_version": metric.version,
     }
-    many = score.per_image is not None and len(score.per_image) > 1
     return {
         "value": float(score.value),
         "details": {name: float(value) for name, value in score.details.items()},
         "n": score.n or (0 if score.per_image is None else len(score.per_image)),
-        "interval": [float(end) for end in interval(score.per_image)] if many else None,  # pyright: ignore
+        **_intervals(metric, score, protocol["aggregation"]),
         "protocol": protocol,
         "protocol_id": protocol_id(protocol),
     }
+
+
+def _intervals(metric: Metric, score: Score, aggregation: str | None) -> dict[str, Any]:
+    """The value's interval, and those of its variants where they have their own; none leaves the metric's range."""
+    variants = {name: list(within(ends, metric.range)) for name, ends in score.intervals.items()}
+    own = variants.get(aggregation or "")
+    if own is None and score.per_image is not None and len(score.per_image) > 1:
+        own = list(within(interval(score.per_image), metric.range))
+    return {"interval": own, **({"intervals": variants} if variants else {})}
 
 
 def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:

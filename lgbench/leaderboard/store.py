@@ -57,9 +57,16 @@ def why_not(board: Board, record: Record) -> str | None:
         if value.protocol.aggregation is None:
             continue  # not a mask metric: its split and aggregation are its own
         for key, wanted in (("split", board.split), ("aggregation", board.aggregation)):
+            if key == "aggregation" and _never_pooled(value):
+                continue
             if wanted is not None and getattr(value.protocol, key) != wanted:
                 return f"its {name} has {key} {getattr(value.protocol, key)!r}, the board asks for {wanted!r}"
     return _no_variant(board, record) if board.variants and board.variant_of(record) is None else None
+
+
+def _never_pooled(value: Measured) -> bool:
+    """Whether its metric is a mean over images whatever a board asks for, as ARI is; others say both."""
+    return value.protocol.aggregation == "per_image" and "pooled" not in value.details
 
 
 def _no_variant(board: Board, record: Record) -> str:
