@@ -202,8 +202,9 @@ def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split
         BadRecipe: there is no such split.
     """
     splits = open_dataset(recipe.dataset, recipe.data_config, recipe.resolution, home, _preparing(reporter))
-    if recipe.evaluation.split not in splits:
-        raise BadRecipe(f"{recipe.dataset.name} has no split {recipe.evaluation.split!r}; it has {sorted(splits)}.")
+    for name in recipe.evaluation.splits:
+        if name not in splits:
+            raise BadRecipe(f"{recipe.dataset.name} has no split {name!r}; it has {sorted(splits)}.")
     if recipe.training.category >= 0:
         splits["train"] = splits["train"].only(recipe.training.category)
     return splits

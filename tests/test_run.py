@@ -23,7 +23,7 @@ from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, Request, resolve
-from lgbench.results import read_record
+from lgbench.results import Record, read_record
 from lgbench.run import Place, Played, _supervision, chosen_metrics, run
 from lgbench.score import Score
 from lgbench.segmenters import SEGMENTERS
@@ -448,6 +448,47 @@ def test_a_split_that_is_not_there_is_refused_before_training(tmp_path: Path):
     with pytest.raises(BadRecipe, match="has no split 'val'"):
         carry_out(recipe(evaluation__split="val"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("split", ["train,test", "test, train"])
+def test_several_splits_stand_apart_each_as_if_it_were_scored_alone(tmp_path: Path, split: str):
+    wanted = {"evaluation__metrics": "iou,ari,coverage,fid-random"}
+    both = carry_out(recipe(evaluation__split=split, **wanted), tmp_path / "run")
+    assert both["values"].keys() == {*(f"{m}@{s}" for m in ("iou", "ari") for s in ("train", "test")), *ONCE}
+    for name in ("train", "test"):
+        alone = carry_out(recipe(evaluation__split=name, **wanted), tmp_path / "run")
+        for metric in ("iou", "ari"):
+            assert both["values"][f"{metric}@{name}"] == alone["values"][metric]
+            assert both["baselines"]["otsu"][f"{metric}@{name}"] == alone["baselines"]["otsu"][metric]
+        assert {metric: both["values"][metric] for metric in ONCE} == {m: alone["values"][m] for m in ONCE}
+    assert contradictions(Record.model_validate_json(json.dumps(both))) == []
+
+
+ONCE = {"coverage", "fid-random"}
+"""Metrics that read no split that is scored."""
+
+
+@pytest.mark.parametrize("split", ["", "trian", "test,test", "train;test", "test,"])
+def test_splits_that_are_none_are_refused_by_name(split: str):
+    with pytest.raises(BadRecipe, match="a split is one of train, val, test"):
+        recipe(evaluation__split=split)
+
+
+def test_a_plugins_part_of_a_split_is_made_for_each(tmp_path: Path, monkeypatch):
+    """Whether a number is of a split follows from what its parts read, by any way; nobody has to say it."""
+    size = Part("size", lambda evidence: len(evidence.test))
+    twice = Part("twice", lambda evidence: 2 * evidence["size"])
+    metric = replace(
+        registry().metrics["iou"],
+        name="sizes",
+        compute=lambda evidence: Score(float(evidence["twice"]), n=1),
+        needs=frozenset({"twice"}),
+        parts=(size, twice),
+    )
+    monkeypatch.setitem(registry().metrics, "sizes", metric)
+    chosen = recipe(evaluation__split="train,test", evaluation__metrics="sizes")
+    values = carry_out(chosen, tmp_path / "run")["values"]
+    assert {name: value["value"] for name, value in values.items()} == {"sizes@train": 96, "sizes@test": 40}
 
 
 def test_a_category_narrows_the_training_images(tmp_path: Path):

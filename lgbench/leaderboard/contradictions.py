@@ -42,7 +42,7 @@ def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) ->
             ]
     for mask, values in sorted(record.baselines.items()):
         for name, number in sorted(values.items()):
-            if not _within(number, ranges.get(name)):
+            if not _within(number, ranges.get(name.partition("@")[0])):
                 found.append(f"baselines.{mask}.{name} is {number:g}, which {name} cannot be")
     return found
 

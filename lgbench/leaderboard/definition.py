@@ -34,7 +34,7 @@ class BoardMetric(_Part):
     """A column.
 
     Attributes:
-        name: the metric's name in the records.
+        name: the metric's name in the records; with a split behind it, "iou@train", where it is not the board's.
         better: "up" or "down"; "none" for a diagnostic that ranks nobody.
         digits: decimals that are shown; rows that are equal so rounded are ties.
     """
@@ -90,7 +90,8 @@ class Board(_Part):
     Attributes:
         name: the file's, without ".toml".
         dataset_config: settings of the data set that every record must have been scored with.
-        split, aggregation: what mask metrics must have been scored with, where stated.
+        split, aggregation: what mask metrics must have been scored with, where stated; "train,test" scores both, and
+            columns name the split that they show.
         metrics: columns; the first one ranks.
         variants: rows of an ablation, in the paper's order (`[[variant]]` in the file); such a board has no methods and
             ranks nobody.

@@ -11,6 +11,7 @@ from typing import Any
 from lgbench.files import canonical_json, sha256_of_json
 from lgbench.results import Measured, Missing, Record
 
+from .columns import as_columns
 from .definition import Board, BoardMetric
 from .presets import unlike_preset
 
@@ -116,6 +117,7 @@ def tables(board: Board, records: Runs) -> list[Table]:
     Args:
         records: file name -> record; all of the board's data set and resolution.
     """
+    records = {name: as_columns(board, record) for name, record in records.items()}
     groups = _groups(records)
     protocols = {metric.name: _protocols(records, metric.name) for metric in board.metrics}
     first, *others = board.metrics
