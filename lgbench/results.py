@@ -209,7 +209,8 @@ class Training(_Part):
     """Stage 1. Wall time in seconds, memory in MB, parameters by network, last mean losses by term.
 
     `selected` is the step whose weights were evaluated where a judge chose them, and `judged` the judge and its value.
-    `weights` has the SHA-256 of the fixed networks that losses read.
+    `weights` has the SHA-256 of the fixed networks that losses read. `gradients` has the median 2-norms of what the
+    alphas ("alpha") and each part of the generator received in the first and in the last tenth of what was logged.
     """
 
     steps: Count
@@ -223,6 +224,7 @@ class Training(_Part):
     selected: Count | None = None
     judged: dict[str, float] | None = None
     weights: dict[str, Sha256] = Field(default_factory=dict)
+    gradients: dict[str, tuple[Amount, Amount]] = Field(default_factory=dict)
 
 
 class Segmentation(_Part):

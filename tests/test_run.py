@@ -56,6 +56,8 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     assert len(values["fid-random"]["protocol"]["weights"]) == 64
     assert "weights" in values["fid"]["not_available"]
     assert values["is"] == values["fid"]  # the same weights are missing
+    assert all(first > 0 and last > 0 for first, last in record["training"]["gradients"].values())
+    assert "alpha" in record["training"]["gradients"]
     assert values["nmi"] == {"not_available": "no code network that clusters images"}
     assert set(record["baselines"]) == {"empty", "full", "centre-ellipse", "otsu", "two-means"}
     assert record["baselines"]["otsu"]["iou"] > 0.99  # white squares on dark noise

@@ -12,6 +12,7 @@ from lgbench.results import Record
 
 from .ablation import Beside, Section, beside, sections
 from .claims import Outcome, outcomes
+from .collapse import GREY, VANISHED
 from .definition import Board, BoardMetric
 from .pen import (
     STAMP,
@@ -87,8 +88,22 @@ def _about(board: Board) -> str:
         f"within noise where it lies in our interval over at least {SEEDS_FOR_A_RANK} seeds. Where data set, "
         "resolution, protocol or preset differ, or seeds are missing, it is not comparable; the note says why. A claim "
         "about two variants is decided by Welch's t-test at the 5 % level over at least "
-        f"{SEEDS_FOR_A_RANK} seeds of each."
+        f"{SEEDS_FOR_A_RANK} seeds of each.{_kinds(board)}"
     )
+
+
+def _kinds(board: Board) -> str:
+    """How claims are decided that are no orderings, where the board has any."""
+    words = ""
+    if any(claim.margin for claim in board.claims):
+        words += " Two are equal within a margin where the 90 % interval of their difference lies in it."
+    if any(claim.collapse for claim in board.claims):
+        words += (
+            " A claim about collapse reads no score: it counts seeds that show one of its signs (Fisher's exact test "
+            "at the 5 % level; it disagrees where no seed shows one): flags of the record; `grey`, a binarity from "
+            f"{GREY} on; `vanished`, a gradient of the mask below {VANISHED:g} of what it was at first."
+        )
+    return words
 
 
 def _runs(table: Table, lines: Sequence[tuple[Variant, Row | None]], of: str, pen: Pen) -> Grid:
@@ -158,12 +173,17 @@ def _claim_row(one: Outcome, pen: Pen) -> tuple[str, ...]:
 def _told(one: Outcome) -> str:
     """A verdict in words: "undecided (difference 0.012 ± 0.034 over 3 seeds)"."""
     if one.difference is None:
-        return f"{one.verdict}: {one.why}"
+        return f"{one.verdict}: {one.why}" if one.why else one.verdict
     digits, (many, few) = one.metric.digits, (max(one.seeds), min(one.seeds))
     seeds = f"{many} seed{'s' if many > 1 else ''}" if many == few else f"{one.seeds[0]} and {one.seeds[1]} seeds"
     half = f" ± {one.half:.{digits}f}" if one.half is not None else ""
-    why = f"; {one.why}" if one.why else ""
+    why = f", margin {one.claim.margin:g}" if one.claim.margin else ""
+    why += f"; {one.why}" if one.why else ""
     return f"{one.verdict} (difference {one.difference:+.{digits}f}{half} over {seeds}{why})"
+
+
+def _margin(one: Outcome) -> str:
+    return f"equal within {one.claim.margin:g}" if one.claim.margin else ""
 
 
 _COLUMNS: list[str] = [
@@ -246,5 +266,5 @@ def _claim(one: Outcome) -> dict[str, Any]:
         "source": one.claim.source,
         "difference": csv_number(one.difference),
         "verdict": one.verdict,
-        "note": "; ".join(filter(None, [one.claim.text, one.why])),
+        "note": "; ".join(filter(None, [one.claim.text, _margin(one), one.why])),
     }

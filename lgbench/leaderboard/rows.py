@@ -15,7 +15,7 @@ from .columns import as_columns
 from .definition import Board, BoardMetric
 from .presets import unlike_preset
 
-__all__ = ["SEEDS_FOR_A_RANK", "Cell", "Row", "Table", "tables"]
+__all__ = ["SEEDS_FOR_A_RANK", "Cell", "Row", "Table", "distinct_seeds", "tables"]
 
 SEEDS_FOR_A_RANK = 3
 """Fewer scored seeds than this, and a rank is provisional."""
@@ -191,7 +191,7 @@ def _table(
 
 def _row(group: Runs, columns: Sequence[BoardMetric], chosen: Mapping[str, str | None]) -> Row:
     one, runs = next(iter(group.values())), list(group.values())
-    done, seed_of = [record for record in runs if record.status == "done"], _distinct_seeds(runs)
+    done, seed_of = [record for record in runs if record.status == "done"], distinct_seeds(runs)
     flags = Counter(
         flag for r in runs for flag in {*r.training.flags, *(["diverged"] if r.status == "diverged" else [])}
     )
@@ -212,7 +212,7 @@ def _row(group: Runs, columns: Sequence[BoardMetric], chosen: Mapping[str, str |
     )
 
 
-def _distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
+def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
     """Record's id -> seed; of records with equal artefacts the least, for one result is one seed, whatever it says."""
     least: dict[str, int] = {}
     made = {record.id: canonical_json(record.artefacts) if record.artefacts else record.id for record in runs}
@@ -223,7 +223,7 @@ def _distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
 
 def _cell(runs: Sequence[Record], metric: str, protocol: str | None) -> Cell:
     by_seed: dict[int, list[Measured]] = {}
-    why, seed_of = set(), _distinct_seeds(runs)
+    why, seed_of = set(), distinct_seeds(runs)
     for record in runs:
         value = record.values.get(metric)
         if record.status != "done":
