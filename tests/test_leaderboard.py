@@ -83,6 +83,47 @@ def test_under_three_seeds_a_rank_is_provisional(root: Path):
     assert "| 2 | three |" in markdown(root)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "statuses", "provisional"),
+    [
+        ((0, 1, 2), ("done", "done", "done"), False),
+        ((0, 1, 2, 3), ("done", "done", "done", "done"), True),  # the benchmark lists 0, 1 and 2
+        ((7, 8, 9), ("done", "done", "done"), True),
+        ((0, 1, 2), ("done", "done", "diverged"), True),
+    ],
+)
+def test_a_seed_that_failed_or_that_nobody_asked_for_makes_a_rank_provisional(
+    root: Path, numbers, statuses, provisional
+):
+    records = [
+        a_record({"iou": measured(0.5)}, seed=number, status=status)
+        for number, status in zip(numbers, statuses, strict=True)
+    ]
+    commit(root, *records)
+    (row,) = board_tables(root)[0].rows
+    assert (row.rank, row.provisional) == (1, provisional)
+    assert ("| 1\\* | lrgan |" in markdown(root)) == provisional
+
+
+def test_with_more_seeds_listed_a_failed_one_makes_a_rank_provisional_however_many_there_are(root: Path):
+    path = root / "benchmarks/flora-32.toml"
+    path.write_text(BOARD.replace("[[reported]]", "seeds = [0, 1, 2, 3, 4]\n\n[[reported]]"))
+    commit(root, *seeds("lrgan", 0.5, 0.5, 0.5, 0.5), a_record({}, seed=4, status="diverged"))
+    assert board_tables(root)[0].rows[0].provisional
+    commit(root, *seeds("milgan", 0.5, 0.5, 0.5, 0.5, 0.5))
+    assert not next(row for row in board_tables(root)[0].rows if row.method == "milgan").provisional
+
+
+@pytest.mark.parametrize(
+    ("noted", "shown"), [("none", "none"), ("weak", "weak"), ("full", "full"), (None, "not noted")]
+)
+def test_supervision_as_used_stands_on_the_board(root: Path, noted: str | None, shown: str):
+    commit(root, *seeds("lrgan", 0.5, **({"supervision": noted} if noted else {})))
+    assert f"| 1 |  | {shown} | CPU of a test |" in markdown(root)
+    assert [line["supervision"] for line in lines(root) if line["kind"] == "reproduced"] == [shown, shown]
+    assert [line["supervision"] for line in lines(root) if line["kind"] == "reported"] == ["unsupervised"]
+
+
 def test_rows_that_are_equal_as_printed_are_ties(root: Path):
     commit(root, *seeds("a", 0.701), *seeds("b", 0.699), *seeds("c", 0.68), *seeds("d", 0.75))
     ranks = {row.method: (row.rank, row.tied) for row in board_tables(root)[0].rows}

@@ -109,12 +109,12 @@ def _kinds(board: Board) -> str:
 def _runs(table: Table, lines: Sequence[tuple[Variant, Row | None]], of: str, pen: Pen) -> Grid:
     title = f"Runs{of}" + (f": {pen.escape(table.part)}" if table.part else "")
     title += "".join(pen.note(note) for note in table.notes)
-    head = ("Variant", "Method", "Preset", *heads(table, pen), "Seeds", "Flags", "Device", "Records")
+    head = ("Variant", "Method", "Preset", *heads(table, pen), "Seeds", "Flags", "Supervision", "Device", "Records")
     rows = [_run(table, lines, variant, row, pen) for variant, row in lines]
     for row in table.rows:
         if row.kind == "baseline":
             cells = [number_of(row.cells[metric.name], metric.digits, pen) for metric in table.columns]
-            rows.append((f"floor: {pen.escape(row.method)}", "", "", *cells, "", "", "", ""))
+            rows.append((f"floor: {pen.escape(row.method)}", "", "", *cells, "", "", "", "", ""))
     return Grid(title, head, tuple(rows))
 
 
@@ -123,7 +123,7 @@ def _run(
 ) -> tuple[str, ...]:
     name, method = pen.escape(variant.name), pen.escape(variant.method)
     if row is None:
-        return (name, method, pen.escape(variant.preset), *["not run" for _ in table.columns], "0", "", "", "")
+        return (name, method, pen.escape(variant.preset), *["not run" for _ in table.columns], "0", "", "", "", "")
     twins = {other.recipe for one, other in lines if other is not None and one.name == variant.name}
     recipe = f" (recipe {row.recipe})" if len(twins) > 1 else ""
     cells = [number_of(row.cells[metric.name], metric.digits, pen) for metric in table.columns]
@@ -200,7 +200,19 @@ _COLUMNS: list[str] = [
         "metric",
         "better",
     ),
-    *("value", "low", "high", "seeds", "attempted", "failed", "flags", "devices", "protocol_id", "records"),
+    *(
+        "value",
+        "low",
+        "high",
+        "seeds",
+        "attempted",
+        "failed",
+        "flags",
+        "devices",
+        "protocol_id",
+        "records",
+        "supervision",
+    ),
     *("paper", "source", "difference", "verdict", "note"),
 ]
 

@@ -111,11 +111,11 @@ def heads(table: Table, pen: Pen) -> list[str]:
     return texts
 
 
-def tail(row: Row, pen: Pen) -> tuple[str, str, str, str]:
-    """How a row of runs ends: seeds, flags, devices and records."""
+def tail(row: Row, pen: Pen) -> tuple[str, str, str, str, str]:
+    """How a row of runs ends: seeds, flags, supervision, devices and records."""
     links = " ".join(pen.link(identity[:8], f"records/{name}") for name, identity in row.records)
     flags = ", ".join(f"{flag} x{count}" for flag, count in (row.flags or {}).items())
-    return _seeds(row), pen.escape(flags), pen.escape(", ".join(row.devices)), links
+    return _seeds(row), pen.escape(flags), pen.escape(row.supervision), pen.escape(", ".join(row.devices)), links
 
 
 def preset_of(row: Row, pen: Pen) -> str:
@@ -180,6 +180,7 @@ def csv_columns(row: Row, cell: Cell) -> dict[str, Any]:
         "preset": row.preset,
         "recipe": row.recipe,
         "selected_by": row.selected_by,
+        "supervision": row.supervision,
         "seeds": cell.seeds or "",
         "attempted": row.attempted,
         "failed": sum((row.statuses or {}).values()),

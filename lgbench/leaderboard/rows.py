@@ -20,6 +20,9 @@ __all__ = ["SEEDS_FOR_A_RANK", "Cell", "Row", "Table", "distinct_seeds", "tables
 SEEDS_FOR_A_RANK = 3
 """Fewer scored seeds than this, and a rank is provisional."""
 
+UNNOTED = "not noted"
+"""The supervision of records from before it was noted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -49,6 +52,8 @@ class Row:
 
     Attributes:
         rank: None where it has none: no number, a diagnostic column, or chosen on the test images.
+        provisional: fewer than `SEEDS_FOR_A_RANK` seeds scored, one that failed, or one that no benchmark lists.
+        supervision: what was learnt from besides pictures, "none", "weak", "full" or `UNNOTED`.
         recipe: first 8 hex digits of the hash of the recipe without its seed.
         attempted, done: distinct seeds tried, and finished.
         runs: records, repeated seeds counted again.
@@ -76,6 +81,7 @@ class Row:
     devices: tuple[str, ...] = ()
     records: tuple[tuple[str, str], ...] = ()
     unlike: str = ""
+    supervision: str = ""
 
     @property
     def failures(self) -> str:
@@ -132,10 +138,17 @@ def tables(board: Board, records: Runs) -> list[Table]:
 
 
 def _compared(board: Board, rows: Sequence[Row], records: Runs) -> tuple[Row, ...]:
-    """The rows, each of which says whether its runs (they share a recipe) are what their preset's name promises."""
-    return tuple(
-        replace(row, unlike=unlike_preset(board, records[row.records[0][0]])) if row.records else row for row in rows
-    )
+    """The rows, each of which says whether its runs are what the board's and their preset's names promise."""
+    return tuple(_compared_row(board, row, [records[name] for name, _ in row.records]) for row in rows)
+
+
+def _compared_row(board: Board, row: Row, runs: Sequence[Record]) -> Row:
+    if not runs:
+        return row
+    unlisted = any(record.seed not in board.seeds for record in runs)
+    doubtful = row.rank is not None and (unlisted or row.done < row.attempted)
+    # its runs share a recipe
+    return replace(row, unlike=unlike_preset(board, runs[0]), provisional=row.provisional or doubtful)
 
 
 def _ids(protocols: Protocols) -> list[str | None]:
@@ -209,6 +222,7 @@ def _row(group: Runs, columns: Sequence[BoardMetric], chosen: Mapping[str, str |
         flags=dict(sorted(flags.items())),
         devices=tuple(sorted({record.environment.device for record in runs})),
         records=tuple((name, record.id) for name, record in sorted(group.items())),
+        supervision=", ".join(sorted({record.supervision or UNNOTED for record in runs})),
     )
 
 
