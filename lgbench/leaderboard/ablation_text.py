@@ -123,7 +123,8 @@ def _run(
 ) -> tuple[str, ...]:
     name, method = pen.escape(variant.name), pen.escape(variant.method)
     if row is None:
-        return (name, method, pen.escape(variant.preset), *["not run" for _ in table.columns], "0", "", "", "", "")
+        blank = "not run" + (pen.note(f"{variant.name} is not run yet: {variant.waits}.") if variant.waits else "")
+        return (name, method, pen.escape(variant.preset), *[blank for _ in table.columns], "0", "", "", "", "")
     twins = {other.recipe for one, other in lines if other is not None and one.name == variant.name}
     recipe = f" (recipe {row.recipe})" if len(twins) > 1 else ""
     cells = [number_of(row.cells[metric.name], metric.digits, pen) for metric in table.columns]
@@ -246,7 +247,7 @@ def _line(table: Table, variant: Variant | None, row: Row | None, metric: BoardM
     line: dict[str, Any] = {"variant": name, "metric": metric.name, "better": metric.better, "protocol_id": protocol}
     if row is None:
         assert variant is not None  # only a variant can be missing
-        return line | {"kind": "not run", "method": variant.method, "preset": variant.preset}
+        return line | {"kind": "not run", "method": variant.method, "preset": variant.preset, "note": variant.waits}
     return line | csv_columns(row, row.cells[metric.name])
 
 

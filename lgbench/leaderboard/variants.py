@@ -32,6 +32,7 @@ class Variant(_Part):
         added: regularizers to switch on, as `--with` takes them (`with` in the file).
         without: regularizers to switch off.
         paper: the paper's row that it reproduces, by its `method` in the table of reported numbers.
+        waits: why it has no runs yet; its row says so until it has.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -41,6 +42,7 @@ class Variant(_Part):
     added: list[str] = Field(default=[], alias="with")
     without: list[str] = []
     paper: str = ""
+    waits: str = ""
 
     @field_validator("set")
     @classmethod
