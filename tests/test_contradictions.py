@@ -152,7 +152,9 @@ def test_other_artefacts_are_other_seeds(root: Path):
     assert (row.attempted, row.cells["iou"].seeds, row.provisional) == (3, 3, False)
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@SUM(A1)", "\tx", "\r=1"])
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@SUM(A1)", "\tx", "\r=1", "\uff1d1+1", "\uff20SUM(A1)"]
+)
 def test_no_cell_of_a_board_is_a_formula(root: Path, name: str):
     assert csv_safe({"a": name})["a"] in (f"'{name}", "\\r=1")
     record = a_record({"iou": measured(0.5)}, method=name, preset=name)
@@ -172,6 +174,8 @@ def test_numbers_stay_numbers(number: Any):
         ("@somebody", "@somebody"),
         ("see https://x.y/z", "https://"),
         ("WWW.x.y", "WWW."),
+        ("mail@some.where", "@some"),
+        ("mends #12", "#12"),
         ("~~gone~~", "~~"),
         ("a\x1b[31m", "\x1b"),
         ("a\u202eb", "\u202e"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
 from board_records import (
@@ -22,8 +23,12 @@ from board_records import (
 )
 from scipy import stats
 
+from lgbench import Method
 from lgbench.leaderboard.pen import protocol_in_words
+from lgbench.plugins import registry
+from lgbench.recipe import Recipe, Request, resolve
 from lgbench.results import protocol_id, read_record
+from lgbench.segmenters import SEGMENTERS
 
 
 @pytest.fixture
@@ -204,6 +209,39 @@ def test_a_row_that_was_not_trained_as_its_preset_says_tells_so(root: Path):
     assert f"[^3]: O{told}." in markdown(root)
     notes = [line["note"] for line in lines(root) if (line["kind"], line["metric"]) == ("reproduced", "iou")]
     assert sorted(notes) == ["", f"o{told}"]
+
+
+def test_runs_of_a_preset_that_has_changed_since_tell_so_and_rank_provisionally(root: Path):
+    lrgan = registry().get("methods", "lrgan")
+    steps = resolved(lrgan).training.steps
+    commit(root, *seeds("lrgan", 0.5, 0.6, 0.7, recipe={"training": {"steps": steps}}, training=trained(steps)))
+    (row,) = board_tables(root)[0].rows
+    assert (row.unlike, row.provisional) == ("", False)
+    commit(root, *seeds("lrgan", 0.3, 0.4, 0.5, recipe={"training": {"steps": 7}}, training=trained(7)))
+    row, stale = board_tables(root)[0].rows
+    assert (row.unlike, row.provisional) == ("", False)
+    assert stale.unlike == f"the preset has changed since: training.steps was 7, is {steps}"
+    assert stale.provisional
+    assert f"The preset has changed since: training.steps was 7, is {steps}." in markdown(root)
+
+
+def test_what_a_user_set_is_no_change_of_the_preset(root: Path):
+    recipe = {"training": {"steps": 7}, "evaluation": {"samples": 3}, "data": {"images": 5}}
+    told = {"training.steps": 7}
+    commit(root, *seeds("lrgan", 0.5, recipe=recipe, overrides=told, training=trained(7)))
+    (row,) = board_tables(root)[0].rows
+    assert row.unlike == "other settings than the preset's: training.steps 7"
+
+
+def resolved(method: Method) -> Recipe:
+    installed = registry()
+    generator, dataset = installed.get("generators", method.generator), installed.get("datasets", "flora")
+    request = Request(method.name, "flora", "smoke", 0, 32)
+    return resolve(method, generator, dataset, installed.regularizers, SEGMENTERS, request)
+
+
+def trained(steps: int) -> dict[str, Any]:
+    return a_record({})["training"] | {"steps": steps}
 
 
 def test_device_preset_and_record_are_visible_in_a_row(root: Path):

@@ -77,7 +77,7 @@ def markdown_pen() -> Pen:
 def escape(text: str) -> str:
     """Text of others on one line, so that it cannot break a table, link anywhere or call anybody."""
     text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", plain(" ".join(text.split())))
-    return re.sub(r"(?i)@(?=\w)|://|\bwww\.", lambda found: f"{found[0][0]}<!-- -->{found[0][1:]}", text)
+    return re.sub(r"(?i)@(?=\w)|#(?=\d)|://|\bwww\.", lambda found: f"{found[0][0]}<!-- -->{found[0][1:]}", text)
 
 
 def csv_safe(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,8 +87,11 @@ def csv_safe(cells: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _a_formula(cell: Any) -> bool:
-    return isinstance(cell, str) and cell[:1] in tuple("=+-@\t\n") and not _NUMBER.fullmatch(cell)
+    return isinstance(cell, str) and cell[:1] in _LEADS and not _NUMBER.fullmatch(cell)
 
+
+_LEADS = tuple("=+-@\t\n\uff1d\uff0b\uff0d\uff20")
+"""What a formula begins with; the last four are = + - @ of full width, which some spreadsheets read alike."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 

@@ -82,8 +82,8 @@ def _about(board: Board) -> str:
         f"Data set `{board.dataset}`{escape(config)} at {board.resolution} px, ranked by "
         f"{escape(first.label or first.name)} ({better[first.better]}). Numbers are means over seeds with their 95 % "
         "Student-t interval; equal ones, as printed, are ties (=). A rank with an asterisk is provisional: fewer than "
-        f"{SEEDS_FOR_A_RANK} seeds, one that failed, or one that the benchmark does not list. Supervision is what was "
-        "learnt from besides pictures."
+        f"{SEEDS_FOR_A_RANK} seeds, one that failed, one that the benchmark does not list, or a preset that has "
+        "changed since. Supervision is what was learnt from besides pictures."
     )
 
 

@@ -13,7 +13,7 @@ from lgbench.results import Measured, Missing, Record
 
 from .columns import as_columns
 from .definition import Board, BoardMetric
-from .presets import unlike_preset
+from .presets import changed_since, unlike_preset
 
 __all__ = ["SEEDS_FOR_A_RANK", "Cell", "Row", "Table", "distinct_seeds", "tables"]
 
@@ -52,7 +52,8 @@ class Row:
 
     Attributes:
         rank: None where it has none: no number, a diagnostic column, or chosen on the test images.
-        provisional: fewer than `SEEDS_FOR_A_RANK` seeds scored, one that failed, or one that no benchmark lists.
+        provisional: fewer than `SEEDS_FOR_A_RANK` seeds scored, one that failed, one that no benchmark lists, or a
+            preset that has changed since.
         supervision: what was learnt from besides pictures, "none", "weak", "full" or `UNNOTED`.
         recipe: first 8 hex digits of the hash of the recipe without its seed.
         attempted, done: distinct seeds tried, and finished.
@@ -146,9 +147,10 @@ def _compared_row(board: Board, row: Row, runs: Sequence[Record]) -> Row:
     if not runs:
         return row
     unlisted = any(record.seed not in board.seeds for record in runs)
-    doubtful = row.rank is not None and (unlisted or row.done < row.attempted)
-    # its runs share a recipe
-    return replace(row, unlike=unlike_preset(board, runs[0]), provisional=row.provisional or doubtful)
+    stale = changed_since(runs[0])  # its runs share a recipe
+    unlike = "; ".join(filter(None, [unlike_preset(board, runs[0]), stale]))
+    doubtful = row.rank is not None and (unlisted or bool(stale) or row.done < row.attempted)
+    return replace(row, unlike=unlike, provisional=row.provisional or doubtful)
 
 
 def _ids(protocols: Protocols) -> list[str | None]:
