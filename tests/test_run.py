@@ -26,14 +26,13 @@ from lgbench.recipe import Recipe, Request, resolve
 from lgbench.results import Record, read_record
 from lgbench.run import Place, Played, _supervision, chosen_metrics, run
 from lgbench.score import Score
-from lgbench.segmenters import SEGMENTERS
 from lgbench.settings import later
 
 
 def recipe(seed: int = 0, **overrides: object) -> Recipe:
     settings = {key.replace("__", "."): value for key, value in overrides.items()}
     request = Request("toy", "squares", "smoke", seed, settings=settings)
-    return resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, SEGMENTERS, request)
+    return resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, registry().segmenters, request)
 
 
 def carry_out(chosen: Recipe, runs: Path) -> dict:
@@ -92,7 +91,7 @@ def test_every_interval_is_that_of_its_number_and_stays_in_the_metrics_range(tmp
     ],
 )
 def test_supervision_follows_what_is_read(reads: frozenset[str], category: int, supervision: str):
-    played = Played(None, [], None, reads)  # pyright: ignore[reportArgumentType]
+    played = Played(None, None, reads)  # pyright: ignore[reportArgumentType]
     assert _supervision(recipe(training__category=category), played) == supervision
 
 
@@ -164,7 +163,7 @@ def on_folder(
     settings = {"training.steps": 6, "segmentation.steps": 2, "evaluation.samples": 8} | more
     request = Request("toy", f"folder:{root}", "smoke", settings={**settings, "evaluation.metrics": metrics})
     dataset = replace(folder_dataset(root), resolution=16)
-    chosen = resolve(METHOD, GENERATOR, dataset, registry().regularizers, SEGMENTERS, request)
+    chosen = resolve(METHOD, GENERATOR, dataset, registry().regularizers, registry().segmenters, request)
     place = Place(runs, DataHome(runs.parent / "home"), torch.device("cpu"))
     path = run(chosen, place, chosen_metrics(metrics, registry().metrics), registry().plugins, reporter or Quiet())
     return json.loads(path.read_text()) | {"path": path}
