@@ -28,7 +28,6 @@ from lgbench.leaderboard.pen import protocol_in_words
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
 from lgbench.results import protocol_id, read_record
-from lgbench.segmenters import SEGMENTERS
 
 
 @pytest.fixture
@@ -237,7 +236,7 @@ def resolved(method: Method) -> Recipe:
     installed = registry()
     generator, dataset = installed.get("generators", method.generator), installed.get("datasets", "flora")
     request = Request(method.name, "flora", "smoke", 0, 32)
-    return resolve(method, generator, dataset, installed.regularizers, SEGMENTERS, request)
+    return resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request)
 
 
 def trained(steps: int) -> dict[str, Any]:

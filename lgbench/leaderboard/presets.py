@@ -10,7 +10,6 @@ from lgbench.files import canonical_json
 from lgbench.plugins import registry
 from lgbench.recipe import Request, resolve
 from lgbench.results import Record
-from lgbench.segmenters import SEGMENTERS
 
 from .definition import Board
 
@@ -63,7 +62,9 @@ def _today(record: Record) -> dict[str, Any]:
     request = Request(*named, {key: value for key, value in record.overrides.items() if key != "resolution"})
     generator = installed.generators[method.generator]
     try:
-        return dict(_flat(resolve(method, generator, dataset, installed.regularizers, SEGMENTERS, request).as_dict()))
+        return dict(
+            _flat(resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request).as_dict())
+        )
     except LgbenchError:
         return {}
 
