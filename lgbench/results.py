@@ -116,6 +116,7 @@ class Measured(_Part):
     Attributes:
         details: companions by name, say {"pooled": ..., "gap": oracle minus committed}.
         n: images (or samples) behind the value.
+        intervals: detail -> its 95 % interval, where it has one: "pooled" and "per_image" in records that say both.
         protocol_id: `protocol_id(protocol)`; a record in which they differ is refused.
     """
 
@@ -125,13 +126,15 @@ class Measured(_Part):
     interval: tuple[float, float] | None
     protocol: Protocol
     protocol_id: str
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
     @validates(mode="after")
     def _fits(self) -> Measured:
         if self.protocol_id != protocol_id(self.protocol.model_dump(mode="json")):
             raise ValueError("protocol_id is not the hash of the protocol")
-        if self.interval and self.interval[0] > self.interval[1]:
-            raise ValueError("the interval's ends are swapped")
+        for low, high in [*([self.interval] if self.interval else []), *self.intervals.values()]:
+            if low > high:
+                raise ValueError("the interval's ends are swapped")
         return self
 
 
@@ -206,7 +209,8 @@ class Training(_Part):
     """Stage 1. Wall time in seconds, memory in MB, parameters by network, last mean losses by term.
 
     `selected` is the step whose weights were evaluated where a judge chose them, and `judged` the judge and its value.
-    `weights` has the SHA-256 of the fixed networks that losses read.
+    `weights` has the SHA-256 of the fixed networks that losses read. `gradients` has the median 2-norms of what the
+    alphas ("alpha") and each part of the generator received in the first and in the last tenth of what was logged.
     """
 
     steps: Count
@@ -220,6 +224,7 @@ class Training(_Part):
     selected: Count | None = None
     judged: dict[str, float] | None = None
     weights: dict[str, Sha256] = Field(default_factory=dict)
+    gradients: dict[str, tuple[Amount, Amount]] = Field(default_factory=dict)
 
 
 class Segmentation(_Part):

@@ -26,7 +26,8 @@ from .results import read_record, record_files, write_record
 from .runtime import Run, Runtime, fast_precision
 from .settings import plain
 from .stages import Learned, build_game, build_segmenter, learn
-from .training import Fitted
+from .training import Fitted, log
+from .training.watch import gradient_history
 
 __all__ = ["Place", "chosen_metrics", "run", "runtime_of", "spec_of"]
 
@@ -100,7 +101,7 @@ def run(
             "schema": 1,
             **_recipe_facts(recipe),
             **described,
-            **_outcome_facts(recipe, played, learned, scores, sessions),
+            **_outcome_facts(recipe, played, learned, scores, sessions, log.read(folder / "train" / "log.jsonl")),
             "data": _data_facts(splits),
             "segmentation": _segmentation_facts(recipe, learned),
             "artefacts": _artefacts(folder, scores.stored),
@@ -201,8 +202,9 @@ def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split
         BadRecipe: there is no such split.
     """
     splits = open_dataset(recipe.dataset, recipe.data_config, recipe.resolution, home, _preparing(reporter))
-    if recipe.evaluation.split not in splits:
-        raise BadRecipe(f"{recipe.dataset.name} has no split {recipe.evaluation.split!r}; it has {sorted(splits)}.")
+    for name in recipe.evaluation.splits:
+        if name not in splits:
+            raise BadRecipe(f"{recipe.dataset.name} has no split {name!r}; it has {sorted(splits)}.")
     if recipe.training.category >= 0:
         splits["train"] = splits["train"].only(recipe.training.category)
     return splits
@@ -261,7 +263,9 @@ def _selected_by(recipe: Recipe, fitted: Fitted) -> str:
     return "ema-last" if recipe.training.ema else "last"
 
 
-def _outcome_facts(recipe: Recipe, played: Played, learned: Learned, scores: Scores, sessions: int) -> dict[str, Any]:
+def _outcome_facts(
+    recipe: Recipe, played: Played, learned: Learned, scores: Scores, sessions: int, rows: Sequence[dict[str, float]]
+) -> dict[str, Any]:
     fitted, taught = learned.fitted, learned.taught
     flagged = {*fitted.flags, *(taught.flags if taught else ())}
     if fitted.status != "diverged":  # flags of collapse say nothing about a generator that is not a number
@@ -273,7 +277,7 @@ def _outcome_facts(recipe: Recipe, played: Played, learned: Learned, scores: Sco
         "status": "diverged" if "diverged" in flagged else "done",
         "selected_by": _selected_by(recipe, fitted),
         "supervision": _supervision(recipe, played),
-        "training": _training_facts(recipe, played, learned, sorted(flagged)),
+        "training": _training_facts(recipe, played, learned, sorted(flagged), rows),
         "values": scores.values,
         "baselines": scores.baselines,
         "device_hours": round(trained / 3600, 4),
@@ -290,13 +294,16 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
     }
 
 
-def _training_facts(recipe: Recipe, played: Played, learned: Learned, found: list[str]) -> dict[str, Any]:
+def _training_facts(
+    recipe: Recipe, played: Played, learned: Learned, found: list[str], rows: Sequence[dict[str, float]]
+) -> dict[str, Any]:
     fitted = learned.fitted
     read = {name: sha for _, _, term in played.game.terms for name, sha in term.weights.items()}
     return {
         "steps": fitted.steps,
         "parameters": {name: count_parameters(network) for name, network in played.game.networks.items()},
         "flags": found,
+        "gradients": gradient_history(rows),
         "rounds": recipe.training.rounds,
         "selected": None if fitted.best is None else fitted.selected,
         "judged": None if fitted.best is None else {recipe.training.select: fitted.best},

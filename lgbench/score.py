@@ -28,6 +28,8 @@ class Score:
         per_image: the same for each test image, where it is a mean over images.
         details: variants and companions by name, say {"pooled": ..., "oracle_image": ...}.
         n: images or samples behind the value; where it is 0, as many as `per_image` has.
+        intervals: variant -> 95 % interval of the value or the detail of that name, where it is not that of the mean of
+            `per_image`, say {"pooled": (0.6, 0.7)}; the value's own is that of its protocol's `aggregation`.
         protocol: fields that the metric itself adds to its protocol, say {"aggregation": "pooled"}.
     """
 
@@ -36,3 +38,4 @@ class Score:
     details: Mapping[str, float] = field(default_factory=dict)
     n: int = 0
     protocol: Mapping[str, object] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)

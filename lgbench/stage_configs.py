@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from .errors import BadRecipe
 from .settings import later
 
 __all__ = ["EvaluationConfig", "SegmentationConfig", "TrainingConfig"]
 
 Count = Annotated[int, Ge(1)]
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class EvaluationConfig:
 
     Attributes:
         samples: images drawn from the generator.
-        split: the split on which masks are predicted.
+        split: the split on which masks are predicted, or several, separated by commas: "train,test".
         reference: the real images that samples are compared with: the training images, or those of all splits.
         threshold: probability from which a pixel is foreground.
         aggregation: mean of per-image scores, or one confusion matrix over the split.
@@ -106,7 +108,7 @@ class EvaluationConfig:
     """
 
     samples: Annotated[int, Ge(2)] = 10_000
-    split: Literal["train", "val", "test"] = "test"
+    split: str = "test"
     reference: Literal["train", "all"] = "train"
     threshold: Annotated[float, Gt(0), Le(1)] = 0.5
     aggregation: Literal["per_image", "pooled"] = "per_image"
@@ -117,3 +119,16 @@ class EvaluationConfig:
     repeats: Count = later(3)
     judge: Literal["wide", "small"] = later("wide")
     judge_epochs: Count = later(20)
+
+    def __post_init__(self) -> None:
+        unknown = sorted({*self.splits} - {*SPLITS})
+        if unknown or len({*self.splits}) < len(self.splits):
+            raise BadRecipe(
+                f"evaluation.split={self.split!r} does not fit: a split is one of {', '.join(SPLITS)}, and several are "
+                "separated by commas, each once."
+            )
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that are scored, as they were named."""
+        return tuple(name.strip() for name in self.split.split(","))

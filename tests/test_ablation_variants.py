@@ -199,7 +199,52 @@ def test_the_papers_own_numbers_bear_out_the_claims_made_of_them(board):
     for outcome in outcomes(board, section, found.reported):
         if outcome.paper:
             better, worse = outcome.paper
+            if outcome.claim.margin:
+                assert abs(better - worse) < outcome.claim.margin, outcome.claim.text
+                continue
             assert better > worse if outcome.metric.better == "up" else better < worse, outcome.claim.text
+
+
+SMALL = [board for board in ABLATIONS if board.name.endswith("-32")]
+
+
+@pytest.mark.parametrize("board", SMALL, ids=lambda board: board.name)
+def test_no_row_of_a_small_world_is_not_run_without_a_reason(board):
+    found = committed(REPOSITORY, board)
+    for section in sections(board, found.records):
+        for variant, row in section.lines[0]:
+            assert (row is None) == bool(variant.waits), f"{board.name}: {variant.name}"
+
+
+def test_the_reason_why_a_row_waits_stands_on_the_page_until_it_is_run(root: Path):
+    change(root, 'paper = "gamma=0.1"', 'paper = "gamma=0.1"\nwaits = "it takes a week"')
+    build(root)
+    text = (root / "leaderboards/weights/README.md").read_text()
+    assert "| weak | milgan |  | not run[^1] | not run[^1] | 0 |" in text
+    assert "[^1]: weak is not run yet: it takes a week." in text
+    assert "not run,,1,weak,,milgan" in (root / "leaderboards/weights/board.csv").read_text()
+    commit(root, *runs(0.1, 0.5))
+    build(root)
+    assert "it takes a week" not in (root / "leaderboards/weights/README.md").read_text()
+
+
+def test_the_small_board_of_priors_has_the_papers_rows():
+    small, whole = (next(b for b in ABLATIONS if b.name == name) for name in ("milgan-priors-32", "milgan-table2"))
+    assert [variant.paper for variant in small.variants] == [variant.paper for variant in whole.variants]
+    for one, other in zip(small.variants, whole.variants, strict=True):
+        said = {key: value for key, value in other.settings.items() if key != "training.as_rounds"}
+        assert one.settings == said
+
+
+@pytest.mark.parametrize("board", read_boards(REPOSITORY), ids=lambda board: board.name)
+def test_boards_with_masks_show_ari_and_msc_beside_iou_and_boards_with_labels_nmi(board):
+    known, found = registry().datasets.get(board.dataset), committed(REPOSITORY, board).records.values()
+    provides = {part for record in found for part in record.data.provides} | board.dataset_config.keys()
+    provides |= known.provides if known else set()  # an archive is known by its records
+    assert provides
+    shown = {metric.name.partition("@")[0] for metric in board.metrics}
+    assert not {"masks"} & provides or {"iou", "ari", "msc"} <= shown
+    assert "labels" not in provides or "nmi" in shown
 
 
 @pytest.mark.parametrize("board", ABLATIONS, ids=lambda board: board.name)

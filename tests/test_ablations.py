@@ -108,6 +108,17 @@ def test_what_the_paper_does_not_state_is_said_and_does_not_bar(root: Path):
     assert numbers(root)["strong", "iou"].reasons == ("resolution 32 here, 128 there",)
 
 
+@pytest.mark.parametrize("origin", ["official, split in ReDO's numbers by hash", "official, every tenth tested"])
+def test_a_split_that_was_drawn_here_is_not_the_papers(root: Path, origin: str):
+    drawn = {**PROTOCOL, "origin": origin}
+    recipe = {"method": {"gamma": 1}}
+    for number, value in enumerate((0.6, 0.6, 0.6)):
+        fixed: dict[str, Any] = {"method": "milgan", "preset": "paper", "recipe": recipe, "seed": number}
+        commit(root, a_record({"iou": measured(value, drawn)}, **fixed))
+    one = numbers(root)["strong", "iou"]
+    assert (one.verdict, one.reasons) == ("not comparable", (f"split drawn here ({origin}), not the paper's",))
+
+
 def test_two_seeds_or_a_smoke_run_do_not_make_a_verdict(root: Path):
     commit(root, *runs(1, 0.6, 0.6, preset="smoke"))
     assert numbers(root)["strong", "iou"].reasons == (

@@ -60,6 +60,10 @@ FORGERIES = [
     ("values/iou/details/per_image", 0.9, "0.9 as it was aggregated"),
     ("values/iou/details/pooled", 1.5, "pooled is 1.5"),
     ("values/iou/interval", [0.6, 0.7], "outside its own interval 0.6 .. 0.7"),
+    ("values/iou/intervals", {"pooled": [0.45, 0.6]}, "pooled is 0.4, outside its own interval 0.45 .. 0.6"),
+    ("values/iou/intervals", {"pooled": [0.3, 1.2]}, "interval of pooled is 0.3 .. 1.2, which iou cannot be"),
+    ("values/iou/intervals", {"per_image": [0.3, 0.6]}, "not that of per_image"),
+    ("values/iou/intervals", {"median": [0.3, 0.6]}, "interval of median, and no such value"),
     ("values/iou/n", 1, "of 1 images and has an interval"),
     ("values/iou/n", 0, "of 0 images"),
     ("values/iou/n", 17, "of 17 images, and there are 16"),
@@ -93,6 +97,17 @@ def test_what_contradicts_itself_is_refused_everywhere(root: Path, path: str, va
     with pytest.raises(BadBoard, match=told):
         build(root)
     assert any("contradicts itself" in fault for fault in check(root))
+
+
+@pytest.mark.parametrize("aggregation", ["pooled", "per_image"])
+def test_a_score_outside_its_interval_is_refused_however_it_was_aggregated(root: Path, aggregation: str):
+    path = root / "benchmarks/flora-32.toml"
+    path.write_text(path.read_text().replace('aggregation = "per_image"', f'aggregation = "{aggregation}"'))
+    iou = measured(0.982, PROTOCOL | {"aggregation": aggregation})
+    inside, outside = (a_record({"iou": iou | {"interval": ends}}) for ends in ([0.97, 0.99], [0.338, 0.662]))
+    assert len(commit(root, inside)) == 1
+    with pytest.raises(BadRecord, match="outside its own interval"):
+        commit(root, outside)
 
 
 @pytest.mark.parametrize("seed", [-5, 2**31, 2**32])
@@ -137,7 +152,9 @@ def test_other_artefacts_are_other_seeds(root: Path):
     assert (row.attempted, row.cells["iou"].seeds, row.provisional) == (3, 3, False)
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@SUM(A1)", "\tx", "\r=1"])
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@SUM(A1)", "\tx", "\r=1", "\uff1d1+1", "\uff20SUM(A1)"]
+)
 def test_no_cell_of_a_board_is_a_formula(root: Path, name: str):
     assert csv_safe({"a": name})["a"] in (f"'{name}", "\\r=1")
     record = a_record({"iou": measured(0.5)}, method=name, preset=name)
@@ -157,6 +174,8 @@ def test_numbers_stay_numbers(number: Any):
         ("@somebody", "@somebody"),
         ("see https://x.y/z", "https://"),
         ("WWW.x.y", "WWW."),
+        ("mail@some.where", "@some"),
+        ("mends #12", "#12"),
         ("~~gone~~", "~~"),
         ("a\x1b[31m", "\x1b"),
         ("a\u202eb", "\u202e"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
 from board_records import (
@@ -22,7 +23,10 @@ from board_records import (
 )
 from scipy import stats
 
+from lgbench import Method
 from lgbench.leaderboard.pen import protocol_in_words
+from lgbench.plugins import registry
+from lgbench.recipe import Recipe, Request, resolve
 from lgbench.results import protocol_id, read_record
 
 
@@ -81,6 +85,47 @@ def test_under_three_seeds_a_rank_is_provisional(root: Path):
     assert (rows["three"].rank, rows["three"].provisional) == (2, False)
     assert "| 1\\* | two |" in markdown(root)
     assert "| 2 | three |" in markdown(root)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "statuses", "provisional"),
+    [
+        ((0, 1, 2), ("done", "done", "done"), False),
+        ((0, 1, 2, 3), ("done", "done", "done", "done"), True),  # the benchmark lists 0, 1 and 2
+        ((7, 8, 9), ("done", "done", "done"), True),
+        ((0, 1, 2), ("done", "done", "diverged"), True),
+    ],
+)
+def test_a_seed_that_failed_or_that_nobody_asked_for_makes_a_rank_provisional(
+    root: Path, numbers, statuses, provisional
+):
+    records = [
+        a_record({"iou": measured(0.5)}, seed=number, status=status)
+        for number, status in zip(numbers, statuses, strict=True)
+    ]
+    commit(root, *records)
+    (row,) = board_tables(root)[0].rows
+    assert (row.rank, row.provisional) == (1, provisional)
+    assert ("| 1\\* | lrgan |" in markdown(root)) == provisional
+
+
+def test_with_more_seeds_listed_a_failed_one_makes_a_rank_provisional_however_many_there_are(root: Path):
+    path = root / "benchmarks/flora-32.toml"
+    path.write_text(BOARD.replace("[[reported]]", "seeds = [0, 1, 2, 3, 4]\n\n[[reported]]"))
+    commit(root, *seeds("lrgan", 0.5, 0.5, 0.5, 0.5), a_record({}, seed=4, status="diverged"))
+    assert board_tables(root)[0].rows[0].provisional
+    commit(root, *seeds("milgan", 0.5, 0.5, 0.5, 0.5, 0.5))
+    assert not next(row for row in board_tables(root)[0].rows if row.method == "milgan").provisional
+
+
+@pytest.mark.parametrize(
+    ("noted", "shown"), [("none", "none"), ("weak", "weak"), ("full", "full"), (None, "not noted")]
+)
+def test_supervision_as_used_stands_on_the_board(root: Path, noted: str | None, shown: str):
+    commit(root, *seeds("lrgan", 0.5, **({"supervision": noted} if noted else {})))
+    assert f"| 1 |  | {shown} | CPU of a test |" in markdown(root)
+    assert [line["supervision"] for line in lines(root) if line["kind"] == "reproduced"] == [shown, shown]
+    assert [line["supervision"] for line in lines(root) if line["kind"] == "reported"] == ["unsupervised"]
 
 
 def test_rows_that_are_equal_as_printed_are_ties(root: Path):
@@ -163,6 +208,39 @@ def test_a_row_that_was_not_trained_as_its_preset_says_tells_so(root: Path):
     assert f"[^3]: O{told}." in markdown(root)
     notes = [line["note"] for line in lines(root) if (line["kind"], line["metric"]) == ("reproduced", "iou")]
     assert sorted(notes) == ["", f"o{told}"]
+
+
+def test_runs_of_a_preset_that_has_changed_since_tell_so_and_rank_provisionally(root: Path):
+    lrgan = registry().get("methods", "lrgan")
+    steps = resolved(lrgan).training.steps
+    commit(root, *seeds("lrgan", 0.5, 0.6, 0.7, recipe={"training": {"steps": steps}}, training=trained(steps)))
+    (row,) = board_tables(root)[0].rows
+    assert (row.unlike, row.provisional) == ("", False)
+    commit(root, *seeds("lrgan", 0.3, 0.4, 0.5, recipe={"training": {"steps": 7}}, training=trained(7)))
+    row, stale = board_tables(root)[0].rows
+    assert (row.unlike, row.provisional) == ("", False)
+    assert stale.unlike == f"the preset has changed since: training.steps was 7, is {steps}"
+    assert stale.provisional
+    assert f"The preset has changed since: training.steps was 7, is {steps}." in markdown(root)
+
+
+def test_what_a_user_set_is_no_change_of_the_preset(root: Path):
+    recipe = {"training": {"steps": 7}, "evaluation": {"samples": 3}, "data": {"images": 5}}
+    told = {"training.steps": 7}
+    commit(root, *seeds("lrgan", 0.5, recipe=recipe, overrides=told, training=trained(7)))
+    (row,) = board_tables(root)[0].rows
+    assert row.unlike == "other settings than the preset's: training.steps 7"
+
+
+def resolved(method: Method) -> Recipe:
+    installed = registry()
+    generator, dataset = installed.get("generators", method.generator), installed.get("datasets", "flora")
+    request = Request(method.name, "flora", "smoke", 0, 32)
+    return resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request)
+
+
+def trained(steps: int) -> dict[str, Any]:
+    return a_record({})["training"] | {"steps": steps}
 
 
 def test_device_preset_and_record_are_visible_in_a_row(root: Path):

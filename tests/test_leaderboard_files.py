@@ -11,7 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_records import BOARD, IMAGES, PROTOCOL, a_record, commit, make_root, markdown, measured, missing, seeds
+from board_records import (
+    BOARD,
+    IMAGES,
+    PROTOCOL,
+    a_record,
+    board_tables,
+    commit,
+    make_root,
+    markdown,
+    measured,
+    missing,
+    seeds,
+)
 from click.testing import CliRunner
 
 from lgbench.cli.leaderboard import leaderboard
@@ -91,6 +103,57 @@ def test_a_record_scored_by_other_knobs_than_the_board_asks_for_does_not_belong(
     assert commit(root, a_record({"iou": measured(0.5, {**PROTOCOL, "aggregation": "pooled"})})) == []
     assert commit(root, a_record({"iou": measured(0.5, {**PROTOCOL, "split": "train"})})) == []
     assert commit(root, a_record({"fid": measured(9.0, {**IMAGES, "split": "train"})})) != []  # a knob of masks only
+
+
+def test_a_board_of_pooled_scores_takes_what_is_never_pooled_beside_them(root: Path):
+    path = root / "benchmarks/flora-32.toml"
+    path.write_text(BOARD.replace('aggregation = "per_image"', 'aggregation = "pooled"'))
+    iou = measured(0.5, {**PROTOCOL, "aggregation": "pooled"}, pooled=0.5, per_image=0.4)
+    ari, each = measured(0.3, {**PROTOCOL, "metric": "ari"}), measured(0.4, PROTOCOL, pooled=0.5, per_image=0.4)
+    assert commit(root, a_record({"iou": iou, "ari": ari})) != []
+    assert commit(root, a_record({"iou": each, "ari": ari})) == []
+
+
+SPLITS = {name: {**PROTOCOL, "split": name} for name in ("train", "test")}
+
+
+def both_splits() -> dict[str, Any]:
+    values = {f"iou@{name}": measured(value, SPLITS[name]) for name, value in (("train", 0.7), ("test", 0.5))}
+    return a_record(values | {"fid": measured(9.0, IMAGES)}, baselines={"full": {"iou@train": 0.3, "iou@test": 0.2}})
+
+
+@pytest.mark.parametrize(
+    ("split", "columns", "shown"),
+    [
+        ("test", ["iou"], {"iou": (0.5, 0.2)}),
+        ("train", ["iou"], {"iou": (0.7, 0.3)}),
+        ("train,test", ["iou@test", "iou@train"], {"iou@test": (0.5, 0.2), "iou@train": (0.7, 0.3)}),
+        ("test", ["iou", "iou@train"], {"iou": (0.5, 0.2), "iou@train": (0.7, 0.3)}),
+    ],
+)
+def test_a_column_shows_the_split_that_it_asks_for(root: Path, split: str, columns: list[str], shown: dict[str, Any]):
+    asked = "\n".join(f'{{ name = "{name}", better = "up" }},' for name in columns)
+    text = BOARD.split("[[reported]]")[0].replace('split = "test"', f'split = "{split}"')
+    (root / "benchmarks/flora-32.toml").write_text(
+        text.replace("metrics = [", f"metrics = [\n{asked}").replace(IOU, "")
+    )
+    assert len(commit(root, both_splits())) == 1
+    row, floor = board_tables(root)[0].rows
+    assert {name: (row.cells[name].mean, floor.cells[name].mean) for name in columns} == shown
+    assert row.cells["fid"].mean == 9.0
+
+
+IOU = '{ name = "iou", label = "IoU", better = "up", digits = 2 },'
+
+
+def test_a_run_of_one_split_stands_in_the_column_of_that_split_only(root: Path):
+    path = root / "benchmarks/flora-32.toml"
+    text = BOARD.replace(IOU, IOU + '\n  { name = "iou@train", better = "up" },').replace('split = "test"\n', "")
+    path.write_text(text)
+    commit(root, a_record({"iou": measured(0.5, SPLITS["test"])}))
+    (row,) = board_tables(root)[0].rows
+    assert (row.cells["iou"].mean, row.cells["iou@train"].mean) == (0.5, None)
+    assert row.cells["iou@train"].why == ("not evaluated",)
 
 
 def test_a_board_can_ask_for_settings_of_its_data_set(root: Path):

@@ -19,10 +19,11 @@ from lgbench.data import DataHome, folder_dataset
 from lgbench.environment import code_state
 from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, RunBusy, RunFailed
 from lgbench.files import exclusive
+from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, Request, resolve
-from lgbench.results import read_record
+from lgbench.results import Record, read_record
 from lgbench.run import Place, Played, _supervision, chosen_metrics, run
 from lgbench.score import Score
 from lgbench.settings import later
@@ -54,11 +55,27 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     assert len(values["fid-random"]["protocol"]["weights"]) == 64
     assert "weights" in values["fid"]["not_available"]
     assert values["is"] == values["fid"]  # the same weights are missing
+    assert all(first > 0 and last > 0 for first, last in record["training"]["gradients"].values())
+    assert "alpha" in record["training"]["gradients"]
     assert values["nmi"] == {"not_available": "no code network that clusters images"}
     assert set(record["baselines"]) == {"empty", "full", "centre-ellipse", "otsu", "two-means"}
     assert record["baselines"]["otsu"]["iou"] > 0.99  # white squares on dark noise
     kinds = sorted(re.sub(r"-[0-9a-f]{8}\.npz", "", name) for name in record["artefacts"])
     assert kinds == ["predictions", "samples", "segment/segmenter.safetensors", "train/generator.safetensors"]
+
+
+@pytest.mark.parametrize("aggregation", ["pooled", "per_image"])
+def test_every_interval_is_that_of_its_number_and_stays_in_the_metrics_range(tmp_path: Path, aggregation: str):
+    metrics = "iou,dice,acc,miou,ari,msc,coverage,binarity,layer-difference"
+    record = carry_out(recipe(evaluation__aggregation=aggregation, evaluation__metrics=metrics), tmp_path / "run")
+    for name, value in record["values"].items():
+        low, high = registry().metrics[name].range
+        for key, ends in {name: value["interval"], **value.get("intervals", {})}.items():
+            assert low <= ends[0] <= value["details"].get(key, value["value"]) <= ends[1] <= high
+        if "pooled" in value["details"]:
+            assert value["interval"] == value["intervals"][aggregation]
+            assert value["intervals"].keys() == {"pooled", "per_image"}
+    assert contradictions(read_record(next((tmp_path / "run").glob("*/record.json")))) == []
 
 
 @pytest.mark.parametrize(
@@ -432,6 +449,47 @@ def test_a_split_that_is_not_there_is_refused_before_training(tmp_path: Path):
     with pytest.raises(BadRecipe, match="has no split 'val'"):
         carry_out(recipe(evaluation__split="val"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("split", ["train,test", "test, train"])
+def test_several_splits_stand_apart_each_as_if_it_were_scored_alone(tmp_path: Path, split: str):
+    wanted = {"evaluation__metrics": "iou,ari,coverage,fid-random"}
+    both = carry_out(recipe(evaluation__split=split, **wanted), tmp_path / "run")
+    assert both["values"].keys() == {*(f"{m}@{s}" for m in ("iou", "ari") for s in ("train", "test")), *ONCE}
+    for name in ("train", "test"):
+        alone = carry_out(recipe(evaluation__split=name, **wanted), tmp_path / "run")
+        for metric in ("iou", "ari"):
+            assert both["values"][f"{metric}@{name}"] == alone["values"][metric]
+            assert both["baselines"]["otsu"][f"{metric}@{name}"] == alone["baselines"]["otsu"][metric]
+        assert {metric: both["values"][metric] for metric in ONCE} == {m: alone["values"][m] for m in ONCE}
+    assert contradictions(Record.model_validate_json(json.dumps(both))) == []
+
+
+ONCE = {"coverage", "fid-random"}
+"""Metrics that read no split that is scored."""
+
+
+@pytest.mark.parametrize("split", ["", "trian", "test,test", "train;test", "test,"])
+def test_splits_that_are_none_are_refused_by_name(split: str):
+    with pytest.raises(BadRecipe, match="a split is one of train, val, test"):
+        recipe(evaluation__split=split)
+
+
+def test_a_plugins_part_of_a_split_is_made_for_each(tmp_path: Path, monkeypatch):
+    """Whether a number is of a split follows from what its parts read, by any way; nobody has to say it."""
+    size = Part("size", lambda evidence: len(evidence.test))
+    twice = Part("twice", lambda evidence: 2 * evidence["size"])
+    metric = replace(
+        registry().metrics["iou"],
+        name="sizes",
+        compute=lambda evidence: Score(float(evidence["twice"]), n=1),
+        needs=frozenset({"twice"}),
+        parts=(size, twice),
+    )
+    monkeypatch.setitem(registry().metrics, "sizes", metric)
+    chosen = recipe(evaluation__split="train,test", evaluation__metrics="sizes")
+    values = carry_out(chosen, tmp_path / "run")["values"]
+    assert {name: value["value"] for name, value in values.items()} == {"sizes@train": 96, "sizes@test": 40}
 
 
 def test_a_category_narrows_the_training_images(tmp_path: Path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class Evidence:
         parts: what can be made, by name.
         made: what was made, or why it could not be.
         stored: names of the files in the run's folder that parts were kept in.
+        split: the split that is predicted on; the first that the recipe names where it is not said.
+        of_split: what was made from that split, by name; what else was made is of the whole run.
     """
 
     run: Run
@@ -47,6 +50,12 @@ class Evidence:
     parts: Mapping[str, Part]
     made: dict[str, Any] = field(default_factory=dict)
     stored: list[str] = field(default_factory=list)
+    split: str = ""
+    of_split: set[str] = field(default_factory=set)
+    _making: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.split = self.split or self.config.splits[0]
 
     @property
     def config(self) -> EvaluationConfig:
@@ -56,7 +65,8 @@ class Evidence:
     @property
     def test(self) -> Split:
         """The split that is predicted on."""
-        return self.splits[self.config.split]
+        self.of_split.update(self._making)
+        return self.splits[self.split]
 
     @property
     def whole(self) -> list[Split]:
@@ -72,10 +82,27 @@ class Evidence:
             KeyError: nobody offers such a part.
         """
         if name not in self.made:
-            self.made[name] = _made(self.parts[name], self)
+            with self.noting(name):
+                self.made[name] = _made(self.parts[name], self)
+        if name in self.of_split:
+            self.of_split.update(self._making)
         if isinstance(self.made[name], NotAvailable):
             raise self.made[name]
         return self.made[name]
+
+    @contextlib.contextmanager
+    def noting(self, name: str) -> Iterator[None]:
+        """Take down in `of_split` whether what is made inside, which is called `name`, reads the split, by any way."""
+        self._making.append(name)
+        try:
+            yield
+        finally:
+            self._making.pop()
+
+    def on(self, split: str) -> Evidence:
+        """The same evidence on another split, with all that was made from none."""
+        made = {name: value for name, value in self.made.items() if name not in self.of_split}
+        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, made, self.stored, split)
 
     def get(self, name: str) -> Any | None:
         """A part's value, or None where it cannot be had."""
@@ -123,7 +150,7 @@ class Evidence:
 
     def replaced(self, **values: Any) -> Evidence:
         """The same evidence with other values of some parts, and nothing that was made from them."""
-        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, values)
+        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, values, split=self.split)
 
 
 def _made(part: Part, evidence: Evidence) -> Any:

@@ -119,8 +119,7 @@ def _predict(evidence: Evidence, segmenter: Game) -> dict[str, np.ndarray]:
 
 
 def _committed(evidence: Evidence) -> dict[str, object]:
-    config = evidence.config
-    return {"split": config.split, "polarity": "committed", "threshold": config.threshold}
+    return {"split": evidence.split, "polarity": "committed", "threshold": evidence.config.threshold}
 
 
 def _true_masks(evidence: Evidence) -> np.ndarray:

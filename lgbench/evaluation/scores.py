@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from lgbench.data import Split
 from lgbench.errors import BadPlugin, NotAvailable
 from lgbench.game import Game
-from lgbench.metrics.intervals import interval
+from lgbench.metrics.intervals import interval, within
 from lgbench.metrics.layers import coverage, saturated
 from lgbench.metrics.trivial import trivial_masks
 from lgbench.records import Metric, Part
@@ -43,8 +43,9 @@ class Scores:
     """What an evaluation found.
 
     Attributes:
-        values: metric -> its number with interval, details and protocol, or why there is none.
-        baselines: trivial masks' name -> metric -> value.
+        values: metric -> its number with interval, details and protocol, or why there is none; of several splits,
+            "metric@split" where a number is of one of them.
+        baselines: trivial masks' name -> metric, as in `values` -> value.
         flags: names of the collapses that samples and predictions show.
         stored: names of the files in the run's folder that hold what was scored.
     """
@@ -66,12 +67,44 @@ def evaluate(
     Raises:
         BadPlugin: two metrics bring different parts of one name, or one needs a part that nobody brings.
     """
-    evidence = Evidence(run, game, segmenter, splits, parts_of(metrics))
+    # Where the test split is among them it comes first: what is of no split has the protocol that it always has.
+    named, *others = sorted(run.recipe.evaluation.splits, key=lambda split: split != "test")
+    evidence = Evidence(run, game, segmenter, splits, parts_of(metrics), split=named)
+    found = _on_split(evidence, metrics)
+    if not others:
+        return found
+    of_split = {name: metric for name, metric in metrics.items() if f"metrics/{name}" in evidence.of_split}
+    each = [_named(found, of_split, named)]
+    each += [_named(_on_split(evidence.on(split), of_split), of_split, split) for split in others]
+    return _together(each)
+
+
+def _on_split(evidence: Evidence, metrics: Mapping[str, Metric]) -> Scores:
     protocol = shared_protocol(evidence)
     for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
         evidence.get(stored)
     values = {name: _number(metric, evidence, protocol) for name, metric in metrics.items()}
     return Scores(values, _baselines(evidence, metrics), tuple(_flags(evidence)), tuple(evidence.stored))
+
+
+def _named(found: Scores, of_split: Container[str], split: str) -> Scores:
+    """The scores, in which numbers of the split say so."""
+
+    def named(scores: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"{name}@{split}" if name in of_split else name: score for name, score in scores.items()}
+
+    return replace(found, values=named(found.values), baselines={m: named(s) for m, s in found.baselines.items()})
+
+
+def _together(each: Sequence[Scores]) -> Scores:
+    """The scores of several splits as one run's."""
+    values, baselines = {}, {}
+    for found in each:
+        values |= found.values
+        for mask, scores in found.baselines.items():
+            baselines[mask] = baselines.get(mask, {}) | scores
+    flagged = dict.fromkeys(flag for found in each for flag in found.flags)
+    return Scores(values, baselines, tuple(flagged), each[-1].stored)
 
 
 def parts_of(metrics: Mapping[str, Metric]) -> dict[str, Part]:
@@ -117,14 +150,15 @@ def _number(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> di
 
 def _scored(metric: Metric, evidence: Evidence) -> Score:
     """What a metric returns. One plugin's fault costs its own number, not the record of a day's training."""
-    evidence.require(metric.needs)
-    try:
-        return _sound(metric.compute(evidence))
-    except NotAvailable:
-        raise
-    except (Exception, SystemExit) as error:
-        log.exception("the metric %s failed", metric.name)
-        raise NotAvailable(f"the metric failed: {type(error).__name__}: {error}") from error
+    with evidence.noting(f"metrics/{metric.name}"):
+        evidence.require(metric.needs)
+        try:
+            return _sound(metric.compute(evidence))
+        except NotAvailable:
+            raise
+        except (Exception, SystemExit) as error:
+            log.exception("the metric %s failed", metric.name)
+            raise NotAvailable(f"the metric failed: {type(error).__name__}: {error}") from error
 
 
 def _sound(score: object) -> Score:
@@ -154,15 +188,23 @@ def _told(metric: Metric, score: Score, evidence: Evidence, shared: Mapping[str,
         "metric": metric.name,
         "metric_version": metric.version,
     }
-    many = score.per_image is not None and len(score.per_image) > 1
     return {
         "value": float(score.value),
         "details": {name: float(value) for name, value in score.details.items()},
         "n": score.n or (0 if score.per_image is None else len(score.per_image)),
-        "interval": [float(end) for end in interval(score.per_image)] if many else None,  # pyright: ignore
+        **_intervals(metric, score, protocol["aggregation"]),
         "protocol": protocol,
         "protocol_id": protocol_id(protocol),
     }
+
+
+def _intervals(metric: Metric, score: Score, aggregation: str | None) -> dict[str, Any]:
+    """The value's interval, and those of its variants where they have their own; none leaves the metric's range."""
+    variants = {name: list(within(ends, metric.range)) for name, ends in score.intervals.items()}
+    own = variants.get(aggregation or "")
+    if own is None and score.per_image is not None and len(score.per_image) > 1:
+        own = list(within(interval(score.per_image), metric.range))
+    return {"interval": own, **({"intervals": variants} if variants else {})}
 
 
 def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:

@@ -18,6 +18,10 @@ __all__ = ["Beside", "Section", "Verdict", "beside", "sections"]
 Verdict = Literal["within noise", "better", "worse", "higher", "lower", "not comparable", "not run", "no number"]
 
 
+DRAWN_HERE = ("by hash", "every tenth")
+"""What the origin of a data set says where its splits have a paper's numbers of pictures, and not its pictures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """The runs of one preset.
@@ -151,6 +155,8 @@ def _differences(board: Board, paper: ReportedRow, metric: str, protocol: Mappin
         reasons.append(f"which of our data sets {asked.dataset} is, is not said")
     elif asked.same_as != board.dataset:
         reasons.append(f"data set {board.dataset} here, {asked.same_as} there")
+    if any(mark in (protocol["origin"] or "") for mark in DRAWN_HERE):
+        reasons.append(f"split drawn here ({protocol['origin']}), not the paper's")
     for name, wanted in sorted(_stated(paper, metric).items()):
         held = board.resolution if name == "resolution" else protocol[name]
         if held != wanted:

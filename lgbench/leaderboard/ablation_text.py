@@ -12,6 +12,7 @@ from lgbench.results import Record
 
 from .ablation import Beside, Section, beside, sections
 from .claims import Outcome, outcomes
+from .collapse import GREY, VANISHED
 from .definition import Board, BoardMetric
 from .pen import (
     STAMP,
@@ -87,19 +88,33 @@ def _about(board: Board) -> str:
         f"within noise where it lies in our interval over at least {SEEDS_FOR_A_RANK} seeds. Where data set, "
         "resolution, protocol or preset differ, or seeds are missing, it is not comparable; the note says why. A claim "
         "about two variants is decided by Welch's t-test at the 5 % level over at least "
-        f"{SEEDS_FOR_A_RANK} seeds of each."
+        f"{SEEDS_FOR_A_RANK} seeds of each.{_kinds(board)}"
     )
+
+
+def _kinds(board: Board) -> str:
+    """How claims are decided that are no orderings, where the board has any."""
+    words = ""
+    if any(claim.margin for claim in board.claims):
+        words += " Two are equal within a margin where the 90 % interval of their difference lies in it."
+    if any(claim.collapse for claim in board.claims):
+        words += (
+            " A claim about collapse reads no score: it counts seeds that show one of its signs (Fisher's exact test "
+            "at the 5 % level; it disagrees where no seed shows one): flags of the record; `grey`, a binarity from "
+            f"{GREY} on; `vanished`, a gradient of the mask below {VANISHED:g} of what it was at first."
+        )
+    return words
 
 
 def _runs(table: Table, lines: Sequence[tuple[Variant, Row | None]], of: str, pen: Pen) -> Grid:
     title = f"Runs{of}" + (f": {pen.escape(table.part)}" if table.part else "")
     title += "".join(pen.note(note) for note in table.notes)
-    head = ("Variant", "Method", "Preset", *heads(table, pen), "Seeds", "Flags", "Device", "Records")
+    head = ("Variant", "Method", "Preset", *heads(table, pen), "Seeds", "Flags", "Supervision", "Device", "Records")
     rows = [_run(table, lines, variant, row, pen) for variant, row in lines]
     for row in table.rows:
         if row.kind == "baseline":
             cells = [number_of(row.cells[metric.name], metric.digits, pen) for metric in table.columns]
-            rows.append((f"floor: {pen.escape(row.method)}", "", "", *cells, "", "", "", ""))
+            rows.append((f"floor: {pen.escape(row.method)}", "", "", *cells, "", "", "", "", ""))
     return Grid(title, head, tuple(rows))
 
 
@@ -108,7 +123,8 @@ def _run(
 ) -> tuple[str, ...]:
     name, method = pen.escape(variant.name), pen.escape(variant.method)
     if row is None:
-        return (name, method, pen.escape(variant.preset), *["not run" for _ in table.columns], "0", "", "", "")
+        blank = "not run" + (pen.note(f"{variant.name} is not run yet: {variant.waits}.") if variant.waits else "")
+        return (name, method, pen.escape(variant.preset), *[blank for _ in table.columns], "0", "", "", "", "")
     twins = {other.recipe for one, other in lines if other is not None and one.name == variant.name}
     recipe = f" (recipe {row.recipe})" if len(twins) > 1 else ""
     cells = [number_of(row.cells[metric.name], metric.digits, pen) for metric in table.columns]
@@ -158,12 +174,17 @@ def _claim_row(one: Outcome, pen: Pen) -> tuple[str, ...]:
 def _told(one: Outcome) -> str:
     """A verdict in words: "undecided (difference 0.012 ± 0.034 over 3 seeds)"."""
     if one.difference is None:
-        return f"{one.verdict}: {one.why}"
+        return f"{one.verdict}: {one.why}" if one.why else one.verdict
     digits, (many, few) = one.metric.digits, (max(one.seeds), min(one.seeds))
     seeds = f"{many} seed{'s' if many > 1 else ''}" if many == few else f"{one.seeds[0]} and {one.seeds[1]} seeds"
     half = f" ± {one.half:.{digits}f}" if one.half is not None else ""
-    why = f"; {one.why}" if one.why else ""
+    why = f", margin {one.claim.margin:g}" if one.claim.margin else ""
+    why += f"; {one.why}" if one.why else ""
     return f"{one.verdict} (difference {one.difference:+.{digits}f}{half} over {seeds}{why})"
+
+
+def _margin(one: Outcome) -> str:
+    return f"equal within {one.claim.margin:g}" if one.claim.margin else ""
 
 
 _COLUMNS: list[str] = [
@@ -180,7 +201,19 @@ _COLUMNS: list[str] = [
         "metric",
         "better",
     ),
-    *("value", "low", "high", "seeds", "attempted", "failed", "flags", "devices", "protocol_id", "records"),
+    *(
+        "value",
+        "low",
+        "high",
+        "seeds",
+        "attempted",
+        "failed",
+        "flags",
+        "devices",
+        "protocol_id",
+        "records",
+        "supervision",
+    ),
     *("paper", "source", "difference", "verdict", "note"),
 ]
 
@@ -214,7 +247,7 @@ def _line(table: Table, variant: Variant | None, row: Row | None, metric: BoardM
     line: dict[str, Any] = {"variant": name, "metric": metric.name, "better": metric.better, "protocol_id": protocol}
     if row is None:
         assert variant is not None  # only a variant can be missing
-        return line | {"kind": "not run", "method": variant.method, "preset": variant.preset}
+        return line | {"kind": "not run", "method": variant.method, "preset": variant.preset, "note": variant.waits}
     return line | csv_columns(row, row.cells[metric.name])
 
 
@@ -246,5 +279,5 @@ def _claim(one: Outcome) -> dict[str, Any]:
         "source": one.claim.source,
         "difference": csv_number(one.difference),
         "verdict": one.verdict,
-        "note": "; ".join(filter(None, [one.claim.text, one.why])),
+        "note": "; ".join(filter(None, [one.claim.text, _margin(one), one.why])),
     }

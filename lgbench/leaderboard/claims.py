@@ -5,17 +5,23 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import comb
 from typing import Literal
 
 from lgbench.files import canonical_json
 
 from .ablation import Section
+from .collapse import Signs, signs_of, told
 from .definition import Board, BoardMetric
 from .reported import ReportedRow, reproduced
-from .rows import SEEDS_FOR_A_RANK, Row
+from .rows import SEEDS_FOR_A_RANK, Row, distinct_seeds
 from .variants import Claim
 
 __all__ = ["Outcome", "outcomes", "welch"]
+
+
+COLLAPSES = BoardMetric(name="collapse", label="collapse", better="down", digits=2)
+"""What a claim about collapse is decided by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +29,12 @@ class Outcome:
     """How a claim stands among the runs of one preset.
 
     Attributes:
-        verdict: "agrees" or "disagrees" where Welch's t-test tells the means apart at the 5 % level.
+        verdict: "agrees" or "disagrees" where a test at the 5 % level tells: Welch's t-test of the means for an
+            ordering, two one-sided ones (TOST) for equality within a margin, Fisher's exact test for collapse.
         difference: the better variant's mean minus the worse one's.
         half: half of the difference's 95 % interval, None under two seeds.
         seeds: of the better variant, of the worse one.
-        why: why there is no decision, where it is not the noise, and how many seeds failed.
+        why: why there is no decision, where it is not the noise; what a collapse is read from; how many seeds failed.
         paper: the paper's numbers of the two, where it prints them.
     """
 
@@ -50,12 +57,12 @@ def outcomes(board: Board, section: Section, reported: Sequence[ReportedRow] | N
         pair = [papers[name] for name in (claim.better, claim.worse) if name in papers]
         numbers = [row.values[claim.metric][0] for row in pair if claim.metric in row.values]
         paper = (numbers[0], numbers[1]) if len(numbers) == 2 else None
-        found.append(_outcome(section, claim, metrics[claim.metric], paper))
+        found.append(_outcome(section, claim, metrics.get(claim.metric, COLLAPSES), paper))
     return found
 
 
 def _outcome(section: Section, claim: Claim, metric: BoardMetric, paper: tuple[float, float] | None) -> Outcome:
-    found = _decided(section, claim, metric, paper)
+    found = _collapsed(section, claim) if claim.collapse else _decided(section, claim, metric, paper)
     return replace(found, why="; ".join(filter(None, [found.why, *_failures(section, claim)])))
 
 
@@ -71,10 +78,77 @@ def _decided(section: Section, claim: Claim, metric: BoardMetric, paper: tuple[f
     if min(seeds) < SEEDS_FOR_A_RANK:
         why = f"{SEEDS_FOR_A_RANK} seeds of each are needed"
         return Outcome(claim, metric, "undecided", difference, half, seeds, why, paper)
-    gain = difference if metric.better == "up" else -difference
-    clear = half is not None and abs(gain) > half
-    verdict = ("agrees" if gain > 0 else "disagrees") if clear else "undecided"
+    verdict = _equal(claim.margin, ours, theirs) if claim.margin else _ordered(metric, ours, theirs)
     return Outcome(claim, metric, verdict, difference, half, seeds, "", paper)
+
+
+Verdict = Literal["agrees", "disagrees", "undecided"]
+
+
+def _ordered(metric: BoardMetric, better: Sequence[float], worse: Sequence[float]) -> Verdict:
+    """Whether the one mean is beyond the other at the metric's better end."""
+    difference, half = welch(better, worse)
+    gain = difference if metric.better == "up" else -difference
+    if half is None or abs(gain) <= half:
+        return "undecided"
+    return "agrees" if gain > 0 else "disagrees"
+
+
+def _equal(margin: float, one: Sequence[float], other: Sequence[float]) -> Verdict:
+    """Whether two means are equal within a margin: their difference's 90 % interval lies in it (Schuirmann, 1987).
+
+    They are not where its 95 % interval lies beyond it.
+    """
+    difference, half = welch(one, other, 0.90)
+    _, wide = welch(one, other)
+    if half is not None and abs(difference) + half < margin:
+        return "agrees"
+    return "disagrees" if wide is not None and abs(difference) - wide > margin else "undecided"
+
+
+def _collapsed(section: Section, claim: Claim) -> Outcome:
+    """Whether `worse` collapses more often than `better`; it does not where no seed of it shows a sign."""
+    rows = {name: _rows(section, name) for name in (claim.better, claim.worse)}
+    better, worse = (_signs(section, rows[name]) for name in (claim.better, claim.worse))
+    if missing := [name for name, signs in ((claim.better, better), (claim.worse, worse)) if not signs]:
+        return Outcome(claim, COLLAPSES, "not run", why=f"no run of {' and '.join(missing)}")
+    if why := _unlike(section, [(name, row) for name, found in rows.items() for row in found]):
+        return Outcome(claim, COLLAPSES, "undecided", why=why)
+    shown = ((claim.better, better), (claim.worse, worse))
+    why = "; ".join(f"{name}: {told(signs, claim.collapse)}" for name, signs in shown)
+    seeds = len(better), len(worse)
+    if min(seeds) < SEEDS_FOR_A_RANK:
+        why = f"{SEEDS_FOR_A_RANK} seeds of each are needed; {why}"
+        return Outcome(claim, COLLAPSES, "undecided", seeds=seeds, why=why)
+    kept, lost = (sum(bool(one.found & {*claim.collapse}) for one in signs) for signs in (better, worse))
+    if not lost or _rarer(lost, len(worse), kept, len(better)):
+        verdict = "disagrees"
+    else:
+        verdict = "agrees" if _rarer(kept, len(better), lost, len(worse)) else "undecided"
+    return Outcome(claim, COLLAPSES, verdict, seeds=seeds, why=why)
+
+
+def _rows(section: Section, variant: str) -> list[Row]:
+    """A variant's rows, each once: it may stand in several tables."""
+    found = [row for lines in section.lines for one, row in lines if row is not None and one.name == variant]
+    return list({row.records: row for row in found}.values())
+
+
+def _signs(section: Section, rows: Sequence[Row]) -> list[Signs]:
+    """What each finished seed shows; of several runs of one, the first by name."""
+    runs = [section.records[name] for row in rows for name, _ in row.records]
+    seed_of, by_seed = distinct_seeds(runs), {}
+    for record in runs:
+        if record.status == "done":
+            by_seed.setdefault(seed_of[record.id], signs_of(record))
+    return [by_seed[seed] for seed in sorted(by_seed)]
+
+
+def _rarer(few: int, of_few: int, many: int, of_many: int) -> bool:
+    """Whether an event is rarer in the first sample at the 5 % level (Fisher's exact test, one-sided)."""
+    together, total = few + many, of_few + of_many
+    ways = (comb(of_few, k) * comb(of_many, together - k) for k in range(few + 1) if together - k <= of_many)
+    return 20 * sum(ways) <= comb(total, together)  # whole numbers: 0 of 3 against 3 of 3 is 1 in 20, exactly
 
 
 Scored = list[tuple[int, Row]]
@@ -101,24 +175,29 @@ def _failures(section: Section, claim: Claim) -> list[str]:
 
 def _apart(section: Section, claim: Claim, better: Scored, worse: Scored) -> str:
     """Why the two may not be held against each other, "" where they may."""
-    both = [*better, *worse]
-    if len({number for number, _ in both}) > 1:
+    if len({number for number, _ in (*better, *worse)}) > 1:
         return "measured by several protocols"
+    pairs = ((claim.better, better), (claim.worse, worse))
+    return _unlike(section, [(name, row) for name, found in pairs for _, row in found])
+
+
+def _unlike(section: Section, both: Sequence[tuple[str, Row]]) -> str:
+    """In what two variants' runs differ besides what the variants say, "" where in nothing."""
     if len(both) > 2:
         return "runs of several recipes, or on several sets of images"
     seen = {canonical_json(section.records[name].data.fingerprints) for _, row in both for name, _ in row.records}
     if len(seen) > 1:
         return "not run on the same images"
     if len({row.unlike for _, row in both}) > 1:
-        named = zip((claim.better, claim.worse), both, strict=True)
-        return "; ".join(f"{name} has {row.unlike}" for name, (_, row) in named if row.unlike)
+        return "; ".join(f"{name} has {row.unlike}" for name, row in both if row.unlike)
     return "chosen by its score on the test images" if any(r.selected_by == "best-on-test" for _, r in both) else ""
 
 
-def welch(one: Sequence[float], other: Sequence[float]) -> tuple[float, float | None]:
-    """Difference of two means and half of its 95 % interval (Welch 1947), whose variances need not be equal.
+def welch(one: Sequence[float], other: Sequence[float], level: float = 0.95) -> tuple[float, float | None]:
+    """Difference of two means and half of its interval (Welch 1947), whose variances need not be equal.
 
-    Zero lies outside the interval exactly where the two-sided test has p < 0.05. None where a sample has one value.
+    Zero lies outside the 95 % interval exactly where the two-sided test has p < 0.05. None where a sample has one
+    value.
     """
     difference = statistics.fmean(one) - statistics.fmean(other)
     if min(len(one), len(other)) < 2:
@@ -130,4 +209,4 @@ def welch(one: Sequence[float], other: Sequence[float]) -> tuple[float, float | 
     if error == 0:  # every seed gave the same: no noise, and no degrees of freedom to speak of
         return difference, 0.0
     freedom = error**2 / sum(s**2 / (len(sample) - 1) for s, sample in zip(shares, (one, other), strict=True))
-    return difference, float(t.ppf(0.975, freedom)) * error**0.5
+    return difference, float(t.ppf((1 + level) / 2, freedom)) * error**0.5

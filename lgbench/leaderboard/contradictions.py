@@ -42,7 +42,7 @@ def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) ->
             ]
     for mask, values in sorted(record.baselines.items()):
         for name, number in sorted(values.items()):
-            if not _within(number, ranges.get(name)):
+            if not _within(number, ranges.get(name.partition("@")[0])):
                 found.append(f"baselines.{mask}.{name} is {number:g}, which {name} cannot be")
     return found
 
@@ -96,10 +96,17 @@ def _of_value(record: Record, value: Measured, limits: Range | None) -> Iterator
     chosen = variants.get(protocol.aggregation or "")
     if chosen is not None and not math.isclose(chosen, value.value, abs_tol=SLACK):
         yield f"it is {value.value:g}, and {chosen:g} as it was aggregated ({protocol.aggregation})"
-    if value.interval and protocol.aggregation != "pooled":  # older records give a pooled score its images' interval
-        low, high = value.interval
-        if not low - SLACK <= value.value <= high + SLACK:
-            yield f"it is {value.value:g}, outside its own interval {low:g} .. {high:g}"
+    if value.interval:
+        yield from _of_interval("it", value.value, value.interval)
+    for name, ends in value.intervals.items():
+        if name not in value.details:
+            yield f"it has an interval of {name}, and no such value"
+            continue
+        yield from _of_interval(name, value.details[name], ends)
+        if not all(_within(end, limits) for end in ends):
+            yield f"the interval of {name} is {ends[0]:g} .. {ends[1]:g}, which {metric} cannot be"
+        if name == protocol.aggregation and ends != value.interval:
+            yield f"its interval is not that of {name}, as it was aggregated"
     if value.n < (2 if value.interval else 1):
         yield f"it is of {value.n} images" + (" and has an interval" if value.interval else "")
     if protocol.resolution not in (None, record.resolution):
@@ -110,6 +117,12 @@ def _of_value(record: Record, value: Measured, limits: Range | None) -> Iterator
     known = sum(counts.values()) if protocol.split == "all" else counts.get(protocol.split or "")
     if protocol.samples is None and known is not None and value.n > known:
         yield f"it is of {value.n} images, and there are {known}"
+
+
+def _of_interval(name: str, number: float, ends: Range) -> Iterator[str]:
+    low, high = ends
+    if not low - SLACK <= number <= high + SLACK:
+        yield f"{name} is {number:g}, outside its own interval {low:g} .. {high:g}"
 
 
 def _within(number: float, limits: Range | None) -> bool:

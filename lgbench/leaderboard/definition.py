@@ -34,7 +34,7 @@ class BoardMetric(_Part):
     """A column.
 
     Attributes:
-        name: the metric's name in the records.
+        name: the metric's name in the records; with a split behind it, "iou@train", where it is not the board's.
         better: "up" or "down"; "none" for a diagnostic that ranks nobody.
         digits: decimals that are shown; rows that are equal so rounded are ties.
     """
@@ -92,7 +92,8 @@ class Board(_Part):
         tuned: where the methods' settings were chosen, and by what: a number on pictures that settings were chosen on
             flatters. It stands on the page.
         dataset_config: settings of the data set that every record must have been scored with.
-        split, aggregation: what mask metrics must have been scored with, where stated.
+        split, aggregation: what mask metrics must have been scored with, where stated; "train,test" scores both, and
+            columns name the split that they show.
         metrics: columns; the first one ranks.
         variants: rows of an ablation, in the paper's order (`[[variant]]` in the file); such a board has no methods and
             ranks nobody.
@@ -148,6 +149,8 @@ class Board(_Part):
                 raise ValueError(f"the claim {claim.text!r} names {name!r}, which is no variant")
         if claim.better == claim.worse:
             raise ValueError(f"the claim {claim.text!r} compares {claim.better!r} with itself")
+        if claim.collapse:
+            return
         metric = next((metric for metric in self.metrics if metric.name == claim.metric), None)
         if metric is None or metric.better == "none":
             raise ValueError(f"the claim {claim.text!r} needs a metric of the board with a better end")

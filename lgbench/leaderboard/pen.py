@@ -77,7 +77,7 @@ def markdown_pen() -> Pen:
 def escape(text: str) -> str:
     """Text of others on one line, so that it cannot break a table, link anywhere or call anybody."""
     text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", plain(" ".join(text.split())))
-    return re.sub(r"(?i)@(?=\w)|://|\bwww\.", lambda found: f"{found[0][0]}<!-- -->{found[0][1:]}", text)
+    return re.sub(r"(?i)@(?=\w)|#(?=\d)|://|\bwww\.", lambda found: f"{found[0][0]}<!-- -->{found[0][1:]}", text)
 
 
 def csv_safe(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,8 +87,11 @@ def csv_safe(cells: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _a_formula(cell: Any) -> bool:
-    return isinstance(cell, str) and cell[:1] in tuple("=+-@\t\n") and not _NUMBER.fullmatch(cell)
+    return isinstance(cell, str) and cell[:1] in _LEADS and not _NUMBER.fullmatch(cell)
 
+
+_LEADS = tuple("=+-@\t\n\uff1d\uff0b\uff0d\uff20")
+"""What a formula begins with; the last four are = + - @ of full width, which some spreadsheets read alike."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -111,11 +114,11 @@ def heads(table: Table, pen: Pen) -> list[str]:
     return texts
 
 
-def tail(row: Row, pen: Pen) -> tuple[str, str, str, str]:
-    """How a row of runs ends: seeds, flags, devices and records."""
+def tail(row: Row, pen: Pen) -> tuple[str, str, str, str, str]:
+    """How a row of runs ends: seeds, flags, supervision, devices and records."""
     links = " ".join(pen.link(identity[:8], f"records/{name}") for name, identity in row.records)
     flags = ", ".join(f"{flag} x{count}" for flag, count in (row.flags or {}).items())
-    return _seeds(row), pen.escape(flags), pen.escape(", ".join(row.devices)), links
+    return _seeds(row), pen.escape(flags), pen.escape(row.supervision), pen.escape(", ".join(row.devices)), links
 
 
 def preset_of(row: Row, pen: Pen) -> str:
@@ -180,6 +183,7 @@ def csv_columns(row: Row, cell: Cell) -> dict[str, Any]:
         "preset": row.preset,
         "recipe": row.recipe,
         "selected_by": row.selected_by,
+        "supervision": row.supervision,
         "seeds": cell.seeds or "",
         "attempted": row.attempted,
         "failed": sum((row.statuses or {}).values()),

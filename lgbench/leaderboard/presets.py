@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lgbench.errors import LgbenchError
 from lgbench.files import canonical_json
+from lgbench.plugins import registry
+from lgbench.recipe import Request, resolve
 from lgbench.results import Record
 
 from .definition import Board
 
-__all__ = ["unlike_preset"]
+__all__ = ["changed_since", "unlike_preset"]
 
 HARMLESS = {
     f"training.{name}" for name in ("log_every", "grid_every", "checkpoint_seconds", "compile", "channels_last")
 }
 """Settings that change no number, or none beyond the last digits. Those of `evaluation` are in the protocol."""
+
+ELSEWHERE = ("data.", "evaluation.")
+"""Tables whose settings stand in the protocol of every number."""
 
 
 def unlike_preset(board: Board, record: Record) -> str:
@@ -25,3 +34,44 @@ def unlike_preset(board: Board, record: Record) -> str:
         if key not in expected and key not in HARMLESS and not key.startswith("evaluation.")
     ]
     return f"other settings than the preset's: {'; '.join(told)}" if told else ""
+
+
+def changed_since(record: Record) -> str:
+    """What the preset sets otherwise today: "the preset has changed since: method.lr was 0.0, is 0.004", or "".
+
+    Settings that came later have no value in older records and are not compared; nor is what nobody can tell: a method,
+    data set or setting that is not installed.
+    """
+    today = _today(record)
+    then = {key: value for key, value in _flat(record.recipe) if key in today and not key.startswith(ELSEWHERE)}
+    told = [
+        f"{key} was {canonical_json(value)}, is {canonical_json(today[key])}"
+        for key, value in sorted(then.items())
+        if key not in HARMLESS and value != today[key] and "auto" not in (value, today[key])  # "auto" may be either
+    ]
+    return f"the preset has changed since: {'; '.join(told)}" if told else ""
+
+
+def _today(record: Record) -> dict[str, Any]:
+    """What the record's request resolves to with the installed plugins, flat; {} where it does not."""
+    installed = registry()
+    method, dataset = installed.methods.get(record.method), installed.datasets.get(record.dataset)
+    if method is None or dataset is None or method.generator not in installed.generators:
+        return {}
+    named = (record.method, record.dataset, record.preset, record.seed, record.resolution)
+    request = Request(*named, {key: value for key, value in record.overrides.items() if key != "resolution"})
+    generator = installed.generators[method.generator]
+    try:
+        return dict(
+            _flat(resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request).as_dict())
+        )
+    except LgbenchError:
+        return {}
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield above + name, value

@@ -82,21 +82,22 @@ def _about(board: Board) -> str:
         f"Data set `{board.dataset}`{escape(config)} at {board.resolution} px, ranked by "
         f"{escape(first.label or first.name)} ({better[first.better]}). Numbers are means over seeds with their 95 % "
         "Student-t interval; equal ones, as printed, are ties (=). A rank with an asterisk is provisional: fewer than "
-        f"{SEEDS_FOR_A_RANK} seeds."
+        f"{SEEDS_FOR_A_RANK} seeds, one that failed, one that the benchmark does not list, or a preset that has "
+        "changed since. Supervision is what was learnt from besides pictures."
     )
 
 
 def _ran(board: Board, table: Table, pen: Pen) -> Grid:
     title = f"Runs: {pen.escape(table.part)}" if table.part else "Runs"
     title += "".join(pen.note(note) for note in table.notes)
-    head = ("Rank", "Method", "Preset", *heads(table, pen), "Seeds", "Flags", "Device", "Records")
+    head = ("Rank", "Method", "Preset", *heads(table, pen), "Seeds", "Flags", "Supervision", "Device", "Records")
     return Grid(title, head, tuple(_ran_row(table, row, pen) for row in table.rows))
 
 
 def _ran_row(table: Table, row: Row, pen: Pen) -> tuple[str, ...]:
     cells = [number_of(row.cells[metric.name], metric.digits, pen) for metric in table.columns]
     if row.kind == "baseline":
-        return ("floor", pen.escape(row.method), "", *cells, "", "", "", "")
+        return ("floor", pen.escape(row.method), "", *cells, "", "", "", "", "")
     twins = [other for other in table.rows if (other.method, other.preset) == (row.method, row.preset)]
     recipe = f" (recipe {row.recipe})" if len({twin.recipe for twin in twins}) > 1 else ""
     return (
@@ -144,7 +145,7 @@ def _paper_number(value: tuple[float, float | None] | None, digits: int) -> str:
 _COLUMNS: list[str] = [
     *("kind", "table", "rank", "tied", "provisional", "method", "preset", "recipe", "selected_by"),
     *("metric", "better", "value", "low", "high", "gap", "seeds", "attempted", "failed", "flags", "devices"),
-    *("protocol_id", "records", "source", "note"),
+    *("protocol_id", "records", "source", "supervision", "note"),
 ]
 
 
@@ -165,6 +166,7 @@ def _csv(board: Board, ranked: Sequence[Table], reported: Sequence[ReportedRow])
             if metric.name in row.values:
                 value, spread = row.values[metric.name]
                 fixed = {"kind": "reported", "method": row.method, "metric": metric.name, "better": metric.better}
+                fixed["supervision"] = row.supervision
                 told = f"± {spread:.6g}" if spread is not None else ""
                 note = "; ".join(filter(None, [told, row.notes.get(metric.name)]))
                 writer.writerow(csv_safe(fixed | {"value": csv_number(value), "source": source, "note": note}))

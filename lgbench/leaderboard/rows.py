@@ -11,13 +11,17 @@ from typing import Any
 from lgbench.files import canonical_json, sha256_of_json
 from lgbench.results import Measured, Missing, Record
 
+from .columns import as_columns
 from .definition import Board, BoardMetric
-from .presets import unlike_preset
+from .presets import changed_since, unlike_preset
 
-__all__ = ["SEEDS_FOR_A_RANK", "Cell", "Row", "Table", "tables"]
+__all__ = ["SEEDS_FOR_A_RANK", "Cell", "Row", "Table", "distinct_seeds", "tables"]
 
 SEEDS_FOR_A_RANK = 3
 """Fewer scored seeds than this, and a rank is provisional."""
+
+UNNOTED = "not noted"
+"""The supervision of records from before it was noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,9 @@ class Row:
 
     Attributes:
         rank: None where it has none: no number, a diagnostic column, or chosen on the test images.
+        provisional: fewer than `SEEDS_FOR_A_RANK` seeds scored, one that failed, one that no benchmark lists, or a
+            preset that has changed since.
+        supervision: what was learnt from besides pictures, "none", "weak", "full" or `UNNOTED`.
         recipe: first 8 hex digits of the hash of the recipe without its seed.
         attempted, done: distinct seeds tried, and finished.
         runs: records, repeated seeds counted again.
@@ -75,6 +82,7 @@ class Row:
     devices: tuple[str, ...] = ()
     records: tuple[tuple[str, str], ...] = ()
     unlike: str = ""
+    supervision: str = ""
 
     @property
     def failures(self) -> str:
@@ -116,6 +124,7 @@ def tables(board: Board, records: Runs) -> list[Table]:
     Args:
         records: file name -> record; all of the board's data set and resolution.
     """
+    records = {name: as_columns(board, record) for name, record in records.items()}
     groups = _groups(records)
     protocols = {metric.name: _protocols(records, metric.name) for metric in board.metrics}
     first, *others = board.metrics
@@ -130,10 +139,18 @@ def tables(board: Board, records: Runs) -> list[Table]:
 
 
 def _compared(board: Board, rows: Sequence[Row], records: Runs) -> tuple[Row, ...]:
-    """The rows, each of which says whether its runs (they share a recipe) are what their preset's name promises."""
-    return tuple(
-        replace(row, unlike=unlike_preset(board, records[row.records[0][0]])) if row.records else row for row in rows
-    )
+    """The rows, each of which says whether its runs are what the board's and their preset's names promise."""
+    return tuple(_compared_row(board, row, [records[name] for name, _ in row.records]) for row in rows)
+
+
+def _compared_row(board: Board, row: Row, runs: Sequence[Record]) -> Row:
+    if not runs:
+        return row
+    unlisted = any(record.seed not in board.seeds for record in runs)
+    stale = changed_since(runs[0])  # its runs share a recipe
+    unlike = "; ".join(filter(None, [unlike_preset(board, runs[0]), stale]))
+    doubtful = row.rank is not None and (unlisted or bool(stale) or row.done < row.attempted)
+    return replace(row, unlike=unlike, provisional=row.provisional or doubtful)
 
 
 def _ids(protocols: Protocols) -> list[str | None]:
@@ -189,7 +206,7 @@ def _table(
 
 def _row(group: Runs, columns: Sequence[BoardMetric], chosen: Mapping[str, str | None]) -> Row:
     one, runs = next(iter(group.values())), list(group.values())
-    done, seed_of = [record for record in runs if record.status == "done"], _distinct_seeds(runs)
+    done, seed_of = [record for record in runs if record.status == "done"], distinct_seeds(runs)
     flags = Counter(
         flag for r in runs for flag in {*r.training.flags, *(["diverged"] if r.status == "diverged" else [])}
     )
@@ -207,10 +224,11 @@ def _row(group: Runs, columns: Sequence[BoardMetric], chosen: Mapping[str, str |
         flags=dict(sorted(flags.items())),
         devices=tuple(sorted({record.environment.device for record in runs})),
         records=tuple((name, record.id) for name, record in sorted(group.items())),
+        supervision=", ".join(sorted({record.supervision or UNNOTED for record in runs})),
     )
 
 
-def _distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
+def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
     """Record's id -> seed; of records with equal artefacts the least, for one result is one seed, whatever it says."""
     least: dict[str, int] = {}
     made = {record.id: canonical_json(record.artefacts) if record.artefacts else record.id for record in runs}
@@ -221,7 +239,7 @@ def _distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
 
 def _cell(runs: Sequence[Record], metric: str, protocol: str | None) -> Cell:
     by_seed: dict[int, list[Measured]] = {}
-    why, seed_of = set(), _distinct_seeds(runs)
+    why, seed_of = set(), distinct_seeds(runs)
     for record in runs:
         value = record.values.get(metric)
         if record.status != "done":

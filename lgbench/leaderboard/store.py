@@ -11,6 +11,7 @@ from lgbench.errors import LgbenchError
 from lgbench.files import atomic
 from lgbench.results import RECORD_FILE, BadRecord, Measured, Record, read_record
 
+from .columns import key_of, wanted_splits
 from .contradictions import contradictions
 from .definition import BadBoard, Board, read_boards
 from .render import render, render_index
@@ -54,15 +55,33 @@ def why_not(board: Board, record: Record) -> str | None:
         for key, wanted in board.dataset_config.items():
             if not isinstance(config, dict) or key not in config or config[key] != wanted:
                 return f"its {name} was not measured with the data set's {key} = {wanted}"
-        if value.protocol.aggregation is None:
+    return _scored_otherwise(board, record) or _no_variant_of(board, record)
+
+
+def _scored_otherwise(board: Board, record: Record) -> str | None:
+    """Why the numbers of its columns are not those that a board asks for."""
+    for column in board.metrics:
+        name = key_of(board, record, column.name)
+        value = record.values[name] if name else None
+        if not isinstance(value, Measured) or value.protocol.aggregation is None:
             continue  # not a mask metric: its split and aggregation are its own
-        for key, wanted in (("split", board.split), ("aggregation", board.aggregation)):
-            if wanted is not None and getattr(value.protocol, key) != wanted:
-                return f"its {name} has {key} {getattr(value.protocol, key)!r}, the board asks for {wanted!r}"
-    return _no_variant(board, record) if board.variants and board.variant_of(record) is None else None
+        splits = wanted_splits(board, column.name)
+        if splits and value.protocol.split not in splits:
+            return f"its {name} has split {value.protocol.split!r}, the board asks for {' or '.join(map(repr, splits))}"
+        aggregation = value.protocol.aggregation
+        if board.aggregation not in (None, aggregation) and not _never_pooled(value):
+            return f"its {name} has aggregation {aggregation!r}, the board asks for {board.aggregation!r}"
+    return None
 
 
-def _no_variant(board: Board, record: Record) -> str:
+def _never_pooled(value: Measured) -> bool:
+    """Whether its metric is a mean over images whatever a board asks for, as ARI is; others say both."""
+    return value.protocol.aggregation == "per_image" and "pooled" not in value.details
+
+
+def _no_variant_of(board: Board, record: Record) -> str | None:
+    if not board.variants or board.variant_of(record) is not None:
+        return None
     fitting = [variant for variant in board.variants if variant.method == record.method]
     if not fitting:
         methods = ", ".join(sorted({variant.method for variant in board.variants}))

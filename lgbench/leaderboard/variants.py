@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import model_validator as validates
 
 from lgbench.errors import BadRecipe
 from lgbench.recipe import parse_with
 from lgbench.results import Record
+
+from .collapse import Sign
 
 __all__ = ["Claim", "Variant"]
 
@@ -29,6 +32,7 @@ class Variant(_Part):
         added: regularizers to switch on, as `--with` takes them (`with` in the file).
         without: regularizers to switch off.
         paper: the paper's row that it reproduces, by its `method` in the table of reported numbers.
+        waits: why it has no runs yet; its row says so until it has.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -38,6 +42,7 @@ class Variant(_Part):
     added: list[str] = Field(default=[], alias="with")
     without: list[str] = []
     paper: str = ""
+    waits: str = ""
 
     @field_validator("set")
     @classmethod
@@ -85,15 +90,28 @@ class Claim(_Part):
     """What a paper says of two rows: by this metric, `better` is better than `worse`.
 
     Attributes:
+        metric: a column of the board; "" for a claim about collapse.
         better, worse: names of variants.
         source: where the paper says it, say "milgan Table 1".
+        margin: the claim is that the two are equal within it, in the metric's unit; 0 for an ordering.
+        collapse: the claim is that `worse` collapses where `better` does not, by any of these signs.
     """
 
     text: Annotated[str, Field(min_length=1)]
-    metric: str
+    metric: str = ""
     better: str
     worse: str
     source: str
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    collapse: list[Sign] = []
+
+    @validates(mode="after")
+    def _of_one_kind(self) -> Claim:
+        if bool(self.metric) == bool(self.collapse):
+            raise ValueError(f"the claim {self.text!r} needs a metric, or signs of collapse, and not both")
+        if self.collapse and self.margin:
+            raise ValueError(f"the claim {self.text!r} is about collapse, which has no margin")
+        return self
 
 
 def _switched_on(added: list[str]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import numpy as np
 from lgbench.errors import BadRecipe, NotAvailable
 from lgbench.score import Score
 
+from .intervals import interval, jackknife_interval
+
 __all__ = ["Confusion", "accuracy", "confusion", "dice", "iou", "mean_iou", "score_masks"]
 
 
@@ -38,6 +40,15 @@ class Confusion:
             self.false_positive.sum(keepdims=True),
             self.false_negative.sum(keepdims=True),
             self.true_negative.sum(keepdims=True),
+        )
+
+    def without_each(self) -> Confusion:
+        """Pooled counts of all images but one, for each that is left out; arrays of shape (N,)."""
+        return Confusion(
+            self.true_positive.sum() - self.true_positive,
+            self.false_positive.sum() - self.false_positive,
+            self.false_negative.sum() - self.false_negative,
+            self.true_negative.sum() - self.true_negative,
         )
 
 
@@ -104,8 +115,9 @@ def score_masks(
         aggregation: "per_image" for the mean over images, "pooled" for the score of one confusion matrix.
 
     Returns:
-        Score with `per_image` (N,) and the details `pooled`, `per_image`, `oracle_dataset`, `oracle_image` and
-        `gap`, which is `oracle_image` minus the value; the oracles are in the chosen aggregation.
+        Score with `per_image` (N,), intervals of `pooled` and of `per_image` (of two images or more), and the details
+        `pooled`, `per_image`, `oracle_dataset`, `oracle_image` and `gap`, which is `oracle_image` minus the value; the
+        oracles are in the chosen aggregation.
 
     Raises:
         NotAvailable: there are no images.
@@ -125,7 +137,16 @@ def score_masks(
     oracle_image = max(oracle_dataset, chosen(counts.flipped(measure(flipped) > measure(counts))))
     details = {name: of(counts) for name, of in aggregate.items()}
     details |= {"oracle_dataset": oracle_dataset, "oracle_image": oracle_image, "gap": oracle_image - value}
-    return Score(value, measure(counts), details)
+    return Score(value, measure(counts), details, intervals=_intervals(measure, counts))
+
+
+def _intervals(measure: Callable[[Confusion], np.ndarray], counts: Confusion) -> dict[str, tuple[float, float]]:
+    """How sure the score is in either aggregation; nothing where one image says nothing of others."""
+    each = measure(counts)
+    if len(each) < 2:
+        return {}
+    pooled = float(measure(counts.pooled())[0])
+    return {"pooled": jackknife_interval(pooled, measure(counts.without_each())), "per_image": interval(each)}
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

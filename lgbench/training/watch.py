@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from lgbench.layers import Layers
 
-__all__ = ["flags", "gradient_norms", "layer_statistics", "prediction_flags", "training_flags"]
+__all__ = ["flags", "gradient_history", "gradient_norms", "layer_statistics", "prediction_flags", "training_flags"]
 
 
 @torch.no_grad()
@@ -35,6 +36,21 @@ def gradient_norms(painter: nn.Module, alphas: Tensor) -> dict[str, float]:
         if gradients:
             norms[f"gradient/{name}"] = torch.stack(torch._foreach_norm(gradients)).norm().item()  # pyright: ignore
     return norms
+
+
+def gradient_history(rows: Sequence[Mapping[str, float | None]]) -> dict[str, tuple[float, float]]:
+    """Median 2-norms of the logged gradients ("alpha", parts of the generator): in the first tenth, and in the last."""
+    named = {name for row in rows for name in row if name.startswith("gradient/")}
+    history = {}
+    for name in sorted(named):
+        norms = [norm for row in rows if (norm := row.get(name)) is not None]
+        tenth = max(len(norms) // 10, 1)
+        if norms:
+            history[name.removeprefix("gradient/")] = (
+                statistics.median(norms[:tenth]),
+                statistics.median(norms[-tenth:]),
+            )
+    return history
 
 
 def flags(coverage: float, empty: float, full: float, difference: float) -> list[str]:

@@ -44,7 +44,7 @@ def conditioned(evidence: Evidence) -> np.ndarray:
     if not painter.conditional & {"segments", "attributes"}:
         raise NotAvailable("the method is given neither class maps nor attributes")
     if lacking := sorted(part for part in painter.conditional if getattr(evidence.test, part) is None):
-        raise NotAvailable(f"the split {config.split} has no {' and no '.join(lacking)}")
+        raise NotAvailable(f"the split {evidence.split} has no {' and no '.join(lacking)}")
     given = evidence.test.digest(painter.conditional)
     how = [config.conditions, config.repeats, config.batch, config.sample_bn, run.recipe.seed]
     return evidence.kept("conditioned", [weights_hash(painter), given, *how], partial(_paint, evidence))["images"]
@@ -69,8 +69,8 @@ def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
 def conditioned_protocol(evidence: Evidence) -> dict[str, object]:
     """Whose conditions are painted, and how often."""
     config, given = evidence.config, " and ".join(sorted(evidence.game.painter.conditional))
-    samples = config.repeats * len(_held_out(evidence))
-    return {"split": config.split, "samples": samples, "given": f"{given} of {config.split}, {config.repeats} latents"}
+    samples, split = config.repeats * len(_held_out(evidence)), evidence.split
+    return {"split": split, "samples": samples, "given": f"{given} of {split}, {config.repeats} latents"}
 
 
 def _held_out(evidence: Evidence) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from lgbench.errors import NotAvailable
-from lgbench.metrics.intervals import bootstrap_interval, interval
+from lgbench.metrics.intervals import bootstrap_interval, interval, jackknife_interval, within
 
 
 def test_three_seeds_have_students_interval():
@@ -36,6 +36,43 @@ def test_the_bootstrap_gives_the_same_bytes_twice_and_stays_in_range():
 
 
 def test_one_value_has_no_interval():
-    for of in (interval, bootstrap_interval):
+    for of in (interval, bootstrap_interval, lambda values: jackknife_interval(0.5, values)):
         with pytest.raises(NotAvailable, match="at least 2"):
             of([0.5])
+
+
+def pooled_of(inside: np.ndarray, union: np.ndarray) -> tuple[float, np.ndarray]:
+    """A ratio of sums, and the same without each."""
+    return inside.sum() / union.sum(), (inside.sum() - inside) / (union.sum() - union)
+
+
+def test_where_every_image_weighs_the_same_the_jackknifes_spread_is_the_means():
+    share = np.random.default_rng(0).uniform(0.45, 0.55, 2000)
+    assert jackknife_interval(*pooled_of(share, np.ones(2000))) == pytest.approx(interval(share), abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [30, 100])
+def test_the_interval_of_a_pooled_score_covers_it_about_as_often_as_it_says(n: int):
+    """A few large objects that are found, many small ones that are not: the mean over images is another number."""
+    random = np.random.default_rng(0)
+
+    def images(count: int) -> tuple[np.ndarray, np.ndarray]:
+        area = random.lognormal(5.5, 0.9, count)
+        return area * random.beta(1 + area / 150, 1), area
+
+    truth, _ = pooled_of(*images(1_000_000))
+    found = [jackknife_interval(*pooled_of(*images(n))) for _ in range(1000)]
+    assert np.mean([low <= truth <= high for low, high in found]) == pytest.approx(0.95, abs=0.025)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-9, 0.003, 0.5, 0.998, 1 - 1e-9, 1.0])
+def test_a_share_lies_in_its_interval_and_that_in_the_range(value: float):
+    low, high = jackknife_interval(value, np.clip(value + np.linspace(-0.2, 0.2, 5), 0, 1))
+    assert 0 <= low <= value * (1 + 1e-12)
+    assert value * (1 - 1e-12) <= high <= 1
+
+
+def test_what_no_value_can_be_is_no_part_of_an_interval():
+    assert within((-0.2, 0.3), (0.0, 1.0)) == (0.0, 0.3)
+    assert within((0.9, 1.4), (-0.5, 1.0)) == (0.9, 1.0)
+    assert within((-3.0, 3.0), (-0.5, float("inf"))) == (-0.5, 3.0)

@@ -98,6 +98,31 @@ def test_the_per_image_oracle_is_the_mean_of_the_better_polarities():
     assert_allclose(score_masks(iou, predicted, true).details["oracle_image"], better.mean())
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+def test_each_aggregation_has_an_interval_of_its_own(measure):
+    """One large object that is found, eleven small ones that are not: the two aggregations are far apart."""
+    true = np.zeros((12, 16, 16), bool)
+    true[:, :2, :2] = True
+    true[0, :, :12] = True
+    predicted = true.copy()
+    predicted[1:] = False
+    score = score_masks(measure, predicted, true, "pooled")
+    assert set(score.intervals) == {"pooled", "per_image"}
+    for name, (low, high) in score.intervals.items():
+        assert low <= score.details[name] <= high
+    assert score.intervals["pooled"] != score.intervals["per_image"]
+    assert score_masks(measure, predicted[:1], true[:1]).intervals == {}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_counts_without_an_image_are_those_of_the_others(measure):
+    predicted, true = noisy_masks()
+    found = measure(confusion(predicted, true).without_each())
+    for index, value in enumerate(found):
+        others = confusion(np.delete(predicted, index, axis=0), np.delete(true, index, axis=0))
+        assert value == measure(others.pooled())[0]
+
+
 def test_no_images_have_no_score_and_an_unknown_aggregation_is_named():
     nothing = np.zeros((0, 4, 4), bool)
     with pytest.raises(NotAvailable, match="no test images"):
