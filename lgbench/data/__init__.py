@@ -9,19 +9,19 @@ from typing import Any
 from lgbench.errors import BadRecipe, UnknownName, did_you_mean
 from lgbench.records import Dataset
 
-from .archive import (
-    ArchiveInfo,
-    archive_dataset,
-    build_archive,
-    inspect_archive,
-    open_archive,
-    takes_archive,
-)
 from .download import Progress
-from .folder import folder_dataset
 from .home import DataHome
 from .locks import alone
-from .package import MaskConfig
+from .masks import MaskConfig
+from .package import (
+    ArchiveInfo,
+    archive_dataset,
+    build_package,
+    folder_dataset,
+    inspect_archive,
+    open_package,
+    takes_archive,
+)
 from .pictures import central_square, decode_image, decode_mask
 from .prepare import check_prepared, prepare, prepared_folders
 from .samples import RawDataset, Sample
@@ -37,15 +37,15 @@ __all__ = [
     "Split",
     "alone",
     "archive_dataset",
-    "build_archive",
+    "build_package",
     "central_square",
     "check_prepared",
     "decode_image",
     "decode_mask",
     "folder_dataset",
     "inspect_archive",
-    "open_archive",
     "open_dataset",
+    "open_package",
     "prepare",
     "prepared_folders",
     "resolve_dataset",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -10,11 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lgbench.errors import BadData, BadRecipe, DataMissing
-from lgbench.files import atomic, read_json, sha256_of_file, write_json
+from lgbench.files import atomic, read_json, sha256_of_file, sha256_of_json, write_json
 from lgbench.records import Dataset, Source
 
-from .archive import ArchiveInfo, inspect_archive
 from .download import Progress, checksum_of_file, download
+from .package import ArchiveInfo, inspect_archive
 
 __all__ = ["Accept", "DataHome"]
 
@@ -138,6 +139,24 @@ class DataHome:
             f"{state.st_size} {state.st_mtime_ns}",
             lambda: checksum_of_file(path, algorithm).partition(":")[2],
         )
+
+    def content(self, folder: Path, names: Sequence[str]) -> str:
+        """Hex SHA-256 over names and contents of files below a folder, in the order given.
+
+        It is remembered for as long as no name, size or time of change differs.
+        """
+        states = [(folder / name).stat() for name in names]
+
+        def compute() -> str:
+            digest = hashlib.sha256()
+            for name in names:
+                digest.update(f"{name}\0{sha256_of_file(folder / name)}\0".encode())
+            return digest.hexdigest()
+
+        stamp = sha256_of_json(
+            [[name, state.st_size, state.st_mtime_ns] for name, state in zip(names, states, strict=True)]
+        )
+        return self.remembered(f"folder {folder}", stamp, compute)
 
     def remembered(self, key: str, stamp: str, compute: Callable[[], str]) -> str:
         """What `compute` returned when it was last asked for `key` under the same `stamp`, else what it returns now."""

@@ -18,9 +18,10 @@ from lgbench.errors import BadData, BadRecipe, RunFailed
 from lgbench.files import UNWRITABLE, read_json, sha256_of_json, write_json
 from lgbench.records import PARTS
 
+from .checks import report, sound
 from .download import Progress
 from .locks import alone
-from .pictures import central_square, report, sound
+from .pictures import central_square
 from .samples import RawDataset, Sample
 from .split import Split
 

@@ -74,13 +74,13 @@ class Config:
 
 def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     """Official files where they are here, else an archive added under the name "flowers", else fetched files."""
-    from lgbench.data import MaskConfig, build_archive
+    from lgbench.data import MaskConfig, build_package
 
     if config.split not in ("redo", "official"):
         raise BadRecipe(f"The split of flowers is 'redo' or 'official', not {config.split!r}.")
     archive = home.archives().get("flowers")
     if archive and not home.has("flowers", SOURCES):
-        raw = build_archive(archive, MaskConfig(), resolution, home)
+        raw = build_package(archive, MaskConfig(), resolution, home)
         if set(raw.counts) != {"train", "val", "test"}:
             raise BadData(
                 f"{archive} lacks the official split: its table needs a column `split` of train, valid and test."

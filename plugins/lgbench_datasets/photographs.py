@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from lgbench.errors import BadData, BadRecipe, DataMissing
-from lgbench.files import sha256_of_file, sha256_of_json
 
 from .crops import Box, around
 
@@ -24,7 +22,6 @@ __all__ = [
     "ReadMask",
     "any_value",
     "check_choice",
-    "content",
     "matlab",
     "photographs",
     "read_bytes",
@@ -135,22 +132,8 @@ def with_masks(
     }
     if not kept["test"]:
         raise BadData(f"{folder} has no mask of any test photograph; {named}")
-    used = [p.mask for chosen in kept.values() for p in chosen if p.mask]
-    return kept, f"masks {content(folder, used, home)}"
-
-
-def content(folder: Path, files: Sequence[Path], home: DataHome) -> str:
-    """First 12 hex digits of the SHA-256 over names below `folder` and contents; remembered while no file changes."""
-    states = [(path, path.relative_to(folder).as_posix(), path.stat()) for path in sorted(files)]
-
-    def compute() -> str:
-        digest = hashlib.sha256()
-        for path, name, _ in states:
-            digest.update(f"{name}\0{sha256_of_file(path)}\0".encode())
-        return digest.hexdigest()
-
-    stamp = sha256_of_json([[name, state.st_size, state.st_mtime_ns] for _, name, state in states])
-    return home.remembered(f"content {folder}", stamp, compute)[:12]
+    used = sorted(p.mask.relative_to(folder) for chosen in kept.values() for p in chosen if p.mask)
+    return kept, f"masks {home.content(folder, [path.as_posix() for path in used])[:12]}"
 
 
 def read_bytes(path: Path, name: str) -> bytes:

@@ -149,7 +149,7 @@ def test_names_that_lead_out_of_the_archive_are_refused(tmp_path: Path, name: st
 
 
 def test_absurd_sizes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lgbench.data.archive.LARGEST_FILE", 1000)
+    monkeypatch.setattr("lgbench.data.package.LARGEST_FILE", 1000)
     path = zipped(tmp_path / "x.zip", {"index.csv": table([{"image": "a.png"}]), "a.png": bytes(1001)})
     with pytest.raises(BadData, match="1,001 bytes"):
         archive_dataset("x", path)
