@@ -123,10 +123,10 @@ def add(name: str, archive: Path) -> None:
     info = DataHome().add_archive(name, archive)
     counts = ", ".join(f"{count:,} {split}" for split, count in info.counts.items())
     click.echo(f"{name}: {counts}; provides {', '.join(sorted(info.provides)) or 'images'}; archive:{info.sha256[:12]}")
-    if len(info.mask_values) > 1:
+    if len(info.mask_values) > 2:
         click.echo(
-            f"Its masks are label maps (values {', '.join(map(str, info.mask_values))} besides 0): say which are "
-            "foreground with `--set data.foreground=...`.",
+            f"Its masks are label maps, trimaps or soft (values {', '.join(map(str, info.mask_values))}): say which "
+            "are foreground with `--set data.foreground=...`.",
             err=True,
         )
 

@@ -22,10 +22,11 @@ from .package import (
     open_package,
     takes_archive,
 )
-from .pictures import central_square, decode_image, decode_mask
+from .pictures import decode_image, decode_mask
 from .prepare import check_prepared, prepare, prepared_folders
 from .samples import RawDataset, Sample
 from .split import Split
+from .squares import central_square
 
 __all__ = [
     "ArchiveInfo",

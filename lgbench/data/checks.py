@@ -11,10 +11,11 @@ from lgbench.records import PARTS
 
 from .samples import RawDataset, Sample
 
-__all__ = ["MOST_PROBLEMS", "report", "sound"]
+__all__ = ["MOST_PROBLEMS", "Sides", "report", "sound"]
 
 MOST_PROBLEMS = 10  # one screen
 IGNORED = 255  # in class maps: no class
+OPAQUE = 255
 
 
 def sound(
@@ -60,7 +61,8 @@ def _fault(sample: Sample, raw: RawDataset, provides: frozenset[str]) -> str | N
             continue
         if array.shape != image.shape[:2]:
             size, its = (" x ".join(map(str, a.shape[1::-1])) for a in (array, image))
-            return f"{part} of {size} pixels, image of {its}"
+            turned = array.shape == image.shape[1::-1]
+            return f"{part} of {size} pixels, image of {its}" + (", as if one were turned (by EXIF?)" if turned else "")
         if array.dtype not in types:
             return f"{part} of type {array.dtype}"
     return _misnamed(sample, raw)
@@ -84,6 +86,40 @@ def _misnamed(sample: Sample, raw: RawDataset) -> str | None:
     ):
         return f"landmarks of shape {sample.landmarks.shape}; finite (P, 2) are needed"
     return None
+
+
+class Sides:
+    """Which sides, foreground and background, the masks of a split have: with one alone, every score is of nothing."""
+
+    def __init__(self) -> None:
+        self.seen: set[bool] = set()
+        self.files: list[str] = []
+        self.most = 0
+
+    def see(self, sample: Sample) -> None:
+        """Take note of a sample's mask."""
+        if sample.mask is None or len(self.seen) == 2:
+            return
+        self.files.append(sample.name)
+        self.most = max(self.most, int(sample.mask.max()))
+        self.seen |= {*np.unique(_foreground(sample.mask)).tolist()}
+
+    def fault(self, split: str) -> str | None:
+        """What is wrong, if anything is."""
+        if len(self.seen) != 1:
+            return None
+        side, others = "foreground" if True in self.seen else "background", len(self.files) - 1
+        files = self.files[0] + (f" and {others:,} more" if others else "")
+        text = f"{files}: the masks of {split} are {side} everywhere, so that they tell nothing apart"
+        if 0 < self.most < OPAQUE // 2:
+            text += (
+                f"; the largest opacity is {self.most} of {OPAQUE}: masks of 0 and 1 are not soft, or are to be bool"
+            )
+        return text
+
+
+def _foreground(mask: np.ndarray) -> np.ndarray:
+    return mask if mask.dtype == np.bool_ else mask > OPAQUE // 2
 
 
 def report(where: str, problems: list[str]) -> BadData:

@@ -23,8 +23,8 @@ from lgbench.records import Dataset
 
 from .checks import report, sound
 from .layout import ENDINGS, Item, arrange
-from .masks import MaskConfig, foreground_table
-from .pictures import decode_image, decode_mask
+from .masks import MaskConfig, Meaning, check_masks, meaning
+from .pictures import decode_picture, decode_values
 from .samples import RawDataset, Sample
 from .table import TABLES, read_table
 
@@ -52,7 +52,7 @@ class ArchiveInfo:
 
     Attributes:
         counts: pictures in each split.
-        mask_values: the values besides 0 in its masks; with more than one, `foreground` must be set to use them.
+        mask_values: those that occur in its masks; with more than two, settings must say what they mean.
     """
 
     name: str
@@ -96,16 +96,27 @@ class Package:
         return {split: len(self._items(split)) for split in ("train", "val", "test") if self._items(split)}
 
     @cached_property
-    def mask_values(self) -> frozenset[int]:
-        """All values that occur in its masks; unreadable masks are passed over here and named when they are read."""
-        values: set[int] = set()
+    def mask_values(self) -> dict[int, str]:
+        """All values that occur in its masks, each with the first file that has it, in the order of appearance.
+
+        Unreadable masks are passed over here and named when they are read.
+        """
+        return self._scan[0]
+
+    @cached_property
+    def _scan(self) -> tuple[dict[int, str], dict[int, int]]:
+        """Values of the masks, and the brightness of those that are indices into coloured palettes."""
+        values: dict[int, str] = {}
+        brightness: dict[int, int] = {}
         for item in self.items:
             if item.mask is not None:
                 try:
-                    values.update(np.unique(decode_mask(self.read(item.mask), item.mask)).tolist())
+                    found = decode_values(self.read(item.mask), item.mask)
                 except BadData:
                     continue
-        return frozenset(values)
+                values |= dict.fromkeys(set(np.unique(found.values).tolist()) - values.keys(), item.mask)
+                brightness |= found.brightness
+        return values, brightness
 
     def read(self, name: str) -> bytes:
         """Bytes of a file by its name; raises `BadData` naming it."""
@@ -121,12 +132,11 @@ class Package:
         """The data set that a builder hands over; files are read when it is iterated over.
 
         Raises:
-            BadRecipe: `config.foreground` says nothing sensible. (Masks that need it raise `BadData` when read.)
+            BadRecipe: `config` says nothing sensible. (Masks that do not fit it raise `BadData` when they are read.)
         """
-        if config.foreground:
-            foreground_table((), config.foreground, self.where)
+        check_masks(config)
         return RawDataset(
-            splits={split: partial(self._samples, split, config.foreground) for split in self.counts},
+            splits={split: partial(self._samples, split, config) for split in self.counts},
             counts=self.counts,
             origin=origin,
             provides=self.provides,
@@ -136,7 +146,8 @@ class Package:
     def problems(self) -> list[str]:
         """What is wrong with its files, at most `checks.MOST_PROBLEMS`, after reading every one."""
         found: list[str] = []
-        samples = map(partial(self._sample, np.arange(256, dtype=np.uint8)), self.items)
+        stands_for = Meaning(np.arange(256, dtype=np.uint8)) if self.masked else None
+        samples = map(partial(self._sample, stands_for), self.items)
         for _ in sound(samples, self.raw("", MaskConfig()), self.provides, found):
             pass
         return found
@@ -144,19 +155,19 @@ class Package:
     def _items(self, split: str) -> list[Item]:
         return [item for item in self.items if item.split == split]
 
-    def _samples(self, split: str, foreground: str) -> Iterable[Sample]:
-        # label maps can only be told from masks by looking at all of them; a setting spares the look
-        values = self.mask_values if self.masked and not foreground else ()
-        table = foreground_table(values, foreground, self.where)
-        return map(partial(self._sample, table), self._items(split))  # a map goes on after a file that fails
+    def _samples(self, split: str, config: MaskConfig) -> Iterable[Sample]:
+        # what a value means can only be told by looking at all the masks
+        values, brightness = self._scan
+        stands_for = meaning(values, config, self.where, brightness) if self.masked else None
+        return map(partial(self._sample, stands_for), self._items(split))  # a map goes on after a file that fails
 
-    def _sample(self, table: np.ndarray, item: Item) -> Sample:
-        image = decode_image(self.read(item.image), item.image)
+    def _sample(self, stands_for: Meaning | None, item: Item) -> Sample:
+        image = decode_picture(self.read(item.image), item.image)
         mask = None
-        if self.masked:
+        if stands_for:
             if item.mask is None:
                 raise BadData(f"{item.image}: has no mask")
-            mask = table[decode_mask(self.read(item.mask), item.mask)]
+            mask = stands_for.foreground[decode_values(self.read(item.mask), item.mask).values]
         return Sample(image=image, mask=mask, label=item.label, name=item.image)
 
 
@@ -247,7 +258,7 @@ def inspect_archive(name: str, path: Path) -> ArchiveInfo:
         counts=package.counts,
         provides=package.provides,
         classes=package.classes,
-        mask_values=tuple(sorted(package.mask_values - {0})),
+        mask_values=tuple(sorted(package.mask_values)),
     )
 
 

@@ -7,7 +7,7 @@ import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,12 +18,12 @@ from lgbench.errors import BadData, BadRecipe, RunFailed
 from lgbench.files import UNWRITABLE, read_json, sha256_of_json, write_json
 from lgbench.records import PARTS
 
-from .checks import report, sound
+from .checks import Sides, report, sound
 from .download import Progress
 from .locks import alone
-from .pictures import central_square
 from .samples import RawDataset, Sample
 from .split import Split
+from .squares import central_square
 
 __all__ = ["PREPARE_VERSION", "check_prepared", "prepare", "prepared_folders"]
 
@@ -185,14 +185,23 @@ def _write(
     tick = _ticker(name, sum(counts.values()), progress)
     for split, count in counts.items():
         provides = raw.provided(split)
-        samples = sound(raw.splits[split](), raw, provides, problems)
+        sides = Sides()
+        samples = _seen(sound(raw.splits[split](), raw, provides, problems), sides)
         names = _write_split(samples, provides, making / split, count, channels, key["resolution"], tick)
         if not problems and len(names) != count:
             raise BadData(f"The data set {name} says that {split!r} has {count:,} pictures, but {len(names):,} came.")
+        if not problems and (fault := sides.fault(split)):
+            problems.append(fault)
         if not problems:
             _describe(making / split, names, provides, raw, counts, key)
     if problems:
         raise report(f"data set {name}", problems)
+
+
+def _seen(samples: Iterable[Sample], sides: Sides) -> Iterator[Sample]:
+    for sample in samples:
+        sides.see(sample)
+        yield sample
 
 
 def _ticker(name: str, total: int, progress: Progress | None) -> Callable[[], None]:

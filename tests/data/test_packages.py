@@ -99,15 +99,12 @@ def test_two_valued_masks_are_foreground_and_background(tmp_path: Path, value: i
 def test_label_maps_ask_which_values_are_foreground(tmp_path: Path):
     path = masked(tmp_path / "x.zip", [box(1), box(8), box(9)])  # each of them alone looks like a mask
     record, home = archive_dataset("x", path), DataHome(tmp_path)
-    assert inspect_archive("x", path).mask_values == (1, 8, 9)
+    assert inspect_archive("x", path).mask_values == (0, 1, 8, 9)
     with pytest.raises(BadData, match=r"data\.foreground=8,9"):
         open_dataset(record, None, 8, home)
     masks = open_dataset(record, {"foreground": "8, 9"}, 8, home)["train"].masks
     assert masks is not None
     assert [m.max() for m in masks] == [0, 255, 255]
-    soft = open_dataset(record, {"foreground": "soft"}, 8, home)["train"].masks
-    assert soft is not None
-    assert [m.max() for m in soft] == [1, 8, 9]
     for wrong in ("sky", "256"):
         with pytest.raises(BadRecipe, match="foreground"):
             open_dataset(record, {"foreground": wrong}, 8, home)
