@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -27,6 +28,8 @@ from .prepare import check_prepared, prepare, prepared_folders
 from .samples import RawDataset, Sample
 from .split import Split
 from .squares import central_square
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "ArchiveInfo",
@@ -86,6 +89,8 @@ def open_dataset(
         resolution: side, pixels; None for the data set's own.
         progress: called as `(what, done, total)` while something is fetched or prepared.
 
+    What its user should know of the data set (`RawDataset.notes`) is logged.
+
     Returns:
         "train" and, where the data set has them, "val" and "test".
 
@@ -98,6 +103,8 @@ def open_dataset(
     if progress:
         home = DataHome(home.root, progress)
     raw = record.build(settings, side, home)
+    for note in raw.notes:
+        logger.warning("%s", note)
     return prepare(raw, record.name, asdict(settings), side, home.prepared_root, progress)
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -196,7 +197,7 @@ class DataHome:
         if sha256_of_file(target) != info.sha256:
             target.unlink()
             raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
-        return ArchiveInfo(name, target, info.sha256, info.counts, info.provides, info.classes, info.mask_values)
+        return replace(info, path=target)
 
 
 def _default_root() -> Path:

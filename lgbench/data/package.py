@@ -1,18 +1,15 @@
 """Pictures with optional masks and labels that lie together: in a folder, or in a zip, the portable archive.
 
-An archive has `labels.csv` or `index.csv` at its top, which says what belongs together (see `table`); a folder's names
-do (see `layout`).
+Either way a table at the top says what belongs together (see `table`), and the names of files say the rest (see
+`layout`).
 """
 
 from __future__ import annotations
 
-import os
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +19,13 @@ from lgbench.files import sha256_of_file
 from lgbench.records import Dataset
 
 from .checks import report, sound
-from .layout import ENDINGS, Item, arrange
+from .layout import Item, arrange, hashed_splits
 from .masks import MaskConfig, Meaning, check_masks, meaning
+from .names import ENDINGS, few, folder_of, last
 from .pictures import decode_picture, decode_values
 from .samples import RawDataset, Sample
-from .table import TABLES, read_table
+from .store import Root, listed, opened_root, read_file
+from .table import LANDMARKS, TABLES, add_landmarks, add_table
 
 if TYPE_CHECKING:
     from .home import DataHome
@@ -42,9 +41,6 @@ __all__ = [
     "takes_archive",
 ]
 
-LARGEST_FILE = 256 << 20  # bytes of one picture or table, uncompressed: more is a mistake or a bomb
-LARGEST_ARCHIVE = 256 << 30  # bytes of all files together, uncompressed
-
 
 @dataclass(frozen=True, slots=True)
 class ArchiveInfo:
@@ -53,6 +49,7 @@ class ArchiveInfo:
     Attributes:
         counts: pictures in each split.
         mask_values: those that occur in its masks; with more than two, settings must say what they mean.
+        notes: what a user should be told of it, a sentence each.
     """
 
     name: str
@@ -62,6 +59,7 @@ class ArchiveInfo:
     provides: frozenset[str]
     classes: tuple[str, ...]
     mask_values: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,12 +71,16 @@ class Package:
         items: its pictures, in order.
         masked: whether it has masks; then every picture needs one.
         classes: class names in the order of the labels, empty where it has no labels.
+        attribute_names: in order, empty where it has none.
+        notes: what a user should be told of it, a sentence each.
     """
 
-    root: Path | zipfile.Path
+    root: Root
     items: Sequence[Item]
     masked: bool = False
     classes: tuple[str, ...] = ()
+    attribute_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -87,8 +89,14 @@ class Package:
 
     @property
     def provides(self) -> frozenset[str]:
-        """What it has of "masks" and "labels"."""
-        return frozenset(part for part, here in (("masks", self.masked), ("labels", self.classes)) if here)
+        """What it has of `PARTS`."""
+        parts = {
+            "masks": self.masked,
+            "labels": self.classes,
+            "attributes": self.attribute_names,
+            "landmarks": bool(self.items) and self.items[0].landmarks is not None,
+        }
+        return frozenset(part for part, here in parts.items() if here)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -111,22 +119,12 @@ class Package:
         for item in self.items:
             if item.mask is not None:
                 try:
-                    found = decode_values(self.read(item.mask), item.mask)
+                    found = decode_values(read_file(self.root, item.mask), item.mask)
                 except BadData:
                     continue
                 values |= dict.fromkeys(set(np.unique(found.values).tolist()) - values.keys(), item.mask)
                 brightness |= found.brightness
         return values, brightness
-
-    def read(self, name: str) -> bytes:
-        """Bytes of a file by its name; raises `BadData` naming it."""
-        try:
-            return self.root.joinpath(name).read_bytes()
-        except FileNotFoundError:
-            kind = "folder" if isinstance(self.root, Path) else "archive"
-            raise BadData(f"{name}: not in the {kind}") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-            raise BadData(f"{name}: truncated or unreadable ({error})") from error
 
     def raw(self, origin: str, config: MaskConfig) -> RawDataset:
         """The data set that a builder hands over; files are read when it is iterated over.
@@ -141,6 +139,8 @@ class Package:
             origin=origin,
             provides=self.provides,
             classes=self.classes,
+            attribute_names=self.attribute_names,
+            notes=self.notes,
         )
 
     def problems(self) -> list[str]:
@@ -162,32 +162,79 @@ class Package:
         return map(partial(self._sample, stands_for), self._items(split))  # a map goes on after a file that fails
 
     def _sample(self, stands_for: Meaning | None, item: Item) -> Sample:
-        image = decode_picture(self.read(item.image), item.image)
+        image = decode_picture(read_file(self.root, item.image), item.image)
         mask = None
         if stands_for:
             if item.mask is None:
                 raise BadData(f"{item.image}: has no mask")
-            mask = stands_for.foreground[decode_values(self.read(item.mask), item.mask).values]
-        return Sample(image=image, mask=mask, label=item.label, name=item.image)
+            mask = stands_for.foreground[decode_values(read_file(self.root, item.mask), item.mask).values]
+        return Sample(
+            image=image,
+            mask=mask,
+            label=item.label,
+            name=item.image,
+            attributes=item.attributes,
+            landmarks=item.landmarks,
+        )
 
 
 def open_package(path: Path) -> Package:
-    """The pictures of a folder or a portable archive, not read yet.
+    """The pictures of a folder or a zip, not read yet.
 
     Raises:
-        BadData: there are none, the table is missing or malformed, or a zip holds unsafe names or absurd sizes.
+        BadData: there are none, or none to train on; a table is malformed; a zip holds unsafe names or absurd sizes.
     """
-    if path.is_dir():
-        return Package(path, *arrange(_names_below(path), str(path)))
-    file = _zip(path)
-    table = next((name for name in TABLES if name in file.namelist()), None)
-    if table is None:
+    root = opened_root(path)
+    pictures, others = listed(root)
+    layout = arrange(pictures)
+    tables = _tables(pictures, others)
+    if table := next((tables[name] for name in TABLES if name in tables), None):
+        layout = add_table(layout, read_file(root, table), table, str(path), pictures)
+    if marks := tables.get(LANDMARKS):
+        layout = add_landmarks(layout, read_file(root, marks), marks, str(path))
+    if layout.unpaired:
+        raise BadData(f"{path} has pictures and masks, but {layout.unpaired}. Give them the same names.")
+    items = _all_divided(layout.items, path)
+    unread = [*layout.unread, *_by_kind([name for name in others if name not in (table, marks)])]
+    notes = (f"Not read of {path}: {'; '.join(unread)}.",) if unread else ()
+    return Package(root, items, layout.masked, layout.classes, layout.attribute_names, notes)
+
+
+def _all_divided(items: Sequence[Item], path: Path) -> list[Item]:
+    """The same pictures, by the hash of their names where nothing says their split."""
+    if not items:
+        raise BadData(f"There are no pictures ({', '.join(sorted(ENDINGS))}) in {path}.")
+    if any(not item.split for item in items):
+        splits = hashed_splits(item.image for item in items)
+        items = [replace(item, split=item.split or splits[item.image]) for item in items]
+    if not any(item.split == "train" for item in items):
+        splits = " and ".join(sorted({item.split for item in items}))
         raise BadData(
-            f"{path} has neither labels.csv nor index.csv at its top. A portable archive is a zip with images/, "
-            "optional masks/ and such a table, whose column `file` or `image` names each picture; for loose pictures "
-            "use `--dataset folder:PATH`."
+            f"All pictures of {path} are {splits}: there is nothing to train on. Say which are train, or do not say "
+            "splits at all to have them divided by their names."
         )
-    return Package(zipfile.Path(file), *read_table(file.read(table), f"{table} in {path}"))
+    return list(items)
+
+
+def _tables(pictures: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+    """Tables by what they are called, at the top, or at the top of a folder that all pictures lie in."""
+    found: dict[str, str] = {}
+    for name in sorted(others, key=len):
+        called = last(name).lower()
+        if called in (*TABLES, LANDMARKS) and all(picture.startswith(folder_of(name)) for picture in pictures):
+            found.setdefault(called, name)
+    return found
+
+
+def _by_kind(names: Sequence[str]) -> list[str]:
+    """Files that are not read: by name where they are few of an ending, else their number."""
+    endings: dict[str, list[str]] = {}
+    for name in names:
+        endings.setdefault(PurePosixPath(name).suffix.lower() or last(name), []).append(name)
+    return [
+        few(files) if len(files) <= 3 else f"{len(files):,} files ending in {ending} ({few(files, 1)})"
+        for ending, files in endings.items()
+    ]
 
 
 def folder_dataset(path: str | Path) -> Dataset:
@@ -235,7 +282,9 @@ def build_package(path: Path, config: MaskConfig, resolution: int, home: DataHom
     contents>".
     """
     if path.is_dir():
-        origin = f"folder:{home.content(path, _names_below(path))[:12]}"
+        pictures, others = listed(path)
+        names = sorted([*pictures, *_tables(pictures, others).values()])
+        origin = f"folder:{home.content(path, names)[:12]}"
     else:
         origin = f"archive:{home.checksum(path, 'sha256')[:12]}"
     return open_package(path).raw(origin, config)
@@ -259,6 +308,7 @@ def inspect_archive(name: str, path: Path) -> ArchiveInfo:
         provides=package.provides,
         classes=package.classes,
         mask_values=tuple(sorted(package.mask_values)),
+        notes=package.notes,
     )
 
 
@@ -268,33 +318,3 @@ def takes_archive(record: Dataset) -> bool:
     Its builder says so with an attribute `accepts_archive = True`, and then looks into `home.archives()`.
     """
     return getattr(record.build, "accepts_archive", False)
-
-
-def _names_below(path: Path) -> list[str]:
-    """Names of all pictures below a folder, relative to it, sorted; hidden ones are left out."""
-    found = []
-    for folder, below, names in os.walk(path):
-        below[:] = [name for name in below if not name.startswith((".", "__MACOSX"))]
-        kept = [name for name in names if Path(name).suffix.lower() in ENDINGS and not name.startswith(".")]
-        found += [(Path(folder) / name).relative_to(path).as_posix() for name in kept]
-    return sorted(found)
-
-
-def _zip(path: Path) -> zipfile.ZipFile:
-    """A zip that holds nothing unsafe."""
-    try:
-        file = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise BadData(f"{path} is not a readable zip file ({error}).") from error
-    for entry in file.infolist():
-        name = entry.filename
-        place = PureWindowsPath(name)  # reads both kinds of slashes
-        if place.root or place.drive or ".." in place.parts:
-            raise BadData(f"{path} holds the name {name!r}, which leads out of the archive; it is refused.")
-        if entry.flag_bits & 1:
-            raise BadData(f"{path}: {name} is encrypted; archives must not be.")
-        if entry.file_size > LARGEST_FILE:
-            raise BadData(f"{path}: {name} has {entry.file_size:,} bytes; more than {LARGEST_FILE:,} is refused.")
-    if (total := sum(entry.file_size for entry in file.infolist())) > LARGEST_ARCHIVE:
-        raise BadData(f"{path} unpacks to {total:,} bytes; more than {LARGEST_ARCHIVE:,} is refused.")
-    return file

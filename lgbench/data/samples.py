@@ -50,6 +50,7 @@ class RawDataset:
         crop: how non-square pictures become square; "center" unless the builder has cropped.
         lacks: split -> what its samples are without, of what the data set provides: say, masks that were only drawn for
             the test pictures. An opened split has None there, so that nothing is scored against it.
+        notes: what its user should be told, a sentence each: say, which files nobody read.
     """
 
     splits: Mapping[str, Callable[[], Iterable[Sample]]]
@@ -61,6 +62,7 @@ class RawDataset:
     attribute_names: tuple[str, ...] = ()
     crop: str = "center"
     lacks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def provided(self, split: str) -> frozenset[str]:
         """What the samples of one split have of `PARTS`."""
