@@ -126,10 +126,11 @@ def add(name: str, archive: Path) -> None:
     click.echo(f"{name}: {counts}; provides {', '.join(sorted(info.provides)) or 'images'}; archive:{info.sha256[:12]}")
     for note in info.notes:
         click.echo(note, err=True)
-    if len(info.mask_values) > 2:
+    if len(info.mask_values) > 2 and record is None:
+        values = ", ".join(map(str, info.mask_values[:8])) + (", ..." if len(info.mask_values) > 8 else "")
         click.echo(
-            f"Its masks are label maps, trimaps or soft (values {', '.join(map(str, info.mask_values))}): say which "
-            "are foreground with `--set data.foreground=...`.",
+            f"Its masks have the values {values}: say which are foreground with `--set data.foreground=...`, and which "
+            "to leave out of every score, say a trimap's border, with `--set data.ignore=...`.",
             err=True,
         )
 

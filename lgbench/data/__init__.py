@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from lgbench.errors import BadRecipe, UnknownName, did_you_mean
-from lgbench.records import Dataset
+from lgbench.records import Dataset, settings_of
 
 from .download import Progress
 from .home import DataHome
@@ -21,6 +21,7 @@ from .package import (
     folder_dataset,
     inspect_archive,
     open_package,
+    origin_of,
     takes_archive,
 )
 from .pictures import decode_image, decode_mask
@@ -50,9 +51,11 @@ __all__ = [
     "inspect_archive",
     "open_dataset",
     "open_package",
+    "origin_of",
     "prepare",
     "prepared_folders",
     "resolve_dataset",
+    "settings_of",
     "takes_archive",
 ]
 
@@ -105,7 +108,7 @@ def open_dataset(
     raw = record.build(settings, side, home)
     for note in raw.notes:
         logger.warning("%s", note)
-    return prepare(raw, record.name, asdict(settings), side, home.prepared_root, progress)
+    return prepare(raw, record.name, settings_of(settings), side, home.prepared_root, progress)
 
 
 def _settings(record: Dataset, config: object | Mapping[str, Any] | None) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -10,12 +10,19 @@ from lgbench.errors import BadData
 from lgbench.records import PARTS
 
 from .samples import RawDataset, Sample
+from .squares import CROPS
 
-__all__ = ["MOST_PROBLEMS", "Sides", "report", "sound"]
+__all__ = ["MOST_PROBLEMS", "report", "sound"]
 
 MOST_PROBLEMS = 10  # one screen
 IGNORED = 255  # in class maps: no class
-OPAQUE = 255
+MAPS: Mapping[str, tuple[type, ...]] = {
+    "mask": (np.bool_, np.uint8),
+    "ignored": (np.bool_,),
+    "instances": (np.uint8,),
+    "segments": (np.uint8,),
+}
+"""What has a value for each pixel, and of which types."""
 
 
 def sound(
@@ -50,12 +57,12 @@ def _fault(sample: Sample, raw: RawDataset, provides: frozenset[str]) -> str | N
     image = sample.image
     if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or not image.size:
         return f"an image of shape {image.shape} and type {image.dtype}; (H, W) or (H, W, 3) uint8 is needed"
-    if raw.crop != "center" and image.shape[0] != image.shape[1]:
+    if raw.crop not in CROPS and image.shape[0] != image.shape[1]:
         return f"{image.shape[1]} x {image.shape[0]} pixels, but its data set says that pictures are square"
     for part, attribute in PARTS.items():
-        if part in provides and getattr(sample, attribute) is None:
+        if part in provides - raw.partial and getattr(sample, attribute) is None:
             return f"has no {attribute}"
-    for part, types in (("mask", (np.bool_, np.uint8)), ("instances", (np.uint8,)), ("segments", (np.uint8,))):
+    for part, types in MAPS.items():
         array = getattr(sample, part)
         if array is None:
             continue
@@ -86,40 +93,6 @@ def _misnamed(sample: Sample, raw: RawDataset) -> str | None:
     ):
         return f"landmarks of shape {sample.landmarks.shape}; finite (P, 2) are needed"
     return None
-
-
-class Sides:
-    """Which sides, foreground and background, the masks of a split have: with one alone, every score is of nothing."""
-
-    def __init__(self) -> None:
-        self.seen: set[bool] = set()
-        self.files: list[str] = []
-        self.most = 0
-
-    def see(self, sample: Sample) -> None:
-        """Take note of a sample's mask."""
-        if sample.mask is None or len(self.seen) == 2:
-            return
-        self.files.append(sample.name)
-        self.most = max(self.most, int(sample.mask.max()))
-        self.seen |= {*np.unique(_foreground(sample.mask)).tolist()}
-
-    def fault(self, split: str) -> str | None:
-        """What is wrong, if anything is."""
-        if len(self.seen) != 1:
-            return None
-        side, others = "foreground" if True in self.seen else "background", len(self.files) - 1
-        files = self.files[0] + (f" and {others:,} more" if others else "")
-        text = f"{files}: the masks of {split} are {side} everywhere, so that they tell nothing apart"
-        if 0 < self.most < OPAQUE // 2:
-            text += (
-                f"; the largest opacity is {self.most} of {OPAQUE}: masks of 0 and 1 are not soft, or are to be bool"
-            )
-        return text
-
-
-def _foreground(mask: np.ndarray) -> np.ndarray:
-    return mask if mask.dtype == np.bool_ else mask > OPAQUE // 2
 
 
 def report(where: str, problems: list[str]) -> BadData:

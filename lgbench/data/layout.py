@@ -262,7 +262,7 @@ def _unpaired(images: list[File], masks: list[File], mask_of: Mapping[str, str],
             f"none of its {len(names):,} masks has a picture's name; the nearest to {image} is {nearest(image, names)}"
         )
     if alone:
-        unread.append(f"{counted(names, 'mask')} without a picture ({few(names)})")
+        unread.append(f"{counted(len(names), 'mask')} without a picture ({few(names)})")
     return ""
 
 
@@ -286,7 +286,7 @@ def _classes(images: list[File], unread: list[str]) -> tuple[dict[str, int], tup
     if len(sizes) < 2:
         return {}, (), images
     if len(outside) > max(STRAYS * len(images), min(sizes.values()) - 1):
-        unread.append(f"classes, as {counted(outside, 'picture')} lie beside the folders {few(sorted(sizes))}")
+        unread.append(f"classes, as {counted(len(outside), 'picture')} lie beside the folders {few(sorted(sizes))}")
         return {}, (), images
     _left_out(outside, "outside the folders of classes", unread)
     order = in_order(sizes)
@@ -295,4 +295,4 @@ def _classes(images: list[File], unread: list[str]) -> tuple[dict[str, int], tup
 
 def _left_out(files: list[File], why: str, unread: list[str]) -> None:
     if files:
-        unread.append(f"{counted(files, 'picture')} {why} ({few([file.name for file in files])})")
+        unread.append(f"{counted(len(files), 'picture')} {why} ({few([file.name for file in files])})")

@@ -3,25 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from lgbench.errors import BadData, BadRecipe
 
-__all__ = ["MaskConfig", "Meaning", "check_masks", "meaning"]
+__all__ = ["WHITE", "MaskConfig", "Meaning", "meaning"]
+
+FITS = {"crop": "center", "pad": "pad", "squeeze": "squeeze"}
+"""Ways to make pictures square, and what a `RawDataset` calls them."""
+
+WHITE = (255, 255, 255)
+SINCE_2: Mapping[str, int] = {"since": 2}  # see `lgbench.records.settings_of`
 
 
 @dataclass(frozen=True, slots=True)
 class MaskConfig:
-    """How the mask files of an archive or a folder are read.
+    """How the files of an archive or a folder are read. Each setting is kept in one spelling, however it was written.
 
     Attributes:
         foreground: "" where masks have two values, of which the higher is the foreground; for label maps the values
             that are foreground, say "8,9", or "nonzero"; "soft" where the values are opacities, 255 for fully opaque.
+        ignore: values of masks that are left out of every mask score, say "2" for a trimap's border; "" for none.
+        fit: how pictures and masks become square: "crop" cuts the middle out, "pad" adds to the shorter side,
+            "squeeze" loses the aspect ratio.
+        backdrop: the colour behind what is transparent, and of what padding adds: a name, or "#rrggbb".
     """
 
     foreground: str = ""
+    ignore: str = field(default="", metadata=SINCE_2)
+    fit: Literal["crop", "pad", "squeeze"] = field(default="crop", metadata=SINCE_2)
+    backdrop: str = field(default="white", metadata=SINCE_2)
+
+    def __post_init__(self) -> None:
+        foreground, ignore = self.foreground.strip(), self.ignore.strip()
+        if foreground not in ("", "nonzero", "soft"):
+            foreground = _spelt(_listed(foreground, "foreground", "8,9", ", 'nonzero' or 'soft'"))
+        if ignore:
+            ignore = _spelt(_listed(ignore, "ignore", "2"))
+        if both := {*foreground.split(",")} & {*ignore.split(",")} - {""}:
+            raise BadRecipe(f"{', '.join(sorted(both))} cannot be foreground and ignored; it is in both settings.")
+        if self.fit not in FITS:
+            raise BadRecipe(f"fit = {self.fit!r} is none of {', '.join(FITS)}.")
+        for name, value in (("foreground", foreground), ("ignore", ignore), ("backdrop", _colour(self.backdrop))):
+            object.__setattr__(self, name, value)
+
+    @property
+    def crop(self) -> str:
+        """`fit`, as a `RawDataset` says it."""
+        return FITS[self.fit]
+
+    @property
+    def behind(self) -> tuple[int, int, int]:
+        """`backdrop` as red, green and blue."""
+        return WHITE if self.backdrop == "white" else _rgb(self.backdrop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +67,29 @@ class Meaning:
 
     Attributes:
         foreground: (256,) bool, or uint8 opacities.
+        ignored: (256,) bool, None where none is.
     """
 
     foreground: np.ndarray
+    ignored: np.ndarray | None = None
 
 
-def check_masks(config: MaskConfig) -> None:
-    """Raises BadRecipe where a setting says nothing sensible."""
-    if config.foreground not in ("", "nonzero", "soft"):
-        _listed(config.foreground, "foreground", "8,9", ", 'nonzero' or 'soft'")
+def _rgb(colour: str) -> tuple[int, int, int]:
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(colour)[:3]
+    except ValueError:
+        raise BadRecipe(f"backdrop = {colour!r} is no colour; say white, black, grey or #rrggbb.") from None
+    return red, green, blue
+
+
+def _colour(text: str) -> str:
+    """One spelling of a colour: "white", or "#rrggbb"."""
+    text = text.strip().lower()
+    if text == "white" or _rgb(text) == WHITE:
+        return "white"
+    return "#{:02x}{:02x}{:02x}".format(*_rgb(text))
 
 
 def meaning(
@@ -55,9 +106,14 @@ def meaning(
         BadData: there are more or fewer than two values and the settings do not say what they are, or a setting names a
             value that does not occur.
     """
-    table = np.zeros(256, dtype=bool)
+    ignored = None
+    if config.ignore:
+        ignored = np.zeros(256, dtype=bool)
+        ignored[_occurring("ignore", config.ignore, seen, where)] = True
+        seen = {value: file for value, file in seen.items() if not ignored[value]}
     if config.foreground == "soft":
-        return Meaning(np.arange(256, dtype=np.uint8))
+        return Meaning(np.arange(256, dtype=np.uint8), ignored)
+    table = np.zeros(256, dtype=bool)
     if config.foreground == "nonzero":
         table[1:] = True
     elif config.foreground:
@@ -73,7 +129,11 @@ def meaning(
             f"All masks of {where} are {value} everywhere ({file}, for one): there is nothing to tell foreground from "
             "background by. Put masks with two values there, or leave them out."
         )
-    return Meaning(table)
+    return Meaning(table, ignored)
+
+
+def _spelt(values: list[int]) -> str:
+    return ",".join(map(str, sorted({*values})))
 
 
 def _listed(text: str, setting: str, example: str, others: str = "") -> list[int]:
@@ -114,8 +174,8 @@ def _several(seen: Mapping[int, str], where: str) -> str:
     return (
         f"The masks of {where} have the values {_shown(seen)} ({file} has {value}): they are label maps, "
         "trimaps or soft masks. Say which values are foreground, for instance with `--set data.foreground=8,9` or "
-        "`--set data.foreground=nonzero`, or `--set data.foreground=soft` where the values are opacities (those of a "
-        "JPEG or with smooth edges are)."
+        "`--set data.foreground=nonzero`; which to leave out of every score, for instance a trimap's border with "
+        "`--set data.ignore=2`; or `--set data.foreground=soft` where the values are opacities (a JPEG's are)."
     )
 
 

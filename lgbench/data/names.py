@@ -65,9 +65,9 @@ def folder_of(name: str) -> str:
     return name.removesuffix(last(name))
 
 
-def counted(things: Sequence[object], noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     """How many there are: "1 mask", "2 masks"."""
-    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def few(names: Sequence[str], most: int = 3) -> str:

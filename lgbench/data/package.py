@@ -20,7 +20,7 @@ from lgbench.records import Dataset
 
 from .checks import report, sound
 from .layout import Item, arrange, hashed_splits
-from .masks import MaskConfig, Meaning, check_masks, meaning
+from .masks import WHITE, MaskConfig, Meaning, meaning
 from .names import ENDINGS, few, folder_of, last
 from .pictures import decode_picture, decode_values
 from .samples import RawDataset, Sample
@@ -38,6 +38,7 @@ __all__ = [
     "folder_dataset",
     "inspect_archive",
     "open_package",
+    "origin_of",
     "takes_archive",
 ]
 
@@ -72,6 +73,7 @@ class Package:
         masked: whether it has masks; then every picture needs one.
         classes: class names in the order of the labels, empty where it has no labels.
         attribute_names: in order, empty where it has none.
+        drawn: the splits that nothing tells, so that they were drawn by names.
         notes: what a user should be told of it, a sentence each.
     """
 
@@ -80,6 +82,7 @@ class Package:
     masked: bool = False
     classes: tuple[str, ...] = ()
     attribute_names: tuple[str, ...] = ()
+    drawn: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     @property
@@ -129,17 +132,23 @@ class Package:
     def raw(self, origin: str, config: MaskConfig) -> RawDataset:
         """The data set that a builder hands over; files are read when it is iterated over.
 
-        Raises:
-            BadRecipe: `config` says nothing sensible. (Masks that do not fit it raise `BadData` when they are read.)
+        Masks that do not fit `config` raise `BadData` then.
         """
-        check_masks(config)
+        provides = self.provides | ({"ignored"} if self.masked and config.ignore else set())
+        masked = {split: [bool(item.mask) for item in self._items(split)] for split in self.counts}
+        bare = [split for split, here in masked.items() if not any(here)]
+        of_masks = frozenset({"masks", "ignored"})
         return RawDataset(
             splits={split: partial(self._samples, split, config) for split in self.counts},
             counts=self.counts,
             origin=origin,
-            provides=self.provides,
+            provides=provides,
             classes=self.classes,
             attribute_names=self.attribute_names,
+            crop=config.crop,
+            lacks=dict.fromkeys(bare, of_masks) if self.masked else {},
+            partial=of_masks if any(any(here) and not all(here) for here in masked.values()) else frozenset(),
+            backdrop=config.behind,
             notes=self.notes,
         )
 
@@ -147,8 +156,8 @@ class Package:
         """What is wrong with its files, at most `checks.MOST_PROBLEMS`, after reading every one."""
         found: list[str] = []
         stands_for = Meaning(np.arange(256, dtype=np.uint8)) if self.masked else None
-        samples = map(partial(self._sample, stands_for), self.items)
-        for _ in sound(samples, self.raw("", MaskConfig()), self.provides, found):
+        samples = map(partial(self._sample, stands_for, WHITE), self.items)
+        for _ in sound(samples, self.raw("", MaskConfig()), self.provides - {"masks"}, found):
             pass
         return found
 
@@ -159,22 +168,25 @@ class Package:
         # what a value means can only be told by looking at all the masks
         values, brightness = self._scan
         stands_for = meaning(values, config, self.where, brightness) if self.masked else None
-        return map(partial(self._sample, stands_for), self._items(split))  # a map goes on after a file that fails
+        read = partial(self._sample, stands_for, config.behind)
+        return map(read, self._items(split))  # a map goes on after a file that fails
 
-    def _sample(self, stands_for: Meaning | None, item: Item) -> Sample:
-        image = decode_picture(read_file(self.root, item.image), item.image)
-        mask = None
-        if stands_for:
-            if item.mask is None:
-                raise BadData(f"{item.image}: has no mask")
-            mask = stands_for.foreground[decode_values(read_file(self.root, item.mask), item.mask).values]
+    def _sample(self, stands_for: Meaning | None, behind: tuple[int, int, int], item: Item) -> Sample:
+        picture = decode_picture(read_file(self.root, item.image), item.image, behind)
+        mask = ignored = None
+        if stands_for and item.mask:
+            values = decode_values(read_file(self.root, item.mask), item.mask).values
+            mask = stands_for.foreground[values]
+            ignored = None if stands_for.ignored is None else stands_for.ignored[values]
         return Sample(
-            image=image,
+            image=picture.pixels,
             mask=mask,
+            ignored=ignored,
             label=item.label,
             name=item.image,
             attributes=item.attributes,
             landmarks=item.landmarks,
+            remarks=picture.remarks,
         )
 
 
@@ -194,10 +206,11 @@ def open_package(path: Path) -> Package:
         layout = add_landmarks(layout, read_file(root, marks), marks, str(path))
     if layout.unpaired:
         raise BadData(f"{path} has pictures and masks, but {layout.unpaired}. Give them the same names.")
+    drawn = frozenset({"train", "test"} if any(not item.split for item in layout.items) else ())
     items = _all_divided(layout.items, path)
     unread = [*layout.unread, *_by_kind([name for name in others if name not in (table, marks)])]
     notes = (f"Not read of {path}: {'; '.join(unread)}.",) if unread else ()
-    return Package(root, items, layout.masked, layout.classes, layout.attribute_names, notes)
+    return Package(root, items, layout.masked, layout.classes, layout.attribute_names, drawn, notes)
 
 
 def _all_divided(items: Sequence[Item], path: Path) -> list[Item]:
@@ -276,18 +289,19 @@ def _dataset(name: str, path: Path, what: str, licence: str) -> Dataset:
 
 
 def build_package(path: Path, config: MaskConfig, resolution: int, home: DataHome) -> RawDataset:
-    """Builder of a folder or an archive as it is.
+    """Builder of a folder or an archive as it is."""
+    return open_package(path).raw(origin_of(path, home), config)
 
-    Its origin is "archive:<first 12 of the zip's SHA-256>", or "folder:<first 12 of the SHA-256 over names and
-    contents>".
+
+def origin_of(path: Path, home: DataHome) -> str:
+    """Which folder or archive this is, by what it holds.
+
+    "archive:<first 12 of the zip's SHA-256>", or "folder:<first 12 of the SHA-256 over names and contents>".
     """
-    if path.is_dir():
-        pictures, others = listed(path)
-        names = sorted([*pictures, *_tables(pictures, others).values()])
-        origin = f"folder:{home.content(path, names)[:12]}"
-    else:
-        origin = f"archive:{home.checksum(path, 'sha256')[:12]}"
-    return open_package(path).raw(origin, config)
+    if not path.is_dir():
+        return f"archive:{home.checksum(path, 'sha256')[:12]}"
+    pictures, others = listed(path)
+    return f"folder:{home.content(path, sorted([*pictures, *_tables(pictures, others).values()]))[:12]}"
 
 
 def inspect_archive(name: str, path: Path) -> ArchiveInfo:

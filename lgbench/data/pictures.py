@@ -17,7 +17,7 @@ from lgbench.errors import BadData
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "MaskValues", "decode_image", "decode_mask", "decode_picture", "decode_values"]
+__all__ = ["FORMATS", "MaskValues", "Picture", "decode_image", "decode_mask", "decode_picture", "decode_values"]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is read. Pillow guesses formats from contents, and would start Ghostscript on EPS that is named x.png."""
@@ -29,6 +29,19 @@ NOT_PIXELS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks of a PNG that may be
 FEW = 64  # colours that a label map may have; a photograph or a JPEG has more
 NEARLY_GREY = 8  # levels between the channels of a grey, which rounding leaves
 LUMA = np.array([299, 587, 114])  # ITU-R BT.601, in thousandths
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a picture's file holds.
+
+    Attributes:
+        pixels: (H, W) uint8 where it is grey, else (H, W, 3) uint8.
+        remarks: what its user should know of how it was read.
+    """
+
+    pixels: np.ndarray
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +68,15 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     return _pixels(_shallow(_decode(data, name), name))
 
 
-def decode_picture(data: bytes, name: str) -> np.ndarray:
-    """Pixels of a user's picture as every viewer shows it, otherwise as `decode_image`."""
-    return _pixels(_upright(_shallow(_decode(data, name), name)))
+def decode_picture(data: bytes, name: str, behind: tuple[int, int, int]) -> Picture:
+    """A user's picture as every viewer shows it: turned as its EXIF orientation says, on the colour `behind` it."""
+    stored = _decode(data, name)
+    remarks = ("several frames; the first is read",) if _moves(stored) else ()
+    picture = _upright(_shallow(stored, name))
+    if picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+        remarks += ("transparent in part; the colour behind is data.backdrop",)
+        picture = _composed(picture.convert("RGBA"), behind, grey=picture.mode == "LA" and len({*behind}) == 1)
+    return Picture(_pixels(picture), remarks)
 
 
 def decode_mask(data: bytes, name: str) -> np.ndarray:
@@ -113,6 +132,18 @@ def _without_text(data: bytes) -> bytes:
             kept.append(data[at:end])
         at = end
     return b"".join(kept)
+
+
+def _composed(picture: Image.Image, behind: tuple[int, int, int], grey: bool) -> Image.Image:
+    from PIL import Image
+
+    composed = Image.alpha_composite(Image.new("RGBA", picture.size, (*behind, 255)), picture)
+    return composed.convert("L" if grey else "RGB")
+
+
+def _moves(picture: Image.Image) -> bool:
+    """Whether there is more than the first frame; the second picture of a camera's JPEG is a preview."""
+    return picture.format != "MPO" and getattr(picture, "is_animated", False)
 
 
 def _shallow(picture: Image.Image, name: str) -> Image.Image:

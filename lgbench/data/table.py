@@ -135,7 +135,7 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str) -> Layout:
     of = dict(zip(_files(called, folder_of(name), [item.image for item in layout.items]), landmarks, strict=True))
     unread = [*layout.unread, *_columns([text for i, text in enumerate(heading) if i not in {column, *flat}], name)]
     if lacking := [item.image for item in layout.items if item.image not in of]:
-        unread.append(f"{name}, which has no landmarks of {counted(lacking, 'picture')} ({few(lacking)})")
+        unread.append(f"{name}, which has no landmarks of {counted(len(lacking), 'picture')} ({few(lacking)})")
         return replace(layout, unread=unread)
     return replace(layout, unread=unread, items=[replace(i, landmarks=of[i.image]) for i in layout.items])
 
@@ -249,7 +249,7 @@ def _unread(table: Table, name: str, none: Sequence[str], used: set[str], names:
             kinds["mask" if is_mask else "picture"].append(file)
     for kind, files in kinds.items():
         if files:
-            unread.append(f"{counted(files, kind)} that no row of {name} names ({few(files)})")
+            unread.append(f"{counted(len(files), kind)} that no row of {name} names ({few(files)})")
     if none:
-        unread.append(f"{counted(none, 'mask')} that {name} says are not valid ({few(none)})")
+        unread.append(f"{counted(len(none), 'mask')} that {name} says are not valid ({few(none)})")
     return unread

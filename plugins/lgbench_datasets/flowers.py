@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -57,6 +57,7 @@ BLUE = (0, 0, 254)  # behind a segmented flower
 # Levels by which some channel must differ. JPEG smears the blue along the outline: of 40, 60, 80, 100 and 128, 80 has
 # the best worst overlap (IoU 0.987) with known masks of four flower textures cut out at 500 pixels, JPEG 75 to 95.
 TOLERANCE = 80
+BORDER = "2"  # unlabelled, in trimaps of flowers
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +67,52 @@ class Config:
     Attributes:
         split: "redo" trains on the 6,149 official test images and tests on the 1,020 official training images, as
             layered GANs have since ReDO (Chen et al., NeurIPS 2019); "official" is the other way round. "val" is the
-            official one in both.
+            official one in both. An added archive with more pictures to train on than to test on has splits of its own,
+            and keeps them; its origin says so.
+        ignore: the value of an archive's masks that is left out of every mask score, where they have it: a trimap's
+            border. The official masks have none.
+        foreground: which values of an archive's masks are flower, as folders and archives have it.
     """
 
     split: Literal["redo", "official"] = "redo"
+    ignore: str = field(default=BORDER, metadata={"since": 2})
+    foreground: str = field(default="", metadata={"since": 2})
 
 
 def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     """Official files where they are here, else an archive added under the name "flowers", else fetched files."""
-    from lgbench.data import MaskConfig, build_package
-
     if config.split not in ("redo", "official"):
         raise BadRecipe(f"The split of flowers is 'redo' or 'official', not {config.split!r}.")
     archive = home.archives().get("flowers")
     if archive and not home.has("flowers", SOURCES):
-        raw = build_package(archive, MaskConfig(), resolution, home)
-        if set(raw.counts) != {"train", "val", "test"}:
-            raise BadData(
-                f"{archive} lacks the official split: its table needs a column `split` of train, valid and test."
-            )
-    else:
-        raw = _official(home.fetch("flowers", SOURCES))
+        return _archived(archive, config, home)
+    if (config.foreground, config.ignore) != ("", BORDER):
+        raise BadRecipe(
+            "foreground and ignore of flowers are about an added archive's masks; the official ones have none."
+        )
+    raw = _official(home.fetch("flowers", SOURCES))
     return _redo(raw) if config.split == "redo" else raw
 
 
 build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lgbench data add flowers FILE.zip`
+
+
+def _archived(path: Path, config: Config, home: DataHome) -> RawDataset:
+    """An added archive, whose splits are the official ones or, with more pictures in train than in test, its own."""
+    from lgbench.data import MaskConfig, open_package, origin_of
+
+    package = open_package(path)
+    if package.drawn or set(package.counts) != {"train", "val", "test"}:
+        raise BadData(f"{path} lacks the official split: its table needs a column `split` of train, valid and test.")
+    ignore = "" if config.ignore == BORDER and int(BORDER) not in package.mask_values else config.ignore
+    raw = package.raw(origin_of(path, home), MaskConfig(foreground=config.foreground, ignore=ignore))
+    if ignore:
+        raw = replace(raw, origin=f"{raw.origin}, masks' value {ignore} left out")
+    if raw.counts["train"] > raw.counts["test"]:
+        if config.split == "official":
+            raise BadRecipe(f"{path} has splits of its own rather than the official ones; leave data.split out.")
+        return replace(raw, origin=f"{raw.origin}, its own split")
+    return _redo(raw) if config.split == "redo" else raw
 
 
 def _redo(raw: RawDataset) -> RawDataset:
@@ -99,6 +121,7 @@ def _redo(raw: RawDataset) -> RawDataset:
         raw,
         splits={split: raw.splits[official] for split, official in other.items()},
         counts={split: raw.counts[official] for split, official in other.items()},
+        lacks={split: raw.lacks[official] for split, official in other.items() if official in raw.lacks},
     )
 
 

@@ -84,11 +84,11 @@ def photographs(
 
     bare = [split for split, chosen in splits.items() if not all(photograph.mask for photograph in chosen)]
     masked = len(bare) < len(splits)
+    cuts = {split: _whole if crop == "center" else _around_box if split == "train" else _middle for split in splits}
     return RawDataset(
         # a map goes on after a file that fails, so all of them are named
         splits={
-            split: partial(map, partial(_sample, crop == "bbox" and split == "train", read_mask), chosen)
-            for split, chosen in splits.items()
+            split: partial(map, partial(_sample, cuts[split], read_mask), chosen) for split, chosen in splits.items()
         },
         counts={split: len(chosen) for split, chosen in splits.items()},
         origin=origin,
@@ -165,8 +165,24 @@ def matlab(path: Path, *keys: str) -> list[np.ndarray]:
         ) from error
 
 
-def _sample(boxed: bool, read_mask: ReadMask, photograph: Photograph) -> Sample:
-    from lgbench.data import Sample, central_square, decode_image
+def _whole(photograph: Photograph, pixels: np.ndarray) -> np.ndarray:
+    return pixels  # the middle is cut when it is prepared, where objects that the cut loses are counted
+
+
+def _middle(photograph: Photograph, pixels: np.ndarray) -> np.ndarray:
+    from lgbench.data import central_square
+
+    return central_square(pixels)
+
+
+def _around_box(photograph: Photograph, pixels: np.ndarray) -> np.ndarray:
+    if photograph.box is None:
+        raise BadData(f"{photograph.name}: has no bounding box to crop by")
+    return around(photograph.box, pixels)
+
+
+def _sample(cut: Callable[[Photograph, np.ndarray], np.ndarray], read_mask: ReadMask, photograph: Photograph) -> Sample:
+    from lgbench.data import Sample, decode_image
 
     name = photograph.name
     image = decode_image(read_bytes(photograph.image, name), name)
@@ -176,12 +192,8 @@ def _sample(boxed: bool, read_mask: ReadMask, photograph: Photograph) -> Sample:
         if mask.shape != image.shape[:2]:  # seen here: cropping would hide it
             size, its = (" x ".join(map(str, array.shape[1::-1])) for array in (mask, image))
             raise BadData(f"{name}: mask of {size} pixels, image of {its}")
-    cut = central_square
-    if boxed:
-        if photograph.box is None:
-            raise BadData(f"{name}: has no bounding box to crop by")
-        cut = partial(around, photograph.box)
-    return Sample(image=cut(image), mask=None if mask is None else cut(mask), label=photograph.label, name=name)
+        mask = cut(photograph, mask)
+    return Sample(image=cut(photograph, image), mask=mask, label=photograph.label, name=name)
 
 
 def _masked(chosen: Sequence[Photograph], folder: Path, mask_of: Callable[[str], str]) -> list[Photograph]:
