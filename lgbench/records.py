@@ -147,6 +147,8 @@ class Dataset:
         resolution: default side, pixels.
         offline: whether it can be had with no network and no files.
         grey: whether every image is grey.
+        version: raised whenever the same settings and files would give other images; part of the protocol, and of the
+            name of what is prepared, where it is not 1.
     """
 
     name: str
@@ -160,6 +162,7 @@ class Dataset:
     resolution: int = 64
     offline: bool = False
     grey: bool = False
+    version: int = 1
     sources: tuple[Source, ...] = ()
     by_hand: str = ""
     locate: Callable[[Any], Path | None] | None = None

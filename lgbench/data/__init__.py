@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from lgbench.errors import BadRecipe, UnknownName, did_you_mean
@@ -105,7 +105,7 @@ def open_dataset(
     side = resolution or record.resolution
     if progress:
         home = DataHome(home.root, progress)
-    raw = record.build(settings, side, home)
+    raw = replace(record.build(settings, side, home), version=record.version)
     for note in raw.notes:
         logger.warning("%s", note)
     return prepare(raw, record.name, settings_of(settings), side, home.prepared_root, progress)

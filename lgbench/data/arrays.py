@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +20,7 @@ from .samples import Sample
 from .squares import Square
 from .truth import Truth, opacity
 
-__all__ = ["ARRAYS", "ColourFound", "SplitWriter", "fingerprint"]
+__all__ = ["ARRAYS", "ColourFound", "SplitWriter", "fingerprint", "synced"]
 
 ARRAYS = ("images", *PARTS, "masked")
 """What a split may have, each in a file of its own."""
@@ -55,7 +57,10 @@ class SplitWriter:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for file in self._files.values():
-            file.close()
+            with file:
+                if kind is None:
+                    file.flush()
+                    os.fsync(file.fileno())  # a power cut must not leave zeros under a name that says they are pictures
 
     def add(self, sample: Sample) -> None:
         """Write one row of every array.
@@ -78,7 +83,10 @@ class SplitWriter:
     def write_masked(self) -> None:
         """Write which pictures have a mask, where not all of them do."""
         if "masks" in self.parts and not all(self.truth.masked):
-            np.save(self.folder / "masked.npy", np.array(self.truth.masked))
+            with (self.folder / "masked.npy").open("wb") as file:
+                np.save(file, np.array(self.truth.masked))
+                file.flush()
+                os.fsync(file.fileno())
 
     def _rows(self, sample: Sample) -> dict[str, np.ndarray]:
         square = self.square
@@ -113,6 +121,16 @@ class SplitWriter:
 def _write_header(file: BinaryIO, row: np.ndarray, count: int) -> None:
     header = {"descr": np.lib.format.dtype_to_descr(row.dtype), "fortran_order": False, "shape": (count, *row.shape)}
     np.lib.format.write_array_header_1_0(file, header)
+
+
+def synced(folder: Path) -> None:
+    """Have what a folder lists on the disk, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray | None]) -> str:

@@ -18,12 +18,15 @@ from lgbench.records import Dataset, Source
 from .download import Progress, checksum_of_file, download
 from .package import ArchiveInfo, inspect_archive
 
-__all__ = ["Accept", "DataHome"]
+__all__ = ["Accept", "DataHome", "is_readable", "stamp_of"]
 
 Accept = Callable[[Source, Path, str], bool]
 """`(source, path, checksum found)` -> whether a file that is not the stated one may be used all the same."""
 
 logger = logging.getLogger(__name__)
+
+SAMPLE = 4096  # bytes that are read at each of some places of a file
+SAMPLES = 4
 
 _WITHOUT = (
     "  --dataset flora            a made-up world with exact masks",
@@ -85,8 +88,7 @@ class DataHome:
         """The folder with the official files of data set `name`, downloading those that are missing.
 
         Optional files come along with a download of the others, or when `optional` asks for them; that one of them
-        could not be had is logged, no more. Checksums are computed once and remembered for as long as size and time of
-        change stay the same.
+        could not be had is logged, no more. Checksums are computed once and remembered (see `checksum`).
 
         Raises:
             DataMissing: files are missing and no mirror gave them; the text says how to get them by hand.
@@ -131,33 +133,28 @@ class DataHome:
             )
 
     def checksum(self, path: Path, algorithm: str) -> str:
-        """Hex checksum ("sha256" or "md5") of a file, computed once per size and time of change."""
+        """Hex checksum ("sha256" or "md5") of a file, computed once for as long as `stamp_of` stays the same."""
         path = path.absolute()
         algorithm = algorithm.partition(":")[0]
-        state = path.stat()
         return self.remembered(
-            f"{algorithm} {path}",
-            f"{state.st_size} {state.st_mtime_ns}",
-            lambda: checksum_of_file(path, algorithm).partition(":")[2],
+            f"{algorithm} {path}", stamp_of(path), lambda: checksum_of_file(path, algorithm).partition(":")[2]
         )
 
     def content(self, folder: Path, names: Sequence[str]) -> str:
-        """Hex SHA-256 over names and contents of files below a folder, in the order given.
+        """Hex SHA-256 over names and contents of files below a folder, in the order given; remembered likewise.
 
-        It is remembered for as long as no name, size or time of change differs.
+        What is not a readable file counts as being none.
         """
-        states = [(folder / name).stat() for name in names]
 
         def compute() -> str:
             digest = hashlib.sha256()
             for name in names:
-                digest.update(f"{name}\0{sha256_of_file(folder / name)}\0".encode())
+                path = folder / name
+                digest.update(f"{name}\0{sha256_of_file(path) if is_readable(path) else ''}\0".encode())
             return digest.hexdigest()
 
-        stamp = sha256_of_json(
-            [[name, state.st_size, state.st_mtime_ns] for name, state in zip(names, states, strict=True)]
-        )
-        return self.remembered(f"folder {folder}", stamp, compute)
+        stamps = [[name, stamp_of(folder / name) if is_readable(folder / name) else ""] for name in names]
+        return self.remembered(f"folder {folder}", sha256_of_json(stamps), compute)
 
     def remembered(self, key: str, stamp: str, compute: Callable[[], str]) -> str:
         """What `compute` returned when it was last asked for `key` under the same `stamp`, else what it returns now."""
@@ -198,6 +195,26 @@ class DataHome:
             target.unlink()
             raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
         return replace(info, path=target)
+
+
+def is_readable(path: Path) -> bool:
+    """Whether this is a file, or leads to one, that may be read; pipes and devices are none."""
+    return path.is_file() and os.access(path, os.R_OK)
+
+
+def stamp_of(path: Path) -> str:
+    """What changes when a file does, without reading all of it: hex.
+
+    Size and time of change alone pass for the same where a file is replaced by tools that set times (`cp -p`, archives,
+    layers of images), so the system's own account of it and some of its bytes stand beside them.
+    """
+    state = path.stat()
+    digest = hashlib.sha256(f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}".encode())
+    with path.open("rb") as file:
+        for at in sorted({max(0, state.st_size * part // SAMPLES - SAMPLE) for part in range(SAMPLES + 1)}):
+            file.seek(at)
+            digest.update(file.read(SAMPLE))
+    return digest.hexdigest()
 
 
 def _default_root() -> Path:

@@ -8,7 +8,6 @@ ending and case, perhaps with a mark that all masks have (`0_mask.png`). Everyth
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +21,7 @@ from .names import MASK_MARKS, counted, few, in_order, marked, nearest, pair, pl
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["SPLITS", "Item", "Layout", "arrange", "hashed_splits", "meaning"]
+__all__ = ["SPLITS", "Item", "Layout", "arrange", "meaning"]
 
 SPLITS: Mapping[str, str] = {
     "train": "train",
@@ -167,17 +166,6 @@ def arrange(names: Sequence[str]) -> Layout:
     labels, classes, images = _classes(images, unread)
     items = [Item(file.name, splits[file.name], mask_of.get(file.name), labels.get(file.name)) for file in images]
     return Layout(items, bool(mask_of), classes, unread=unread, unpaired=unpaired)
-
-
-def hashed_splits(names: Iterable[str], test: float = 0.2) -> dict[str, str]:
-    """A split for pictures that come without one: the same names always give the same split.
-
-    Returns:
-        name -> "train" or "test"; the last `test` of the names in the order of their SHA-256 are "test".
-    """
-    order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    tested = round(len(order) * test) or int(len(order) > 1)
-    return {name: "train" if i < len(order) - tested else "test" for i, name in enumerate(order)}
 
 
 def _files(names: Sequence[str]) -> list[File]:

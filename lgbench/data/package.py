@@ -19,7 +19,8 @@ from lgbench.files import sha256_of_file
 from lgbench.records import Dataset
 
 from .checks import report, sound
-from .layout import Item, arrange, hashed_splits
+from .division import draw_splits, draw_val
+from .layout import Item, arrange
 from .masks import WHITE, MaskConfig, Meaning, meaning
 from .names import ENDINGS, few, folder_of, last
 from .pictures import decode_picture, decode_values
@@ -41,6 +42,9 @@ __all__ = [
     "origin_of",
     "takes_archive",
 ]
+
+
+READER = 2  # raised whenever the same files would be read otherwise; 1 divided pictures by their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,7 @@ class Package:
             lacks=dict.fromkeys(bare, of_masks) if self.masked else {},
             partial=of_masks if any(any(here) and not all(here) for here in masked.values()) else frozenset(),
             backdrop=config.behind,
+            drawn=self.drawn,
             notes=self.notes,
         )
 
@@ -206,27 +211,30 @@ def open_package(path: Path) -> Package:
         layout = add_landmarks(layout, read_file(root, marks), marks, str(path))
     if layout.unpaired:
         raise BadData(f"{path} has pictures and masks, but {layout.unpaired}. Give them the same names.")
-    drawn = frozenset({"train", "test"} if any(not item.split for item in layout.items) else ())
-    items = _all_divided(layout.items, path)
+    items, drawn = _divided(layout.items, path)
     unread = [*layout.unread, *_by_kind([name for name in others if name not in (table, marks)])]
     notes = (f"Not read of {path}: {'; '.join(unread)}.",) if unread else ()
     return Package(root, items, layout.masked, layout.classes, layout.attribute_names, drawn, notes)
 
 
-def _all_divided(items: Sequence[Item], path: Path) -> list[Item]:
-    """The same pictures, by the hash of their names where nothing says their split."""
+def _divided(items: Sequence[Item], path: Path) -> tuple[list[Item], frozenset[str]]:
+    """The same pictures, each in a split, and which splits were drawn by names because nothing tells them."""
     if not items:
         raise BadData(f"There are no pictures ({', '.join(sorted(ENDINGS))}) in {path}.")
-    if any(not item.split for item in items):
-        splits = hashed_splits(item.image for item in items)
-        items = [replace(item, split=item.split or splits[item.image]) for item in items]
-    if not any(item.split == "train" for item in items):
+    drawn = set()
+    if not all(item.split for item in items):
+        splits = draw_splits([item.image for item in items])
+        items, drawn = [replace(item, split=splits[item.image]) for item in items], {"train", "test"}
+    train = [item.image for item in items if item.split == "train"]
+    if not train:
         splits = " and ".join(sorted({item.split for item in items}))
         raise BadData(
             f"All pictures of {path} are {splits}: there is nothing to train on. Say which are train, or do not say "
             "splits at all to have them divided by their names."
         )
-    return list(items)
+    if not any(item.split == "val" for item in items) and (val := draw_val(train)):
+        items, drawn = [replace(item, split="val") if item.image in val else item for item in items], drawn | {"val"}
+    return list(items), frozenset(drawn)
 
 
 def _tables(pictures: Sequence[str], others: Sequence[str]) -> dict[str, str]:
@@ -285,6 +293,7 @@ def _dataset(name: str, path: Path, what: str, licence: str) -> Dataset:
         licence=licence,
         provides=package.provides,
         offline=True,
+        version=READER,
     )
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from lgbench.errors import BadData, BadRecipe, RunFailed
-from lgbench.files import UNWRITABLE, read_json, sha256_of_json, write_json
+from lgbench.files import UNWRITABLE, read_json, sha256_of_file, sha256_of_json, write_json
 
-from .arrays import ARRAYS, ColourFound, SplitWriter, fingerprint
+from .arrays import ARRAYS, ColourFound, SplitWriter, fingerprint, synced
 from .checks import report, sound
 from .download import Progress
 from .locks import alone
@@ -29,6 +29,9 @@ __all__ = ["PREPARE_VERSION", "check_prepared", "prepare", "prepared_folders"]
 
 PREPARE_VERSION = 1  # raised whenever the same files would give other arrays
 SPLIT_NAMES = ("train", "val", "test")
+LONGEST_NAME = 80  # of a data set, in the names of folders
+UNUSABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError)
+"""What reading damaged files may raise."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +54,8 @@ def prepare(
         config: settings of the data set, as JSON would hold them.
         resolution: side, pixels.
         root: folder of all prepared data sets; this one lies in `<name>-<resolution>-<key>` below it, key being the
-            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, what it provides, what
-            its splits lack of that, and `PREPARE_VERSION`.
+            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, version, what it
+            provides, what its splits or samples lack of that, and `PREPARE_VERSION`.
         progress: called as `(what, samples done, samples in all)`.
 
     Raises:
@@ -75,6 +78,10 @@ def prepare(
         "provides": sorted(raw.provides),
         "version": PREPARE_VERSION,
     }
+    if raw.version != 1:
+        key["dataset_version"] = raw.version
+    if raw.partial:
+        key["partial"] = sorted(raw.partial)
     if lacks := {split: sorted(raw.provides & parts) for split, parts in raw.lacks.items() if raw.provides & parts}:
         key["lacks"] = lacks  # absent where nothing is lacking: folders that were prepared before keep their names
     folder = root / f"{_safe(name)}-{resolution}-{sha256_of_json(key)[:12]}"
@@ -100,38 +107,50 @@ def prepared_folders(root: Path, name: str) -> list[Path]:
 
 
 def check_prepared(folder: Path) -> list[str]:
-    """What is wrong with a prepared folder: each split's arrays are read and compared with their fingerprint."""
-    splits = _open(folder)
-    if splits is None:
-        return [f"{folder} is incomplete or damaged"]
-    return [
-        f"{folder / name} differs from its fingerprint"
-        for name, split in splits.items()
-        if fingerprint({part: getattr(split, part) for part in ARRAYS}) != split.fingerprint
-    ]
+    """What is wrong with a prepared folder: all its files are read and compared with their hashes."""
+    return _opened(folder)[1]
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:LONGEST_NAME]
 
 
 def _open(folder: Path) -> dict[str, Split] | None:
-    """The splits of a complete folder; None where there is none or it cannot be used."""
+    """The splits of a whole folder; None where there is none, or it cannot be used and is to be made again.
+
+    Every byte is compared with its hash, each time: one or two seconds a gigabyte, against scores of what a failing
+    disk or a power cut has made.
+    """
     if not folder.is_dir():
         return None
+    splits, faults = _opened(folder)
+    for fault in faults:
+        logger.warning("%s; it will be made again.", fault)
+    return None if faults else splits
+
+
+def _opened(folder: Path) -> tuple[dict[str, Split], list[str]]:
+    """The splits of a folder, and what is wrong with it."""
     try:
         names = [name for name in SPLIT_NAMES if (folder / name).is_dir()]
         splits = {name: _open_split(folder / name) for name in names}
         if set(names) != set(next(iter(splits.values()))[1]):
             raise ValueError("a split is missing")
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        logger.warning("%s cannot be used (%s) and will be made again.", folder, error)
-        return None
-    return {name: split for name, (split, _) in splits.items()}
+    except UNUSABLE as error:
+        return {}, [f"{folder} is incomplete or damaged ({error or type(error).__name__})"]
+    faults = [
+        f"{folder / name} differs from its fingerprint"
+        for name, (split, _) in splits.items()
+        if fingerprint({part: getattr(split, part) for part in ARRAYS}) != split.fingerprint
+    ]
+    return {name: split for name, (split, _) in splits.items()}, faults
 
 
 def _open_split(folder: Path) -> tuple[Split, list[str]]:
     meta = read_json(folder / "meta.json")
+    seal = meta.pop("seal", None)
+    if seal is not None and (seal != sha256_of_json(meta) or meta["names"] != sha256_of_file(folder / "names.json")):
+        raise ValueError("what describes it was changed")
     arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in meta["parts"]}
     if "facts" not in meta and _may_have_lost(arrays.get("masks")):
         raise ValueError("objects that preparation removed were not counted when it was made")
@@ -174,6 +193,7 @@ def _make(raw: RawDataset, name: str, key: Mapping[str, Any], folder: Path, prog
             _write(raw, name, key, making, 3, progress)
         making.chmod(0o755)
         making.replace(folder)
+        synced(folder.parent)
     except OSError as error:
         if error.errno in UNWRITABLE:
             raise RunFailed(
@@ -207,7 +227,7 @@ def _write(
             raise BadData(
                 f"The data set {name} says that {split!r} has {count:,} pictures, but {len(writer.names):,} came."
             )
-        if constant := writer.truth.check(split):
+        if constant := writer.truth.check(split, drawn=split == "val" and split in raw.drawn):
             problems.append(constant)
         writer.write_masked()
         _describe(making / split, writer, provides, raw, counts, key)
@@ -238,23 +258,23 @@ def _describe(
     parts = [part for part in ARRAYS if (folder / f"{part}.npy").exists()]
     arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in parts}
     write_json(folder / "names.json", writer.names)
-    write_json(
-        folder / "meta.json",
-        {
-            "parts": parts,
-            "counts": dict(counts),
-            "origin": raw.origin,
-            "provides": sorted(provides),
-            "classes": list(raw.classes),
-            "segment_names": list(raw.segment_names),
-            "attribute_names": list(raw.attribute_names),
-            "facts": {
-                "pictures": len(writer.names),
-                "masked": sum(writer.truth.masked),
-                "lost": dict(writer.truth.lost),
-                "remarks": dict(writer.remarks),
-            },
-            "fingerprint": fingerprint(arrays),
-            "key": dict(key),
+    meta = {
+        "parts": parts,
+        "counts": dict(counts),
+        "origin": raw.origin,
+        "provides": sorted(provides),
+        "classes": list(raw.classes),
+        "segment_names": list(raw.segment_names),
+        "attribute_names": list(raw.attribute_names),
+        "facts": {
+            "pictures": len(writer.names),
+            "masked": sum(writer.truth.masked),
+            "lost": dict(writer.truth.lost),
+            "remarks": dict(writer.remarks),
         },
-    )
+        "names": sha256_of_file(folder / "names.json"),
+        "fingerprint": fingerprint(arrays),
+        "key": dict(key),
+    }
+    write_json(folder / "meta.json", meta | {"seal": sha256_of_json(meta)})
+    synced(folder)

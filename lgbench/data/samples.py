@@ -58,6 +58,8 @@ class RawDataset:
             the test pictures. An opened split has None there, so that nothing is scored against it.
         partial: what only some of its samples have, of what it provides; "masks" may be. Scores leave the others out.
         backdrop: red, green and blue of what padding adds.
+        drawn: splits that were drawn by names, so that a user cannot be told to mend them.
+        version: the record's (`lgbench.records.Dataset.version`); `open_dataset` fills it in.
         notes: what its user should be told, a sentence each: say, which files nobody read.
     """
 
@@ -72,6 +74,8 @@ class RawDataset:
     lacks: Mapping[str, frozenset[str]] = field(default_factory=dict)
     partial: frozenset[str] = frozenset()
     backdrop: tuple[int, int, int] = (255, 255, 255)
+    drawn: frozenset[str] = frozenset()
+    version: int = 1
     notes: tuple[str, ...] = ()
 
     def provided(self, split: str) -> frozenset[str]:

@@ -61,20 +61,26 @@ class Truth:
         self.sides |= before
         self.most = max(self.most, int(opacity(sample.mask).max()))
 
-    def check(self, split: str) -> str:
+    def check(self, split: str, drawn: bool = False) -> str:
         """What is wrong with masks that are one side everywhere, "" if nothing is.
+
+        Args:
+            drawn: the split was drawn by names; then its masks are taken for none instead.
 
         Raises:
             BadData: not one mask of the split is left.
         """
-        if len(self.sides) == 1:
-            return self._constant(split)
-        if self.lost and not any(self.masked):
+        constant = self._constant(split) if len(self.sides) == 1 else ""
+        gone = self.lost and not any(self.masked)
+        if drawn and (constant or gone):
+            self.masked = [False] * len(self.masked)
+            return ""
+        if gone and not constant:
             raise BadData(
                 f"All {counted(len(self.offered), 'mask')} of {split} lost their object, or all but it, when pictures "
                 f"became square and small: {_causes(self.lost)}."
             )
-        return ""
+        return constant
 
     def _constant(self, split: str) -> str:
         side, others = "foreground" if True in self.sides else "background", len(self.offered) - 1

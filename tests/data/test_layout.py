@@ -235,7 +235,7 @@ def test_the_shared_archives_are_understood(shared: Path):
         "flowers102_64": ({"train": 1020, "val": 1020, "test": 6149}, {"labels"}),
         "flowers102_masked_64": ({"train": 7807, "val": 142, "test": 240}, {"masks", "labels"}),
         "flowers17_masks_128": (None, {"masks", "labels"}),
-        "pets_64": ({"train": 3680, "test": 3669}, {"masks"}),
+        "pets_64": ({"train": 3294, "val": 386, "test": 3669}, {"masks"}),
         "weizmann_horses_128": (None, {"masks"}),
         "clothing_ccp_128x192": (None, {"masks"}),
     }

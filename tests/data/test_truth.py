@@ -289,7 +289,7 @@ def test_arrays_that_were_prepared_before_losses_were_counted_are_made_again(tmp
     prepared = DataHome(tmp_path / "home").prepared_root
     for meta in prepared.glob("*/*/meta.json"):
         facts = read_json(meta)
-        del facts["facts"]
+        del facts["facts"], facts["seal"]
         write_json(meta, facts | {"parts": [part for part in facts["parts"] if part != "masked"]})
     assert {name: split.fingerprint for name, split in opened(path, 16).items()} == {
         name: split.fingerprint for name, split in first.items()
