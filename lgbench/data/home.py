@@ -16,6 +16,7 @@ from lgbench.files import atomic, read_json, sha256_of_file, sha256_of_json, wri
 from lgbench.records import Dataset, Source
 
 from .download import Progress, checksum_of_file, download
+from .locks import alone
 from .package import ArchiveInfo, inspect_archive
 
 __all__ = ["Accept", "DataHome", "is_readable", "stamp_of"]
@@ -25,6 +26,7 @@ Accept = Callable[[Source, Path, str], bool]
 
 logger = logging.getLogger(__name__)
 
+LONGEST_NAME = 80  # of an archive
 SAMPLE = 4096  # bytes that are read at each of some places of a file
 SAMPLES = 4
 
@@ -184,16 +186,23 @@ class DataHome:
             BadData: the archive is malformed or holds files that cannot be used; nothing is kept.
             RunFailed: the disk is full.
         """
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
-            raise BadRecipe(f"{name!r} cannot name a data set: use lower-case letters, digits, '-', '_' and '.'.")
+        if not re.fullmatch(rf"[a-z0-9][a-z0-9._-]{{0,{LONGEST_NAME - 1}}}", name):
+            raise BadRecipe(
+                f"{name!r} cannot name a data set: use lower-case letters, digits, '-', '_' and '.', "
+                f"{LONGEST_NAME} at most."
+            )
         info = inspect_archive(name, Path(zip_path))
         target = self.root / "archives" / f"{name}.zip"
-        with atomic(target) as copy, Path(zip_path).open("rb") as file:
-            while chunk := file.read(1 << 20):
-                copy.write(chunk)
-        if sha256_of_file(target) != info.sha256:
-            target.unlink()
-            raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
+        with alone(target, f"the archive {name}"):
+            for part in target.parent.glob(f".{target.name}.*.part"):  # of processes that were killed
+                part.unlink(missing_ok=True)
+            with atomic(target) as copy, Path(zip_path).open("rb") as file:
+                digest = hashlib.sha256()
+                while chunk := file.read(1 << 20):
+                    copy.write(chunk)
+                    digest.update(chunk)
+                if digest.hexdigest() != info.sha256:
+                    raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
         return replace(info, path=target)
 
 

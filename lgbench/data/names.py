@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from itertools import islice
 
 __all__ = [
@@ -71,8 +72,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def few(names: Sequence[str], most: int = 3) -> str:
-    """Some of many names."""
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    """Some of many names, what cannot be shown in them escaped."""
+    shown = [name if name.isprintable() else ascii(name)[1:-1] for name in names[:most]]
+    return ", ".join(shown) + (", ..." if len(names) > most else "")
 
 
 def nearest(name: str, others: Iterable[str]) -> str:
@@ -106,26 +108,26 @@ def in_order(words: Iterable[str]) -> list[str]:
 class Index:
     """Files by what a table may call them: by the whole name or its last part, in any case, without the ending."""
 
-    KEYS: tuple[Key, ...] = (
-        lambda name: plain(name),
-        lambda name: plain(name).casefold(),
-        lambda name: last(plain(name)).casefold(),
-        lambda name: without_ending(plain(name)).casefold(),
-        lambda name: last(without_ending(plain(name))).casefold(),
-    )
-
     def __init__(self, names: Iterable[str]) -> None:
-        self.names = list(names)
-        self.levels: dict[Key, dict[str, str]] = {}  # made when they are needed: most tables spell names as they are
+        self.names = dict.fromkeys(names)
 
     def find(self, called: str) -> str | None:
         """The file that is meant, None where there is none or more than one."""
-        for key in self.KEYS:
-            if key not in self.levels:
-                self.levels[key] = unique(self.names, key)
-            if found := self.levels[key].get(key(called)):
-                return found
-        return None
+        if called in self.names:
+            return called
+        keys = self._keys(called)
+        return next((found for level, key in zip(self._levels, keys, strict=True) if (found := level.get(key))), None)
+
+    @cached_property  # most tables spell names as they are, and need none of this
+    def _levels(self) -> list[dict[str, str]]:
+        return [unique(self.names, lambda name, i=i: self._keys(name)[i]) for i in range(len(self._keys("")))]
+
+    @staticmethod
+    def _keys(name: str) -> tuple[str, ...]:
+        whole = plain(name)
+        folded = whole.casefold()
+        bare = without_ending(folded)
+        return whole, folded, last(folded), bare, last(bare)
 
 
 def unique(names: Iterable[str], key: Key) -> dict[str, str]:

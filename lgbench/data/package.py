@@ -25,7 +25,7 @@ from .masks import WHITE, MaskConfig, Meaning, meaning
 from .names import ENDINGS, few, folder_of, last
 from .pictures import decode_picture, decode_values
 from .samples import RawDataset, Sample
-from .store import Root, listed, opened_root, read_file
+from .store import Root, is_utf8, listed, opened_root, read_file
 from .table import LANDMARKS, TABLES, add_landmarks, add_table
 
 if TYPE_CHECKING:
@@ -266,6 +266,10 @@ def folder_dataset(path: str | Path) -> Dataset:
         BadData: there are no pictures below it, or the zip is not a portable archive.
     """
     path = Path(path).expanduser().absolute()
+    if not is_utf8(str(path)):
+        raise BadData(
+            f"folder:{ascii(str(path))[1:-1]}: its name is not UTF-8. Rename it, or give it a link with another."
+        )
     if path.is_file() and path.suffix.lower() == ".zip":
         return archive_dataset(f"folder:{path.stem}", path)
     if not path.is_dir():

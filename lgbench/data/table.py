@@ -47,6 +47,7 @@ BITS = {"0": 0, "1": 1, "-1": 0, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 MOST_BYTES = 128 << 20  # of a table: the landmarks of 200,000 faces take 110 MB
 MOST_ROWS = 1_000_000
 MOST_COLUMNS = 2_000
+SLACK = 1_000  # rows beyond those of the pictures, which are named one by one
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ def add_table(layout: Layout, data: bytes, name: str, where: str, names: Sequenc
     Raises:
         BadData: it is malformed or names a picture twice.
     """
-    table, folder = _parse(data, f"{name} in {where}"), folder_of(name)
+    table, folder = _parse(data, f"{name} in {where}", len(names)), folder_of(name)
     known = {item.image: item for item in layout.items}
     found = _files(table.cells["file"], folder, known, names)
     if twice := [name for name, times in Counter(found).items() if times > 1]:
@@ -159,7 +160,8 @@ def _lines(data: bytes, where: str) -> Iterator[list[str]]:
         raise BadData(f"{where} is not a UTF-8 table with commas ({error}).") from error
 
 
-def _parse(data: bytes, where: str) -> Table:
+def _parse(data: bytes, where: str, pictures: int) -> Table:
+    """What a table says; one of far more pictures than there are is not read to its end."""
     rows = _lines(data, where)
     heading = [text.strip() for text in next(rows, [])]
     keys = ["_".join(text.casefold().replace("-", " ").split()) for text in heading]
@@ -172,6 +174,8 @@ def _parse(data: bytes, where: str) -> Table:
     bits = {i: bytearray() for i, key in enumerate(keys) if i not in role_of and key not in NOT_ATTRIBUTES}
     for row in rows:
         table.rows += 1
+        if table.rows > 2 * pictures + SLACK:
+            raise BadData(f"{where} has far more rows than there are pictures ({pictures:,}): which of them are meant?")
         if any(row[len(heading) :]):
             raise BadData(
                 f"{where} has {len(heading)} headings and {len(row)} cells for {row[0]!r}; quote what has commas."
@@ -196,7 +200,7 @@ def _files(called: Iterable[str], folder: str, *sides: Iterable[str]) -> list[st
     indices = [Index(side) for side in sides]
 
     def file(name: str) -> str:
-        found = (index.find(path) for index in indices for path in (folder + name, name))
+        found = (index.find(path) for index in indices for path in dict.fromkeys((folder + name, name)))
         return next(filter(None, found), name)
 
     return [file(name) if name else "" for name in called]
