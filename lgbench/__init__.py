@@ -5,7 +5,7 @@ This package's public names need no torch. `lgbench.layers`, `lgbench.game`, `lg
 
 from .errors import LgbenchError, NotAvailable
 from .hookspecs import API_VERSION, hookimpl
-from .records import Dataset, Generator, ImageSpec, Method, Metric, NoConfig, Regularizer, Segmenter, Source
+from .records import Dataset, Generator, ImageSpec, Method, Metric, NoConfig, Part, Regularizer, Segmenter, Source
 
 __version__ = "0.1.0"
 
@@ -19,6 +19,7 @@ __all__ = [
     "Metric",
     "NoConfig",
     "NotAvailable",
+    "Part",
     "Regularizer",
     "Segmenter",
     "Source",

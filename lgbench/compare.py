@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from .errors import BadRecipe, RunFailed
+from .files import read_arrays
 from .metrics.matching import match_samples
-from .results import Measured, Record, read_record
+from .results import Measured, Record, read_record, record_files
 from .training.pictures import save_png
 
 __all__ = ["Comparison", "compare"]
@@ -78,11 +79,14 @@ def compare(a: Path, b: Path, picture: Path, samples: int = 1000, pairs: int = 1
 
 
 def _open(folder: Path, samples: int) -> tuple[Record, np.ndarray]:
-    record, stored = folder / "record.json", folder / "samples.npz"
-    if not record.exists() or not stored.exists():
-        raise RunFailed(f"{folder} is not a finished run: it has no {'samples' if record.exists() else 'record'}.")
-    with np.load(stored) as arrays:
-        return read_record(record), arrays["images"][:samples]
+    if not (files := record_files(folder)):
+        raise RunFailed(f"{folder} is not a finished run: it has no record.")
+    record = read_record(files[0])
+    stored = [folder / name for name in record.artefacts if name.startswith("samples") and (folder / name).exists()]
+    if not stored:
+        raise RunFailed(f"{folder} is not a finished run: it has no samples.")
+    arrays = read_arrays(stored[0], f"Delete it and {files[0].name}, and run the run's command again to sample anew.")
+    return record, arrays["images"][:samples]
 
 
 def _values(a: Record, b: Record) -> tuple[dict[str, tuple[float, float]], dict[str, str]]:

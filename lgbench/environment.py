@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import os
 import platform
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ import torch
 
 from . import __version__
 from .plugins import PluginInfo
+from .results import Record
 from .runtime import Runtime
 
-__all__ = ["code_state", "describe", "device_name"]
+__all__ = ["changes", "code_state", "describe", "device_name", "module_hash", "what_ran"]
 
 PACKAGES = (
     "numpy",
@@ -34,13 +37,16 @@ PACKAGES = (
 
 
 def describe(runtime: Runtime, plugins: Sequence[PluginInfo]) -> dict[str, Any]:
-    """The parts of a record that tell the environment: `lgbench`, `plugins`, `packages`, `environment`."""
+    """The parts of a record that tell the environment: `lgbench`, `plugins`, `packages`, `environment`.
+
+    Args:
+        plugins: those that the run uses (`Registry.used`).
+    """
+    used = [plugin for plugin in plugins if not plugin.reason]
     return {
-        "lgbench": code_state(),
-        "plugins": [
-            {"name": p.name, "version": p.version, "sha256": _module_hash(p.module)} for p in plugins if not p.reason
-        ],
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "lgbench": code_state([plugin.module for plugin in used]),
+        "plugins": [{"name": p.name, "version": p.version, "sha256": module_hash(p.module)} for p in used],
+        "packages": {name: _version(name) for name in PACKAGES},
         "environment": {
             "python": platform.python_version(),
             "system": platform.system(),
@@ -56,34 +62,74 @@ def describe(runtime: Runtime, plugins: Sequence[PluginInfo]) -> dict[str, Any]:
     }
 
 
+def changes(record: Record, described: Mapping[str, Any]) -> str:
+    """What of the code differs between a record and what `describe` tells now, in words; "" where nothing does."""
+    before, now = record.lgbench.model_dump(), described["lgbench"]
+    hashed = ("version", "sha256") if before.get("sha256") else ("version", "commit", "dirty_hash")
+    told = [f"lgbench's {key} was {before[key]}, now {now[key]}" for key in hashed if before[key] != now[key]]
+    hashes = {plugin["name"]: plugin["sha256"] for plugin in described["plugins"]}
+    told += [f"the plugin {plugin.name}" for plugin in record.plugins if plugin.sha256 != hashes.get(plugin.name)]
+    return "; ".join(told)
+
+
+def what_ran(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what `describe` returned, what the numbers depend on: two that differ are a mixed environment.
+
+    A commit is the whole repository's, a change elsewhere in it makes it another; the sources' hashes are what ran.
+    """
+    told = ("commit", "dirty", "dirty_hash")
+    framework = {name: value for name, value in described["lgbench"].items() if name not in told}
+    return {**described, "lgbench": framework}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
 def device_name(device: torch.device) -> str:
     """A GPU's product name, or "CPU" with the processor's where the system tells it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     info = Path("/proc/cpuinfo")
-    for line in info.read_text().splitlines() if info.exists() else []:
+    for line in info.read_text(encoding="utf-8", errors="replace").splitlines() if info.exists() else []:
         if line.startswith("model name"):
             return f"CPU ({line.partition(':')[2].strip()})"
     return f"CPU ({platform.processor() or platform.machine()})"
 
 
-def code_state() -> dict[str, Any]:
-    """Version, the git checkout's commit where there is one, and a hash of sources that differ from it."""
-    folder = Path(__file__).parent.parent
+def code_state(modules: Sequence[str] = ()) -> dict[str, Any]:
+    """Version, hash of lgbench's sources, and the commit of its git checkout, "unknown" where git cannot tell.
+
+    Args:
+        modules: of plugins, whose files count too where they lie in the checkout.
+    """
+    folder, sources = Path(__file__).parent.parent, module_hash("lgbench")
     commit = _git(folder, "rev-parse", "HEAD") if (folder / ".git").exists() else None
-    changes = _git(folder, "status", "--porcelain", "--", "lgbench", "plugins") if commit else ""
-    dirty = changes != ""  # None: git could not tell
+    within = [str(path.relative_to(folder)) for path in _roots(["lgbench", *modules]) if path.is_relative_to(folder)]
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", *within) if commit else None
+    if commit is None or changes is None:
+        return {"version": __version__, "commit": "unknown", "dirty": None, "dirty_hash": None, "sha256": sources}
+    dirty = changes != ""
     return {
         "version": __version__,
         "commit": commit,
         "dirty": dirty,
-        "dirty_hash": _module_hash("lgbench") if dirty else None,
+        "dirty_hash": sources if dirty else None,
+        "sha256": sources,
     }
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says of the repository in `folder`, whichever repository the environment means; None if nothing."""
+    command = ["git", "-C", str(folder), "--no-optional-locks", *arguments]
+    # variables of hooks and of bare repositories point elsewhere; GIT_TEST_... only make git play that it is elsewhere
+    astray = re.compile(r"GIT_(?!TEST_)")
+    here = {name: value for name, value in os.environ.items() if not astray.match(name)}
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(command, env=here, capture_output=True, encoding="utf-8", errors="replace", timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -98,14 +144,35 @@ def _driver() -> str | None:
     return done.stdout.split("\n")[0].strip() or None
 
 
-def _module_hash(module: str) -> str:
-    """SHA-256 over the names and bytes of a plugin's Python files."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        return ""
-    origin = Path(spec.origin)
-    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(str(file.relative_to(origin.parent)).encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
+def _roots(modules: Iterable[str]) -> Iterator[Path]:
+    """Folder or file of each module's top-level package."""
+    for module in modules:
+        top = module.partition(":")[0].partition(".")[0]
+        try:
+            spec = importlib.util.find_spec(top)
+        except (ImportError, ValueError):
+            continue
+        if spec is None:
+            continue
+        if spec.submodule_search_locations is not None:  # a package; of a namespace, all its parts
+            yield from map(Path, spec.submodule_search_locations)
+        elif spec.origin is not None:
+            yield Path(spec.origin)
+
+
+def module_hash(module: str) -> str:
+    """SHA-256 over the names and bytes of all files of a module's top-level package, "" where it has none."""
+    digest, found = hashlib.sha256(), False
+    for root in _roots([module]):
+        files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
+        for file in files:
+            if "__pycache__" in file.parts or file.name.startswith("."):
+                continue
+            try:
+                content = file.read_bytes()
+            except OSError:  # gone meanwhile, or nobody's business
+                continue
+            name = file.relative_to(root if root.is_dir() else root.parent).as_posix()
+            digest.update(name.encode(errors="surrogateescape") + b"\0" + content + b"\0")
+            found = True
+    return digest.hexdigest() if found else ""

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import glob
 import hashlib
 import json
+import logging
 import os
-import tempfile
-from collections.abc import Iterator
+import secrets
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .errors import RunBusy, RunFailed
+from .locks import Lock, Taken
+from .permissions import in_the_way, make_folder, share
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "UNWRITABLE",
     "atomic",
     "canonical_json",
     "exclusive",
+    "keep",
+    "read_arrays",
     "read_json",
+    "read_sound",
     "sha256_of_file",
     "sha256_of_json",
     "sweep_parts",
@@ -28,7 +40,13 @@ __all__ = [
 ]
 
 PART = ".part"
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)  # what a user can do something about
+STALE = 3600.0  # seconds after which nobody writes a part any more
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+UNWRITABLE = (*FULL, errno.EROFS, errno.EACCES)  # what a user can do something about
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -36,17 +54,37 @@ def writing(path: Path) -> Iterator[None]:
     """Say what to do where `path` cannot be written.
 
     Raises:
-        RunFailed: the disk is full or the folder cannot be written.
+        RunFailed: the disk is full, the folder cannot be written or is gone, or the device fails.
     """
     try:
         yield
     except OSError as error:
-        if error.errno in UNWRITABLE:
-            raise RunFailed(
-                f"Cannot write {path}: {error.strerror}. What was there before is untouched; "
-                "make room (or choose another folder) and run the same command again to resume."
-            ) from error
-        raise
+        advice = _advice(error, path)
+        if advice is None:
+            raise
+        raise RunFailed(
+            f"Cannot write {path}: {error.strerror or error}. What was there before is untouched; "
+            f"{advice} and run the same command again to resume."
+        ) from error
+
+
+def _advice(error: OSError, path: Path) -> str | None:
+    """What to do about an error of writing `path`; None where it is about something else."""
+    if error.errno in FULL:
+        return "make room (or choose another folder)"
+    if error.errno in FORBIDDEN:
+        return f"{in_the_way(path)}; choose another folder, or have this one opened to you,"
+    if error.errno in MISPLACED:
+        return "choose another folder: a file stands where a folder should be or the other way round, or a name is long"
+    if error.errno == errno.ENOENT and _below(error.filename, path.parent):
+        return "its folder was removed meanwhile: leave it where it is"
+    if error.errno in (errno.EIO, getattr(errno, "ESTALE", None), errno.EMFILE, errno.ENFILE):
+        return "see to the file system (or choose another folder)"
+    return None
+
+
+def _below(name: object, folder: Path) -> bool:
+    return isinstance(name, str) and Path(name).is_relative_to(folder)
 
 
 @contextmanager
@@ -57,24 +95,53 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         RunFailed: the disk is full or the folder cannot be written; nothing is left behind.
     """
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=PART, delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                yield file  # pyright: ignore[reportReturnType]
+        make_folder(path.parent)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+        try:
+            with temporary.open("xb") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        temporary.chmod(0o644)
-        temporary.replace(path)
+            share(temporary)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
-def sweep_parts(folder: Path) -> None:
-    """Remove what processes that were killed while writing have left below `folder`; the caller holds it alone."""
-    for part in folder.rglob(f".*{PART}"):
-        part.unlink(missing_ok=True)
+_told: set[str] = set()
+
+
+def keep(path: Path, write: Callable[[BinaryIO], object]) -> bool:
+    """Keep what is quicker to read than to compute again; where that cannot be, say so once and go on.
+
+    Returns:
+        Whether it is kept.
+    """
+    try:
+        sweep_parts(path.parent, path.name, age=STALE)
+        with atomic(path) as file:
+            write(file)
+    except RunFailed as error:
+        if str(path.parent) not in _told:
+            _told.add(str(path.parent))
+            reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else error
+            logger.warning("%s is not kept for next time (%s): %s.", path, reason, in_the_way(path))
+        return False
+    return True
+
+
+def sweep_parts(folder: Path, name: str = "", *, age: float = 0) -> None:
+    """Remove what processes that were killed while writing have left below `folder`.
+
+    Args:
+        name: of the file that they wrote; all where it is empty.
+        age: spare what is younger, in seconds: the caller does not hold the folder alone.
+    """
+    for part in folder.rglob(f".{glob.escape(name)}*{PART}"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime >= age:
+                part.unlink()
 
 
 @contextmanager
@@ -82,16 +149,20 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
     """Hold `folder` alone for as long as the context lasts.
 
     Raises:
-        RunBusy: another process holds it.
+        RunBusy: another process holds it, or held it where nobody can tell whether it still does.
+        RunFailed: the folder cannot be written.
     """
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
+    lock = Lock(folder / ".lock")
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise RunBusy(f"Another process is at work on {what} in {folder}. Wait for it, or stop it first.") from None
+        with writing(lock.path):
+            make_folder(folder)
+            lock.acquire()
+    except Taken as taken:
+        raise RunBusy(f"Another process is at work on {what} in {folder}: {taken}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def canonical_json(value: Any) -> str:
@@ -117,5 +188,52 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read what `write_json` wrote."""
-    return json.loads(path.read_text())
+    """Read what `write_json` wrote.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_sound(path: Path, kind: type, remedy: str) -> Any:
+    """Read what `write_json` wrote of a value of type `kind`.
+
+    Args:
+        remedy: what to do about a damaged file, as a sentence.
+
+    Raises:
+        RunFailed: the file is damaged.
+    """
+    try:
+        value = read_json(path)
+        if not isinstance(value, kind):
+            raise ValueError(f"it holds a {type(value).__name__}")
+    except (OSError, ValueError) as error:
+        raise RunFailed(f"{path} is damaged ({error}). {remedy}") from None
+    return value
+
+
+def read_arrays(path: Path, remedy: str) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file.
+
+    Args:
+        remedy: what to do about a damaged file, as a sentence.
+
+    Raises:
+        RunFailed: the file is damaged.
+    """
+    import zipfile
+    import zlib
+
+    import numpy as np
+
+    try:
+        with np.load(path) as stored:
+            return dict(stored)
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error) or type(error).__name__
+        raise RunFailed(f"{path} is damaged ({reason.splitlines()[0]}). {remedy}") from None

@@ -119,8 +119,9 @@ class Lesson:
     of them are what it is kept under.
 
     Attributes:
-        name: what it learns, with all that distinguishes the network: say "segmentor small".
-        network: with initial weights, which are drawn anew from `seed`'s.
+        name: what it learns, and from what kind of network: say "segmentor small".
+        network: taught in place, then held fixed. Its initial weights are part of what it is kept under: where all runs
+            shall share one, they come from a fixed seed (`lgbench.nn.from_seed`).
         loss: a batch of real images -> scalar.
         reads: what the loss reads of them besides themselves: names of `Batch`.
         epochs: passes over the training images.

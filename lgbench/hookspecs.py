@@ -20,6 +20,9 @@ RENAMED = {
     "a painter as any nn.Module": "a subclass of lgbench.layers.Painter",
     "conditional = True": 'conditional = frozenset({"images"})',
     "Step(number, images, ...)": "Step(number, real, ...), a Batch; step.images is still there",
+    "lgbench.evidence": "lgbench.evaluation (Evidence, Score)",
+    "evidence.samples, evidence.moments(extractor), ...": 'evidence["samples"], evidence["moments/inception"], ...',
+    "Metric(extractor=...)": "Metric(needs={'moments/inception'}): parts say which extractor they read",
     "Phase.every: played at steps that it divides": "played at the last of every so many steps",
 }
 """What plugins of API version 1 called or did otherwise."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, device, nn
 
-__all__ = ["Batch", "Layers", "Painter", "paint_over"]
+__all__ = ["Batch", "Layers", "Nobody", "Painter", "paint_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,8 @@ class Painter(nn.Module, ABC):
 
     Attributes:
         layered: whether it paints a background and at least one foreground.
-        conditional: what of a `Batch` its codes are drawn from: any of "images", "segments", "attributes", "labels".
+        conditional: what of a `Batch` its codes are drawn from: any of "images", its code "image", "segments",
+            its code "s", and "attributes", its code "c".
         recoverable: its categorical codes, name -> (the layer that shows it, "foreground" or "background"; classes).
     """
 
@@ -145,9 +146,26 @@ class Painter(nn.Module, ABC):
         """Sample the codes of `n` images on the network's device, with torch's global random state.
 
         Args:
-            batch: n real images; only conditional generators read it.
+            batch: n real images; only conditional generators read it. Class maps and attributes of theirs are the codes
+                "s" and "c", as they are: terms and metrics look for them there.
         """
 
     @abstractmethod
     def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Paint the images that `codes` describe."""
+
+
+class Nobody(Painter):
+    """Paints nothing: its images are the real ones that it is given. For games that only look at real images."""
+
+    layered = False
+    conditional = frozenset({"images"})
+
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
+        """The real images."""
+        assert batch is not None
+        return {"image": batch.images[:n]}
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        """The real images, whole."""
+        return Layers.flat(codes["image"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,7 +19,11 @@ __all__ = [
     "hinge_fake",
     "hinge_real",
     "mask_size",
+    "multi_label",
+    "segmentation",
 ]
+
+IGNORED = 255
 
 
 def bce_real(logits: Tensor) -> Tensor:
@@ -70,6 +75,34 @@ def mask_size(alpha: Tensor, eta: float) -> Tensor:
 def gaussian_code(predicted: Tensor, code: Tensor) -> Tensor:
     """Minus log-likelihood of a real-valued code under N(predicted, 1), without its constant; (N, d) each."""
     return 0.5 * (code.float() - predicted.float()).square().sum(dim=1).mean()
+
+
+def multi_label(logits: Tensor, attributes: Tensor, form: Literal["bce", "ce"] = "bce") -> Tensor:
+    """L_cls: each attribute's binary cross-entropy, summed over attributes, mean over images (SCGAN).
+
+    Args:
+        logits: (N, A).
+        attributes: 0 or 1 each, (N, A).
+        form: "ce" for attributes that exclude each other: softmax cross-entropy of the one that is on.
+    """
+    logits, attributes = logits.float(), attributes.float()
+    if form == "ce":
+        return -(attributes * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    return F.binary_cross_entropy_with_logits(logits, attributes, reduction="none").sum(dim=1).mean()
+
+
+def segmentation(logits: Tensor, segments: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
+    """L_seg: softmax cross-entropy of each pixel's class, mean over the pixels that are not ignored (SCGAN).
+
+    Args:
+        logits: (N, classes, H, W).
+        segments: class maps, (N, H, W); 255 is ignored.
+        reduction: "sum" is the paper's Eq. 9: summed over pixels, mean over images.
+    """
+    total = F.cross_entropy(logits.float(), segments.long(), ignore_index=IGNORED, reduction="sum")
+    if reduction == "sum":
+        return total / len(logits)
+    return total / (segments != IGNORED).sum().clamp(min=1)  # 0 where all is ignored
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor, painted: Tensor) -> Tensor:

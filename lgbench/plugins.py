@@ -74,6 +74,15 @@ class Registry:
         """Plugins that could not be used."""
         return [plugin for plugin in self.plugins if plugin.reason]
 
+    def used(self, names: Iterable[tuple[str, str]]) -> list[PluginInfo]:
+        """The plugins that offer what a run uses.
+
+        Args:
+            names: (kind, name) of its records, say ("methods", "lrgan"); what no plugin offers is left out.
+        """
+        owners = {self.owners.get(name) for name in names}
+        return [plugin for plugin in self.plugins if plugin.name in owners]
+
     def require_all(self) -> None:
         """Raise `BadPlugin` if any plugin was set aside (`--strict`)."""
         if self.set_aside:
@@ -111,7 +120,9 @@ def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, 
         offers = _records(entry.load(), name, manager, found)
     except BadPlugin as error:
         reason = str(error)
-    except Exception as error:  # whatever somebody else's code raises on import is that plugin's story, not ours
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever somebody else's code does on import (exits, too) is its story, not ours
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, ImportError) and any(repr(old) in str(error) for old in hookspecs.RENAMED):
             reason += f". {_renamed()}"

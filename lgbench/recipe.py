@@ -8,18 +8,56 @@ reads it, and only that part sees it.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
+from .preset_check import TABLES, check_presets
 from .records import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
-__all__ = ["PRESETS", "Chosen", "Recipe", "check_conditions", "parse_setting", "parse_with", "resolve"]
+__all__ = [
+    "LARGEST_SEED",
+    "PRESETS",
+    "Chosen",
+    "Recipe",
+    "Request",
+    "check_conditions",
+    "check_seed",
+    "parse_setting",
+    "parse_with",
+    "resolve",
+]
 
 PRESETS = ("smoke", "small", "paper")
+LARGEST_SEED = 2**31 - 1
+"""Seeds lie between 0 and this: generators of random numbers keep 32 bits, and stages add small numbers to it."""
+LOOKING = ("log_every", "grid_every", "checkpoint_seconds")
+"""Settings of the training that change nothing but what one sees of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asked for; a cell of a sweep is one too.
+
+    Attributes:
+        method, dataset: names, as on the command line; a data set may be "folder:PATH".
+        seed: from 0 to `LARGEST_SEED`.
+        resolution: side, pixels; None for the presets' or the data set's own.
+        settings: dotted settings (`--set`, and `--with` as `parse_with` reads it); they win over presets.
+        without: regularizers to leave out.
+    """
+
+    method: str
+    dataset: str
+    preset: str = "small"
+    seed: int = 0
+    resolution: int | None = None
+    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +71,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that determines a run. Two runs of one recipe on one machine end with the same numbers.
+    """Everything that determines a run. Two runs of one recipe on the same data and machine end with the same numbers.
 
-    `overrides` is what the user set beyond the preset: a record tells it, but it is no part of what is hashed.
+    `request` is what it was resolved from, and `overrides` what the user set beyond the preset: a record tells it, but
+    it is no part of what is hashed.
     """
 
     method: Method
@@ -53,6 +92,7 @@ class Recipe:
     training: TrainingConfig
     segmentation: SegmentationConfig
     evaluation: EvaluationConfig
+    request: Request
     overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,15 +117,32 @@ class Recipe:
         }
 
     @property
+    def records(self) -> list[tuple[str, str]]:
+        """(Kind, name) of every record that plugins offer and the run uses, metrics aside."""
+        named = [("methods", self.method), ("generators", self.generator), ("datasets", self.dataset)]
+        chosen = [("regularizers", chosen.record) for chosen in self.regularizers]
+        return [(kind, record.name) for kind, record in (*named, *chosen)]
+
+    @property
     def hash(self) -> str:
         """SHA-256 of the recipe, hex."""
         return sha256_of_json(self.as_dict())
 
     @property
-    def run_name(self) -> str:
-        """Name of the run's folder."""
+    def learning(self) -> dict[str, Any]:
+        """What of the recipe decides, together with the pictures themselves, how networks turn out."""
+        settings = self.as_dict()
+        for name in ("data", "preset", "evaluation"):
+            del settings[name]
+        for name in LOOKING:
+            del settings["training"][name]
+        return settings
+
+    @property
+    def label(self) -> str:
+        """What a run is called: the name of its folder begins with it."""
         data = self.dataset.name.replace(":", "-").replace("/", "-")
-        return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}-{self.hash[:8]}"
+        return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}"
 
 
 def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:
@@ -106,6 +163,17 @@ def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:
                 f"{reader} reads {' and '.join(sorted(needs))}, and {recipe.dataset.name} has no "
                 f"{' and no '.join(lacking)}. Data sets that have what it reads: {others}."
             )
+
+
+def check_seed(seed: object) -> int:
+    """A seed, if it is one.
+
+    Raises:
+        BadRecipe: it is no whole number from 0 to `LARGEST_SEED`.
+    """
+    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
+        raise BadRecipe(f"seed={seed!r} does not fit: a seed is a whole number from 0 to {LARGEST_SEED:,}.")
+    return seed
 
 
 def parse_setting(text: str) -> tuple[str, object]:
@@ -136,27 +204,21 @@ def resolve(
     dataset: Dataset,
     regularizers: Mapping[str, Regularizer],
     segmenters: Sequence[Segmenter],
-    *,
-    preset: str = "small",
-    seed: int = 0,
-    resolution: int | None = None,
-    overrides: Mapping[str, object] | None = None,
-    without: Sequence[str] = (),
+    request: Request,
 ) -> Recipe:
-    """Lay settings over each other and check them: the records' defaults, the method's presets, then `overrides`.
+    """Lay settings over each other and check them: the records' defaults, the method's presets, then the user's.
 
     Args:
+        method, generator, dataset: what the request's names stand for.
         regularizers: all that are installed, by name.
         segmenters: the general ways to segment; the method's own join them.
-        preset: one of the method's presets.
-        overrides: dotted settings of the user; they win.
-        without: regularizers to leave out.
 
     Raises:
         BadRecipe: a setting that does not exist, does not fit its type, or makes no sense for this generator.
     """
-    given = dict(overrides or {})
-    settings = {**_presets(method, dataset, preset), **given}
+    given, without = dict(request.settings), request.without
+    presets = _presets(method, dataset, request.preset)
+    settings = {**presets, **given}
     training = _fill(TrainingConfig, "training", settings)
     segmentation = _fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
@@ -169,6 +231,7 @@ def resolve(
     if segmenter is not None:
         segmenter_config = _fill(segmenter.config, "segmenter", _fitting(segmenter, settings, given))
     _all_read(given, segmenter, weights, without)
+    check_presets(method, presets, regularizers, segmenters, _known_presets(method))
     return Recipe(
         method=method,
         generator=generator,
@@ -178,9 +241,9 @@ def resolve(
             Chosen(regularizers[name], weight, _fill(regularizers[name].config, f"regularizers.{name}", tables))
             for name, weight in sorted(weights.items())
         ),
-        preset=preset,
-        seed=seed,
-        resolution=_resolution(resolution or settings.get("resolution") or dataset.resolution),
+        preset=request.preset,
+        seed=check_seed(request.seed),
+        resolution=_resolution(_agreed(request.resolution, given) or settings.get("resolution", dataset.resolution)),
         method_config=_fill(method.config, "method", settings),
         generator_config=_fill(generator.config, "generator", settings),
         data_config=_fill(dataset.config, "data", settings),
@@ -188,12 +251,17 @@ def resolve(
         training=training,
         segmentation=segmentation,
         evaluation=_fill(EvaluationConfig, "evaluation", settings),
+        request=request,
         overrides=given | {f"regularizers.{name}.weight": 0 for name in without},
     )
 
 
+def _known_presets(method: Method) -> set[str]:
+    return {key for key in method.presets if "@" not in key} | set(PRESETS)
+
+
 def _presets(method: Method, dataset: Dataset, preset: str) -> dict[str, object]:
-    known = {key for key in method.presets if "@" not in key} | set(PRESETS)
+    known = _known_presets(method)
     if preset not in known:
         raise BadRecipe(
             f"{method.name} has no preset {preset!r}. {did_you_mean(preset, known, f'It has {sorted(known)}.')}"
@@ -215,6 +283,8 @@ def _regularizer_tables(
 ) -> tuple[dict[str, float], dict[str, object]]:
     """Weights of the regularizers that are on, and the settings below `regularizers.` with the weights taken out."""
     tables = {name: value for name, value in settings.items() if name.startswith("regularizers.")}
+    if odd := [name for name in tables if name.count(".") != 2]:
+        raise BadRecipe(f"There is no setting {odd[0]!r}. Write it as regularizers.NAME.FIELD.")
     weights: dict[str, float] = {}
     for key in [key for key in tables if key.endswith(".weight")]:
         name = key.split(".")[1]
@@ -284,14 +354,25 @@ def _typed(kind: type, value: object, where: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(kind).validate_python(value)
+        typed = TypeAdapter(kind).validate_python(value)
+        _all_finite(typed, where)
+        return typed
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join([where, *map(str, problem["loc"])])
         raise BadRecipe(f"{name}={problem['input']!r} does not fit: {problem['msg']}.") from None
 
 
-TABLES = ("method", "generator", "data", "training", "segmentation", "segmenter", "evaluation")
+def _all_finite(value: object, where: str) -> None:
+    """Refuse what is not a number, or none that a computer can count to: JSON has neither, nor has any paper."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadRecipe(f"{where}={value} does not fit: it must be a finite number.")
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            _all_finite(getattr(value, field.name), f"{where}.{field.name}")
+    if isinstance(value, tuple | list):
+        for each in value:
+            _all_finite(each, where)
 
 
 def _fitting(segmenter: Segmenter, settings: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
@@ -318,6 +399,15 @@ def _all_read(
             raise BadRecipe(f"{name} has no effect: this run has no segmenter.")
         near = did_you_mean(table or name, TABLES, f"Tables are {', '.join(TABLES)}, regularizers.NAME.")
         raise BadRecipe(f"There is no setting {name!r}. {near}")
+
+
+def _agreed(resolution: int | None, given: Mapping[str, object]) -> int | None:
+    """The resolution that a user gives, who has two ways to; None where they give none."""
+    if resolution is None:
+        return None
+    if "resolution" in given and _typed(int, given["resolution"], "resolution") != resolution:
+        raise BadRecipe(f"resolution={given['resolution']} and --resolution {resolution} differ: leave one out.")
+    return _resolution(resolution)
 
 
 def _resolution(value: object) -> int:

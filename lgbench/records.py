@@ -17,6 +17,7 @@ __all__ = [
     "Method",
     "Metric",
     "NoConfig",
+    "Part",
     "Regularizer",
     "Segmenter",
     "Source",
@@ -149,6 +150,10 @@ class Dataset:
         grey: whether every image is grey.
         version: raised whenever the same settings and files would give other images; part of the protocol, and of the
             name of what is prepared, where it is not 1.
+        regions: how landmarks become class maps, `(landmarks (P, 2), side) -> (side, side) uint8`, the landmarks in
+            pixels of that side; None where they do not.
+        walks: name -> `(config, resolution, index, frames) -> landmarks (frames, P, 2)`: test picture `index` while one
+            factor moves alone, in even steps, from one end of its range to the other.
     """
 
     name: str
@@ -166,6 +171,8 @@ class Dataset:
     sources: tuple[Source, ...] = ()
     by_hand: str = ""
     locate: Callable[[Any], Path | None] | None = None
+    regions: Callable[..., Any] | None = None
+    walks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
     def fetched(self) -> bool:
@@ -173,15 +180,32 @@ class Dataset:
         return any(source.urls for source in self.sources)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of evidence for metrics to read, made once for a run and only where a metric needs it.
+
+    Attributes:
+        name: what `evidence[name]` and `Metric.needs` call it.
+        make: `(evidence) -> value`, from the run's networks and data and from other parts (see
+            `lgbench.evaluation.Evidence`); raises `NotAvailable` with the reason where it cannot be had.
+        protocol: `(evidence) -> fields`, what it adds to the protocol of every number that reads it (see
+            `lgbench.results.Protocol`).
+    """
+
+    name: str
+    make: Callable[[Any], Any]
+    protocol: Callable[[Any], Mapping[str, object]] = lambda evidence: {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A number for a leaderboard.
 
     Attributes:
-        compute: `(evidence) -> Score` (see `lgbench.evidence`).
+        compute: `(evidence) -> Score` (see `lgbench.evaluation`).
         needs: parts of the evidence it reads; it is "not available" where one is missing.
+        parts: parts that it brings along, besides those that every evaluation has.
         direction: "up" where higher is better, "down" where lower is, "none" for a diagnostic.
-        extractor: name of the feature extractor that it reads moments of; its weights are part of the protocol.
         version: raised whenever the same evidence would give another value; part of the protocol.
         reference: the implementation it is tested against, and `deviation` the measured difference.
     """
@@ -191,9 +215,9 @@ class Metric:
     compute: Callable[..., Any]
     needs: frozenset[str]
     direction: Literal["up", "down", "none"]
+    parts: tuple[Part, ...] = ()
     unit: str = ""
     range: tuple[float, float] = (0.0, 1.0)
-    extractor: str = ""
     version: int = 1
     reference: str = ""
     deviation: str = ""

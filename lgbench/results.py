@@ -41,11 +41,15 @@ __all__ = [
     "Training",
     "protocol_id",
     "read_record",
+    "record_files",
     "record_id",
     "write_record",
 ]
 
 RECORD_FILE = "record.json"
+
+
+SELDOM = ("sampling", "given")
 
 
 class BadRecord(LgbenchError):
@@ -55,9 +59,9 @@ class BadRecord(LgbenchError):
 def protocol_id(protocol: dict[str, Any]) -> str:
     """First 12 hex digits of the hash of a protocol; numbers with different ids never meet on a board.
 
-    `sampling` counts only where it is said, so that the ids of numbers sampled the ordinary way stay what they are.
+    `SELDOM` fields count only where they are said, so that the ids of ordinary numbers stay what they are.
     """
-    return sha256_of_json({k: v for k, v in protocol.items() if k != "sampling" or v is not None})[:12]
+    return sha256_of_json({k: v for k, v in protocol.items() if k not in SELDOM or v is not None})[:12]
 
 
 def record_id(record: dict[str, Any]) -> str:
@@ -84,7 +88,8 @@ class _Part(BaseModel):
 class Protocol(_Part):
     """How a number was measured; None where a field does not apply to its metric.
 
-    `sampling` is None where the generator painted with its running statistics, one image independent of another.
+    `sampling` is None where the generator painted with its running statistics, one image independent of another;
+    `given` is None where it painted without conditions.
     """
 
     dataset: str | None
@@ -102,6 +107,7 @@ class Protocol(_Part):
     metric: str
     metric_version: int
     sampling: str | None = None
+    given: str | None = None
 
 
 class Measured(_Part):
@@ -155,12 +161,20 @@ class Plugin(_Part):
 
 
 class Framework(_Part):
-    """The lgbench that ran: `dirty_hash` is that of the uncommitted changes, where there are any."""
+    """The lgbench that ran.
+
+    Attributes:
+        commit: of its git checkout, "unknown" where git could not tell (None in older records).
+        dirty: whether its sources, or those of plugins beside it, differ from the commit; None where that is unknown.
+        dirty_hash: of its sources, where they differ.
+        sha256: of its sources, always (None in older records).
+    """
 
     version: Text
     commit: str | None
-    dirty: bool
+    dirty: bool | None
     dirty_hash: str | None
+    sha256: Sha256 | None = None
 
 
 class Environment(_Part):
@@ -218,7 +232,11 @@ class Segmentation(_Part):
 
 
 class Record(_Part):
-    """A run, whole: see the attributes' own types. `baselines` are trivial masks' scores, name -> metric -> value."""
+    """A run, whole: see the attributes' own types. `baselines` are trivial masks' scores, name -> metric -> value.
+
+    `scoring` is the SHA-256 of what it was scored by: settings of the evaluation, pictures and what is known of them,
+    metrics. `adds_to` is the id of the run's first record where this one scores the same weights otherwise.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
@@ -250,6 +268,8 @@ class Record(_Part):
     values: dict[str, Value]
     baselines: dict[str, dict[str, float]] = Field(default_factory=dict)
     artefacts: dict[str, Sha256]
+    scoring: Sha256 | None = None
+    adds_to: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
     wall_s: Amount
     device_hours: Amount
     created: Annotated[str, AfterValidator(_utc)]
@@ -264,14 +284,19 @@ class Record(_Part):
         return self
 
 
+def record_files(folder: Path) -> list[Path]:
+    """The records of a run, the first one first: further ones score the same weights otherwise."""
+    return [path for path in (folder / RECORD_FILE, *sorted(folder.glob("record-*.json"))) if path.exists()]
+
+
 def write_record(folder: Path, record: dict[str, Any]) -> Path:
-    """Give a record its id, check it and write it to `folder`/record.json, atomically.
+    """Give a record its id, check it and write it to `folder`/record.json, atomically; a further one beside it.
 
     Args:
         record: everything that `Record` holds, as plain values; an `id` in it is computed afresh.
 
     Returns:
-        The file. Writing the same record again changes nothing.
+        The file: record-<id>.json for one that names what it adds to. Writing the same record again changes nothing.
 
     Raises:
         BadRecord: something is missing, unknown or of the wrong type, or the folder holds another record already.
@@ -283,6 +308,8 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
         raise BadRecord(f"The record for {path} is not plain, finite JSON: {error}.") from error
     body["id"] = record_id(body)
     _parse(body, path)
+    if body.get("adds_to"):
+        path = folder / f"record-{body['id']}.json"
     if path.exists():
         held = read_record(path)
         if held.id != body["id"]:
@@ -305,6 +332,10 @@ def read_record(path: Path) -> Record:
         body = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadRecord(f"No record at {path}. A run writes it last: run the same command again to finish.") from None
+    except OSError as error:
+        raise BadRecord(f"{path} cannot be read ({error.strerror}). {_MEND}") from error
+    except RecursionError:
+        raise BadRecord(f"{path} is nested too deeply to be a record. {_MEND}") from None
     except ValueError as error:
         raise BadRecord(f"{path} is not JSON ({error}). {_MEND}") from error
     if not isinstance(body, dict) or "id" not in body:
@@ -318,7 +349,7 @@ def read_record(path: Path) -> Record:
     return _parse(body, path)
 
 
-_MEND = "Restore the file that the run wrote, or run again."
+_MEND = "Restore the file that the run wrote; or delete it and run the same command again: what is trained stays."
 
 
 def _parse(body: dict[str, Any], path: Path) -> Record:

@@ -5,33 +5,29 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from . import environment, evaluation
+from . import environment
 from .data import DataHome, RawDataset, Split, open_dataset
 from .errors import BadRecipe
-from .files import exclusive, read_json, sha256_of_file, sweep_parts, write_json
+from .evaluation import Scores, evaluate
+from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
 from .game import Game
-from .metrics.layers import coverage, saturated
 from .nn import count_parameters
 from .plugins import PluginInfo
 from .progress import Reporter
 from .recipe import Recipe
 from .records import ImageSpec, Metric
-from .results import write_record
-from .runtime import Runtime, fast_precision
+from .results import read_record, record_files, write_record
+from .runtime import Run, Runtime, fast_precision
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted
-from .training.watch import flags, prediction_flags
 
-__all__ = ["chosen_metrics", "run", "runtime_of", "spec_of"]
-
-Scores = tuple[dict[str, Any], dict[str, Any], list[str]]
-"""Values, trivial baselines' values, and the names of collapses."""
+__all__ = ["Place", "chosen_metrics", "run", "runtime_of", "spec_of"]
 
 
 def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
@@ -50,20 +46,24 @@ def spec_of(recipe: Recipe, data: Split | RawDataset | None) -> ImageSpec:
     return ImageSpec(side, channels, len(data.classes), len(data.segment_names), len(data.attribute_names), points)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where runs and data live, and on which device to compute."""
+
+    runs: Path
+    home: DataHome
+    device: torch.device
+
+
 def run(
-    recipe: Recipe,
-    folder: Path,
-    home: DataHome,
-    device: torch.device,
-    metrics: Mapping[str, Metric],
-    plugins: Sequence[PluginInfo],
-    reporter: Reporter,
+    recipe: Recipe, place: Place, metrics: Mapping[str, Metric], plugins: Sequence[PluginInfo], reporter: Reporter
 ) -> Path:
     """Carry a recipe out, or what is left of it.
 
+    A run's folder is named after what is learnt: settings, and the pictures and labels that are learnt from. Other test
+    pictures, masks that nobody learns from and other metrics give a further record of the same weights.
+
     Args:
-        folder: the run's own; holds the record when all is done.
-        home: where data sets live.
         metrics: to compute, by name.
         plugins: for the record.
 
@@ -71,49 +71,126 @@ def run(
         Path of the record.
 
     Raises:
-        RunBusy: another process is at work in `folder`.
+        RunBusy: another process is at work in the run's folder.
         LgbenchError: see each stage.
     """
+    splits = _open(recipe, place.home, reporter)
+    runtime = runtime_of(recipe, place.device)
+    runtime.set_up()
+    played = _built(recipe, splits["train"])
+    identity = _identity(recipe, played, splits["train"])
+    folder = _folder(recipe, identity, place.runs, reporter)
+    this = Run(recipe, folder, place.home, runtime, reporter)
+    described = environment.describe(runtime, plugins)
+    scoring = _scoring(recipe, splits, metrics)
+    if (done := _done_before(this, scoring, described)) is not None:
+        return done
     with exclusive(folder, "this run"):
-        record = folder / "record.json"
-        if record.exists():
-            reporter.note(f"done before: {record} (delete it to score again; what is trained stays)")
-            return record
         sweep_parts(folder)
+        write_json(folder / "identity.json", identity)
         write_json(folder / "recipe.json", recipe.as_dict())
-        runtime = runtime_of(recipe, device)
-        runtime.set_up()
-        described = environment.describe(runtime, plugins)
+        write_json(folder / "request.json", asdict(recipe.request))
         sessions = _sessions(folder, described)
-        splits = _open(recipe, home, reporter)
-        spec = spec_of(recipe, splits["train"])
-        game, terms = build_game(recipe, spec)
-        build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after training
-        learned = learn(recipe, game, terms, spec, splits, runtime, home, folder, reporter)
+        learned = learn(this, played.game, played.terms, played.spec, splits)
         began = time.monotonic()
-        scores = _evaluate(recipe, game, learned.segmenter, splits, runtime, home, metrics, folder, reporter)
+        scores = evaluate(this, played.game, learned.segmenter, splits, metrics)
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
         facts = {
             "schema": 1,
             **_recipe_facts(recipe),
             **described,
-            **_outcome_facts(recipe, game, terms, learned, scores, sessions),
+            **_outcome_facts(recipe, played, learned, scores, sessions),
             "data": _data_facts(splits),
             "segmentation": _segmentation_facts(recipe, learned),
-            "artefacts": _artefacts(folder),
+            "artefacts": _artefacts(folder, scores.stored),
+            "scoring": scoring,
+            "adds_to": _first_record(folder),
             "wall_s": round(taken, 1),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
         return write_record(folder, facts)
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a recipe trains: the game, its terms, what its builders were told, and what is read of real images."""
+
+    game: Game
+    terms: list
+    spec: ImageSpec
+    reads: frozenset[str]
+
+
+def _built(recipe: Recipe, train: Split) -> Played:
+    spec = spec_of(recipe, train)
+    game, terms = build_game(recipe, spec)
+    segmenter = build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after
+    readers = [game.reads, game.painter.conditional, *(term.reads for _, _, term in terms)]
+    readers += [segmenter.reads] if segmenter else []
+    labels = {"labels"} if train.labels is not None else set()
+    return Played(game, terms, spec, frozenset(labels).union(*readers) - {"images"})
+
+
+def _identity(recipe: Recipe, played: Played, train: Split) -> dict[str, Any]:
+    """What is learnt: settings, what builders are told of the images, and the bytes that are learnt from."""
+    return {"settings": recipe.learning, "images": asdict(played.spec), "data": train.digest(played.reads)}
+
+
+def _folder(recipe: Recipe, identity: Mapping[str, Any], runs: Path, reporter: Reporter) -> Path:
+    """The folder of what is learnt; what it is named after stands in its `identity.json`."""
+    folder = runs / f"{recipe.label}-{sha256_of_json(identity)[:8]}"
+    reporter.note(f"run: {folder}")
+    older = [path for path in sorted(runs.glob(f"{recipe.label}-*")) if _is_older(path)]
+    if older and not folder.exists():
+        reporter.note(f"left alone, since it does not say what data it is of: {', '.join(path.name for path in older)}")
+    return folder
+
+
+def _is_older(folder: Path) -> bool:
+    """Whether a run's folder was made before folders told their data."""
+    return (folder / "recipe.json").exists() and not (folder / "identity.json").exists()
+
+
+def _scoring(recipe: Recipe, splits: Mapping[str, Split], metrics: Mapping[str, Metric]) -> str:
+    """SHA-256 of what scores: settings, pictures with all that is known of them, metrics and their versions."""
+    return sha256_of_json(
+        {
+            "evaluation": asdict(recipe.evaluation) | {"metrics": None},
+            "data": {name: split.fingerprint for name, split in splits.items()},
+            "metrics": {name: metric.version for name, metric in metrics.items()},
+        }
+    )
+
+
+def _done_before(this: Run, scoring: str, described: Mapping[str, Any]) -> Path | None:
+    """The record that this very command has left before, if any; told if it was made by other code."""
+    records = {path: read_record(path) for path in record_files(this.folder)}
+    for path, record in records.items():
+        if record.scoring != scoring:
+            continue
+        this.reporter.note(f"done before: {path} (delete it to score again; what is trained stays)")
+        if changed := environment.changes(record, described):
+            this.reporter.note(f"made by other code: {changed}. Delete {this.folder} to train and score anew.")
+        return path
+    if records:
+        this.reporter.note("trained before; other pictures, settings or metrics are scored: a further record")
+    return None
+
+
 def _sessions(folder: Path, described: dict[str, Any]) -> int:
-    """In how many different environments this run has been at work; the record tells the last one."""
+    """In how many different environments networks were trained here; the record tells the last one."""
     path = folder / "sessions.json"
-    before = read_json(path) if path.exists() else []
-    if described not in before:
-        write_json(path, [*before, described])
-    return len(before) + (described not in before)
+    before = read_sound(path, list, "Delete it.") if path.exists() else []
+    if not record_files(folder):
+        before = [*before, *([described] if described not in before else [])]
+        write_json(path, before)
+    return len({canonical_json(environment.what_ran(each)) for each in before})
+
+
+def _first_record(folder: Path) -> str | None:
+    """The id of the record that a further one adds to."""
+    first = next(iter(record_files(folder)), None)
+    return None if first is None else read_record(first).id
 
 
 def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
@@ -142,56 +219,6 @@ def _preparing(reporter: Reporter) -> Callable[[str, int, int], None]:
         reporter.advance(done)
 
     return progress
-
-
-def _evaluate(
-    recipe: Recipe,
-    game: Game,
-    segmenter: Game | None,
-    splits: Mapping[str, Split],
-    runtime: Runtime,
-    home: DataHome,
-    metrics: Mapping[str, Metric],
-    folder: Path,
-    reporter: Reporter,
-) -> Scores:
-    config, test = recipe.evaluation, splits[recipe.evaluation.split]
-    samples = evaluation.paint_samples(
-        game.painter, config, splits["train"], recipe.seed, runtime, folder / "samples.npz", reporter
-    )
-    predicted, why = None, {}
-    if segmenter is None:
-        paints = recipe.generator.layered and game.painter.layered
-        why["predicted_masks"] = "no segmenter" if paints else "the method paints no masks"
-    elif test.masks is None:
-        why["predicted_masks"] = "no masks in this data set"
-    else:
-        predicted = evaluation.predict_masks(segmenter, config, test, runtime, folder / "predictions.npz", reporter)
-    clusters = None
-    if game.cluster is not None and any("clusters" in metric.needs for metric in metrics.values()):
-        clusters = evaluation.predict_clusters(game, config, splits.values(), runtime)
-    evidence = evaluation.gather(samples, predicted, clusters, splits, config, runtime, home.root / "moments", why)
-    category = recipe.training.category
-    protocol = {
-        "dataset": recipe.dataset.name,
-        "dataset_config": asdict(recipe.data_config) | ({"category": category} if category >= 0 else {}),
-        "origin": test.origin,
-        "split": config.split,
-        "reference": config.reference,
-        "resolution": recipe.resolution,
-        "crop": test.crop,
-        "aggregation": config.aggregation,
-        "threshold": config.threshold,
-        "sampling": f"statistics of batches of {config.batch}" if config.sample_bn == "batch" else None,
-    }
-    values = evaluation.score(metrics.values(), evidence, protocol)
-    found = []
-    if "alphas" in samples:
-        covered = coverage(samples["alphas"])
-        found = flags(float(covered.mean()), *saturated(covered), float(samples["difference"].mean()))
-    if predicted is not None:
-        found += prediction_flags(*saturated(predicted.mean(axis=(1, 2))))
-    return values, evaluation.baselines(test, metrics, config), found
 
 
 def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]:
@@ -225,23 +252,20 @@ def _selected_by(recipe: Recipe, fitted: Fitted) -> str:
     return "ema-last" if recipe.training.ema else "last"
 
 
-def _outcome_facts(
-    recipe: Recipe, game: Game, terms: list, learned: Learned, scores: Scores, sessions: int
-) -> dict[str, Any]:
-    values, floor, collapses = scores
+def _outcome_facts(recipe: Recipe, played: Played, learned: Learned, scores: Scores, sessions: int) -> dict[str, Any]:
     fitted, taught = learned.fitted, learned.taught
     flagged = {*fitted.flags, *(taught.flags if taught else ())}
     if fitted.status != "diverged":  # flags of collapse say nothing about a generator that is not a number
-        flagged |= {*collapses}
+        flagged |= {*scores.flags}
     if sessions > 1:
         flagged.add("mixed_environment")
     trained = fitted.seconds + learned.teaching_seconds  # over all the parts of a resumed run
     return {
         "status": "diverged" if "diverged" in flagged else "done",
         "selected_by": _selected_by(recipe, fitted),
-        "training": _training_facts(recipe, game, terms, fitted, sorted(flagged)),
-        "values": values,
-        "baselines": floor,
+        "training": _training_facts(recipe, played, learned, sorted(flagged)),
+        "values": scores.values,
+        "baselines": scores.baselines,
         "device_hours": round(trained / 3600, 4),
     }
 
@@ -256,10 +280,11 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
     }
 
 
-def _training_facts(recipe: Recipe, game: Game, terms: list, fitted: Fitted, found: list[str]) -> dict[str, Any]:
+def _training_facts(recipe: Recipe, played: Played, learned: Learned, found: list[str]) -> dict[str, Any]:
+    fitted = learned.fitted
     return {
         "steps": fitted.steps,
-        "parameters": {name: count_parameters(network) for name, network in game.networks.items()},
+        "parameters": {name: count_parameters(network) for name, network in played.game.networks.items()},
         "flags": found,
         "rounds": recipe.training.rounds,
         "selected": None if fitted.best is None else fitted.selected,
@@ -267,7 +292,7 @@ def _training_facts(recipe: Recipe, game: Game, terms: list, fitted: Fitted, fou
         "wall_s": round(fitted.seconds, 1),
         "images_per_s": round(fitted.steps * recipe.training.batch / max(fitted.seconds, 1e-9), 1),
         "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
-        "weights": {name: sha for _, _, term in terms for name, sha in term.weights.items()},
+        "weights": {**learned.lessons, **{n: sha for _, _, term in played.terms for n, sha in term.weights.items()}},
     }
 
 
@@ -283,6 +308,7 @@ def _segmentation_facts(recipe: Recipe, learned: Learned) -> dict[str, Any] | No
     }
 
 
-def _artefacts(folder: Path) -> dict[str, str]:
-    kinds = (".safetensors", ".npz")
-    return {str(p.relative_to(folder)): sha256_of_file(p) for p in sorted(folder.rglob("*")) if p.suffix in kinds}
+def _artefacts(folder: Path, stored: Sequence[str]) -> dict[str, str]:
+    """Weights, and the arrays that this record was scored from."""
+    files = sorted([*folder.rglob("*.safetensors"), *(folder / name for name in stored)])
+    return {str(path.relative_to(folder)): sha256_of_file(path) for path in files}

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from .data import DataHome
 from .errors import BadRecipe
 from .layers import Batch
+from .progress import Reporter
+from .recipe import Recipe
 
-__all__ = ["Runtime", "choose_device", "fast_precision"]
+__all__ = ["Run", "Runtime", "choose_device", "fast_precision"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -104,3 +108,21 @@ class Runtime:
         x = uint8.to(self.device, non_blocking=True).float().div_(127.5).sub_(1)
         x = x.expand(-1, 3, -1, -1)
         return x.contiguous(memory_format=torch.channels_last if self.channels_last else torch.contiguous_format)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A recipe on its way to a record: what every stage is handed.
+
+    Attributes:
+        folder: the run's own.
+        home: where data sets live.
+        runtime: where and how precisely it computes.
+        reporter: is told what is being done.
+    """
+
+    recipe: Recipe
+    folder: Path
+    home: DataHome
+    runtime: Runtime
+    reporter: Reporter

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Lt
 
 from .records import NoConfig, Segmenter
 
@@ -22,12 +24,12 @@ class UNetConfig:
         colours: jitter the colours of what it learns from (`lgbench.nn.jitter_colours`), as ILSGAN does.
     """
 
-    width: int = 64
+    width: Annotated[int, Ge(1)] = 64
     target: Literal["hard", "soft"] = "hard"
-    cut: float = 0.5
-    lr: float = 1e-3
-    drop_at: float = 2 / 3
-    drop: float = 0.2
+    cut: Annotated[float, Ge(0), Lt(1)] = 0.5
+    lr: Annotated[float, Gt(0)] = 1e-3
+    drop_at: Annotated[float, Gt(0)] = 2 / 3
+    drop: Annotated[float, Gt(0)] = 0.2
     colours: bool = False
 
 

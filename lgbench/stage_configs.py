@@ -90,6 +90,10 @@ class EvaluationConfig:
         aggregation: mean of per-image scores, or one confusion matrix over the split.
         metrics: names separated by commas; empty for all that are installed.
         sample_bn: batch norm by its running statistics, or by those of each batch.
+        conditions: test images whose class maps and attributes conditional generators are given.
+        repeats: how often each, with other latents.
+        judge: size of the networks that judge what is painted under conditions; equal for all rows of a board.
+        judge_epochs: passes over the training images that they learn for, once per data set.
     """
 
     samples: Annotated[int, Ge(2)] = 10_000
@@ -100,3 +104,7 @@ class EvaluationConfig:
     metrics: str = ""
     sample_bn: Literal["eval", "batch"] = "eval"
     batch: Count = 100
+    conditions: Annotated[int, Ge(2)] = 1000
+    repeats: Count = 3
+    judge: Literal["wide", "small"] = "wide"
+    judge_epochs: Count = 20

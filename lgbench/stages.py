@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from .data import DataHome, Split
+from . import lessons
+from .data import Split
 from .errors import BadRecipe, NotAvailable
-from .evaluation import painted, real_moments
+from .evaluation import real_moments
 from .game import Game, Term
 from .layers import Painter
 from .metrics.features import load_extractor, moments_of
 from .metrics.frechet import frechet_distance
-from .progress import Reporter
+from .painting import painted, uint8
 from .recipe import Recipe
 from .records import ImageSpec
-from .runtime import Runtime
+from .runtime import Run
 from .stage_configs import TrainingConfig
 from .training import Fitted, Schedule, fit
 from .training.checkpoint import load_weights
@@ -37,6 +37,7 @@ class Learned:
     Attributes:
         segmenter: None where the recipe has none; `taught` is None where it needs no training.
         teaching_steps, teaching_seconds: of segmenters, over all rounds.
+        lessons: SHA-256 of the weights of each network that learnt from real images before.
     """
 
     fitted: Fitted
@@ -44,6 +45,7 @@ class Learned:
     taught: Fitted | None
     teaching_steps: int
     teaching_seconds: float
+    lessons: Mapping[str, str]
 
 
 def build_game(recipe: Recipe, spec: ImageSpec) -> tuple[Game, list]:
@@ -90,57 +92,53 @@ def round_ends(training: TrainingConfig) -> list[int]:
     ]
 
 
-def learn(
-    recipe: Recipe,
-    game: Game,
-    terms: list,
-    spec: ImageSpec,
-    splits: Mapping[str, Split],
-    runtime: Runtime,
-    home: DataHome,
-    folder: Path,
-    reporter: Reporter,
-) -> Learned:
+def learn(run: Run, game: Game, terms: list, spec: ImageSpec, splits: Mapping[str, Split]) -> Learned:
     """Train, then teach a segmenter; with several rounds, each after the first reads the segmenter before it.
 
     Generator, critics and optimizers carry over between rounds; of the segmenter, its weights do. A judge
     (`training.select`) looks at the last round only: before it the generator has yet to read its best segmenter.
     """
+    recipe = run.recipe
+    fixed = {
+        f"{name}: {lesson.name}": lessons.teach(lesson, splits["train"], run)
+        for name, _, term in terms
+        for lesson in term.lessons
+    }
     torch.manual_seed(recipe.seed)
-    judge = _judge(recipe, splits["train"], runtime, home) if recipe.training.select != "last" else None
-    rounds = _Rounds(recipe, game, terms, spec, splits["train"], runtime, folder, reporter)
+    judge = _judge(run, splits["train"]) if recipe.training.select != "last" else None
+    rounds = _Rounds(run, game, terms, spec, splits["train"])
     previous: Game | None = None
     before: list[Fitted] = []
     *middle, _ = round_ends(recipe.training)
     for number, end in enumerate(middle, start=1):
         name = f"segment-{number}"
         fitted = rounds.train(previous, stop=end)
-        if fitted.status == "diverged" and not (folder / name / "done.json").exists():  # not in a later round, either
+        if (
+            fitted.status == "diverged" and not (run.folder / name / "done.json").exists()
+        ):  # not in a later round, either
             break
         previous, taught = rounds.teach(name, previous)
         before += [taught] if taught else []
     fitted = rounds.train(previous, judge)
     segmenter, taught = rounds.teach("segment", previous)
     each = [*before, *([taught] if taught else [])]
-    return Learned(fitted, segmenter, taught, sum(t.steps for t in each), sum(t.seconds for t in each))
+    return Learned(fitted, segmenter, taught, sum(t.steps for t in each), sum(t.seconds for t in each), fixed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rounds:
     """What all rounds of a run share."""
 
-    recipe: Recipe
+    run: Run
     game: Game
     terms: list
     spec: ImageSpec
     reals: Split
-    runtime: Runtime
-    folder: Path
-    reporter: Reporter
 
     def train(self, previous: Game | None, judge: Callable[[Painter], float] | None = None, *, stop: int = 0) -> Fitted:
         """Train the generator, up to the step `stop`; its networks are left as they are stored, on eval."""
-        t, game, folder = self.recipe.training, self.game, self.folder / "train"
+        recipe, game, folder = self.run.recipe, self.game, self.run.folder / "train"
+        t = recipe.training
         schedule = Schedule(
             steps=t.steps,
             batch=t.batch,
@@ -149,26 +147,27 @@ class _Rounds:
             log_every=t.log_every,
             grid_every=t.grid_every,
             checkpoint_seconds=t.checkpoint_seconds,
-            seed=self.recipe.seed,
+            seed=recipe.seed,
             crop=t.crop,
             crop_ratio=t.crop_ratio,
             stop=stop,
             judge_every=t.select_every,
         )
         segment = previous.predict if previous else None
-        how = (schedule, self.runtime, folder, self.reporter, "train")
+        how = (schedule, self.run.runtime, folder, self.run.reporter, "train")
         fitted = fit(game, self.terms, self.reals, *how, judge=judge, segment=segment)
         for name in (game.result, *game.kept):
             load_weights(folder / f"{name}.safetensors", game.networks[name])
-            self.runtime.place(game.networks[name]).eval()
+            self.run.runtime.place(game.networks[name]).eval()
         return fitted
 
     def teach(self, name: str, previous: Game | None) -> tuple[Game | None, Fitted | None]:
         """Teach a segmenter, from the weights of the one before it; None and None where the recipe has none."""
-        game, s, t = self.game, self.recipe.segmentation, self.recipe.training
+        run, game = self.run, self.game
+        s, t = run.recipe.segmentation, run.recipe.training
         painter = game.networks[game.result]
         painter.requires_grad_(False)
-        segmenter = build_segmenter(self.recipe, painter, self.spec)
+        segmenter = build_segmenter(run.recipe, painter, self.spec)
         if segmenter is None or not segmenter.phases:
             return segmenter, None
         segmenter = _with_features(segmenter, game)
@@ -183,13 +182,13 @@ class _Rounds:
             log_every=t.log_every,
             grid_every=0,
             checkpoint_seconds=t.checkpoint_seconds,
-            seed=self.recipe.seed + 1,
+            seed=run.recipe.seed + 1,
         )
         moves = [(term, weight, Term(compose=made.compose)) for term, weight, made in self.terms if s.perturbed]
-        folder = self.folder / name
-        taught = fit(segmenter, moves, self.reals, schedule, self.runtime, folder, self.reporter, name)
+        folder = run.folder / name
+        taught = fit(segmenter, moves, self.reals, schedule, run.runtime, folder, run.reporter, name)
         load_weights(folder / f"{segmenter.result}.safetensors", network)
-        self.runtime.place(network).eval().requires_grad_(False)
+        run.runtime.place(network).eval().requires_grad_(False)
         return segmenter, taught
 
 
@@ -200,20 +199,21 @@ def _with_features(segmenter: Game, game: Game) -> Game:
     return replace(segmenter, features=segmenter.features or game.features)
 
 
-def _judge(recipe: Recipe, reals: Split, runtime: Runtime, home: DataHome) -> Callable[[Painter], float]:
+def _judge(run: Run, reals: Split) -> Callable[[Painter], float]:
     """The Frechet distance of a painter's samples to the training images; the same codes at every look."""
+    recipe, runtime = run.recipe, run.runtime
     t = recipe.training
     try:
         extractor = load_extractor(EXTRACTOR[t.select], device=runtime.device)
     except NotAvailable as error:
         raise BadRecipe(f"training.select={t.select} cannot judge. {error} Or set training.select=last.") from error
-    real = real_moments([reals], extractor, home.root / "moments")
+    real = real_moments([reals], extractor, run.home.root / "moments")
 
     @torch.no_grad()
     def judge(painter: Painter) -> float:
         images = []
         for layers in painted(painter, t.select_samples, recipe.evaluation.batch, reals, recipe.seed + 3, runtime):
-            images.append((((layers.image.float() + 1) / 2).clamp(0, 1) * 255).round().byte().cpu().numpy())
+            images.append(uint8((layers.image.float() + 1) / 2))
         return frechet_distance(real, moments_of(np.concatenate(images), extractor))
 
     return judge

@@ -55,7 +55,7 @@ IMAGES = {**PROTOCOL, "aggregation": None, "threshold": None, "samples": 100, "e
 
 
 def measured(value: float, protocol: Mapping[str, Any] = PROTOCOL, **details: float) -> dict[str, Any]:
-    fixed = {"details": details, "n": 16, "interval": None}
+    fixed = {"details": details, "n": protocol["samples"] or 16, "interval": None}
     return {"value": value, **fixed, "protocol": dict(protocol), "protocol_id": protocol_id(dict(protocol))}
 
 
@@ -63,8 +63,15 @@ def missing(why: str) -> dict[str, Any]:
     return {"not_available": why}
 
 
+NAMED = (("method", "method", "lrgan"), ("data", "dataset", "flora"))
+"""A recipe's table, a record's key, and what it is where nothing else is said."""
+
+
 def a_record(values: dict[str, Any], *, seed: int = 0, flags: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
-    recipe = {"seed": seed, "training": {"flip": True}, **changes.pop("recipe", {})}
+    named = {name: {"name": changes.get(kind, usual)} for name, kind, usual in NAMED}
+    plain = {"preset": changes.get("preset", "smoke"), "resolution": changes.get("resolution", 32)}
+    recipe = {"seed": seed, "training": {"flip": True}, **changes.pop("recipe", {}), **plain}
+    recipe |= {name: named[name] | recipe.get(name, {}) for name in named}
     return {
         "schema": 1,
         "method": "lrgan",
@@ -99,10 +106,10 @@ def a_record(values: dict[str, Any], *, seed: int = 0, flags: tuple[str, ...] = 
         },
         "segmentation": None,
         "values": values,
-        "artefacts": {},
+        "artefacts": {"samples.npz": sha256_of_json([recipe, values])},
         "wall_s": 1.0,
         "device_hours": 0.0,
-        "created": "2030-01-31T12:00:00+00:00",
+        "created": "2024-01-31T12:00:00+00:00",
         **changes,
     }
 

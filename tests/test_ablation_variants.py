@@ -14,7 +14,9 @@ from lgbench.cli import run as commands
 from lgbench.cli.leaderboard import leaderboard
 from lgbench.data import DataHome
 from lgbench.leaderboard import BadBoard, Variant, build, check, committed, outcomes, read_board, read_boards, sections
+from lgbench.lookup import look_up
 from lgbench.plugins import registry
+from lgbench.recipe import Request
 from lgbench.results import write_record
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -132,7 +134,7 @@ def test_a_sweep_runs_variants_as_run_would_with_their_overrides(tmp_path: Path,
     board = read_board(tmp_path / "ladder.toml")
     for recipe, name in zip(recipes, ("one", "one", "two", "two"), strict=True):
         fixed = {"recipe": recipe.as_dict(), "preset": recipe.preset, "method": recipe.method.name}
-        variant = board.variant_of(as_record(tmp_path / recipe.run_name, seed=recipe.seed, **fixed))
+        variant = board.variant_of(as_record(tmp_path / recipe.label, seed=recipe.seed, **fixed))
         assert variant is not None
         assert variant.name == name
 
@@ -208,8 +210,8 @@ def test_every_installed_variant_can_be_run_and_its_runs_are_its_own(board, tmp_
     if not variants:
         pytest.skip("no plugin offers these methods")
     for number, variant in enumerate(variants):
-        fixed = variant.method, "flora", DataHome(tmp_path), board.presets_of(variant)[0], 0, board.resolution
-        recipe = commands.look_up(*fixed, dict(variant.settings), variant.without)
+        fixed = variant.method, "flora", board.presets_of(variant)[0], 0, board.resolution
+        recipe = look_up(Request(*fixed, dict(variant.settings), tuple(variant.without)), DataHome(tmp_path))
         record = as_record(
             tmp_path / str(number), recipe=recipe.as_dict(), method=recipe.method.name, preset=recipe.preset
         )

@@ -15,7 +15,10 @@ from lgbench.losses import (
     hinge_fake,
     hinge_real,
     mask_size,
+    multi_label,
+    segmentation,
 )
+from lgbench.nn import one_hot
 
 
 @pytest.fixture(autouse=True)
@@ -167,3 +170,42 @@ def test_the_gradient_penalty_teaches_the_critic_and_not_the_painter():
     gradient_penalty(linear(weight), images, painted).backward()
     assert_close(weight.grad, (2 * (weight.norm() - 1) * weight / weight.norm()).detach(), atol=1e-4, rtol=1e-4)
     assert painted.grad is None
+
+
+@pytest.mark.parametrize("side", [2, 16])
+def test_reading_every_class_alike_costs_the_logarithm_of_their_number_at_any_side(side):
+    segments = torch.randint(7, (3, side, side), dtype=torch.uint8)
+    assert segmentation(torch.zeros(3, 7, side, side), segments).item() == pytest.approx(1.9459, abs=1e-4)
+    total = segmentation(torch.zeros(3, 7, side, side), segments, "sum")
+    assert total.item() == pytest.approx(math.log(7) * side**2, rel=1e-5)
+
+
+def test_reading_every_class_right_costs_nothing():
+    segments = torch.randint(7, (3, 8, 8), dtype=torch.uint8)
+    assert segmentation(100 * one_hot(segments, 7), segments) < 1e-6
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_ignored_pixels_cost_nothing_and_do_not_count(reduction):
+    segments = torch.randint(3, (2, 4, 4), dtype=torch.uint8)
+    logits = torch.randn(2, 3, 4, 4)
+    cut = segmentation(logits[:, :, :, :2], segments[:, :, :2], reduction)
+    segments[:, :, 2:] = 255
+    assert_close(segmentation(logits, segments, reduction), cut)
+    logits.requires_grad_()
+    segmentation(logits, segments, reduction).backward()
+    assert logits.grad[..., 2:].abs().sum() == 0
+    assert segmentation(logits, torch.full_like(segments, 255), reduction) == 0
+
+
+def test_attributes_are_summed_over_and_images_averaged():
+    logits, attributes = torch.randn(6, 5), torch.randint(2, (6, 5)).float()
+    expected = 5 * F.binary_cross_entropy_with_logits(logits, attributes)
+    assert_close(multi_label(logits, attributes), expected)
+    assert multi_label(torch.zeros(6, 5), attributes).item() == pytest.approx(5 * math.log(2))
+
+
+def test_attributes_that_exclude_each_other_are_one_softmax():
+    logits, classes = torch.randn(6, 17), torch.randint(17, (6,))
+    attributes = F.one_hot(classes, 17).float()
+    assert_close(multi_label(logits, attributes, "ce"), F.cross_entropy(logits, classes))

@@ -45,6 +45,11 @@ def test_a_third_party_plugin_is_found(tmp_path, monkeypatch):
     ("text", "reason"),
     [
         ("raise RuntimeError('cannot start')", "RuntimeError: cannot start"),
+        ("import sys\nsys.exit('needs X')", "SystemExit: needs X"),
+        ("raise SystemExit", "SystemExit"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("class Odd(BaseException): pass\nraise Odd('no')", "Odd: no"),
+        ("import sys\n@hookimpl\ndef methods():\n    sys.exit(3)\n", "SystemExit: 3"),
         ("import no_such_package", "ModuleNotFoundError"),
         ("LGBENCH_API = 99\n" + GOOD, "API 99"),
         ("LGBENCH_API = 1\n" + GOOD, "World is now ImageSpec"),
@@ -65,6 +70,11 @@ def test_a_broken_plugin_is_set_aside_with_its_reason_and_all_else_works(tmp_pat
     assert "mine" not in found.regularizers
     with pytest.raises(BadPlugin, match="bad_"):
         found.require_all()
+
+
+def test_ctrl_c_while_a_plugin_is_imported_is_the_users(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        load([plugin(tmp_path, monkeypatch, "slow_one", "raise KeyboardInterrupt")])
 
 
 def test_an_unknown_name_suggests_the_nearest():

@@ -3,9 +3,9 @@ from dataclasses import dataclass, replace
 import pytest
 from toy import GENERATOR, METHOD, SQUARES
 
-from lgbench.errors import BadRecipe, UnknownName
+from lgbench.errors import BadRecipe, LgbenchError, UnknownName
 from lgbench.plugins import registry
-from lgbench.recipe import check_conditions, parse_setting, parse_with, resolve
+from lgbench.recipe import LARGEST_SEED, Recipe, Request, check_conditions, parse_setting, parse_with, resolve
 from lgbench.segmenters import SEGMENTERS
 
 
@@ -18,10 +18,14 @@ def recipe(method="dscomgan", dataset="flora", preset="smoke", without=(), resol
         found.get("datasets", dataset),
         found.regularizers,
         SEGMENTERS,
-        preset=preset,
-        resolution=resolution,
-        overrides={key.replace("__", "."): value for key, value in overrides.items()},
-        without=without,
+        Request(
+            method,
+            dataset,
+            preset,
+            resolution=resolution,
+            settings={key.replace("__", "."): value for key, value in overrides.items()},
+            without=tuple(without),
+        ),
     )
 
 
@@ -86,6 +90,23 @@ def test_with_and_without_compose_regularizers():
         ({"training__ema": 2}, r"training\.ema=2 does not fit"),
         ({"training__log_every": 0}, r"training\.log_every=0 does not fit"),
         ({"evaluation__split": "vall"}, r"evaluation\.split='vall' does not fit"),
+        *(
+            ({setting: value}, r"does not fit: it must be a finite number|does not fit: Input should be")
+            for value in ("nan", "inf", "-inf", float("nan"))
+            for setting in (
+                *("regularizers__binarization__weight", "training__crop_ratio", "training__checkpoint_seconds"),
+                *("segmenter__drop_at", "segmenter__lr", "method__lr", "generator__min_scale", "evaluation__threshold"),
+            )
+        ),
+        *(
+            ({setting: value}, rf"{setting.replace('__', '.')}='?{value}'? does not fit")
+            for setting, value in (
+                *(("segmenter__lr", "-1"), ("segmenter__lr", 0), ("segmenter__width", "0"), ("segmenter__cut", 1)),
+                *(("segmenter__drop", -1), ("segmenter__drop_at", 0), ("resolution", 0), ("resolution", "-16")),
+                *(("segmentation__round_steps", -1), ("training__category", -2), ("training__batch", 1)),
+            )
+        ),
+        ({"regularizers__binarization__x__weight": 3}, r"no setting 'regularizers\.binarization\.x\.weight'"),
         ({"training": 5}, "no setting 'training'"),
         ({"training__a__b": 1}, r"no setting 'training\.a\.b'"),
         ({"regularizers__binarisation__form": "min"}, "binarisation is not switched on"),
@@ -96,6 +117,60 @@ def test_with_and_without_compose_regularizers():
 def test_a_setting_that_cannot_be_is_refused_with_what_to_do(settings, message):
     with pytest.raises(BadRecipe, match=message):
         recipe("lrgan", **settings)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 1717171717171717171, True, 0.5, "0", None])
+def test_a_seed_beyond_the_range_or_of_another_type_is_refused_at_once(seed):
+    found = registry()
+    chosen = found.get("methods", "lrgan"), found.get("generators", "lrgan"), found.get("datasets", "flora")
+    with pytest.raises(BadRecipe, match="seed=.*whole number from 0 to 2,147,483,647"):
+        resolve(*chosen, found.regularizers, SEGMENTERS, Request("lrgan", "flora", seed=seed))
+
+
+def test_the_ends_of_the_range_of_seeds_are_seeds():
+    assert [composed(seed=seed).seed for seed in (0, LARGEST_SEED)] == [0, LARGEST_SEED]
+
+
+def test_two_resolutions_that_differ_are_refused_and_equal_ones_are_one():
+    def both(other: str) -> Recipe:
+        request = Request("", "", "smoke", resolution=16, settings={"resolution": other})
+        return resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, SEGMENTERS, request)
+
+    for other in ("64", "0"):
+        with pytest.raises(BadRecipe, match=rf"resolution={other} and --resolution 16 differ"):
+            both(other)
+    assert both("16").resolution == 16
+    with pytest.raises(BadRecipe, match="resolution=0 does not fit"):
+        composed(resolution=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"presets": {"smoke": {"trainign.steps": 5}}}, r"sets 'trainign\.steps', which nobody reads: Did you mean"),
+        ({"presets": {"smoke": {"steps": 5}}}, "sets 'steps', which nobody reads: tables are"),
+        ({"presets": {"smoke": {"training.a.steps": 5}}}, r"sets 'training\.a\.steps', which nobody reads"),
+        (
+            {"presets": {"smoke": {"segmenter.widht": 5}}},
+            r"'segmenter\.widht', which nobody reads: Did you mean 'width'",
+        ),
+        ({"presets": {"smoke": {"regularizers.binarization.from": "min"}}}, "nobody reads: Did you mean 'form'"),
+        (
+            {"presets": {"smoke": {"regularizers.binarisation.form": "min"}}},
+            "nobody reads: Did you mean 'binarization'",
+        ),
+        ({"presets": {"@squares": {"x": 5}, "smoke": {}}}, "sets 'x', which nobody reads"),
+        (
+            {"presets": {"smok@squares": {"training.steps": 5}}},
+            "'smok@squares', which nobody reads: no preset is 'smok'. Did you",
+        ),
+        ({"regularizers": {"binarization": {"form": "min"}}}, "regularizer 'binarization' and gives it no weight"),
+        ({"regularizers": {"binarization": {"weight": 1, "frm": "min"}}}, "frm"),
+    ],
+)
+def test_what_a_method_says_and_nobody_reads_is_refused_by_name(changes, told):
+    with pytest.raises(LgbenchError, match=told):
+        composed(method=replace(METHOD, generator="coded", **changes))
 
 
 def test_nonsense_is_refused_with_the_reason():
@@ -129,7 +204,16 @@ def test_the_hash_names_everything_that_determines_a_run():
     assert base.hash == recipe("lrgan").hash
     assert base.hash != recipe("lrgan", training__steps=9).hash
     assert base.hash != recipe("lrgan", dataset="digits-one").hash
-    assert base.hash[:8] in base.run_name
+    assert base.label == "lrgan-flora-smoke-32px-s0"
+
+
+def test_what_only_scores_or_shows_does_not_name_what_is_learnt():
+    base = recipe("lrgan").learning
+    for name in ("evaluation.samples", "training.log_every", "training.grid_every", "training.checkpoint_seconds"):
+        assert recipe("lrgan", **{name.replace(".", "__"): 7}).learning == base
+    for name in ("training.steps", "method.ndf", "generator.nz", "segmentation.steps", "segmenter.width"):
+        assert recipe("lrgan", **{name.replace(".", "__"): 7}).learning != base
+    assert recipe("lrgan", data__images=9).learning == base  # the pictures themselves are what counts
 
 
 def test_reading_the_segmenter_of_a_round_before_needs_a_round_before():
@@ -156,13 +240,13 @@ CODED = replace(GENERATOR, name="coded", config=Coded, with_codes={"generator.n_
 TOY = replace(METHOD, generator="coded", regularizers={"binarization": {"weight": 2.0}})
 
 
-def composed(*with_, generator=CODED, method=TOY, without=(), **settings):
+def composed(*with_, generator=CODED, method=TOY, without=(), seed=0, resolution=None, **settings):
     """What `--with A --with B --without C --set ...` make of the toy method."""
     overrides = {key.replace("__", "."): value for key, value in settings.items()}
     for text in with_:
         overrides |= parse_with(text)
-    found = registry().regularizers
-    return resolve(method, generator, SQUARES, found, SEGMENTERS, preset="smoke", overrides=overrides, without=without)
+    request = Request("", "", "smoke", seed, resolution, overrides, tuple(without))
+    return resolve(method, generator, SQUARES, registry().regularizers, SEGMENTERS, request)
 
 
 def test_any_method_can_be_given_anothers_regularizers_and_be_rid_of_its_own():

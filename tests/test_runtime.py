@@ -10,7 +10,7 @@ from toy import GENERATOR, METHOD, SQUARES
 from lgbench.data import DataHome
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import resolve
+from lgbench.recipe import Request, resolve
 from lgbench.run import run, runtime_of
 from lgbench.runtime import fast_precision
 
@@ -25,7 +25,7 @@ def recipe(precision: str):
         "evaluation.samples": 8,
     }
     found = registry().regularizers
-    return resolve(METHOD, GENERATOR, SQUARES, found, (), preset="smoke", overrides=settings)
+    return resolve(METHOD, GENERATOR, SQUARES, found, (), Request("toy", "squares", "smoke", settings=settings))
 
 
 def instructions(monkeypatch: pytest.MonkeyPatch, *, avx512: bool, amx: bool) -> None:

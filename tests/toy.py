@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -119,3 +120,9 @@ METHOD = Method(
     presets={"smoke": FAST},
     segmenter="unet-s",
 )
+
+
+def folder_of(runs: Path) -> Path:
+    """The folder of the only run below `runs`."""
+    (folder,) = (path for path in runs.iterdir() if path.is_dir())
+    return folder

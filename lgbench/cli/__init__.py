@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
+import io
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -16,6 +20,7 @@ __all__ = ["main"]
 COMMANDS = {
     "run": ("lgbench.cli.run", "run", "Train, segment, evaluate and record; run again to resume."),
     "sweep": ("lgbench.cli.run", "sweep", "Run every method, preset and seed of a benchmark file."),
+    "sample": ("lgbench.cli.sample", "sample", "Paint what a finished run does with its codes."),
     "list": ("lgbench.cli.listing", "list_", "Show what is installed."),
     "info": ("lgbench.cli.listing", "info", "Tell all about one method, data set, metric or regularizer."),
     "data": ("lgbench.cli.data", "data", "Fetch, add, list and verify data sets."),
@@ -63,17 +68,57 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Entry point. What a user can cause is shown without a traceback; an interrupted run says how to go on."""
+    _settle_streams()
+    try:
+        sys.exit(_outcome())
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        _silence()  # nobody reads on: the pipe is closed, or the terminal is gone
+        sys.exit(1)
+
+
+def _outcome() -> int:
     try:
         code = group(prog_name="lgbench", standalone_mode=False)  # `context.exit(1)` comes back as a value
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except LgbenchError as error:
-        click.secho(f"lgbench: {error}", fg="red", err=True)
-        sys.exit(1)
-    except (KeyboardInterrupt, click.Abort):
+        return _failed(str(error))
+    except (KeyboardInterrupt, click.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # click takes every end of a file for the user's Ctrl-D
+            return _failed(
+                f"A file that this command reads is cut short ({error.__cause__}). `lgbench data verify NAME` looks "
+                "through a data set's; of a run, delete the file that was written last."
+            )
         click.secho("\nInterrupted. Nothing is lost: run the same command again to resume.", fg="yellow", err=True)
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _failed(text: str) -> int:
+    from lgbench.plain import plain
+
+    click.secho(f"lgbench: {plain(text)}", fg="red", err=True)
+    return 1
+
+
+def _settle_streams() -> None:
+    """Open what the shell closed (`2>&-`), and let no character that a terminal lacks end a command."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # the next file that is opened would be taken for it
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _silence() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())

@@ -19,21 +19,18 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 def compare(run_a: Path, run_b: Path, picture: Path | None, samples: int) -> None:
     """Hold RUN_A and RUN_B side by side: shared metrics, and samples in Hungarian-matched pairs."""
     from rich.console import Console
-    from rich.table import Table
 
     from lgbench.compare import compare as hold
+
+    from .printing import print_table, say
 
     picture = picture or run_a / f"pairs-with-{run_b.name}.png"
     result = hold(run_a, run_b, picture, samples)
     console = Console()
-    table = Table("metric", run_a.name, run_b.name, "difference")
-    for name, (a, b) in result.shared.items():
-        table.add_row(name, f"{a:.4g}", f"{b:.4g}", f"{b - a:+.4g}")
-    console.print(table)
+    rows = [(name, f"{a:.4g}", f"{b:.4g}", f"{b - a:+.4g}") for name, (a, b) in result.shared.items()]
+    print_table(console, ("metric", run_a.name, run_b.name, "difference"), rows, right=(1, 2, 3))
     for name, why in result.unshared.items():
-        console.print(f"{name}: {why}", highlight=False, markup=False)
-    pairs = Table("pixel L2 of matched pairs", "")
-    for name, value in result.statistics.items():
-        pairs.add_row(name, f"{value:.4g}")
-    console.print(pairs)
-    console.print(f"pairs, nearest to farthest: {picture}", highlight=False, soft_wrap=True)
+        say(console, f"{name}: {why}")
+    pairs = [(name, f"{value:.4g}") for name, value in result.statistics.items()]
+    print_table(console, ("pixel L2 of matched pairs", ""), pairs, right=(1,))
+    say(console, f"pairs, nearest to farthest: {picture}")

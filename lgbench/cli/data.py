@@ -25,19 +25,20 @@ def data() -> None:
 def list_() -> None:
     """Show installed data sets and added archives, and whether they are here."""
     from rich.console import Console
-    from rich.table import Table
 
     from lgbench.data import DataHome
 
+    from .printing import print_table
+
     home, records = DataHome(), _records()
-    table = Table("name", "here", "provides", "px", "summary", "licence", box=None, pad_edge=False)
+    rows = []
     for name, record in sorted(records.items()):
         provides = ", ".join(sorted(record.provides)) or "images"
-        table.add_row(name, _where(record, home), provides, str(record.resolution), record.summary, record.licence)
+        rows.append((name, _where(record, home), provides, str(record.resolution), record.summary, record.licence))
     for name, path in home.archives().items():
         if name not in records:
-            table.add_row(name, "archive", *_archive_row(name, path))
-    Console(width=None if Console().is_terminal else 160).print(table)
+            rows.append((name, "archive", *_archive_row(name, path)))
+    print_table(Console(), ("name", "here", "provides", "px", "summary", "licence"), rows, framed=False)
     click.echo(f"Kept in {home.root}. Pictures of your own: folder:PATH.", err=True)
 
 
@@ -172,13 +173,15 @@ def progress_bars() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    from lgbench.plain import plain
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True)) as bars:
         tasks = {}
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what)
+                tasks[what] = bars.add_task(plain(what))
             bars.update(tasks[what], completed=done, total=total or None)
 
         yield progress

@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from lgbench import ImageSpec
 from lgbench.data import DataHome, RawDataset, Split
@@ -26,6 +25,8 @@ from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench.training.stream import Stream
 
+from .printing import print_table, say
+
 __all__ = ["show"]
 
 MEASURED, PATIENCE = 8, 10.0
@@ -39,25 +40,26 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
     runtime.set_up()
     spec = spec_of(recipe, _unprepared(recipe, home))
     game, terms = build_game(recipe, spec)
+    for _, _, term in terms:
+        for lesson in term.lessons:  # untaught here: it costs a step the same
+            runtime.place(lesson.network).eval()
     stages = [("train", game, terms, recipe.training.steps, recipe.training.batch)]
     segmenter = build_segmenter(recipe, game.networks[game.result], spec)
     if segmenter is not None and segmenter.phases:
         steps = _teaching_steps(recipe.segmentation, recipe.training.rounds)
         stages.append(("segment", segmenter, [], steps, recipe.segmentation.batch))
-    table = Table(title=f"cost on {runtime.device}, measured over a few steps on noise")
-    for column in ("stage", "networks", "steps", "s/step", "about"):
-        table.add_column(column)
-    total = 0.0
+    rows, total = [], 0.0
     for name, stage, added, steps, batch in stages:
         extra = {n: m for _, _, term in added for n, m in term.networks.items()}
         networks = ", ".join(f"{n} {count_parameters(m):,}" for n, m in {**stage.networks, **extra}.items())
         seconds = _seconds_per_step(_grown_up(stage, steps), added, batch, spec, runtime)
         total += seconds * steps
-        table.add_row(name, networks, f"{steps:,}", f"{seconds:.3f}", _duration(seconds * steps))
-    console.print(table)
+        rows.append((name, networks, f"{steps:,}", f"{seconds:.3f}", _duration(seconds * steps)))
+    title = f"cost on {runtime.device}, measured over a few steps on noise"
+    print_table(console, ("stage", "networks", "steps", "s/step", "about"), rows, title)
     if game.begin:
-        console.print("The networks grow while they train and were timed full-grown: the estimate is an upper bound.")
-    console.print(f"In all about {_duration(total)}, and the evaluation of {recipe.evaluation.samples:,} samples.")
+        say(console, "The networks grow while they train and were timed full-grown: the estimate is an upper bound.")
+    say(console, f"In all about {_duration(total)}, and the evaluation of {recipe.evaluation.samples:,} samples.")
 
 
 def _teaching_steps(config: SegmentationConfig, rounds: int) -> int:

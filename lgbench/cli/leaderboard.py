@@ -58,30 +58,25 @@ def check(context: click.Context, names: tuple[str, ...], root: Path) -> None:
 def show(name: str, root: Path) -> None:
     """Print the board NAME."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from lgbench.errors import LgbenchError
     from lgbench.leaderboard import committed, present, read_boards
+
+    from .printing import print_table, say
 
     (board,) = read_boards(root, [name])
     found = committed(root, board)
     if found.faults:
         raise LgbenchError("\n".join(found.faults))
     console = Console()
-    console.print(Text(board.title, style="bold"))
+    say(console, board.title, "bold")
     if not found.records:
-        console.print(f"No runs yet: `lgbench sweep benchmarks/{board.name}.toml` makes them.", markup=False)
+        say(console, f"No runs yet: `lgbench sweep benchmarks/{board.name}.toml` makes them.")
     grids, notes = present(board, found.records, found.reported)
     for grid in grids:
-        table = Table(title=Text(grid.title), title_justify="left")
-        for head in grid.head:
-            table.add_column(Text(head), overflow="fold")
-        for row in grid.rows:
-            table.add_row(*map(Text, row))
-        console.print(table)
+        print_table(console, grid.head, grid.rows, grid.title)
     for number, note in enumerate(notes, 1):
-        console.print(Text(f"[{number}] {note}"))
+        say(console, f"[{number}] {note}")
 
 
 @leaderboard.command()

@@ -12,6 +12,8 @@ from lgbench.plugins import KINDS, registry
 
 __all__ = ["completion", "doctor", "info", "list_"]
 
+NOT_TOLD = ("name", "summary", "build", "compute", "config", "locate", "presets", "regions")  # as facts of a record
+
 
 @click.command("list")
 @click.argument("kind", required=False, type=click.Choice([*KINDS, "segmenters"]))
@@ -102,11 +104,9 @@ def _facts(record: Any) -> list[tuple[str, str]]:
     facts = []
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
-        if field.name in ("name", "summary", "build", "compute", "config", "locate", "presets") or value in (
-            "",
-            (),
-            None,
-        ):
+        if field.name == "walks":
+            value = ", ".join(value)
+        if field.name in NOT_TOLD or value in ("", (), None):
             continue
         if isinstance(value, frozenset):
             value = ", ".join(sorted(value)) or "nothing"

@@ -7,7 +7,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from lgbench.plain import plain
 from lgbench.progress import Reporter
+
+from .printing import say
 
 __all__ = ["reporting"]
 
@@ -31,14 +34,14 @@ def reporting() -> Iterator[Reporter]:
     )
 
     with Progress(
-        TextColumn("[bold]{task.description:9}"),
+        TextColumn("{task.description:9}", style="bold", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[values]}"),
+        TextColumn("{task.fields[values]}", markup=False),
         console=Console(stderr=True),
     ) as progress:
         yield Bars(progress)
@@ -57,7 +60,7 @@ class Bars:
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
         """A new bar."""
-        self.task = self.progress.add_task(name, total=total, completed=done, rate="", values="")
+        self.task = self.progress.add_task(plain(name), total=total, completed=done, rate="", values="")
         self.began, self.first = time.monotonic(), done
 
     def advance(self, done: int, values: Mapping[str, float] | None = None) -> None:
@@ -68,7 +71,7 @@ class Bars:
 
     def note(self, text: str) -> None:
         """A line above the bars."""
-        self.progress.console.print(text, highlight=False)
+        say(self.progress.console, text)
 
 
 class Lines:
@@ -97,4 +100,4 @@ class Lines:
 
     def note(self, text: str) -> None:
         """A line."""
-        print(text, file=sys.stderr, flush=True)
+        print(plain(text), file=sys.stderr, flush=True)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
 from lgbench.errors import BadRecipe, LgbenchError, RunFailed, UnknownName, did_you_mean
-from lgbench.recipe import PRESETS, Recipe, check_conditions, parse_setting, parse_with, resolve
+from lgbench.lookup import look_up
+from lgbench.recipe import LARGEST_SEED, PRESETS, Recipe, Request, parse_setting, parse_with
 
 if TYPE_CHECKING:
     from lgbench.data import DataHome
+
+    from .grid import Grid
 
 __all__ = ["run", "sweep"]
 
@@ -38,6 +40,7 @@ def _preset(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     return [preset for preset in PRESETS if preset.startswith(incomplete)]
 
 
+SEED = click.IntRange(0, LARGEST_SEED)
 RUNS = click.option(
     "--runs",
     type=click.Path(file_okay=False, path_type=Path),
@@ -55,7 +58,7 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="auto,
 @click.option("--set", "settings", multiple=True, metavar="TABLE.FIELD=VALUE", help="Override a setting; repeatable.")
 @click.option("--with", "added", multiple=True, metavar="NAME[:weight=W,...]", help="Switch a regularizer on.")
 @click.option("--without", multiple=True, metavar="NAME", help="Switch a regularizer off.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option("--resolution", type=int, help="Side of the images; the data set's own by default.")
 @DEVICE
 @RUNS
@@ -85,10 +88,13 @@ def run(
         overrides |= parse_with(text)
     overrides |= dict(parse_setting(text) for text in settings)
     home = _home()
-    recipe = look_up(method, dataset, home, preset, seed, resolution, overrides, without)
+    recipe = look_up(Request(method, dataset, preset, seed, resolution, overrides, tuple(without)), home)
     if dry_run:
+        from lgbench.run import chosen_metrics
+
         from .dry_run import show
 
+        chosen_metrics(recipe.evaluation.metrics, registry().metrics)
         show(recipe, home, device)
         return
     carry_out(recipe, home, device, runs)
@@ -99,7 +105,7 @@ def run(
 @click.option("--method", "only_methods", multiple=True, type=Name("methods"), help="Only this one; repeatable.")
 @click.option("--preset", "only_presets", multiple=True, shell_complete=_preset, help="Only this one; repeatable.")
 @click.option("--variant", "only_variants", multiple=True, metavar="NAME", help="Only this one; repeatable.")
-@click.option("--seed", "only_seeds", multiple=True, type=int, help="Only this one; repeatable.")
+@click.option("--seed", "only_seeds", multiple=True, type=SEED, help="Only this one; repeatable.")
 @DEVICE
 @RUNS
 def sweep(
@@ -112,20 +118,19 @@ def sweep(
     runs: Path,
 ) -> None:
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done."""
-    try:
-        grid = tomllib.loads(benchmark.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise BadRecipe(f"{benchmark} is not a TOML file: {error}.") from None
-    home = _home()
-    config = {f"data.{name}": value for name, value in grid.get("dataset_config", {}).items()}
-    config |= {f"evaluation.{name}": grid[name] for name in ("split", "aggregation") if name in grid}
-    if "variant" in grid:
+    from lgbench.plain import plain
+
+    from .grid import read_grid
+
+    grid, home = read_grid(benchmark), _home()
+    if grid.variant:
         trials, seeds = _variants(benchmark, only_methods, only_presets, only_variants)
     else:
         trials, seeds = _listed(benchmark, grid, only_methods, only_presets, only_variants)
     recipes = [
-        look_up(method, grid["dataset"], home, preset, seed, grid.get("resolution"), {**config, **settings}, without)
-        for method, preset, settings, without in trials
+        look_up(Request(method, grid.dataset, preset, seed, grid.resolution, settings, tuple(without)), home)
+        for method, preset, own, without in trials
+        for settings in [{**grid.settings, **own}]
         for seed in only_seeds or seeds
     ]
     failed = []
@@ -133,8 +138,8 @@ def sweep(
         try:
             carry_out(recipe, home, device, runs)
         except LgbenchError as error:  # the others may well succeed
-            failed.append(recipe.run_name)
-            click.secho(f"{recipe.run_name}: {error}", fg="red", err=True)
+            failed.append(recipe.label)
+            click.secho(plain(f"{recipe.label}: {error}"), fg="red", err=True)
     if failed:
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
 
@@ -145,18 +150,15 @@ Trial = tuple[str, str, Mapping[str, object], Sequence[str]]
 
 def _listed(
     benchmark: Path,
-    grid: Mapping[str, Any],
+    grid: Grid,
     methods: Sequence[str],
     presets: Sequence[str],
     variants: Sequence[str],
 ) -> tuple[list[Trial], Sequence[int]]:
-    missing = [key for key in ("dataset", "methods", "presets", "seeds") if key not in grid]
-    if missing:
-        raise BadRecipe(f"{benchmark} does not say {missing}: a benchmark names a dataset, methods, presets and seeds.")
     if variants:
         raise BadRecipe(f"{benchmark} has no variants to choose from; it lists methods: use --method.")
-    chosen = methods or grid["methods"], presets or grid["presets"]
-    return [(method, preset, {}, ()) for method in chosen[0] for preset in chosen[1]], grid["seeds"]
+    chosen = methods or grid.methods, presets or grid.presets
+    return [(method, preset, {}, ()) for method in chosen[0] for preset in chosen[1]], grid.seeds
 
 
 def _variants(
@@ -183,43 +185,10 @@ def _variants(
     return trials, board.seeds
 
 
-def look_up(
-    method: str,
-    dataset: str,
-    home: DataHome,
-    preset: str,
-    seed: int,
-    resolution: int | None,
-    overrides: dict[str, object],
-    without: Sequence[str],
-) -> Recipe:
-    """Find the records that names stand for, and resolve the recipe."""
-    from lgbench.data import resolve_dataset
-    from lgbench.plugins import registry
-    from lgbench.segmenters import SEGMENTERS
-
-    installed = registry()
-    chosen = installed.get("methods", method)
-    recipe = resolve(
-        chosen,
-        installed.get("generators", chosen.generator),
-        resolve_dataset(dataset, installed.datasets, home),
-        installed.regularizers,
-        SEGMENTERS,
-        preset=preset,
-        seed=seed,
-        resolution=resolution,
-        overrides=overrides,
-        without=without,
-    )
-    check_conditions(recipe, installed.datasets)
-    return recipe
-
-
 def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path) -> None:
     """Run a recipe with progress on stderr, and print its scores and where its record lies."""
     from lgbench.plugins import registry
-    from lgbench.run import chosen_metrics
+    from lgbench.run import Place, chosen_metrics
     from lgbench.run import run as start
     from lgbench.runtime import choose_device
 
@@ -228,16 +197,15 @@ def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path) -> None:
 
     installed = registry()
     metrics = chosen_metrics(recipe.evaluation.metrics, installed.metrics)
-    folder = runs / recipe.run_name
     with reporting() as reporter:
-        reporter.note(f"run: {folder}")
         chosen = choose_device(device)
         if chosen.type == "cpu" and recipe.preset != "smoke":
             reporter.note(
                 f"The preset {recipe.preset} is meant for a GPU; add --dry-run to see what it takes on this CPU. "
                 "--preset smoke takes minutes."
             )
-        record = start(recipe, folder, home, chosen, metrics, installed.plugins, reporter)
+        used = installed.used([*recipe.records, *(("metrics", name) for name in metrics)])
+        record = start(recipe, Place(runs, home, chosen), metrics, used, reporter)
     show_record(record)
 
 

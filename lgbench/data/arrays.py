@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from lgbench.errors import BadData
 from lgbench.records import PARTS
 
 from .samples import Sample
+from .split import digest_of
 from .squares import Square
 from .truth import Truth, opacity
 
@@ -135,10 +135,4 @@ def synced(folder: Path) -> None:
 
 def fingerprint(arrays: Mapping[str, np.ndarray | None]) -> str:
     """SHA-256 over name, type, shape and bytes of all parts, hex."""
-    digest = hashlib.sha256()
-    for part, array in sorted(arrays.items()):
-        if array is not None:
-            digest.update(f"{part} {array.dtype.str} {array.shape}\n".encode())
-            for start in range(0, len(array), 1024):
-                digest.update(np.ascontiguousarray(array[start : start + 1024]).data)
-    return digest.hexdigest()
+    return digest_of({part: array for part, array in sorted(arrays.items()) if array is not None})

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import http.client
 import logging
+import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lgbench.errors import BadData, DataMissing
+from lgbench.files import writing
 from lgbench.records import Source
 
 from .locks import alone
@@ -29,6 +32,8 @@ TIMEOUT = 30.0  # seconds without a byte
 RETRIES = 3  # attempts at one mirror that answers, but badly
 PATIENCE = 0.5  # seconds before the second attempt, doubled before each further one
 CHUNK = 1 << 18
+LASTING = (socket.gaierror, ConnectionRefusedError, ssl.SSLCertVerificationError, str)
+"""No such host, refused, not who it says: waiting a second will not change it."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +69,7 @@ def download(source: Source, target: Path, progress: Progress | None = None) -> 
 
     Raises:
         DataMissing: no mirror gave a file with the right checksum; the text says, per mirror, why.
+        RunFailed: the disk is full, or the folder cannot be written.
     """
     with alone(target, source.file):
         if target.exists():
@@ -76,7 +82,8 @@ def download(source: Source, target: Path, progress: Progress | None = None) -> 
                 reasons.append(f"{url}: {error}")
                 logger.warning("%s", reasons[-1])
             else:
-                part.replace(target)
+                with writing(target):
+                    part.replace(target)
                 return
         raise DataMissing("\n".join(reasons) or f"{source.file} is not offered anywhere")
 
@@ -122,22 +129,25 @@ def _transfer(url: str, source: Source, part: Path, progress: Progress | None) -
             raise _Broken(f"the server answers {error.code} {error.reason}") from error
         raise _Dead(f"the server answers {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
-        # no such host, no route, refused: waiting a second will not change it
-        kind = _Broken if isinstance(error.reason, TimeoutError) else _Dead
+        kind = _Dead if isinstance(error.reason, LASTING) else _Broken
         raise kind(f"no connection ({error.reason})") from error
-    except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        raise _Broken(f"the connection broke ({error or type(error).__name__})") from error
+    except (OSError, http.client.HTTPException) as error:  # SSL's and the host's errors are OSErrors
+        raise _Broken(f"the connection broke ({str(error) or type(error).__name__})") from error
 
 
 def _receive(
     answer: http.client.HTTPResponse, source: Source, part: Path, have: int, progress: Progress | None
 ) -> None:
     """Write what the server sends behind the `have` bytes that are there."""
-    length = answer.headers.get("Content-Length")
-    total = have + int(length) if length else source.size
-    with part.open("ab" if have else "wb") as file:
+    length = answer.headers.get("Content-Length", "")
+    total = have + int(length) if length.isdecimal() else source.size
+    with writing(part):
+        file = part.open("ab" if have else "wb")
+    with file:
         while chunk := answer.read(CHUNK):
-            file.write(chunk)
+            with writing(part):  # the disk's errors, apart from the network's
+                file.write(chunk)
+                file.flush()
             have += len(chunk)
             if progress:
                 progress(source.file, have, total)

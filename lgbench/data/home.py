@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lgbench.errors import BadData, BadRecipe, DataMissing
-from lgbench.files import atomic, read_json, sha256_of_file, sha256_of_json, write_json
+from lgbench.errors import BadData, BadRecipe, DataMissing, RunFailed
+from lgbench.files import atomic, canonical_json, keep, read_json, sha256_of_file, sha256_of_json, sweep_parts
+from lgbench.permissions import in_the_way
 from lgbench.records import Dataset, Source
 
 from .download import Progress, checksum_of_file, download
@@ -47,7 +48,7 @@ class DataHome:
     """
 
     def __init__(self, root: Path | None = None, progress: Progress | None = None) -> None:
-        self.root = (Path(root) if root else _default_root()).expanduser().absolute()
+        self.root = _absolute(Path(root) if root else _default_root())
         self.progress = progress
 
     def __repr__(self) -> str:
@@ -135,12 +136,19 @@ class DataHome:
             )
 
     def checksum(self, path: Path, algorithm: str) -> str:
-        """Hex checksum ("sha256" or "md5") of a file, computed once for as long as `stamp_of` stays the same."""
+        """Hex checksum ("sha256" or "md5") of a file, computed once for as long as `stamp_of` stays the same.
+
+        Raises:
+            BadData: it cannot be read.
+        """
         path = path.absolute()
         algorithm = algorithm.partition(":")[0]
-        return self.remembered(
-            f"{algorithm} {path}", stamp_of(path), lambda: checksum_of_file(path, algorithm).partition(":")[2]
-        )
+        try:
+            return self.remembered(
+                f"{algorithm} {path}", stamp_of(path), lambda: checksum_of_file(path, algorithm).partition(":")[2]
+            )
+        except OSError as error:
+            raise BadData(f"{path} cannot be read ({error.strerror}): {in_the_way(path)}.") from error
 
     def content(self, folder: Path, names: Sequence[str]) -> str:
         """Hex SHA-256 over names and contents of files below a folder, in the order given; remembered likewise.
@@ -165,14 +173,17 @@ class DataHome:
             return known[key][1]
         value = compute()
         # two processes may forget what the other learnt; they then compute it again
-        write_json(self.root / "checksums.json", self._memory() | {key: [stamp, value]})
+        learnt = canonical_json(self._memory() | {key: [stamp, value]})
+        keep(self.root / "checksums.json", lambda file: file.write(learnt.encode()))
         return value
 
     def _memory(self) -> dict[str, list[str]]:
         try:
-            return read_json(self.root / "checksums.json")
+            known = read_json(self.root / "checksums.json")
         except (OSError, ValueError):
             return {}
+        pairs = known.items() if isinstance(known, dict) else ()
+        return {key: pair for key, pair in pairs if isinstance(pair, list) and list(map(type, pair)) == [str, str]}
 
     def archives(self) -> dict[str, Path]:
         """Added archives by name."""
@@ -193,14 +204,13 @@ class DataHome:
             )
         info = inspect_archive(name, Path(zip_path))
         target = self.root / "archives" / f"{name}.zip"
-        with alone(target, f"the archive {name}"):
-            for part in target.parent.glob(f".{target.name}.*.part"):  # of processes that were killed
-                part.unlink(missing_ok=True)
-            with atomic(target) as copy, Path(zip_path).open("rb") as file:
+        with alone(target, f"the archive {name}"), Path(zip_path).open("rb") as file:
+            sweep_parts(target.parent, target.name)
+            with atomic(target) as copy:
                 digest = hashlib.sha256()
                 while chunk := file.read(1 << 20):
-                    copy.write(chunk)
                     digest.update(chunk)
+                    copy.write(chunk)
                 if digest.hexdigest() != info.sha256:
                     raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
         return replace(info, path=target)
@@ -229,7 +239,25 @@ def stamp_of(path: Path) -> str:
 def _default_root() -> Path:
     if home := os.environ.get("LGBENCH_HOME"):
         return Path(home)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lgbench"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "lgbench"
+
+
+def _absolute(root: Path) -> Path:
+    """A data home's folder, spelt out.
+
+    Raises:
+        RunFailed: this user has no home, or the folder is a file.
+    """
+    try:
+        root = root.expanduser().absolute()
+    except RuntimeError as error:
+        raise RunFailed(
+            f"{root} cannot be found ({error}) Say where data sets are to live: set the environment variable "
+            "LGBENCH_HOME to a folder that you may write."
+        ) from None
+    if root.exists() and not root.is_dir():
+        raise RunFailed(f"The data home {root} is a file. Set the environment variable LGBENCH_HOME to a folder.")
+    return root
 
 
 def _by_hand(name: str, missing: Sequence[Source], folder: Path, reasons: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from lgbench.errors import BadData, did_you_mean
 from lgbench.records import PARTS
 
-__all__ = ["Split"]
+__all__ = ["Split", "digest_of"]
 
 OTHERWISE = "Choose another, or all images (training.category=-1)."
 
@@ -103,6 +103,11 @@ class Split:
             )
         return {part: np.asarray(array[index]) for part, array in known.items()}
 
+    def digest(self, parts: Iterable[str]) -> str:
+        """SHA-256 over names, types, shapes and bytes of the images and of `parts` of what is known of them, hex."""
+        read = {"images": self.images, **self.known(slice(None), parts)}
+        return digest_of({name: read[name] for name in sorted(read)})
+
     def only(self, label: int | str) -> Split:
         """The images of one class, given by its index or its name, in memory.
 
@@ -158,3 +163,13 @@ class Split:
 def _pick(read_names: Callable[[], Sequence[str]], chosen: np.ndarray) -> list[str]:
     names = list(read_names())
     return [names[i] for i in chosen.tolist()]
+
+
+def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and bytes of arrays in their order, hex."""
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        for start in range(0, len(array), 1024):
+            digest.update(np.ascontiguousarray(array[start : start + 1024]).data)
+    return digest.hexdigest()

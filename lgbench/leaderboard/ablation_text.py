@@ -19,6 +19,7 @@ from .pen import (
     Pen,
     csv_columns,
     csv_number,
+    csv_safe,
     escape,
     heads,
     markdown,
@@ -193,9 +194,9 @@ def ablation_csv(board: Board, records: Mapping[str, Record], reported: Sequence
         papers = {(id(one.row), one.variant.name, one.metric.name): one for one in beside(board, section, reported)}
         for line in _lines(section):
             of = papers.get((id(line.pop("row")), line["variant"], line["metric"]))
-            writer.writerow(line | (_paper(of) if of else {}))
+            writer.writerow(csv_safe(line | (_paper(of) if of else {})))
         for outcome in outcomes(board, section, reported):
-            writer.writerow({"section": section.preset} | _claim(outcome))
+            writer.writerow(csv_safe({"section": section.preset} | _claim(outcome)))
     return out.getvalue()
 
 

@@ -11,11 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 from pydantic import model_validator as validates
 
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
+from lgbench.recipe import LARGEST_SEED
 from lgbench.results import Protocol, Record
 
 from .variants import Claim, Variant
 
 __all__ = ["BadBoard", "Board", "BoardMetric", "Reported", "read_board", "read_boards"]
+
+
+Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
 
 
 class BadBoard(LgbenchError):
@@ -104,7 +108,7 @@ class Board(_Part):
     metrics: Annotated[list[BoardMetric], Field(min_length=1)]
     methods: list[str] = []
     presets: list[str] = []
-    seeds: list[int] = [0, 1, 2]
+    seeds: list[Seed] = [0, 1, 2]
     reported: list[Reported] = []
     variants: list[Variant] = Field(default=[], alias="variant")
     claims: list[Claim] = Field(default=[], alias="claim")

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lgbench.plain import plain
+
 from .rows import Cell, Row, Table
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "Pen",
     "csv_columns",
     "csv_number",
+    "csv_safe",
     "escape",
     "heads",
     "markdown",
@@ -72,8 +75,22 @@ def markdown_pen() -> Pen:
 
 
 def escape(text: str) -> str:
-    """Text of others on one line, so that it cannot break a table."""
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
+    """Text of others on one line, so that it cannot break a table, link anywhere or call anybody."""
+    text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", plain(" ".join(text.split())))
+    return re.sub(r"(?i)@(?=\w)|://|\bwww\.", lambda found: f"{found[0][0]}<!-- -->{found[0][1:]}", text)
+
+
+def csv_safe(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Cells of which no spreadsheet takes a text for a formula."""
+    safe = {name: plain(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
+    return {name: f"'{cell}" if _a_formula(cell) else cell for name, cell in safe.items()}
+
+
+def _a_formula(cell: Any) -> bool:
+    return isinstance(cell, str) and cell[:1] in tuple("=+-@\t\n") and not _NUMBER.fullmatch(cell)
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def markdown(grid: Grid) -> str:

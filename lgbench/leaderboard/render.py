@@ -18,6 +18,7 @@ from .pen import (
     Pen,
     csv_columns,
     csv_number,
+    csv_safe,
     escape,
     heads,
     markdown,
@@ -157,7 +158,7 @@ def _csv(board: Board, ranked: Sequence[Table], reported: Sequence[ReportedRow])
             for metric in table.columns:
                 protocol = table.protocols.get(metric.name, ("", {}))[0]
                 fixed = {"table": number, "metric": metric.name, "better": metric.better, "protocol_id": protocol}
-                writer.writerow(fixed | _csv_row(row, row.cells[metric.name]))
+                writer.writerow(csv_safe(fixed | _csv_row(row, row.cells[metric.name])))
     for row in reported:
         source = f"{row.paper} {row.table}"
         for metric in board.metrics:
@@ -166,7 +167,7 @@ def _csv(board: Board, ranked: Sequence[Table], reported: Sequence[ReportedRow])
                 fixed = {"kind": "reported", "method": row.method, "metric": metric.name, "better": metric.better}
                 told = f"± {spread:.6g}" if spread is not None else ""
                 note = "; ".join(filter(None, [told, row.notes.get(metric.name)]))
-                writer.writerow(fixed | {"value": csv_number(value), "source": source, "note": note})
+                writer.writerow(csv_safe(fixed | {"value": csv_number(value), "source": source, "note": note}))
     return out.getvalue()
 
 

@@ -189,7 +189,7 @@ def _table(
 
 def _row(group: Runs, columns: Sequence[BoardMetric], chosen: Mapping[str, str | None]) -> Row:
     one, runs = next(iter(group.values())), list(group.values())
-    done = [record for record in runs if record.status == "done"]
+    done, seed_of = [record for record in runs if record.status == "done"], _distinct_seeds(runs)
     flags = Counter(
         flag for r in runs for flag in {*r.training.flags, *(["diverged"] if r.status == "diverged" else [])}
     )
@@ -200,8 +200,8 @@ def _row(group: Runs, columns: Sequence[BoardMetric], chosen: Mapping[str, str |
         recipe=sha256_of_json(_recipe_without_seed(one))[:8],
         selected_by=one.selected_by,
         cells={metric.name: _cell(runs, metric.name, chosen[metric.name]) for metric in columns},
-        attempted=len({record.seed for record in runs}),
-        done=len({record.seed for record in done}),
+        attempted=len({seed_of[record.id] for record in runs}),
+        done=len({seed_of[record.id] for record in done}),
         runs=len(runs),
         statuses=dict(sorted(Counter(r.status for r in runs if r.status != "done").items())),
         flags=dict(sorted(flags.items())),
@@ -210,15 +210,24 @@ def _row(group: Runs, columns: Sequence[BoardMetric], chosen: Mapping[str, str |
     )
 
 
+def _distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
+    """Record's id -> seed; of records with equal artefacts the least, for one result is one seed, whatever it says."""
+    least: dict[str, int] = {}
+    made = {record.id: canonical_json(record.artefacts) if record.artefacts else record.id for record in runs}
+    for record in runs:
+        least[made[record.id]] = min(record.seed, least.get(made[record.id], record.seed))
+    return {record.id: least[made[record.id]] for record in runs}
+
+
 def _cell(runs: Sequence[Record], metric: str, protocol: str | None) -> Cell:
     by_seed: dict[int, list[Measured]] = {}
-    why = set()
+    why, seed_of = set(), _distinct_seeds(runs)
     for record in runs:
         value = record.values.get(metric)
         if record.status != "done":
             continue
         if isinstance(value, Measured) and value.protocol_id == protocol:
-            by_seed.setdefault(record.seed, []).append(value)
+            by_seed.setdefault(seed_of[record.id], []).append(value)
         else:
             why.add(_reason(value))
     if all(record.status != "done" for record in runs):

@@ -11,6 +11,7 @@ from lgbench.errors import LgbenchError
 from lgbench.files import atomic
 from lgbench.results import RECORD_FILE, BadRecord, Measured, Record, read_record
 
+from .contradictions import contradictions
 from .definition import BadBoard, Board, read_boards
 from .render import render, render_index
 from .reported import ReportedRow, read_reported
@@ -85,7 +86,9 @@ def committed(root: Path, board: Board) -> Committed:
         except BadRecord as error:
             faults.append(str(error))
             continue
-        if reason := why_not(board, record):
+        if against := contradictions(record):
+            faults.append(f"{path} contradicts itself: {'; '.join(against)}. Remove it, and run again.")
+        elif reason := why_not(board, record):
             faults.append(f"{path} does not belong to {board.name}: {reason}. Remove it from this board.")
         elif path.name != record_name(record):
             faults.append(f"{path} must be named {record_name(record)}. Rename it.")
@@ -158,11 +161,13 @@ def add(root: Path, run: Path, names: Sequence[str] = ()) -> list[Path]:
         The copies, there already or not; empty where no board fits.
 
     Raises:
-        BadRecord: the run has no record yet, or an altered one.
+        BadRecord: the run has no record yet, or one that was altered or contradicts itself.
         UnknownName: a name that no board has.
     """
     source = run / RECORD_FILE if run.is_dir() else run
     record = read_record(source)
+    if against := contradictions(record):
+        raise BadRecord(f"{source} contradicts itself: {'; '.join(against)}. No board takes it; run again.")
     copies = []
     for board in read_boards(root, names):
         if why_not(board, record) is None:

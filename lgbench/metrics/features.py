@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lgbench.errors import BadData, NotAvailable, UnknownName, did_you_mean
-from lgbench.evidence import Moments
+from lgbench.score import Moments
 
 from .frechet import MomentStream
 
@@ -35,13 +35,16 @@ __all__ = [
     "extractor_available",
     "load_extractor",
     "moments_of",
-    "probabilities_of",
     "stream_features",
 ]
 
 EXTRACTORS = ("inception", "squeezenet", "random")
 VARIABLES = {"inception": "LGBENCH_INCEPTION", "squeezenet": "LGBENCH_SQUEEZENET"}
 """Environment variables that say where an extractor's weights are."""
+
+
+Seen = tuple[Tensor, Tensor | None]
+"""Features (N, D) and, where a network classifies, logits (N, classes)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,15 @@ class Extractor:
         name: one of `EXTRACTORS`.
         dim: D, length of a feature vector.
         weights_hash: SHA-256 of the weights, hex: of their file, or of the tensors where there is none.
-        network: (N, 3, H, W) uint8 -> (N, D).
+        network: (N, 3, H, W) uint8 -> features (N, D), and logits (N, classes) where it classifies, else None.
         device: where the network is.
-        logits: (N, 3, H, W) uint8 -> (N, classes) where the network classifies, None where it does not.
     """
 
     name: str
     dim: int
     weights_hash: str
-    network: Callable[[Tensor], Tensor]
+    network: Callable[[Tensor], Seen]
     device: torch.device
-    logits: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features of images, (N, D) float32 on the extractor's device, in full precision whatever surrounds the call.
@@ -70,26 +71,34 @@ class Extractor:
         Args:
             images: (N, 3, H, W) uint8, on any device.
         """
-        return self._apply(self.network, images)
+        return self._see(images)[0]
 
-    def probabilities(self, images: Tensor) -> Tensor:
-        """Class probabilities of images, (N, classes) float32, as features are computed.
+    def describe(self, images: np.ndarray, batch: int = 100) -> tuple[np.ndarray, np.ndarray | None]:
+        """Features of images, (N, D) float32, and class probabilities, (N, classes), where the network classifies.
 
         Args:
-            images: (N, 3, H, W) uint8, on any device.
+            images: (N, 3, H, W) uint8; may be a memory map, of which one batch at a time is read.
+            batch: images at a time; the result depends on it by rounding only.
 
         Raises:
-            NotAvailable: the network does not classify.
+            NotAvailable: no images.
         """
-        if self.logits is None:
-            raise NotAvailable(f"the extractor {self.name!r} has no classes; 'inception' has")
-        return self._apply(self.logits, images).softmax(dim=1)
+        if not len(images):
+            raise NotAvailable("no images")
+        features, probabilities = np.empty((len(images), self.dim), np.float32), []
+        for start in range(0, len(images), batch):
+            seen, logits = self._see(torch.from_numpy(np.array(images[start : start + batch])))
+            features[start : start + len(seen)] = seen.cpu().numpy()
+            if logits is not None:
+                probabilities.append(logits.softmax(dim=1).cpu().numpy())
+        return features, np.concatenate(probabilities) if probabilities else None
 
-    def _apply(self, network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    def _see(self, images: Tensor) -> Seen:
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"Images must be (N, 3, H, W) uint8, not {tuple(images.shape)} {images.dtype}.")
         with torch.inference_mode(), _full_precision(self.device):
-            return network(images.to(self.device)).float()
+            features, logits = self.network(images.to(self.device))
+        return features.float(), None if logits is None else logits.float()
 
 
 def load_extractor(name: str, weights: Path | None = None, device: str | torch.device = "cpu") -> Extractor:
@@ -111,7 +120,7 @@ def load_extractor(name: str, weights: Path | None = None, device: str | torch.d
     _check_name(name)
     if name == "random":
         network = RandomFeatures().to(place).eval()
-        return Extractor(name, network.dim, network.weights_hash(), network, place)
+        return Extractor(name, network.dim, network.weights_hash(), lambda images: (network(images), None), place)
     path = _find_weights(name, weights)
     if path is None:
         path = _download_inception() if name == "inception" else None
@@ -132,8 +141,8 @@ def load_extractor(name: str, weights: Path | None = None, device: str | torch.d
         ) from error
     network = network.to(place).eval().requires_grad_(False)
     if isinstance(network, InceptionFeatures):
-        return Extractor(name, 2048, digest, network, place, network.logits)
-    return Extractor(name, 512, digest, network, place)
+        return Extractor(name, 2048, digest, network, place)
+    return Extractor(name, 512, digest, lambda images: (network(images), None), place)
 
 
 def extractor_available(name: str, weights: Path | None = None) -> bool:
@@ -170,24 +179,6 @@ def stream_features(stream: MomentStream, images: np.ndarray, extractor: Extract
     for start in range(0, len(images), batch):
         part = torch.from_numpy(np.array(images[start : start + batch]))
         stream.update(extractor(part).cpu().numpy())
-
-
-def probabilities_of(images: np.ndarray, extractor: Extractor, batch: int = 100) -> np.ndarray:
-    """Class probabilities of images, (N, classes) float32.
-
-    Args:
-        images: (N, 3, H, W) uint8; may be a memory map, of which one batch at a time is read.
-        extractor: classifies them.
-        batch: images at a time; the result depends on it by rounding only.
-
-    Raises:
-        NotAvailable: no images, or the extractor's network does not classify.
-    """
-    if not len(images):
-        raise NotAvailable("no images")
-    starts = range(0, len(images), batch)
-    parts = (torch.from_numpy(np.array(images[start : start + batch])) for start in starts)
-    return np.concatenate([extractor.probabilities(part).cpu().numpy() for part in parts])
 
 
 class RandomFeatures(nn.Module):
@@ -268,13 +259,10 @@ class InceptionFeatures(nn.Module):
             "inception-v3-compat", list(self.LAYERS), feature_extractor_weights_path=safe
         )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 -> (N, 2048)."""
-        return self.network(images)[0]
-
-    def logits(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 -> (N, 1008): the TensorFlow network has 1,000 classes and eight unused outputs."""
-        return self.network(images)[1]
+    def forward(self, images: Tensor) -> Seen:
+        """(N, 3, H, W) uint8 -> features (N, 2048) and logits (N, 1008): 1,000 classes and eight unused outputs."""
+        features, logits = self.network(images)
+        return features, logits
 
 
 def _squeezenet(state: dict[str, Tensor]) -> nn.Module:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lgbench.errors import NotAvailable
-from lgbench.evidence import Moments
+from lgbench.score import Moments
 
 __all__ = ["MomentStream", "frechet_distance"]
 
@@ -51,6 +51,11 @@ class MomentStream:
         mean = features.mean(axis=0, dtype=np.float64)
         deviation = features.astype(np.float64) - mean
         self.merge(MomentStream(self.dim, len(features), mean, deviation.T @ deviation))
+
+    def update_all(self, features: np.ndarray, batch: int = 100) -> None:
+        """Add many feature vectors, (N, D), some at a time."""
+        for start in range(0, len(features), batch):
+            self.update(features[start : start + batch])
 
     def merge(self, other: MomentStream) -> None:
         """Add what another stream has seen (Chan et al., 1979); `other` stays as it is."""

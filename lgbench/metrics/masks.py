@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lgbench.errors import BadRecipe, NotAvailable
-from lgbench.evidence import Score
+from lgbench.score import Score
 
 __all__ = ["Confusion", "accuracy", "confusion", "dice", "iou", "mean_iou", "score_masks"]
 

@@ -1,14 +1,20 @@
 """Parts that the papers' networks share: blocks, critics, U-Nets, spatial transforms, initialisation."""
 
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
 from torch import nn
 
 from .augment import add_noise, jitter_colours
-from .blocks import Next, Res, Same, Stem, Sub, Up, image_head, mask_head
+from .blocks import Next, Res, Same, Stem, Sub, Up, image_head, mask_head, upsampled_conv
 from .codes import CodeConv
 from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, sn_code_head
 from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
 from .perturb import AffineRange, jitter_contrast, move, pose, shift
+from .segmentor import Segmentor, one_hot
 from .spatial import warp
 from .unet import UNetL, UNetS
 
@@ -26,6 +32,7 @@ __all__ = [
     "SNCritic",
     "SNTrunk",
     "Same",
+    "Segmentor",
     "Stem",
     "Sub",
     "UNetL",
@@ -34,17 +41,37 @@ __all__ = [
     "add_noise",
     "count_parameters",
     "dcgan_",
+    "from_seed",
     "image_head",
     "jitter_colours",
     "jitter_contrast",
     "mask_head",
     "move",
+    "one_hot",
     "orthogonal_",
     "pose",
     "shift",
     "sn_code_head",
+    "upsampled_conv",
     "warp",
+    "weights_hash",
 ]
+
+
+def from_seed(seed: int, build: Callable[[], nn.Module]) -> Any:
+    """What `build` makes with torch's random state set to `seed`, which is as it was afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def weights_hash(network: nn.Module) -> str:
+    """SHA-256 of the names, types, shapes and bytes of a network's parameters and buffers, hex."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 from torch import nn
 
 from lgbench.errors import RunFailed
@@ -47,22 +48,35 @@ def load(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise RunFailed(f"{path} is damaged ({error}). Delete it to start this stage again.") from None
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zip, pickle and tensors fail in many ways; torch's advice is to trust the file
+        reason = "no checkpoint" if isinstance(error, pickle.UnpicklingError) else str(error) or type(error).__name__
+        raise RunFailed(f"{path} is damaged ({reason.splitlines()[0]}). {_AGAIN}") from None
+    if not isinstance(state, dict):
+        raise RunFailed(f"{path} is damaged (it holds a {type(state).__name__}). {_AGAIN}")
+    return state
+
+
+_AGAIN = "Delete it and run the same command again to start this stage anew."
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
-    """Write parameters and buffers as safetensors, atomically."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
+    """Write parameters and buffers as safetensors, atomically.
+
+    Raises:
+        RunFailed: the disk is full, or the network's state is not made of tensors.
+    """
     try:
-        save_file(state, temporary)
-        temporary.replace(path)
-    except Exception as error:  # safetensors raises its own type for a full disk
-        temporary.unlink(missing_ok=True)
-        raise RunFailed(f"Cannot write {path}: {error}. Make room and run the same command again.") from error
+        # copies: where modules share a tensor, each name keeps it, and loading gives it to them all
+        state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.state_dict().items()}
+        content = serialize(state)
+    except Exception as error:  # safetensors has a type of its own, plugins have any
+        raise RunFailed(
+            f"The weights of {type(network).__name__} cannot be stored in {path.name}: {error}. A network's state must "
+            "be tensors: its plugin needs mending."
+        ) from error
+    with atomic(path) as file:
+        file.write(content)
 
 
 def load_weights(path: Path, network: nn.Module) -> None:
@@ -74,4 +88,4 @@ def load_weights(path: Path, network: nn.Module) -> None:
     try:
         network.load_state_dict(load_file(path))
     except Exception as error:  # safetensors and torch raise many types; all mean the same to a user
-        raise RunFailed(f"{path} does not hold this network's weights: {error}. Delete the run's folder.") from None
+        raise RunFailed(f"{path} does not hold this network's weights: {error}. Delete {path.parent}.") from None

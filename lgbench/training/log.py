@@ -15,19 +15,25 @@ __all__ = ["append", "read", "truncate"]
 def append(path: Path, row: Mapping[str, float]) -> None:
     """Add one line; numbers that are not finite become null."""
     tidy = {key: value if math.isfinite(value) else None for key, value in row.items()}
-    with writing(path), path.open("a") as file:
+    with writing(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(tidy) + "\n")
 
 
 def read(path: Path) -> list[dict[str, float]]:
-    """All whole lines; a last line that was cut short is left out."""
+    """All whole lines; one that was cut short or damaged is left out."""
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int) and all(map(_number_or_none, row.values())):
+            rows.append(row)
     return rows
+
+
+def _number_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def truncate(path: Path, step: int) -> None:

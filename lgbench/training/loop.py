@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from lgbench.data import Split
-from lgbench.files import atomic, read_json, write_json
+from lgbench.errors import RunFailed
+from lgbench.files import atomic, read_sound, write_json, writing
 from lgbench.game import Game
+from lgbench.permissions import make_folder
 from lgbench.progress import Reporter
 from lgbench.runtime import Runtime
 
@@ -37,6 +40,10 @@ class Diverged(Exception):
         self.step = step
 
 
+class _Unheard(Exception):
+    """Nobody listens to the reporter any more; a step is complete."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """What came of a fit; everything else is in its folder.
@@ -44,7 +51,8 @@ class Fitted:
     Attributes:
         status: "done", "diverged", or "paused" where the schedule says to stop in between.
         seconds: time spent in the loop, over all resumed parts.
-        peak_bytes: largest memory of the fit (GPU) or of the process so far (CPU), in the last part.
+        peak_bytes: largest memory of the fit (GPU) or of the process so far (CPU), in the last part; 0 where the system
+            does not tell.
         selected: step after which the weights were taken; that of the best look where there was a judge.
         best: the judge's value there, None without one.
     """
@@ -85,11 +93,12 @@ def fit(
     Raises:
         RunFailed: the disk is full, or a checkpoint is damaged.
         KeyboardInterrupt: interrupted, with a checkpoint written.
+        OSError: what the reporter writes to is closed; a checkpoint is written.
     """
     if (folder / "done.json").exists():
-        done = read_json(folder / "done.json")
-        return Fitted(**{**done, "flags": tuple(done["flags"])})
-    folder.mkdir(parents=True, exist_ok=True)
+        return _done_before(folder)
+    with writing(folder):
+        make_folder(folder)
     if runtime.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(runtime.device)
     player = Player(game, terms, schedule, runtime, segment)
@@ -108,6 +117,9 @@ def fit(
     try:
         with _interruptible() as interrupted:
             _play(player, stream, fixed, folder, reporter, interrupted, judge)
+    except _Unheard as unheard:
+        checkpoint.save(folder / "checkpoint.pt", player.state())
+        raise unheard.__cause__ or unheard from None
     except Diverged as error:
         reporter.note(f"{name}: {error}. The record will say so.")
         status = "diverged"
@@ -115,19 +127,39 @@ def fit(
         checkpoint.save(folder / "checkpoint.pt", player.state())
         _save_networks(player, folder)
         return _fitted(player, status, ())
-    return _finish(player, status, folder, name)
+    return _finish(player, status, folder, name, reporter)
 
 
-def _finish(player: Player, status: str, folder: Path, name: str) -> Fitted:
-    rows = log.read(folder / "log.jsonl")
-    pictures.save_curves(folder / "curves.png", rows, name)
+def _done_before(folder: Path) -> Fitted:
+    path, remedy = folder / "done.json", f"Delete the folder {folder} and run the same command again to train anew."
+    done = read_sound(path, dict, remedy)
+    try:
+        return Fitted(**{**done, "flags": tuple(done["flags"])})
+    except (KeyError, TypeError) as error:
+        raise RunFailed(f"{path} is damaged ({error}). {remedy}") from None
+
+
+def _finish(player: Player, status: str, folder: Path, name: str, reporter: Reporter) -> Fitted:
     _save_networks(player, folder)
+    rows = log.read(folder / "log.jsonl")
+    with _unessential("curves.png", reporter):
+        pictures.save_curves(folder / "curves.png", rows, name)
     flags = ["diverged"] if status == "diverged" else watch.training_flags(rows)
     done = _fitted(player, status, tuple(flags))
     write_json(folder / "done.json", {field: getattr(done, field) for field in Fitted.__slots__})
     for leftover in (folder / "checkpoint.pt", *folder.glob("best-*")):
         leftover.unlink(missing_ok=True)
     return done
+
+
+@contextmanager
+def _unessential(picture: str, reporter: Reporter) -> Iterator[None]:
+    """Whatever goes wrong with a picture is told, and costs nothing but the picture."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        reporter.note(f"{picture} was not drawn: {reason.splitlines()[0]}")
 
 
 def _fitted(player: Player, status: str, flags: tuple[str, ...]) -> Fitted:
@@ -168,8 +200,8 @@ def _play(
     saved_at, end = clock, schedule.stop or schedule.steps
     for number in range(player.step, end):
         last = number + 1 == end
-        looking = number % schedule.log_every == 0 or last
-        values = player.play(number, stream(number), looking)
+        looking = player.logged(number) or last
+        values, numbers = player.play(number, stream(number), looking), None
         now = time.monotonic()
         player.seconds, clock = player.seconds + now - clock, now
         if looking:
@@ -177,13 +209,16 @@ def _play(
             log.append(folder / "log.jsonl", {"step": number, "seconds": round(player.seconds, 3), **numbers})
             if broken := [name for name, value in numbers.items() if not math.isfinite(value)]:
                 raise Diverged(number, broken)
-            reporter.advance(number + 1, numbers)
-        else:
-            reporter.advance(number + 1)
         if schedule.grid_every and not player.game.frozen and (player.step % schedule.grid_every == 0 or last):
-            _paint_grid(player, fixed, folder / "grids" / f"{player.step:07d}.png")
+            path = folder / "grids" / f"{player.step:07d}.png"
+            with _unessential(path.name, reporter):
+                _paint_grid(player, fixed, path)
         if judge and schedule.judge_every and (player.step % schedule.judge_every == 0 or last):
             _select(player, judge, folder)
+        try:
+            reporter.advance(number + 1, numbers)
+        except OSError as error:  # the pipe or the terminal behind it is closed
+            raise _Unheard from error
         if interrupted or (now - saved_at >= schedule.checkpoint_seconds and not last):
             checkpoint.save(folder / "checkpoint.pt", player.state())
             saved_at = time.monotonic()
@@ -223,21 +258,29 @@ def _fixed_codes(game: Game, stream: Stream, seed: int) -> Mapping[str, Tensor]:
 
 def _paint_grid(player: Player, fixed: Mapping[str, Tensor], path: Path) -> None:
     painter = player.result.eval()
-    with torch.no_grad(), player.runtime.autocast():
-        layers = painter(fixed)
-    player.result.train()
-    pixels = pictures.layer_grid(layers, fixed.get("image"), scale=max(1, 64 // layers.image.shape[-1]))
+    try:
+        with torch.no_grad(), player.runtime.autocast():
+            layers = painter(fixed)
+    finally:
+        player.result.train()
+    given = fixed.get("image")
+    if given is None and "segments" in player.game.painter.conditional:
+        given = pictures.coloured(fixed["s"])
+    pixels = pictures.layer_grid(layers, given, scale=max(1, 64 // layers.image.shape[-1]))
     pictures.save_png(path, pixels)
 
 
 @contextmanager
 def _interruptible() -> Iterator[list[int]]:
-    """A list that is not empty once SIGINT or SIGTERM has come; a second signal is not caught."""
+    """A list that is not empty once SIGINT, SIGTERM or SIGHUP has come; a second signal is not caught."""
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield came
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows; `nohup` asks not to be told
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        before[hang_up] = signal.getsignal(hang_up)
 
     def remember(number: int, frame: object) -> None:
         came.append(number)
@@ -255,6 +298,9 @@ def _interruptible() -> Iterator[list[int]]:
 def _peak_memory(runtime: Runtime) -> int:
     if runtime.device.type == "cuda":
         return torch.cuda.max_memory_allocated(runtime.device)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

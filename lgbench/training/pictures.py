@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +15,21 @@ from torch import Tensor
 from lgbench.files import atomic
 from lgbench.layers import Layers, paint_over
 
-__all__ = ["layer_grid", "save_curves", "save_png"]
+__all__ = ["coloured", "layer_grid", "save_curves", "save_gif", "save_png"]
 
 
 def layer_grid(layers: Layers, images: Tensor | None = None, scale: int = 1) -> np.ndarray:
-    """One row a sample: [given image] image, background, each foreground and its alpha, composite of the layers.
+    """One row a sample: [what was given] image[, background, each foreground and its alpha, composite of the layers].
 
     Args:
-        images: (N, 3, H, W), what a conditional generator was given.
+        images: (N, 3, H, W), what a conditional generator was given: images, or class maps in colours.
         scale: enlarges each pixel.
 
     Returns:
         (rows, columns, 3) uint8.
     """
     columns = [] if images is None else [images]
-    columns += [layers.image, layers.background]
+    columns += [layers.image, layers.background] if layers.layered else [layers.image]
     for f, alpha in zip(layers.foregrounds.unbind(1), layers.alphas.unbind(1), strict=True):
         columns += [f, alpha.expand(-1, 3, -1, -1) * 2 - 1]
     if layers.layered:
@@ -38,16 +40,44 @@ def layer_grid(layers: Layers, images: Tensor | None = None, scale: int = 1) -> 
     return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
+def coloured(segments: Tensor) -> Tensor:
+    """Class maps, (N, H, W) uint8, as pictures, (N, 3, H, W) in [-1, 1]: class 0 is black, what is ignored is white."""
+    index = torch.arange(256, dtype=torch.float32, device=segments.device)
+    hue = (index * 0.618034) % 1  # by the golden ratio, neighbouring classes are far apart
+    palette = (2 * ((hue[:, None] + torch.tensor([0.0, 1 / 3, 2 / 3], device=hue.device)) % 1 - 0.5)).abs() * 1.6 - 0.6
+    palette[0], palette[255] = -1, 1
+    return palette.clamp(-1, 1)[segments.long()].permute(0, 3, 1, 2)
+
+
+def save_gif(path: Path, frames: Sequence[np.ndarray], seconds: float = 0.15) -> None:
+    """Write pictures, (H, W, 3) uint8 each, as a film that runs for ever, atomically."""
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    with atomic(path) as file:
+        first.save(file, format="gif", save_all=True, append_images=others, duration=int(1000 * seconds), loop=0)
+
+
 def save_png(path: Path, pixels: np.ndarray) -> None:
     """Write (H, W, 3) uint8 as PNG, atomically."""
     with atomic(path) as file:
         Image.fromarray(pixels).save(file, format="png")
 
 
+@contextmanager
+def _without_display() -> Iterator[None]:
+    """Hide what a notebook says of its display: importing matplotlib fails on a backend that is not here."""
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        yield
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+
+
 def save_curves(path: Path, rows: Sequence[Mapping[str, float | None]], title: str) -> None:
     """Draw every logged number over the steps: losses above, layer statistics in the middle, gradients below."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with _without_display():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     names = [name for name in {key: None for row in rows for key in row} if name not in ("step", "seconds")]
     layers = [name for name in names if name in ("coverage", "greyness", "layer_difference")]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lgbench.errors import RunFailed
+from lgbench.errors import BadPlugin, RunFailed
 from lgbench.game import Game, Phase, Step, Term
 from lgbench.layers import Batch, Layers
 from lgbench.runtime import Runtime
@@ -20,6 +20,9 @@ from .schedule import Schedule
 __all__ = ["Player", "WeightedTerm"]
 
 WeightedTerm = tuple[str, float, Term]
+
+RESERVED = ("step", "seconds", "coverage", "greyness", "layer_difference")
+"""What stands beside the losses in a log."""
 
 
 class Player:
@@ -34,6 +37,7 @@ class Player:
         segment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.game, self.terms, self.schedule, self.runtime, self.segment = game, terms, schedule, runtime, segment
+        _check(game, terms)
         added = {name: network for _, _, term in terms for name, network in term.networks.items()}
         self.networks = {**game.networks, **added}
         for network in self.networks.values():
@@ -74,6 +78,13 @@ class Player:
         parts = self.game.painter.conditional | self.game.reads
         return parts.union(*(term.reads for _, _, term in self.terms)) - {"images"}
 
+    def logged(self, number: int) -> bool:
+        """Whether a step is one to look at: every so many, or the next at which all phases are played."""
+        period = math.lcm(*(phase.every for phase in self.phases))
+        if (number + 1) % period:
+            return False
+        return any(earlier % self.schedule.log_every == 0 for earlier in range(number - period + 1, number + 1))
+
     def play(self, number: int, real: Batch, looking: bool) -> dict[str, Tensor | float]:
         """One step; with `looking`, also the layers' statistics and gradient norms."""
         if self.game.begin:
@@ -87,7 +98,9 @@ class Player:
             if not _played(phase, number):
                 continue
             self._set_rates(phase, number)
-            values |= self._move(phase, step)
+            moved = self._move(phase, step)
+            _apart(moved, {*values, *RESERVED}, phase.name)
+            values |= moved
             if looking and phase.regularized:
                 values |= watch.gradient_norms(self.game.painter, step.painted.alphas)  # pyright: ignore
         if self.average is not None:
@@ -124,7 +137,9 @@ class Player:
         with self.runtime.autocast():
             losses = phase.loss(step)
             if phase.regularized:
-                losses |= {name: weight * term.penalty(step) for name, weight, term in self.terms if term.penalty}
+                added = {name: weight * term.penalty(step) for name, weight, term in self.terms if term.penalty}
+                _apart(losses, added, phase.name)
+                losses |= added
         optimizer = self.optimizers[phase.name]
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
@@ -162,8 +177,11 @@ class Player:
         """
         try:
             self._restore(state)
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise RunFailed(f"The checkpoint is of other networks ({error}). Delete the run's folder.") from None
+        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else error
+            raise RunFailed(
+                f"The checkpoint is damaged, or of other networks ({reason}). Delete the run's folder."
+            ) from None
 
     def _restore(self, state: Mapping) -> None:
         for name, network in self.networks.items():
@@ -175,6 +193,31 @@ class Player:
         checkpoint.set_random_state(state["random"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.best, self.selected = state["best"], state["selected"]
+
+
+def _check(game: Game, terms: Sequence[WeightedTerm]) -> None:
+    """Refuse what would silently replace another part of the game, or never be played."""
+    phases = _moves(game, terms)
+    names = [phase.name for phase in phases]
+    networks = [*game.networks, *(name for _, _, term in terms for name in term.networks)]
+    for kind, each in (("phases", names), ("networks", networks), ("terms", [name for name, _, _ in terms])):
+        if twice := sorted({name for name in each if each.count(name) > 1}):
+            raise BadPlugin(f"Two {kind} of this run are named {twice[0]!r}: one would replace the other. Rename one.")
+    owned = {network for _, _, term in terms for phase in term.phases for network in phase.networks}
+    joining = [name for name, _, term in terms if term.penalty or term.networks.keys() - owned]
+    if joining and not any(phase.regularized for phase in phases):
+        raise BadPlugin(
+            f"No phase of this game is regularized, so {', '.join(joining)} would never be played. The method's plugin "
+            "has to name one (`Phase(..., regularized=True)`), or leave the terms out."
+        )
+
+
+def _apart(losses: Mapping[str, Tensor], others: Iterable[str], phase: str) -> None:
+    """Refuse a loss that has the name of another number of the same step."""
+    if shared := sorted(losses.keys() & {*others}):
+        raise BadPlugin(
+            f"The phase {phase} returns a loss named {shared[0]!r}, a name that is taken in this run. Rename the loss."
+        )
 
 
 def _moves(game: Game, terms: Sequence[WeightedTerm]) -> list[Phase]:

@@ -1,7 +1,9 @@
 """Switches of the ComGAN family (comgan: Ding et al., NeurIPS 2022). No torch here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
 
 __all__ = [
     "AlignmentConfig",
@@ -12,6 +14,11 @@ __all__ = [
     "DSComGANMethod",
     "Pi2Config",
 ]
+
+Count = Annotated[int, Ge(1)]
+Natural = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +31,25 @@ class ComGANConfig:
         z_scale: factor on the standard normal latent.
     """
 
-    g: int = 64
-    nz: int = 100
-    r_fg: int = 3
-    r_bg: int = 3
-    r_mask: int = 0
-    z_scale: float = 1.0
+    g: Count = 64
+    nz: Count = 100
+    r_fg: Natural = 3
+    r_bg: Natural = 3
+    r_mask: Natural = 0
+    z_scale: Positive = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ComGANCodesConfig:
     """ComGAN's generator. n_codes: classes of a private code that F and M are told; 0, as in the paper, for none."""
 
-    g: int = 64
-    nz: int = 100
-    r_fg: int = 3
-    r_bg: int = 3
-    r_mask: int = 0
-    z_scale: float = 1.0
-    n_codes: int = 0
+    g: Count = 64
+    nz: Count = 100
+    r_fg: Natural = 3
+    r_bg: Natural = 3
+    r_mask: Natural = 0
+    z_scale: Positive = 1.0
+    n_codes: Natural = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +61,12 @@ class Pi2Config:
         shared_z: whether the three read the same latent.
     """
 
-    g: int = 64
-    nz: int = 100
-    r_fg: int = 3
-    r_bg: int = 3
-    r_mask: int = 0
-    z_scale: float = 1.0
+    g: Count = 64
+    nz: Count = 100
+    r_fg: Natural = 3
+    r_bg: Natural = 3
+    r_mask: Natural = 0
+    z_scale: Positive = 1.0
     subnet: Literal["light", "none"] = "light"
     shared_z: bool = True
 
@@ -76,24 +83,24 @@ class DSComGANConfig:
         z_scale: the public code samples 4 N(0, I).
     """
 
-    g: int = 64
-    nz: int = 100
-    n_codes: int = 0
+    g: Count = 64
+    nz: Count = 100
+    n_codes: Natural = 0
     features: Literal["multiscale", "last"] = "multiscale"
     use_xz: bool = True
     tie_codes: bool = False
-    r_fg: int = 2
-    r_bg: int = 2
-    r_mask: int = 1
-    z_scale: float = 4.0
+    r_fg: Natural = 2
+    r_bg: Natural = 2
+    r_mask: Natural = 1
+    z_scale: Positive = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class ComGANMethod:
     """One critic, one generator. d: the critic's base width."""
 
-    d: int = 32
-    lr: float = 2e-4
+    d: Count = 32
+    lr: Positive = 2e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +112,9 @@ class DSComGANMethod:
             paper's Eq. 7 once. Half of it where there is no whole image, hence one fake.
     """
 
-    d: int = 32
-    real_weight: float = 2.0
-    lr: float = 2e-4
+    d: Count = 32
+    real_weight: NotNegative = 2.0
+    lr: Positive = 2e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +127,11 @@ class AlignmentConfig:
         dm_channels: 3 repeats the mask as the public code does.
     """
 
-    width: int = 64
-    lambda_cons: float = 2.0
+    width: Count = 64
+    lambda_cons: NotNegative = 2.0
     cons_norm: Literal["l1", "l2"] = "l1"
     use_dm: bool = True
     dm_fake: Literal["both", "real", "synth"] = "both"
     dm_channels: Literal[1, 3] = 1
-    dm_width: int = 32
-    lr: float = 2e-4
+    dm_width: Count = 32
+    lr: Positive = 2e-4

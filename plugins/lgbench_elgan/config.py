@@ -1,9 +1,16 @@
 """Switches of ELGAN (Yang et al.). No torch here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
 
 __all__ = ["ELGANConfig", "ELGANMethod"]
+
+Count = Annotated[int, Ge(1)]
+Natural = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +25,11 @@ class ELGANConfig:
         group: consecutive classes that share one super class; masks are painted from z and the super class.
     """
 
-    g: int = 64
-    g_b: int = 0
-    nz: int = 100
-    n_codes: int = 0
-    group: int = 10
+    g: Count = 64
+    g_b: Natural = 0
+    nz: Count = 100
+    n_codes: Natural = 0
+    group: Count = 10
     act: Literal["relu", "glu"] = "relu"
 
 
@@ -41,12 +48,12 @@ class ELGANMethod:
         mask_noise: the same on the mask that E_pi reads: faint ripples then cannot carry the code.
     """
 
-    d: int = 64
-    gamma_r: float = 1.0
+    d: Count = 64
+    gamma_r: NotNegative = 1.0
     recover_sup: bool = True
     mi_on_perturbed: bool = True
     fresh: bool = True
     colour_aug: bool = True
-    instance_noise: float = 0.0
-    mask_noise: float = 0.0
-    lr: float = 2e-4
+    instance_noise: NotNegative = 0.0
+    mask_noise: NotNegative = 0.0
+    lr: Positive = 2e-4

@@ -1,9 +1,16 @@
 """Switches of LR-GAN and its DCGAN control; the first value named is the default. No torch here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
 
 __all__ = ["DCGANConfig", "DCGANMethod", "LRGANConfig", "LRGANMethod"]
+
+Count = Annotated[int, Ge(1)]
+Natural = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +36,17 @@ class LRGANConfig:
         conditional: codes are encoded from a real image, which the resulting alpha then segments.
     """
 
-    n_layers: int = 2
-    ngf: int = 64
-    floor: int = 64
-    bg_floor: int = 64
-    channels: int = 0
-    nz: int = 100
+    n_layers: Count = 2
+    ngf: Count = 64
+    floor: Count = 64
+    bg_floor: Count = 64
+    channels: Natural = 0
+    nz: Count = 100
     transform: Literal["affine", "none"] = "affine"
     mask: Literal["learned", "none"] = "learned"
-    min_scale: float = 1.2
-    max_scale_ratio: float = 2.0
-    rot_clamp: float | None = 0.1
+    min_scale: Positive = 1.2
+    max_scale_ratio: Annotated[float, Ge(1)] = 2.0
+    rot_clamp: NotNegative | None = 0.1
     clamp: Literal["hard", "none"] = "hard"
     lstm: bool = True
     bg_input: Literal["z0", "h0"] = "z0"
@@ -47,7 +54,7 @@ class LRGANConfig:
     first_fg_context: Literal["background", "none"] = "background"
     init: Literal["dcgan", "torch_default"] = "dcgan"
     conditional: bool = False
-    enc_width: int = 64
+    enc_width: Count = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,11 @@ class LRGANMethod:
             generated images by the faintest ripple and wins for good within 200 steps; noise takes that away.
     """
 
-    ndf: int = 64
+    ndf: Count = 64
     d_head: Literal["conv4", "avgpool"] = "conv4"
-    lambda_rec: float = 10.0
-    instance_noise: float = 0.0
-    lr: float = 2e-4
+    lambda_rec: NotNegative = 10.0
+    instance_noise: NotNegative = 0.0
+    lr: Positive = 2e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +86,10 @@ class DCGANConfig:
     """
 
     width: Literal["table2", "t1"] = "table2"
-    ngf: int = 64
-    floor: int = 64
-    channels: int = 0
-    nz: int = 100
+    ngf: Count = 64
+    floor: Count = 64
+    channels: Natural = 0
+    nz: Count = 100
     init: Literal["dcgan", "torch_default"] = "dcgan"
 
 
@@ -90,7 +97,7 @@ class DCGANConfig:
 class DCGANMethod:
     """The control's critic; LR-GAN's."""
 
-    ndf: int = 64
+    ndf: Count = 64
     d_head: Literal["conv4", "avgpool"] = "conv4"
-    instance_noise: float = 0.0
-    lr: float = 2e-4
+    instance_noise: NotNegative = 0.0
+    lr: Positive = 2e-4

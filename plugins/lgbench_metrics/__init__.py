@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lgbench import Metric, NotAvailable, hookimpl
 
+from .conditional import conditional_metrics
+
 if TYPE_CHECKING:
-    from lgbench.evidence import Evidence, Score
+    from lgbench.evaluation import Evidence
+    from lgbench.score import Score
 
 __all__ = ["metrics"]
 
@@ -22,7 +26,7 @@ LGBENCH_API = 2
 
 @hookimpl
 def metrics() -> list[Metric]:
-    """Frechet distances, Inception score, mask, partition and cluster scores, layer diagnostics."""
+    """Frechet distances, Inception score, mask, partition and cluster scores, layer diagnostics, conditions."""
     return [
         *_frechet_metrics(),
         _inception_score_metric(),
@@ -30,6 +34,7 @@ def metrics() -> list[Metric]:
         *_partition_metrics(),
         *_cluster_metrics(),
         *_layer_metrics(),
+        *conditional_metrics(),
     ]
 
 
@@ -39,16 +44,15 @@ def _frechet_metrics() -> list[Metric]:
         "fid-squeezenet": ("squeezenet", "Frechet distance of SqueezeNet 1.1 features; not comparable with FID"),
         "fid-random": ("random", "Frechet distance of a fixed untrained network's features; not comparable with FID"),
     }
-    parts = {"": ("moments", summaries), "bg-": ("background_moments", _of_backgrounds(summaries))}
+    parts = {"": ("moments", summaries), "bg-": ("background-moments", _of_backgrounds(summaries))}
     return [
         Metric(
             name=f"{prefix}{name}",
             summary=summary,
-            compute=partial(_frechet, extractor, part),
-            needs=frozenset({part}),
+            compute=partial(_frechet, f"{part}/{extractor}"),
+            needs=frozenset({f"{part}/{extractor}"}),
             direction="up" if prefix else "down",
             range=(0.0, math.inf),
-            extractor=extractor,
             reference="torch_fidelity.metric_fid.fid_statistics_to_metric",
             deviation="relative 1e-9 given the same features (60 to 3000 images, 64 to 2048 features, any rank)",
         )
@@ -67,10 +71,9 @@ def _inception_score_metric() -> Metric:
         name="is",
         summary="Inception score of the samples over 10 splits (the original TensorFlow weights)",
         compute=_inception_score,
-        needs=frozenset({"samples", "probabilities"}),
+        needs=frozenset({"probabilities/inception"}),
         direction="up",
         range=(1.0, 1008.0),
-        extractor="inception",
         reference="torch_fidelity.metric_isc.isc_features_to_metric(shuffle=False)",
         deviation="relative 6e-16 on 10 to 3000 images, 2 to 1008 classes",
     )
@@ -189,38 +192,38 @@ def _layer_metrics() -> list[Metric]:
     ]
 
 
-def _frechet(extractor: str, part: str, evidence: Evidence) -> Score:
-    from lgbench.evidence import Score
+def _frechet(part: str, evidence: Evidence) -> Score:
     from lgbench.metrics.frechet import frechet_distance
+    from lgbench.score import Score
 
-    real, generated = _part(evidence, part)(extractor)
+    real, generated = evidence[part]
     # With fewer images than features a covariance lacks rank, and the distance is biased upwards.
     full_rank = min(real.count, generated.count) > real.mean.size
     details = {"real": float(real.count), "generated": float(generated.count), "full_rank": float(full_rank)}
-    return Score(frechet_distance(real, generated), details=details)
+    return Score(frechet_distance(real, generated), details=details, n=generated.count)
 
 
 def _inception_score(evidence: Evidence) -> Score:
-    from lgbench.evidence import Score
     from lgbench.metrics.classifiers import inception_score
+    from lgbench.score import Score
 
-    evidence.require(frozenset({"samples"}))
-    splits = 10
-    mean, std = inception_score(_part(evidence, "probabilities")("inception"), splits)
-    return Score(mean, details={"std": std, "splits": float(splits)})
+    probabilities, splits = evidence["probabilities/inception"], 10
+    mean, std = inception_score(probabilities, splits)
+    return Score(mean, details={"std": std, "splits": float(splits)}, n=len(probabilities))
 
 
 def _masks(measure: str, evidence: Evidence) -> Score:
     from lgbench.metrics import masks
 
-    predicted, true = _part(evidence, "predicted_masks"), _part(evidence, "true_masks")
-    return masks.score_masks(getattr(masks, measure), predicted, true, evidence.aggregation)
+    aggregation = evidence.config.aggregation
+    score = masks.score_masks(getattr(masks, measure), evidence["predicted_masks"], evidence["true_masks"], aggregation)
+    return replace(score, protocol={"aggregation": aggregation})
 
 
 def _ari(evidence: Evidence) -> Score:
     from lgbench.metrics.partitions import ari
 
-    return _mean(ari(*_partitions(evidence)))
+    return _each(ari(*_partitions(evidence)))
 
 
 def _ari_fg(evidence: Evidence) -> Score:
@@ -228,12 +231,11 @@ def _ari_fg(evidence: Evidence) -> Score:
 
     from lgbench.metrics.partitions import ari_fg
 
-    predicted, instances = _part(evidence, "predicted_masks"), _part(evidence, "instances")
+    predicted, instances = evidence["predicted_masks"], evidence["instances"]
     objects = np.array([len(np.unique(one[one > 0])) for one in instances])
     if not (objects >= 2).any():
         raise NotAvailable("degenerate: no test image has two objects, so ari-fg is 0 or 1; see ari")
-    score = _mean(ari_fg(predicted, instances))
-    return _with(score, {"share_of_several_objects": float((objects >= 2).mean())})
+    return _each(ari_fg(predicted, instances), share_of_several_objects=float((objects >= 2).mean()))
 
 
 def _msc(evidence: Evidence) -> Score:
@@ -241,66 +243,61 @@ def _msc(evidence: Evidence) -> Score:
 
     predicted, truth = _partitions(evidence)
     companions = {"msc_fg": msc_fg(predicted, truth), "sc_weighted": sc_weighted(predicted, truth)}
-    return _with(_mean(msc(predicted, truth)), {name: float(each.mean()) for name, each in companions.items()})
+    return _each(msc(predicted, truth), **{name: float(each.mean()) for name, each in companions.items()})
 
 
 def _nmi(evidence: Evidence) -> Score:
-    from lgbench.evidence import Score
     from lgbench.metrics.clusters import nmi
+    from lgbench.score import Score
 
-    clusters, labels = _part(evidence, "clusters"), _part(evidence, "labels")
-    return Score(nmi(clusters, labels), details={"by_max": nmi(clusters, labels, by="max")})
+    clusters, labels = evidence["clusters"], evidence["labels"]
+    return Score(nmi(clusters, labels), details={"by_max": nmi(clusters, labels, by="max")}, n=len(clusters))
 
 
 def _cluster_accuracy(evidence: Evidence) -> Score:
     import numpy as np
 
-    from lgbench.evidence import Score
     from lgbench.metrics.clusters import cluster_accuracy
+    from lgbench.score import Score
 
-    clusters, labels = _part(evidence, "clusters"), _part(evidence, "labels")
-    return Score(cluster_accuracy(clusters, labels), details={"clusters_used": float(len(np.unique(clusters)))})
+    clusters, labels = evidence["clusters"], evidence["labels"]
+    used = {"clusters_used": float(len(np.unique(clusters)))}
+    return Score(cluster_accuracy(clusters, labels), details=used, n=len(clusters))
 
 
 def _coverage(evidence: Evidence) -> Score:
     from lgbench.metrics.layers import coverage, saturated
 
-    score = _mean(coverage(_part(evidence, "sample_alphas")))
-    empty, full = saturated(score.per_image)  # pyright: ignore[reportArgumentType]
-    return _with(score, {"share_below_1_percent": empty, "share_above_99_percent": full})
+    covered = coverage(evidence["sample_alphas"])
+    empty, full = saturated(covered)
+    return _mean(covered, share_below_1_percent=empty, share_above_99_percent=full)
 
 
 def _binarity(evidence: Evidence) -> Score:
     from lgbench.metrics.layers import binarity, binary_distance
 
-    alphas = _part(evidence, "sample_alphas")
-    return _with(_mean(binarity(alphas)), {"mean_min": float(binary_distance(alphas).mean())})
+    alphas = evidence["sample_alphas"]
+    return _mean(binarity(alphas), mean_min=float(binary_distance(alphas).mean()))
 
 
 def _layer_difference(evidence: Evidence) -> Score:
-    return _mean(_part(evidence, "layer_difference"))
-
-
-def _part(evidence: Evidence, name: str) -> Any:
-    evidence.require(frozenset({name}))
-    return getattr(evidence, name)
+    return _mean(evidence["layer_difference"])
 
 
 def _partitions(evidence: Evidence) -> tuple[Any, Any]:
     """Predicted masks, and the instance maps where there are any, else the true masks."""
-    predicted, true = _part(evidence, "predicted_masks"), _part(evidence, "true_masks")
-    return predicted, true if evidence.instances is None else evidence.instances
+    predicted, true, instances = evidence["predicted_masks"], evidence["true_masks"], evidence.get("instances")
+    return predicted, true if instances is None else instances
 
 
-def _mean(per_image: Any) -> Score:
-    from lgbench.evidence import Score
+def _mean(per_image: Any, **details: float) -> Score:
+    from lgbench.score import Score
 
     if not len(per_image):
         raise NotAvailable("no images")
-    return Score(float(per_image.mean()), per_image)
+    return Score(float(per_image.mean()), per_image, details)
 
 
-def _with(score: Score, details: dict[str, float]) -> Score:
-    from dataclasses import replace
-
-    return replace(score, details=details)
+def _each(per_image: Any, **details: float) -> Score:
+    """A score that is a mean over images, whatever the recipe says of others."""
+    return replace(_mean(per_image, **details), protocol={"aggregation": "per_image"})

@@ -1,9 +1,16 @@
 """Switches of milgan (Yang et al., WACV 2022). No torch here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
 
 __all__ = ["MilganConfig", "MilganMethod"]
+
+Count = Annotated[int, Ge(1)]
+Natural = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +25,12 @@ class MilganConfig:
         n_codes: 0 follows the data set (20 where it has no classes).
     """
 
-    g: int = 64
-    g_b: int = 0
-    nz: int = 100
+    g: Count = 64
+    g_b: Natural = 0
+    nz: Count = 100
     prior: Literal["categorical", "normal"] = "categorical"
-    n_codes: int = 0
-    d_c: int = 10
+    n_codes: Natural = 0
+    d_c: Count = 10
     act: Literal["relu", "glu"] = "relu"
 
 
@@ -43,14 +50,14 @@ class MilganMethod:
         mask_noise: the same on the mask that E_pi reads: faint ripples then cannot carry the code.
     """
 
-    d: int = 64
-    gamma_mi: float = 1.0
+    d: Count = 64
+    gamma_mi: NotNegative = 1.0
     mi_x: bool = True
     mi_mask: bool = True
     mi_on_perturbed: bool = True
     e_step: Literal["d", "g"] = "d"
     fresh: bool = True
     colour_aug: bool = False
-    instance_noise: float = 0.0
-    mask_noise: float = 0.0
-    lr: float = 2e-4
+    instance_noise: NotNegative = 0.0
+    mask_noise: NotNegative = 0.0
+    lr: Positive = 2e-4

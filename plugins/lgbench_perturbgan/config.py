@@ -1,9 +1,16 @@
 """Switches of PerturbGAN (Bielski and Favaro, NeurIPS 2019). No torch here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
 
 __all__ = ["EncoderConfig", "LightConfig", "PerturbGANMethod", "StyleConfig"]
+
+Count = Annotated[int, Ge(1)]
+Natural = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +30,10 @@ class LightConfig:
     backbone: Literal["simplegan", "dcgan"] = "simplegan"
     n_generators: Literal[1, 2, 3] = 2
     heads: Literal["bare", "comgan"] = "bare"
-    g: int = 64
-    g_b: int = 0
-    nz: int = 100
-    z_scale: float = 1.0
+    g: Count = 64
+    g_b: Natural = 0
+    nz: Count = 100
+    z_scale: Positive = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +50,11 @@ class StyleConfig:
 
     n_generators: Literal[1, 2] = 2
     shared_mapping: bool = False
-    mixing: float = 0.9
+    mixing: Annotated[float, Ge(0), Le(1)] = 0.9
     same_mixing: bool = False
-    width: int = 512
-    width_b: int = 0
-    nz: int = 512
+    width: Count = 512
+    width_b: Natural = 0
+    nz: Count = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +79,14 @@ class PerturbGANMethod:
 
     gan_loss: Literal["wgan-gp", "nonsat", "hinge"] = "wgan-gp"
     critic: Literal["auto", "comgan", "dcgan", "sn", "style"] = "auto"
-    d: int = 64
-    penalty: float = 10.0
-    drift: float = 0.001
-    phase_steps: int = 18_750
-    final_lr: float = 1.5
+    d: Count = 64
+    penalty: NotNegative = 10.0
+    drift: NotNegative = 0.001
+    phase_steps: Count = 18_750
+    final_lr: Positive = 1.5
     fresh: bool = True
-    instance_noise: float = 0.0
-    lr: float = 0.0
+    instance_noise: NotNegative = 0.0
+    lr: NotNegative = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +101,9 @@ class EncoderConfig:
         refine_lr: step size of those.
     """
 
-    d: int = 64
-    feature_weight: float = 0.1
-    code_weight: float = 1.0
-    refine: int = 0
-    refine_lr: float = 0.01
-    lr: float = 1e-4
+    d: Count = 64
+    feature_weight: NotNegative = 0.1
+    code_weight: NotNegative = 1.0
+    refine: Natural = 0
+    refine_lr: Positive = 0.01
+    lr: Positive = 1e-4

@@ -11,6 +11,7 @@ from .config import (
     MaskSizeConfig,
     MIRecoveryConfig,
     PerturbationConfig,
+    SegmentorConfig,
 )
 
 LGBENCH_API = 2
@@ -71,5 +72,13 @@ def regularizers() -> list[Regularizer]:
             config=BackgroundConfig,
             build=_term("terms", "background"),
             needs=frozenset({"layers", "rounds"}),
+        ),
+        Regularizer(
+            name="segmentor",
+            summary="a segmentor that learns from real images reads the class map off the painted one",
+            paper="Jiang et al., Spatially Constrained Generative Adversarial Networks, Eq. 9",
+            config=SegmentorConfig,
+            build=_term("segmentor", "segmentor"),
+            needs=frozenset({"segments"}),
         ),
     ]

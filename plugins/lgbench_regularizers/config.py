@@ -1,7 +1,9 @@
 """Settings of the regularizers. No torch here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
 
 __all__ = [
     "BackgroundConfig",
@@ -10,8 +12,12 @@ __all__ = [
     "MIRecoveryConfig",
     "MaskSizeConfig",
     "PerturbationConfig",
+    "SegmentorConfig",
 ]
 
+Count = Annotated[int, Ge(1)]
+Natural = Annotated[int, Ge(0)]
+NotNegative = Annotated[float, Ge(0)]
 Seen = Literal["painted", "perturbed"]
 
 
@@ -46,21 +52,21 @@ class PerturbationConfig:
     """
 
     form: Literal["affine", "shift"] = "affine"
-    translate: float = 0.125
+    translate: NotNegative = 0.125
     shrink: float = 0.2
     grow: float = 0.2
-    rotate: float = 0.0
+    rotate: NotNegative = 0.0
     unit: Literal["side", "grid"] = "side"
-    contrast: float = 0.0
-    brightness: float = 0.0
-    noise: float = 0.0
+    contrast: NotNegative = 0.0
+    brightness: NotNegative = 0.0
+    noise: NotNegative = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class MaskSizeConfig:
     """eta: smallest coverage that costs nothing. on: alphas as painted, or as a perturbation left them (PerturbGAN)."""
 
-    eta: float = 0.25
+    eta: Annotated[float, Ge(0), Le(1)] = 0.25
     on: Seen = "perturbed"
 
 
@@ -75,7 +81,7 @@ class MIRecoveryConfig:
             foreground, from its alpha (milgan): an empty mask then costs the most.
     """
 
-    width: int = 64
+    width: Count = 64
     codes: str = ""
     source: Literal["layer", "image"] = "layer"
 
@@ -97,21 +103,42 @@ class EquivarianceConfig:
         reg_weight: weight of L_reg before the term's own, which multiplies both: 0.5 and 2 make ELGAN's 0.5 and 1.
     """
 
-    translate: float = 0.125
+    translate: NotNegative = 0.125
     shrink: float = 0.2
     grow: float = 0.2
-    rotate: float = 0.0
+    rotate: NotNegative = 0.0
     unit: Literal["side", "grid"] = "side"
-    dims: int = 10
-    hidden: int = 64
+    dims: Count = 10
+    hidden: Count = 64
     zero: bool = False
     distance: Literal["disc", "pixel", "squeezenet", "vgg16_imagenet", "rotnet_vgg16"] = "disc"
     weights: str = ""
     stop_gradient: bool = False
-    ramp: int = 0
-    reg_weight: float = 2.0
+    ramp: Natural = 0
+    reg_weight: NotNegative = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundConfig:
     """L_bg has nothing to set beside its weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentorConfig:
+    """SCGAN's S and how it learns.
+
+    Attributes:
+        kind: the paper's, or the code's, which has four times the parameters.
+        width: base width of S.
+        mode: S learns from the real images of every step, or has learnt all it will before the training starts.
+        epochs: passes over the training images of a pretrained S.
+        reduction: of the term: mean over pixels, or the paper's Eq. 9, a sum, which weighs as much as there are pixels.
+        lr: of S.
+    """
+
+    kind: Literal["small", "wide"] = "small"
+    width: Annotated[int, Ge(2)] = 64
+    mode: Literal["joint", "pretrained_frozen"] = "joint"
+    epochs: Annotated[int, Ge(1)] = 20
+    reduction: Literal["mean", "sum"] = "mean"
+    lr: Annotated[float, Gt(0)] = 1e-4

@@ -61,6 +61,7 @@ RECORDS = {
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataHome:
     monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr(module, "_records", lambda: RECORDS)
     return DataHome()
 
@@ -184,6 +185,14 @@ def test_info_tells_licence_citation_splits_and_what_to_put_by_hand():
         assert fact
         assert fact in told
     assert "locate" not in told
+
+
+@pytest.mark.parametrize("name", sorted(registry().datasets))
+def test_info_names_walks_and_shows_nobody_a_function(name: str):
+    told = CliRunner().invoke(info, [name], catch_exceptions=False).output
+    assert "<function" not in told
+    walks = registry().datasets[name].walks
+    assert (f"walks: {', '.join(walks)}\n" in told) == bool(walks)
 
 
 def test_every_data_set_of_our_own_says_how_it_is_had(tmp_path: Path):

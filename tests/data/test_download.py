@@ -1,20 +1,31 @@
 """Downloads over the loopback: resumed, verified, mirrored, and done once."""
 
+import errno
 import hashlib
+import http.client
 import http.server
+import io
+import os
+import resource
+import socket
+import ssl
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lgbench import Source
 from lgbench.data import DataHome
 from lgbench.data import download as module
 from lgbench.data.download import download
-from lgbench.errors import BadData, DataMissing
+from lgbench.errors import BadData, DataMissing, RunFailed
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -144,10 +155,10 @@ def test_two_processes_transfer_a_file_once(server: Server, tmp_path: Path):
     )
     command = [sys.executable, "-c", code, str(tmp_path), server.url("/good"), SHA256]
     both = threading.Event()
-    server.hold = lambda: both.wait(20) and None
+    server.hold = lambda: both.wait() and None
     processes = [subprocess.Popen(command) for _ in range(2)]
     threading.Timer(2, both.set).start()  # both have reached the lock by then
-    assert [process.wait(60) for process in processes] == [0, 0]
+    assert [process.wait() for process in processes] == [0, 0]
     assert (tmp_path / "files/x/a").read_bytes() == CONTENT
     assert len(server.asked) == 1
 
@@ -201,3 +212,133 @@ def test_home_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
     assert DataHome().root == tmp_path / "home"
     assert DataHome(tmp_path / "given").root == tmp_path / "given"
+
+
+BREAKS = [
+    ssl.SSLError("record layer failure"),
+    ssl.SSLEOFError(8, "EOF occurred in violation of protocol"),
+    OSError(errno.EHOSTUNREACH, "No route to host"),
+    OSError(errno.ENETDOWN, "Network is down"),
+    OSError(errno.ETIMEDOUT, "Connection timed out"),
+    ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+    http.client.IncompleteRead(b""),
+]
+
+
+@pytest.mark.parametrize("error", BREAKS, ids=lambda error: type(error).__name__)
+def test_whatever_breaks_a_transfer_is_retried_and_then_the_next_mirror_serves(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    real, asked = module.urllib.request.urlopen, []
+
+    def urlopen(request: urllib.request.Request, timeout: float):
+        asked.append(request.full_url)
+        answer = real(request, timeout=timeout)
+        if request.full_url.endswith("/ignores"):
+            answer.read = lambda size: (_ for _ in ()).throw(error)
+        return answer
+
+    monkeypatch.setattr(module.urllib.request, "urlopen", urlopen)
+    download(Source("a", (server.url("/ignores"), server.url("/good")), SHA256), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == CONTENT
+    assert [url.rpartition("/")[2] for url in asked] == ["ignores"] * 3 + ["good"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "tries"),
+    [
+        (ssl.SSLEOFError(8, "EOF occurred"), 3),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), 3),
+        (TimeoutError("timed out"), 3),
+        (ssl.SSLCertVerificationError("self-signed"), 1),
+        (ConnectionRefusedError("refused"), 1),
+        (socket.gaierror(-2, "Name or service not known"), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_connection_that_may_come_is_tried_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Exception, tries: int
+):
+    real, asked = module.urllib.request.urlopen, []
+
+    def urlopen(request: urllib.request.Request, timeout: float):
+        asked.append(request.full_url)
+        if request.full_url.endswith("first"):
+            raise urllib.error.URLError(reason)
+        return real(request, timeout=timeout)
+
+    monkeypatch.setattr(module.urllib.request, "urlopen", urlopen)
+    download(Source("a", (server.url("/first"), server.url("/good")), SHA256), tmp_path / "a")
+    assert len(asked) == tries + 1
+
+
+@pytest.mark.parametrize("room", [0, 30_000])
+def test_a_full_disk_while_downloading_is_one_clear_line_and_keeps_what_came(server: Server, tmp_path: Path, room: int):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    source = Source("a", (server.url("/good"),), SHA256)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(RunFailed, match=r"Cannot write .*a\.part.*make room"):
+            download(source, tmp_path / "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(server.asked) == 1
+    download(source, tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "{", '{"a": 5}', '{"sha256 x": ["1"]}', "\udcff"])
+def test_a_damaged_memory_of_checksums_is_forgotten(tmp_path: Path, content: str):
+    home = DataHome(tmp_path)
+    (tmp_path / "checksums.json").write_bytes(content.encode(errors="surrogateescape"))
+    (tmp_path / "x").write_bytes(CONTENT)
+    assert home.checksum(tmp_path / "x", "sha256") == SHA256.removeprefix("sha256:")
+
+
+def test_a_memory_that_cannot_be_written_costs_nothing(tmp_path: Path, caplog):
+    (tmp_path / "checksums.json").mkdir()
+    (tmp_path / "x").write_bytes(CONTENT)
+    for _ in range(2):
+        assert DataHome(tmp_path).checksum(tmp_path / "x", "sha256") == SHA256.removeprefix("sha256:")
+    assert caplog.text.count("not kept for next time") == 1
+
+
+def test_a_file_that_was_replaced_under_its_size_and_time_is_hashed_again(tmp_path: Path):
+    home, path = DataHome(tmp_path / "home"), tmp_path / "x"
+    path.write_bytes(b"red ")
+    state = path.stat()
+    first = home.checksum(path, "sha256")
+    path.write_bytes(b"blue")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert home.checksum(path, "sha256") != first
+
+
+@pytest.mark.parametrize("home", [None, "~nobody-of-this-name/data", "FILE"])
+def test_no_home_is_one_line_that_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None):
+    def unknown(_: object) -> str:
+        raise KeyError("uid not found")
+
+    for name in ("LGBENCH_HOME", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    if home:
+        (tmp_path / "FILE").touch()
+        monkeypatch.setenv("LGBENCH_HOME", home.replace("FILE", str(tmp_path / "FILE")))
+    with pytest.raises(RunFailed, match="LGBENCH_HOME"):
+        DataHome()
+
+
+def test_what_killed_additions_left_is_swept_by_the_next_one(tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for index in range(3):
+            picture = io.BytesIO()
+            Image.new("RGB", (16, 16), (index, 0, 0)).save(picture, "png")
+            archive.writestr(f"images/{index}.png", picture.getvalue())
+        archive.writestr("labels.csv", "file\n" + "".join(f"images/{index}.png\n" for index in range(3)))
+    (tmp_path / "home/archives").mkdir(parents=True)
+    for name in (".mine.zip.ab12.part", ".mine.zip.cd34.part", ".other.zip.ef56.part"):
+        (tmp_path / "home/archives" / name).touch()
+    home.add_archive("mine", tmp_path / "mine.zip")
+    left = {path.name for path in (tmp_path / "home/archives").iterdir() if path.suffix != ".lock"}
+    assert left == {"mine.zip", ".other.zip.ef56.part"}

@@ -12,7 +12,7 @@ import torch
 from torch.testing import assert_close
 
 from lgbench.errors import BadData, NotAvailable, UnknownName
-from lgbench.metrics.features import extractor_available, load_extractor, moments_of, probabilities_of
+from lgbench.metrics.features import extractor_available, load_extractor, moments_of
 from lgbench.metrics.frechet import frechet_distance
 
 SHARED = Path(os.environ.get("LGBENCH_SHARED", Path(__file__).parents[2].parent / "shared"))
@@ -174,12 +174,15 @@ def test_inception_is_the_network_of_torch_fidelity(monkeypatch, tmp_path):
     images = torch.from_numpy(blobs(2))
     features, logits = reference(images)
     assert_close(extractor(images), features)
-    assert_close(torch.from_numpy(probabilities_of(images.numpy(), extractor, batch=1)), logits.softmax(dim=1))
+    seen, probabilities = extractor.describe(images.numpy(), batch=1)
+    assert_close(torch.from_numpy(seen), features)
+    assert_close(torch.from_numpy(probabilities), logits.softmax(dim=1))
 
 
 def test_a_network_without_classes_gives_no_probabilities():
-    with pytest.raises(NotAvailable, match="no classes"):
-        probabilities_of(blobs(2), load_extractor("random"))
+    features, probabilities = load_extractor("random").describe(blobs(2))
+    assert features.shape == (2, 246)
+    assert probabilities is None
 
 
 @pytest.mark.skipif(not SQUEEZENET.exists(), reason="the SqueezeNet weights are not in the shared folder")

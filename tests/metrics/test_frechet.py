@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from lgbench.errors import NotAvailable
-from lgbench.evidence import Moments
 from lgbench.metrics import frechet
 from lgbench.metrics.frechet import MomentStream, frechet_distance
+from lgbench.score import Moments
 
 
 def features(n: int, dim: int, seed: int) -> np.ndarray:

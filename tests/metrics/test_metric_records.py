@@ -2,20 +2,25 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import lgbench_metrics
 from lgbench import Metric, NotAvailable
-from lgbench.evidence import Evidence, Moments
+from lgbench.evaluation import PARTS, Evidence
+from lgbench.metrics.features import EXTRACTORS
 from lgbench.metrics.masks import confusion, iou
+from lgbench.score import Moments
+from lgbench.stage_configs import EvaluationConfig
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in lgbench_metrics.metrics()}
+OF_EVERY_EVALUATION = {name: metric for name, metric in METRICS.items() if not metric.parts}
 MASKS = ["iou", "dice", "acc", "miou"]
 
 
-def evidence(**changes) -> Evidence:
+def evidence(aggregation: str = "per_image", **changes) -> Evidence:
     """Everything that could be known of ten small images, two objects in each."""
     random = np.random.default_rng(0)
     instances = np.zeros((10, 16, 16), np.uint8)
@@ -25,7 +30,7 @@ def evidence(**changes) -> Evidence:
     probabilities = random.dirichlet(np.full(5, 0.2), size=20)
     parts = {
         "samples": random.integers(256, size=(20, 3, 16, 16), dtype=np.uint8),
-        "probabilities": lambda extractor: probabilities,
+        "probabilities/inception": probabilities,
         "predicted_masks": (instances > 0) ^ (random.random(instances.shape) < 0.1),
         "true_masks": instances > 0,
         "instances": instances,
@@ -33,10 +38,10 @@ def evidence(**changes) -> Evidence:
         "clusters": (labels + 1) % 3,
         "sample_alphas": random.integers(256, size=(20, 16, 16), dtype=np.uint8),
         "layer_difference": random.random(20),
-        "moments": lambda extractor: moments,
-        "background_moments": lambda extractor: moments,
+        **{f"{kind}/{name}": moments for kind in ("moments", "background-moments") for name in EXTRACTORS},
     }
-    return Evidence(**(parts | changes))
+    recipe = SimpleNamespace(evaluation=EvaluationConfig(aggregation=aggregation))
+    return Evidence(SimpleNamespace(recipe=recipe), None, None, {}, PARTS, parts | changes)
 
 
 def test_listing_metrics_imports_nothing_heavy():
@@ -48,6 +53,7 @@ def test_listing_metrics_imports_nothing_heavy():
 def test_the_names_are_those_that_boards_use():
     down, undirected = {"fid", "fid-squeezenet", "fid-random"}, {"coverage", "binarity", "layer-difference"}
     expected = "is iou dice acc miou ari ari-fg msc nmi cluster-acc coverage binarity layer-difference"
+    expected += " spatial-consistency attribute-accuracy diversity"
     backgrounds = "bg-fid bg-fid-squeezenet bg-fid-random"
     assert list(METRICS) == ["fid", "fid-squeezenet", "fid-random", *backgrounds.split(), *expected.split()]
     for name, metric in METRICS.items():
@@ -56,7 +62,7 @@ def test_the_names_are_those_that_boards_use():
         assert metric.deviation
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+@pytest.mark.parametrize("metric", OF_EVERY_EVALUATION.values(), ids=OF_EVERY_EVALUATION)
 def test_every_metric_is_a_number_within_its_range(metric):
     score = metric.compute(evidence())
     assert metric.range[0] <= score.value <= metric.range[1]
@@ -65,10 +71,10 @@ def test_every_metric_is_a_number_within_its_range(metric):
         assert score.value == pytest.approx(score.per_image.mean())
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+@pytest.mark.parametrize("metric", OF_EVERY_EVALUATION.values(), ids=OF_EVERY_EVALUATION)
 def test_a_missing_part_is_reported_with_its_reason(metric):
     for part in metric.needs:
-        without = evidence(**{part: None}, why={part: "the scanner was broken"})
+        without = evidence(**{part: NotAvailable("the scanner was broken")})
         with pytest.raises(NotAvailable, match="the scanner was broken"):
             metric.compute(without)
 
@@ -77,28 +83,32 @@ def test_a_missing_part_is_reported_with_its_reason(metric):
 @pytest.mark.parametrize("aggregation", ["pooled", "per_image"])
 def test_the_protocols_aggregation_is_the_value_and_both_are_kept(name, aggregation):
     score = METRICS[name].compute(evidence(aggregation=aggregation))
-    assert score.value == score.details[aggregation]
+    assert score.value == score.details[score.protocol["aggregation"]] == score.details[aggregation]
     assert set(score.details) == {"pooled", "per_image", "oracle_dataset", "oracle_image", "gap"}
     assert len(score.per_image) == 10
 
 
 def test_iou_is_that_of_the_masks_function():
     given = evidence()
-    expected = iou(confusion(given.predicted_masks, given.true_masks))
+    expected = iou(confusion(given["predicted_masks"], given["true_masks"]))
     np.testing.assert_array_equal(METRICS["iou"].compute(given).per_image, expected)
 
 
 def test_partition_scores_use_instances_where_there_are_any():
-    perfect = evidence(predicted_masks=evidence().true_masks)
+    perfect = evidence(predicted_masks=evidence()["true_masks"])
+    alone = evidence(predicted_masks=evidence()["true_masks"], instances=NotAvailable("none"))
     for name in ("ari", "msc"):
         assert METRICS[name].compute(perfect).value < 1  # two objects, one label
-        perfect.instances = None
-        assert METRICS[name].compute(perfect).value == 1
-        perfect.instances = evidence().instances
+        assert METRICS[name].compute(alone).value == 1
+
+
+def test_partition_scores_are_per_image_whatever_the_recipe_says():
+    for name in ("ari", "msc", "ari-fg"):
+        assert METRICS[name].compute(evidence(aggregation="pooled")).protocol == {"aggregation": "per_image"}
 
 
 def test_ari_fg_is_refused_where_no_image_has_two_objects():
-    single = (evidence().instances == 1).astype(np.uint8) * 3
+    single = (evidence()["instances"] == 1).astype(np.uint8) * 3
     with pytest.raises(NotAvailable, match="degenerate"):
         METRICS["ari-fg"].compute(evidence(instances=single))
     single[0, 0, 0] = 1
@@ -106,27 +116,15 @@ def test_ari_fg_is_refused_where_no_image_has_two_objects():
     assert details == {"share_of_several_objects": 0.1}
 
 
-def test_each_frechet_distance_asks_for_its_own_extractor():
-    asked = []
-
-    def moments(extractor):
-        asked.append(extractor)
-        return Moments(np.zeros(2), np.eye(2), 3), Moments(np.ones(2), np.eye(2), 2)
-
-    for name in ("fid", "fid-squeezenet", "fid-random"):
-        score = METRICS[name].compute(evidence(moments=moments))
+@pytest.mark.parametrize("extractor", EXTRACTORS)
+def test_each_frechet_distance_reads_its_own_extractor(extractor):
+    name = "" if extractor == "inception" else f"-{extractor}"
+    moments = Moments(np.zeros(2), np.eye(2), 3), Moments(np.ones(2), np.eye(2), 2)
+    for prefix, part in (("", "moments"), ("bg-", "background-moments")):
+        score = METRICS[f"{prefix}fid{name}"].compute(evidence(**{f"{part}/{extractor}": moments}))
         assert score.value == pytest.approx(2)
         assert score.details == {"real": 3, "generated": 2, "full_rank": 0}
-    assert asked == ["inception", "squeezenet", "random"]
-
-
-def test_an_extractor_that_is_not_here_makes_the_metric_not_available():
-    def moments(extractor):
-        raise NotAvailable(f"set LGBENCH_{extractor.upper()}")
-
-    for name in ("fid", "is"):
-        with pytest.raises(NotAvailable, match="LGBENCH_INCEPTION"):
-            METRICS[name].compute(evidence(moments=moments, probabilities=moments))
+        assert score.n == 2
 
 
 def test_the_inception_score_keeps_its_spread_over_splits():

@@ -13,8 +13,8 @@ from lgbench.game import Step
 from lgbench.layers import Batch
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import Recipe, resolve
-from lgbench.run import chosen_metrics, run
+from lgbench.recipe import Recipe, Request, resolve
+from lgbench.run import Place, chosen_metrics, run
 from lgbench.runtime import Runtime
 from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_game
@@ -59,9 +59,7 @@ def recipe_of(
         resolve_dataset(dataset, known.datasets, DataHome()),
         known.regularizers,
         SEGMENTERS,
-        preset=preset,
-        overrides=settings or {},
-        without=without,
+        Request(method, dataset, preset, settings=settings or {}, without=tuple(without)),
     )
 
 
@@ -89,9 +87,10 @@ def step_of(game, terms=(), x=None, *, number=0, segment=None):
 
 
 def player(game, terms=(), phases=None, *, steps=1, batch=4, ema=0.0, segment=None):
-    """The engine's player of a game, or of some of its phases."""
+    """The engine's player of a game, or of some of its phases; terms come with a phase that they join."""
     chosen = [phase for phase in game.phases if phases is None or phase.name in phases]
-    return Player(replace(game, phases=chosen), list(terms), Schedule(steps, batch, ema=ema), CPU, segment)
+    joined = list(terms) if any(phase.regularized for phase in chosen) else []
+    return Player(replace(game, phases=chosen), joined, Schedule(steps, batch, ema=ema), CPU, segment)
 
 
 def phase_of(game, name):
@@ -135,12 +134,9 @@ def carry_out(folder, method, resolution=None, **settings):
     dotted = {**TINY[method], **SHORT, **{name.replace("__", "."): value for name, value in settings.items()}}
     if "segmentation.name" not in dotted:
         dotted["segmenter.width"] = 4
-    recipe = resolve(
-        *(chosen, generator, SQUARES, known.regularizers, SEGMENTERS),
-        preset="smoke",
-        resolution=resolution,
-        overrides=dotted,
-    )
+    request = Request(method, "squares", "smoke", resolution=resolution, settings=dotted)
+    recipe = resolve(chosen, generator, SQUARES, known.regularizers, SEGMENTERS, request)
     metrics = chosen_metrics(recipe.evaluation.metrics, known.metrics)
-    path = run(recipe, folder, DataHome(folder.parent / "home"), CPU.device, metrics, known.plugins, Quiet())
+    place = Place(folder, DataHome(folder.parent / "home"), CPU.device)
+    path = run(recipe, place, metrics, known.plugins, Quiet())
     return json.loads(path.read_text())

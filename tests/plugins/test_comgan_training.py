@@ -31,7 +31,8 @@ def seeded():
 
 def player(made, terms=(), phases=None):
     chosen = [phase for phase in made.phases if phases is None or phase.name in phases]
-    return Player(replace(made, phases=chosen), list(terms), Schedule(1, 4), Runtime(torch.device("cpu")))
+    joined = list(terms) if any(phase.regularized for phase in chosen) else []
+    return Player(replace(made, phases=chosen), joined, Schedule(1, 4), Runtime(torch.device("cpu")))
 
 
 def weights(network):

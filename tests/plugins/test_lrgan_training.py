@@ -11,11 +11,11 @@ import lgbench.run
 import lgbench.stages
 import lgbench_lrgan
 from lgbench import Dataset, LgbenchError
-from lgbench.data.split import Split
+from lgbench.data import DataHome, Split
 from lgbench.game import Step
 from lgbench.layers import Batch
 from lgbench.progress import Quiet
-from lgbench.recipe import resolve
+from lgbench.recipe import Request, resolve
 from lgbench.runtime import Runtime
 from lgbench.segmentation import generator_game
 from lgbench.segmenters import SEGMENTERS
@@ -224,7 +224,7 @@ class Stopped(Exception):
 def recipe(dataset="toy", **overrides):
     method, generator = lgbench_lrgan.methods()[0], lgbench_lrgan.generators()[0]
     data = Dataset(name=dataset, summary="", build=lambda: None, resolution=32)
-    return resolve(method, generator, data, {}, SEGMENTERS, preset="smoke", overrides=overrides)
+    return resolve(method, generator, data, {}, SEGMENTERS, Request("lrgan", dataset, "smoke", settings=overrides))
 
 
 def test_category_specific_training_sees_one_class_only(monkeypatch, tmp_path):
@@ -241,8 +241,9 @@ def test_category_specific_training_sees_one_class_only(monkeypatch, tmp_path):
     monkeypatch.setattr(lgbench.stages, "fit", fit)
     for category in (-1, 2):
         chosen = recipe(**{"training.category": category, "generator.ngf": 4})
+        place = lgbench.run.Place(tmp_path / str(category), DataHome(tmp_path / "home"), torch.device("cpu"))
         with pytest.raises(Stopped):
-            lgbench.run.run(chosen, tmp_path / str(category), None, torch.device("cpu"), {}, (), Quiet())
+            lgbench.run.run(chosen, place, {}, (), Quiet())
     assert [list(values) for values in seen] == [[0, 1, 2, 3], [2]]
 
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,9 +19,7 @@ from milgan_worlds import (
     weights,
 )
 
-import lgbench.run
 from lgbench import ImageSpec
-from lgbench.evaluation import predict_clusters
 from lgbench.layers import Batch
 from lgbench.plugins import registry
 from lgbench.stages import build_game, build_segmenter, round_ends
@@ -253,18 +252,19 @@ def test_rounds_alternate_as_the_algorithm_says(tmp_path, monkeypatch):
 def test_a_run_that_was_killed_clusters_like_one_that_was_not(tmp_path, monkeypatch, method):
     scores, play = [], Player.play
 
-    def clusters(game, *rest):
-        found = predict_clusters(game, *rest)
+    nmi = registry().metrics["nmi"]
+
+    def clusters(evidence):
         with torch.no_grad():
-            scores.append((game.cluster(images(5)).shape, found))
-        return found
+            scores.append((evidence.game.cluster(images(5)).shape, evidence["clusters"]))
+        return nmi.compute(evidence)
 
     def dies(self, number, *rest):
         if number == 3:
             raise SystemExit("killed")
         return play(self, number, *rest)
 
-    monkeypatch.setattr(lgbench.run.evaluation, "predict_clusters", clusters)
+    monkeypatch.setitem(registry().metrics, "nmi", replace(nmi, compute=clusters))
     steps = {"training__steps": 6, "segmentation__steps": 1}
     whole = carry_out(tmp_path / "whole", method, **steps)
     with monkeypatch.context() as patch:

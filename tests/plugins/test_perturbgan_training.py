@@ -267,7 +267,8 @@ def test_a_whole_growing_run_ends_at_full_size_with_scores(tmp_path, monkeypatch
     assert sides == [8, 8, 16, 16, 32, 32] + [32] * 2
     assert record["status"] == "done"
     assert 0 <= record["values"]["iou"]["value"] <= 1
-    with np.load(tmp_path / "run" / "samples.npz") as samples:
+    (stored,) = (tmp_path / "run").glob("*/samples-*.npz")
+    with np.load(stored) as samples:
         assert samples["images"].shape == (8, 3, 32, 32)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from toy import GENERATOR, METHOD, SQUARES, ToyConfig, ToyPainter, toy_game
+from toy import GENERATOR, METHOD, SQUARES, ToyConfig, ToyPainter, folder_of, toy_game
 
 from lgbench import ImageSpec
 from lgbench.data import DataHome, Split
@@ -18,8 +18,8 @@ from lgbench.game import Game, Phase, Step, Term
 from lgbench.layers import Batch
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import resolve
-from lgbench.run import chosen_metrics, run
+from lgbench.recipe import Request, resolve
+from lgbench.run import Place, run
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule, fit
 from lgbench.training.player import Player
@@ -148,36 +148,29 @@ def clustering(kept: list[str]):
     return build
 
 
-def labels_of(folder: Path, kept: list[str], monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def labels_of(folder: Path, kept: list[str]) -> list[int]:
     """The clusters that the evaluation of a run reads."""
-    import lgbench.run as module
-
-    found, real = [], module.evaluation.predict_clusters
-    monkeypatch.setattr(module.evaluation, "predict_clusters", lambda *a: found.append(real(*a)) or found[-1])
-    chosen = resolve(
-        *(replace(METHOD, build=clustering(kept)), GENERATOR, SQUARES, registry().regularizers, ()),
-        preset="smoke",
-        overrides={"training.steps": 12, "segmentation.name": "none", "evaluation.samples": 8},
-    )
-    home = DataHome(folder / "home")
-    path = run(
-        chosen, folder / "run", home, torch.device("cpu"), chosen_metrics("nmi", registry().metrics), (), Quiet()
-    )
-    monkeypatch.undo()
+    found, nmi = [], registry().metrics["nmi"]
+    spy = replace(nmi, compute=lambda evidence: found.append(evidence["clusters"]) or nmi.compute(evidence))
+    settings = {"training.steps": 12, "segmentation.name": "none", "evaluation.samples": 8}
+    request, method = Request("toy", "squares", "smoke", settings=settings), replace(METHOD, build=clustering(kept))
+    chosen = resolve(method, GENERATOR, SQUARES, registry().regularizers, (), request)
+    place = Place(folder / "run", DataHome(folder / "home"), torch.device("cpu"))
+    path = run(chosen, place, {"nmi": spy}, (), Quiet())
     assert json.loads(path.read_text())["status"] == "done"
     return found[0].tolist()
 
 
-def test_kept_networks_are_stored_and_read_again_where_training_is_already_done(tmp_path: Path, monkeypatch):
-    first = labels_of(tmp_path, ["code"], monkeypatch)
-    assert (tmp_path / "run" / "train" / "code.safetensors").exists()
-    (tmp_path / "run" / "record.json").unlink()
-    assert labels_of(tmp_path, ["code"], monkeypatch) == first
+def test_kept_networks_are_stored_and_read_again_where_training_is_already_done(tmp_path: Path):
+    first = labels_of(tmp_path, ["code"])
+    assert (folder_of(tmp_path / "run") / "train" / "code.safetensors").exists()
+    (folder_of(tmp_path / "run") / "record.json").unlink()
+    assert labels_of(tmp_path, ["code"]) == first
     assert len(set(first)) > 1
-    forgotten = labels_of(tmp_path / "forgetting", [], monkeypatch)
+    forgotten = labels_of(tmp_path / "forgetting", [])
     assert forgotten == first
-    (tmp_path / "forgetting" / "run" / "record.json").unlink()
-    assert labels_of(tmp_path / "forgetting", [], monkeypatch) != first  # what is not kept is not there
+    (folder_of(tmp_path / "forgetting" / "run") / "record.json").unlink()
+    assert labels_of(tmp_path / "forgetting", []) != first  # what is not kept is not there
 
 
 def test_a_terms_own_phase_is_played_before_the_regularized_one_and_trains_its_networks_alone():

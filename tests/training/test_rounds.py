@@ -20,8 +20,9 @@ from lgbench.data import DataHome, Split
 from lgbench.game import Game, Phase
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import resolve
+from lgbench.recipe import Request, resolve
 from lgbench.run import runtime_of
+from lgbench.runtime import Run
 from lgbench.stage_configs import TrainingConfig
 from lgbench.stages import build_game, learn, round_ends
 from lgbench.training import log
@@ -90,14 +91,14 @@ class Rounds:
             segmenters=(Segmenter(name="probe", summary="one convolution", build=self.probe),),
         )
         overrides = {**ROUNDS, **{key.replace("__", "."): value for key, value in settings.items()}}
-        recipe = resolve(
-            *(method, GENERATOR, SQUARES, registry().regularizers, ()), preset="smoke", overrides=overrides
-        )
+        request = Request("toy", "squares", "smoke", settings=overrides)
+        recipe = resolve(method, GENERATOR, SQUARES, registry().regularizers, (), request)
         game, terms = build_game(recipe, SPEC)
         images = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
         train = Split(images, fingerprint="0", origin="procedural")
         runtime, home = runtime_of(recipe, torch.device("cpu")), DataHome(folder / "home")
-        return learn(recipe, game, terms, SPEC, {"train": train}, runtime, home, folder, reporter or Quiet())
+        run = Run(recipe, folder, home, runtime, reporter or Quiet())
+        return learn(run, game, terms, SPEC, {"train": train})
 
     def named(self, name: str) -> list[tuple]:
         return [event for event in self.trace if event[0] == name]

@@ -16,8 +16,8 @@ from lgbench import ImageSpec
 from lgbench.data import DataHome, Split
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import resolve
-from lgbench.run import run
+from lgbench.recipe import Request, resolve
+from lgbench.run import Place, run
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule, fit, log
 
@@ -180,13 +180,11 @@ def test_a_judge_looks_across_pauses(tmp_path: Path):
 
 def recorded(folder: Path, **overrides: object) -> dict:
     settings = {key.replace("__", "."): value for key, value in overrides.items()}
-    chosen = resolve(
-        *(METHOD, GENERATOR, SQUARES, registry().regularizers, ()),
-        preset="smoke",
-        overrides={"training.steps": 12, "evaluation.metrics": "coverage", "segmentation.name": "none", **settings},
-    )
-    home = DataHome(folder / "home")
-    path = run(chosen, folder / "run", home, torch.device("cpu"), {}, registry().plugins, Quiet())
+    settings = {"training.steps": 12, "evaluation.metrics": "coverage", "segmentation.name": "none", **settings}
+    request = Request("toy", "squares", "smoke", settings=settings)
+    chosen = resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, (), request)
+    place = Place(folder / "run", DataHome(folder / "home"), torch.device("cpu"))
+    path = run(chosen, place, {}, registry().plugins, Quiet())
     return json.loads(path.read_text())
 
 

@@ -1,0 +1,129 @@
+"""Everything that was sampled and predicted for one run, and the truth beside it: parts, each made once."""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lgbench.data import Split
+from lgbench.errors import LgbenchError, NotAvailable, RunFailed
+from lgbench.files import atomic, sha256_of_json
+from lgbench.game import Game
+from lgbench.records import Part
+from lgbench.runtime import Run
+from lgbench.stage_configs import EvaluationConfig
+
+__all__ = ["Evidence"]
+
+Arrays = dict[str, np.ndarray]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Evidence:
+    """Parts of evidence by name: `evidence["samples"]` is made when it is first read, and kept.
+
+    Attributes:
+        run: recipe, folder, data home, runtime and reporter.
+        game: the trained networks; its painter is on eval.
+        segmenter: the game that segments, None where the method has none.
+        splits: the data set's splits by name.
+        parts: what can be made, by name.
+        made: what was made, or why it could not be.
+        stored: names of the files in the run's folder that parts were kept in.
+    """
+
+    run: Run
+    game: Game
+    segmenter: Game | None
+    splits: Mapping[str, Split]
+    parts: Mapping[str, Part]
+    made: dict[str, Any] = field(default_factory=dict)
+    stored: list[str] = field(default_factory=list)
+
+    @property
+    def config(self) -> EvaluationConfig:
+        """What the recipe says of the evaluation."""
+        return self.run.recipe.evaluation
+
+    @property
+    def test(self) -> Split:
+        """The split that is predicted on."""
+        return self.splits[self.config.split]
+
+    def __getitem__(self, name: str) -> Any:
+        """A part's value.
+
+        Raises:
+            NotAvailable: it cannot be had; the reason is the part's own.
+            KeyError: nobody offers such a part.
+        """
+        if name not in self.made:
+            self.made[name] = _made(self.parts[name], self)
+        if isinstance(self.made[name], NotAvailable):
+            raise self.made[name]
+        return self.made[name]
+
+    def get(self, name: str) -> Any | None:
+        """A part's value, or None where it cannot be had."""
+        try:
+            return self[name]
+        except NotAvailable:
+            return None
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise `NotAvailable`, with the reason, unless every one of the parts can be had."""
+        for name in sorted(names):
+            self[name]
+
+    def protocol(self, names: Iterable[str]) -> dict[str, Any]:
+        """What the parts add to the protocol of a number that reads them."""
+        return {key: value for name in sorted(names) for key, value in self.parts[name].protocol(self).items()}
+
+    def kept(self, name: str, inputs: Sequence[Any], make: Callable[[], Arrays]) -> Arrays:
+        """Arrays from the run's folder if they were made from the same inputs, else made and kept there.
+
+        Args:
+            inputs: plain values that tell everything the arrays depend on.
+
+        Raises:
+            RunFailed: the disk is full.
+        """
+        path = self.run.folder / f"{name}-{sha256_of_json(inputs)[:8]}.npz"
+        self.stored.append(path.name)
+        try:
+            with np.load(path) as arrays:
+                return dict(arrays)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            self.run.reporter.note(f"{path} is damaged ({error}) and is made again")
+        made = make()
+        with atomic(path) as file:
+            np.savez(file, **made)  # pyright: ignore[reportArgumentType]
+        return made
+
+    def replaced(self, **values: Any) -> Evidence:
+        """The same evidence with other values of some parts, and nothing that was made from them."""
+        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, values)
+
+
+def _made(part: Part, evidence: Evidence) -> Any:
+    """A part's value, or why it cannot be had. A disk that is full is the run's trouble, not the part's."""
+    try:
+        return part.make(evidence)
+    except RunFailed:
+        raise
+    except NotAvailable as reason:
+        return reason
+    except LgbenchError as error:
+        return NotAvailable(str(error))
+    except Exception as error:  # one plugin's bug must not cost the record of a day's training
+        log.exception("the part %s failed", part.name)
+        return NotAvailable(f"the part {part.name} failed: {type(error).__name__}: {error}")

@@ -1,0 +1,272 @@
+"""The parts of evidence that every evaluation has: samples, predictions, the truth, and what extractors see."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lgbench.data import Split
+from lgbench.errors import NotAvailable, RunFailed
+from lgbench.files import atomic, sha256_of_json
+from lgbench.game import Game
+from lgbench.layers import Layers
+from lgbench.metrics.features import EXTRACTORS, Extractor, load_extractor, stream_features
+from lgbench.metrics.frechet import MomentStream
+from lgbench.nn import weights_hash
+from lgbench.painting import as_sampled, painted, real_batches, uint8
+from lgbench.records import Part
+from lgbench.score import Moments
+
+from .evidence import Evidence
+
+__all__ = ["PARTS", "real_moments", "reference"]
+
+MASKS, LAYERS = "no masks in this data set", "the method paints no layers"
+
+
+@torch.no_grad()
+def _painted(evidence: Evidence) -> Mapping[str, np.ndarray]:
+    """The samples with what lies below them: images, backgrounds, alphas, difference; painted once and kept."""
+    config, run, painter = evidence.config, evidence.run, evidence.game.painter
+    inputs = [weights_hash(painter), config.samples, config.batch, config.sample_bn, run.recipe.seed]
+    if painter.conditional:
+        inputs.append(evidence.splits["train"].fingerprint)
+    return evidence.kept("samples", inputs, partial(_paint, evidence))
+
+
+def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
+    config, run, painter = evidence.config, evidence.run, evidence.game.painter
+    run.reporter.stage("sample", config.samples)
+    samples: dict[str, np.ndarray] = {}
+    done, seed = 0, run.recipe.seed + 2  # apart from the training's
+    with as_sampled(painter, config.sample_bn == "batch", seed):
+        for layers in painted(painter, config.samples, config.batch, evidence.splits["train"], seed, run.runtime):
+            end = min(done + len(layers.image), config.samples)
+            for name, row in _rows(layers).items():  # one array a kind: lists of batches would take twice as much
+                if name not in samples:
+                    samples[name] = np.empty((config.samples, *row.shape[1:]), row.dtype)
+                samples[name][done:end] = row[: end - done]
+            done = end
+            run.reporter.advance(done)
+    return samples
+
+
+def _rows(layers: Layers) -> dict[str, np.ndarray]:
+    """What is kept of a batch of samples."""
+    rows = {"images": uint8((layers.image.float() + 1) / 2)}
+    if layers.layered:
+        rows["backgrounds"] = uint8((layers.background.float() + 1) / 2)
+        rows["alphas"] = uint8(layers.alpha.float()[:, 0])
+        distance = (layers.foregrounds - layers.background[:, None]).abs().mean(dim=(1, 2, 3, 4))
+        rows["difference"] = distance.float().cpu().numpy()
+    return rows
+
+
+def _sample_part(name: str, evidence: Evidence) -> np.ndarray:
+    samples = evidence["painted"]
+    if name not in samples:
+        raise NotAvailable(LAYERS)
+    return samples[name]
+
+
+def _sampling(evidence: Evidence) -> dict[str, object]:
+    config, painter = evidence.config, evidence.game.painter
+    given = ", ".join(sorted(painter.conditional))
+    return {
+        "samples": config.samples,
+        "sampling": f"statistics of batches of {config.batch}" if config.sample_bn == "batch" else None,
+        "given": f"{given} of train, drawn at random" if given else None,
+    }
+
+
+@torch.no_grad()
+def _predicted_masks(evidence: Evidence) -> np.ndarray:
+    """Foreground on the test images, (N, R, R) bool: where its probability reaches the threshold; kept."""
+    config, run, segmenter = evidence.config, evidence.run, evidence.segmenter
+    if segmenter is None:
+        paints = run.recipe.generator.layered and evidence.game.painter.layered
+        raise NotAvailable("no segmenter" if paints else "the method paints no masks")
+    if evidence.test.masks is None:
+        raise NotAvailable(MASKS)
+    networks = [weights_hash(network) for network in (*segmenter.networks.values(), segmenter.painter)]
+    inputs = [networks, run.recipe.as_dict()["segmenter"], config.threshold, config.batch, evidence.test.digest(())]
+    kept = evidence.kept("predictions", inputs, partial(_predict, evidence, segmenter))
+    return np.unpackbits(kept["bits"], axis=-1, count=int(kept["side"])).astype(bool)
+
+
+def _predict(evidence: Evidence, segmenter: Game) -> dict[str, np.ndarray]:
+    config, run = evidence.config, evidence.run
+    assert segmenter.predict is not None
+    for network in (*segmenter.networks.values(), segmenter.painter):
+        network.eval()
+    predicted = np.empty((len(evidence.test), run.recipe.resolution, run.recipe.resolution), bool)
+    run.reporter.stage("predict", len(predicted))
+    for where, batch in real_batches(evidence.test, config.batch, (), run.runtime):
+        with run.runtime.autocast():
+            probability = segmenter.predict(batch.images)
+        predicted[where] = (probability[:, 0] >= config.threshold).cpu().numpy()
+        run.reporter.advance(where.stop)
+    return {"bits": np.packbits(predicted, axis=-1), "side": np.asarray(run.recipe.resolution)}
+
+
+def _committed(evidence: Evidence) -> dict[str, object]:
+    config = evidence.config
+    return {"split": config.split, "polarity": "committed", "threshold": config.threshold}
+
+
+def _true_masks(evidence: Evidence) -> np.ndarray:
+    if evidence.test.masks is None:
+        raise NotAvailable(MASKS)
+    return evidence.test.masks[:] > 127
+
+
+def _instances(evidence: Evidence) -> np.ndarray:
+    if evidence.test.instances is None:
+        raise NotAvailable("no instance maps in this data set")
+    return evidence.test.instances[:]
+
+
+def _labels(evidence: Evidence) -> np.ndarray:
+    """The class of every image of all splits, one split after the other, (L,) int."""
+    known = [split.labels for split in evidence.splits.values()]
+    labels = [each[:] for each in known if each is not None]
+    if len(labels) < len(known):
+        raise NotAvailable("no labels in this data set")
+    return np.concatenate(labels)
+
+
+@torch.no_grad()
+def _clusters(evidence: Evidence) -> np.ndarray:
+    """The cluster that the game's code network gives each of those, (L,) int."""
+    game, run = evidence.game, evidence.run
+    if game.cluster is None:
+        raise NotAvailable("no code network that clusters images")
+    for network in game.networks.values():
+        network.eval()
+    found = []
+    for split in evidence.splits.values():
+        for _, batch in real_batches(split, evidence.config.batch, (), run.runtime):
+            with run.runtime.autocast():
+                found.append(game.cluster(batch.images).argmax(dim=1).cpu().numpy())
+    return np.concatenate(found)
+
+
+def _extractor(name: str, evidence: Evidence) -> Extractor:
+    return load_extractor(name, device=evidence.run.runtime.device)
+
+
+def _seen(extractor: str, part: str, evidence: Evidence) -> tuple[np.ndarray, np.ndarray | None]:
+    """Features (M, D) of the samples, or of another part of them, and class probabilities; in one pass."""
+    return evidence[f"extractor/{extractor}"].describe(evidence[part])
+
+
+def _moments(extractor: str, seen: str, evidence: Evidence) -> tuple[Moments, Moments]:
+    """Moments of the real images, and of the samples."""
+    stream = MomentStream(evidence[f"extractor/{extractor}"].dim)
+    stream.update_all(evidence[seen][0])
+    return evidence[f"real-moments/{extractor}"], stream.moments()
+
+
+def _real_moments(extractor: str, evidence: Evidence) -> Moments:
+    cache = evidence.run.home.root / "moments"
+    return real_moments(reference(evidence), evidence[f"extractor/{extractor}"], cache)
+
+
+def _probabilities(seen: str, evidence: Evidence) -> np.ndarray:
+    probabilities = evidence[seen][1]
+    if probabilities is None:
+        raise NotAvailable("this extractor has no classes; 'inception' has")
+    return probabilities
+
+
+def reference(evidence: Evidence) -> list[Split]:
+    """The real images that samples are compared with."""
+    return [evidence.splits["train"]] if evidence.config.reference == "train" else list(evidence.splits.values())
+
+
+def real_moments(reals: list[Split], extractor: Extractor, cache: Path) -> Moments:
+    """Moments of the images of splits together, kept in the folder `cache` under what they depend on.
+
+    What is kept is a convenience: a file that is damaged is made again, and a folder that cannot be written costs
+    nothing but the time.
+    """
+    prints = [split.fingerprint for split in reals]
+    key = sha256_of_json([prints, extractor.name, extractor.weights_hash, "float64"])[:16]
+    path = cache / f"{key}.npz"
+    if (kept := _load_moments(path, extractor.dim)) is not None:
+        return kept
+    stream = MomentStream(extractor.dim)
+    for split in reals:
+        stream_features(stream, split.rgb(slice(None)), extractor)
+    moments = stream.moments()
+    with contextlib.suppress(OSError, RunFailed):  # somebody else's folder, or a full disk
+        _save_moments(path, moments)
+    return moments
+
+
+def _save_moments(path: Path, moments: Moments) -> None:
+    with atomic(path) as file:
+        np.savez(file, mean=moments.mean, covariance=moments.covariance, count=moments.count, check=_check(moments))
+
+
+def _load_moments(path: Path, dim: int) -> Moments | None:
+    """What was kept, or None where nothing was or it is not what was kept."""
+    try:
+        with np.load(path) as stored:
+            moments = Moments(stored["mean"], stored["covariance"], int(stored["count"]))
+            whole = moments.mean.shape == (dim,) and str(stored["check"]) == _check(moments)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+    return moments if whole else None
+
+
+def _check(moments: Moments) -> str:
+    return sha256_of_json([moments.count, moments.mean.tobytes().hex(), moments.covariance.tobytes().hex()])
+
+
+def _of_extractor(name: str) -> list[Part]:
+    """What a feature extractor sees; its name and weights are in the protocol of every number that reads it."""
+
+    def of_samples(evidence: Evidence) -> dict[str, object]:
+        network = evidence[f"extractor/{name}"]
+        return {**_sampling(evidence), "extractor": name, "weights": network.weights_hash}
+
+    def against_reals(evidence: Evidence) -> dict[str, object]:
+        return {**of_samples(evidence), "split": evidence.config.reference}
+
+    made: list[tuple[str, Callable[[Any], Any], Callable[[Any], Mapping[str, object]]]] = [
+        ("extractor", partial(_extractor, name), lambda evidence: {}),
+        ("seen", partial(_seen, name, "samples"), of_samples),
+        ("seen-backgrounds", partial(_seen, name, "sample_backgrounds"), of_samples),
+        ("real-moments", partial(_real_moments, name), against_reals),
+        ("moments", partial(_moments, name, f"seen/{name}"), against_reals),
+        ("background-moments", partial(_moments, name, f"seen-backgrounds/{name}"), against_reals),
+        ("probabilities", partial(_probabilities, f"seen/{name}"), of_samples),
+    ]
+    return [Part(f"{kind}/{name}", make, protocol) for kind, make, protocol in made]
+
+
+PARTS: dict[str, Part] = {
+    part.name: part
+    for part in (
+        Part("painted", _painted, _sampling),
+        Part("samples", partial(_sample_part, "images"), _sampling),
+        Part("sample_backgrounds", partial(_sample_part, "backgrounds"), _sampling),
+        Part("sample_alphas", partial(_sample_part, "alphas"), _sampling),
+        Part("layer_difference", partial(_sample_part, "difference"), _sampling),
+        Part("predicted_masks", _predicted_masks, _committed),
+        Part("true_masks", _true_masks),
+        Part("instances", _instances),
+        Part("labels", _labels),
+        Part("clusters", _clusters, lambda evidence: {"split": "all"}),
+        *(part for name in EXTRACTORS for part in _of_extractor(name)),
+    )
+}
+"""Every part that needs no plugin, by name."""

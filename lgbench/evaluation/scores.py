@@ -1,0 +1,189 @@
+"""From evidence to numbers, each under its protocol, and to the names of what went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from lgbench.data import Split
+from lgbench.errors import BadPlugin, NotAvailable
+from lgbench.game import Game
+from lgbench.metrics.intervals import interval
+from lgbench.metrics.layers import coverage, saturated
+from lgbench.metrics.trivial import trivial_masks
+from lgbench.records import Metric, Part
+from lgbench.results import protocol_id
+from lgbench.runtime import Run
+from lgbench.score import Score
+from lgbench.training.watch import flags, prediction_flags
+
+from .evidence import Evidence
+from .parts import PARTS
+
+__all__ = ["Scores", "evaluate", "parts_of"]
+
+log = logging.getLogger(__name__)
+
+UNSAID = {
+    **dict.fromkeys(("split", "polarity", "aggregation", "threshold", "samples", "extractor", "weights")),
+    "sampling": None,
+}
+"""What a protocol says nothing of until a part or a metric does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What an evaluation found.
+
+    Attributes:
+        values: metric -> its number with interval, details and protocol, or why there is none.
+        baselines: trivial masks' name -> metric -> value.
+        flags: names of the collapses that samples and predictions show.
+        stored: names of the files in the run's folder that hold what was scored.
+    """
+
+    values: dict[str, dict[str, Any]]
+    baselines: dict[str, dict[str, float]]
+    flags: tuple[str, ...]
+    stored: tuple[str, ...]
+
+
+def evaluate(
+    run: Run, game: Game, segmenter: Game | None, splits: Mapping[str, Split], metrics: Mapping[str, Metric]
+) -> Scores:
+    """Let every metric read the evidence of a run.
+
+    Args:
+        game, segmenter: trained; see `lgbench.stages.Learned`.
+
+    Raises:
+        BadPlugin: two metrics bring different parts of one name, or one needs a part that nobody brings.
+    """
+    evidence = Evidence(run, game, segmenter, splits, parts_of(metrics))
+    protocol = shared_protocol(evidence)
+    for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
+        evidence.get(stored)
+    values = {name: _number(metric, evidence, protocol) for name, metric in metrics.items()}
+    return Scores(values, _baselines(evidence, metrics), tuple(_flags(evidence)), tuple(evidence.stored))
+
+
+def parts_of(metrics: Mapping[str, Metric]) -> dict[str, Part]:
+    """The parts of every evaluation, and those that metrics bring.
+
+    Raises:
+        BadPlugin: two metrics bring different parts of one name, or one needs a part that nobody brings.
+    """
+    parts = dict(PARTS)
+    for metric in metrics.values():
+        for part in metric.parts:
+            if parts.setdefault(part.name, part) != part:
+                raise BadPlugin(f"The metric {metric.name} brings a part named {part.name!r}, which is taken.")
+    for metric in metrics.values():
+        if unknown := sorted(metric.needs - parts.keys()):
+            raise BadPlugin(
+                f"The metric {metric.name} needs {unknown}, which nobody brings. Leave it out with "
+                f"evaluation.metrics, or mend its plugin: there are {', '.join(sorted(parts))}."
+            )
+    return parts
+
+
+def shared_protocol(evidence: Evidence) -> dict[str, Any]:
+    """What the numbers of a run have in common."""
+    recipe, test = evidence.run.recipe, evidence.test
+    category = recipe.training.category
+    return {
+        "dataset": recipe.dataset.name,
+        "dataset_config": asdict(recipe.data_config) | ({"category": category} if category >= 0 else {}),
+        "origin": test.origin,
+        "resolution": recipe.resolution,
+        "crop": test.crop,
+    }
+
+
+def _number(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """A metric's value under its protocol, or why there is none."""
+    try:
+        return _told(metric, _scored(metric, evidence), evidence, shared)
+    except NotAvailable as error:
+        return {"not_available": str(error)}
+
+
+def _scored(metric: Metric, evidence: Evidence) -> Score:
+    """What a metric returns. One plugin's fault costs its own number, not the record of a day's training."""
+    evidence.require(metric.needs)
+    try:
+        return _sound(metric.compute(evidence))
+    except NotAvailable:
+        raise
+    except (Exception, SystemExit) as error:
+        log.exception("the metric %s failed", metric.name)
+        raise NotAvailable(f"the metric failed: {type(error).__name__}: {error}") from error
+
+
+def _sound(score: object) -> Score:
+    """What a metric returned, if it can stand in a record.
+
+    Raises:
+        TypeError: it is no score of plain numbers.
+        NotAvailable: it is not finite.
+    """
+    if not isinstance(score, Score):
+        raise TypeError(f"it returned {type(score).__name__}, not lgbench.evaluation.Score")
+    numbers = {"value": score.value, **score.details}
+    odd = [name for name, value in numbers.items() if not isinstance(value, int | float | np.number) or value is True]
+    if odd:
+        raise TypeError(f"{odd[0]} is {numbers[odd[0]]!r}, not a number")
+    if not all(math.isfinite(value) for value in numbers.values()):
+        raise NotAvailable(f"not a finite number ({score.value}): the generator has diverged")
+    return score
+
+
+def _told(metric: Metric, score: Score, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
+    protocol = {
+        **shared,
+        **UNSAID,
+        **evidence.protocol(metric.needs),
+        **score.protocol,
+        "metric": metric.name,
+        "metric_version": metric.version,
+    }
+    many = score.per_image is not None and len(score.per_image) > 1
+    return {
+        "value": float(score.value),
+        "details": {name: float(value) for name, value in score.details.items()},
+        "n": score.n or (0 if score.per_image is None else len(score.per_image)),
+        "interval": [float(end) for end in interval(score.per_image)] if many else None,  # pyright: ignore
+        "protocol": protocol,
+        "protocol_id": protocol_id(protocol),
+    }
+
+
+def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
+    """Scores of masks that look at nothing, or at colours only: the floor of every segmentation board."""
+    if evidence.test.masks is None:
+        return {}
+    on_masks = [metric for metric in metrics.values() if "predicted_masks" in metric.needs]
+    scores: dict[str, dict[str, float]] = {}
+    for name, masks in trivial_masks(evidence.test.rgb(slice(None))).items():
+        floor, scores[name] = evidence.replaced(predicted_masks=masks), {}
+        for metric in on_masks:
+            with contextlib.suppress(NotAvailable):
+                scores[name][metric.name] = _scored(metric, floor).value
+    return scores
+
+
+def _flags(evidence: Evidence) -> list[str]:
+    found, alphas = [], evidence.get("sample_alphas")
+    if alphas is not None:
+        covered = coverage(alphas)
+        found = flags(float(covered.mean()), *saturated(covered), float(evidence["layer_difference"].mean()))
+    predicted = evidence.get("predicted_masks")
+    if predicted is not None:
+        found += prediction_flags(*saturated(predicted.mean(axis=(1, 2))))
+    return found

@@ -1,0 +1,116 @@
+"""What a record says against itself, or against what its metrics can be.
+
+An id shows that a record was altered after it was written. Whoever writes it anew can claim anything, but not all at
+once: this is what does not go together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lgbench.plugins import registry
+from lgbench.recipe import LARGEST_SEED
+from lgbench.results import Measured, Record
+
+__all__ = ["contradictions"]
+
+VARIANTS = ("pooled", "per_image", "oracle_dataset", "oracle_image")
+"""Details of a value that are values of the same metric."""
+
+SLACK = 1e-6  # what was computed in single precision may miss an end by so much
+AHEAD = timedelta(days=1)  # clocks differ
+
+Range = tuple[float, float]
+
+
+def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) -> list[str]:
+    """Everything in a record that cannot be, as phrases; none where it holds together.
+
+    Args:
+        ranges: metric -> the least and the greatest value that it has; those of the installed metrics by default.
+    """
+    if ranges is None:
+        ranges = {name: metric.range for name, metric in registry().metrics.items()}
+    found = [*_of_recipe(record), *_of_run(record)]
+    for name, value in sorted(record.values.items()):
+        if isinstance(value, Measured):
+            found += [
+                f"values.{name}: {fault}" for fault in _of_value(record, value, ranges.get(value.protocol.metric))
+            ]
+    for mask, values in sorted(record.baselines.items()):
+        for name, number in sorted(values.items()):
+            if not _within(number, ranges.get(name)):
+                found.append(f"baselines.{mask}.{name} is {number:g}, which {name} cannot be")
+    return found
+
+
+def _of_recipe(record: Record) -> Iterator[str]:
+    recipe: Mapping[str, Any] = record.recipe
+    told = {
+        "seed": (record.seed, recipe.get("seed")),
+        "preset": (record.preset, recipe.get("preset")),
+        "resolution": (record.resolution, recipe.get("resolution")),
+        "method": (record.method, _name(recipe.get("method"))),
+        "dataset": (record.dataset, _name(recipe.get("data"))),
+    }
+    for name, (said, resolved) in told.items():
+        if said != resolved:
+            yield f"its {name} is {said!r}, its recipe's {resolved!r}"
+    if not 0 <= record.seed <= LARGEST_SEED:
+        yield f"its seed {record.seed} is none: seeds are 0 to {LARGEST_SEED}"
+    training = recipe.get("training")
+    steps = training.get("steps") if isinstance(training, Mapping) else None
+    if record.status == "done" and isinstance(steps, int) and steps != record.training.steps:
+        yield f"it is done after {record.training.steps} steps, and its recipe has {steps}"
+
+
+def _name(part: Any) -> Any:
+    return part.get("name") if isinstance(part, Mapping) else None
+
+
+def _of_run(record: Record) -> Iterator[str]:
+    if datetime.fromisoformat(record.created) > datetime.now(UTC) + AHEAD:
+        yield f"it was created at {record.created}, which has not come yet (or this machine's clock is wrong)"
+    if record.status == "done" and not record.artefacts:
+        yield "it is done and has no artefacts"
+    if record.data.fingerprints.keys() != record.data.counts.keys():
+        yield "its fingerprints and counts are of different splits"
+    hashes = {f"data.fingerprints.{name}": value for name, value in record.data.fingerprints.items()}
+    hashes |= {f"artefacts.{name}": value for name, value in record.artefacts.items()}
+    for name, value in sorted(hashes.items()):
+        if set(value) == {"0"}:
+            yield f"{name} is no hash of anything"
+    if record.status == "done" and "diverged" in record.training.flags:
+        yield "it is done, and its flags have diverged"
+
+
+def _of_value(record: Record, value: Measured, limits: Range | None) -> Iterator[str]:
+    protocol, metric = value.protocol, value.protocol.metric
+    variants = {name: value.details[name] for name in VARIANTS if name in value.details}
+    for name, number in {"it": value.value, **variants}.items():
+        if not _within(number, limits):
+            yield f"{name} is {number:g}, which {metric} cannot be"
+    chosen = variants.get(protocol.aggregation or "")
+    if chosen is not None and not math.isclose(chosen, value.value, abs_tol=SLACK):
+        yield f"it is {value.value:g}, and {chosen:g} as it was aggregated ({protocol.aggregation})"
+    if value.interval and protocol.aggregation != "pooled":  # older records give a pooled score its images' interval
+        low, high = value.interval
+        if not low - SLACK <= value.value <= high + SLACK:
+            yield f"it is {value.value:g}, outside its own interval {low:g} .. {high:g}"
+    if value.n < (2 if value.interval else 1):
+        yield f"it is of {value.n} images" + (" and has an interval" if value.interval else "")
+    if protocol.resolution not in (None, record.resolution):
+        yield f"it was measured at {protocol.resolution} px, the run's are {record.resolution}"
+    if protocol.samples is not None and protocol.samples != value.n:
+        yield f"it is of {value.n} images, and its protocol has {protocol.samples} samples"
+    counts = record.data.counts
+    known = sum(counts.values()) if protocol.split == "all" else counts.get(protocol.split or "")
+    if protocol.samples is None and known is not None and value.n > known:
+        yield f"it is of {value.n} images, and there are {known}"
+
+
+def _within(number: float, limits: Range | None) -> bool:
+    return limits is None or limits[0] - SLACK <= number <= limits[1] + SLACK

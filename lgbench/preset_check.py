@@ -1,0 +1,71 @@
+"""What a method's record says of settings must be read by somebody: a slip there is silently another experiment."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+from .errors import BadPlugin, did_you_mean
+from .records import Method, Regularizer, Segmenter
+
+__all__ = ["check_presets"]
+
+TABLES = ("method", "generator", "data", "training", "segmentation", "segmenter", "evaluation")
+"""Tables of a recipe besides the regularizers'."""
+
+
+def check_presets(
+    method: Method,
+    settings: Mapping[str, object],
+    regularizers: Mapping[str, Regularizer],
+    segmenters: Sequence[Segmenter],
+    known: Iterable[str],
+) -> None:
+    """Refuse what no part of a recipe would read.
+
+    Fields of other tables are checked where they are filled in. What is said of a segmenter or a regularizer that is
+    not switched on is read as soon as a user switches it on.
+
+    Args:
+        settings: those that the record gives for a run.
+        known: the method's presets.
+
+    Raises:
+        BadPlugin: names the method and the key.
+    """
+    for name in settings:
+        if why := _unread(name, method, regularizers, segmenters):
+            raise BadPlugin(f"The method {method.name} sets {name!r}, which nobody reads: {why}")
+    weighed = {name for preset in method.presets.values() for name in preset}
+    for name, table in method.regularizers.items():
+        if "weight" not in table and f"regularizers.{name}.weight" not in weighed:
+            raise BadPlugin(f"The method {method.name} names the regularizer {name!r} and gives it no weight.")
+    for key in method.presets:
+        preset, at, _ = key.partition("@")
+        if at and preset and preset not in known:
+            hint = did_you_mean(preset, known, f"It has {sorted(known)}.")
+            raise BadPlugin(
+                f"The method {method.name} has {key!r}, which nobody reads: no preset is {preset!r}. {hint}"
+            )
+
+
+def _unread(
+    name: str, method: Method, regularizers: Mapping[str, Regularizer], segmenters: Sequence[Segmenter]
+) -> str | None:
+    table, _, field = name.rpartition(".")
+    if name == "resolution" or (table in TABLES and table != "segmenter"):
+        return None
+    if table == "segmenter":
+        fields = {one.name for each in (*segmenters, *method.segmenters) for one in dataclasses.fields(each.config)}
+        if not fields or field in fields:  # without any segmenter, the recipe of one is not looked at
+            return None
+        return did_you_mean(field, fields, "no segmenter has such a setting.")
+    kind, _, regularizer = table.partition(".")
+    if kind != "regularizers":
+        return did_you_mean(table or name, TABLES, f"tables are {', '.join(TABLES)}, regularizers.NAME.")
+    if not regularizers:
+        return None
+    if regularizer not in regularizers:
+        return did_you_mean(regularizer, regularizers, f"no installed plugin offers a regularizer {regularizer!r}.")
+    fields = {"weight", *(one.name for one in dataclasses.fields(regularizers[regularizer].config))}
+    return None if field in fields else did_you_mean(field, fields, f"it has {sorted(fields)}.")

@@ -1,0 +1,159 @@
+"""Pictures of what a trained generator does with its codes: one code varied, one factor of a class map moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import BadRecipe, did_you_mean
+from .layers import Batch, Painter
+from .painting import as_sampled, real_batch, uint8
+from .runtime import Runtime
+from .trained import Trained
+from .training.pictures import coloured
+
+__all__ = ["Walk", "interpolate", "sheet", "vary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A factor of class maps on its way from one end to the other, as a generator paints it.
+
+    Attributes:
+        segments: class maps, (rows, frames, R, R) uint8.
+        images: painted from them, each row with one latent and one set of attributes, (rows, frames, 3, R, R) uint8.
+    """
+
+    segments: np.ndarray
+    images: np.ndarray
+
+    @torch.no_grad()
+    def consistency(self, judge: Callable[[Tensor], Tensor], runtime: Runtime) -> np.ndarray:
+        """Share of pixels in which a judge, images -> class scores, reads what was asked for, (rows, frames)."""
+        found = []
+        for maps, images in zip(self.segments, self.images, strict=True):
+            read = judge(runtime.images(torch.from_numpy(images))).argmax(dim=1).cpu().numpy()
+            found.append((read == maps).mean(axis=(1, 2)))
+        return np.stack(found)
+
+    def change(self) -> np.ndarray:
+        """Mean |difference| of neighbouring frames where neither shows anything but class 0, (rows, frames - 1).
+
+        Images in [0, 1]; small where the latent, not the class map, says what the background is.
+        """
+        rest = (self.segments[:, 1:] == 0) & (self.segments[:, :-1] == 0)
+        step = np.abs(self.images[:, 1:] / 255 - self.images[:, :-1] / 255).mean(axis=2)
+        return (step * rest).sum(axis=(2, 3)) / np.maximum(rest.sum(axis=(2, 3)), 1)
+
+
+@torch.no_grad()
+def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) -> np.ndarray:
+    """Paint rows of images in which one code changes from column to column and all others stay.
+
+    A latent is drawn anew in each column; class maps are those of other test images, shown in a row above; of
+    attributes, each is turned to the other side once, after a column of images as they are.
+
+    Args:
+        name: of the code, say "z", "c" or "s".
+
+    Returns:
+        (rows, columns, 3, R, R) uint8; with class maps, one row more, the first.
+
+    Raises:
+        BadRecipe: the generator has no such code.
+    """
+    painter = trained.painter
+    with as_sampled(painter, False, seed):
+        batch = _conditions(trained, rows)
+        codes = painter.codes(rows, batch)
+        if name not in codes:
+            hint = did_you_mean(name, codes, f"It has {', '.join(sorted(codes))}.")
+            raise BadRecipe(f"{trained.run.recipe.generator.name} has no code {name!r} to vary. {hint}")
+        choices = _choices(trained, codes, name, columns)
+        images = [_painted(trained, {**codes, name: choice}) for choice in choices]
+    grid = np.stack(images, axis=1)
+    if name != "s":
+        return grid
+    maps = torch.stack([choice[0] for choice in choices])
+    return np.concatenate([uint8((coloured(maps) + 1) / 2)[None], grid])
+
+
+def _choices(trained: Trained, codes: Mapping[str, Tensor], name: str, columns: int) -> list[Tensor]:
+    """What a code is in each column, (rows, ...) each."""
+    code, rows = codes[name], len(codes[name])
+    if name == "c" and code.ndim == 2 and "attributes" in trained.painter.conditional:
+        sides = torch.eye(code.shape[1], device=code.device)
+        return [code, *((code - side).abs() for side in sides)]
+    others = trained.painter.codes(columns, _conditions(trained, columns, skip=rows))[name]
+    return [other[None].expand(rows, *other.shape) for other in others]
+
+
+@torch.no_grad()
+def interpolate(trained: Trained, name: str, rows: int, frames: int, seed: int = 0) -> Walk:
+    """Move one factor of the class maps of test images, with latent and attributes held.
+
+    Args:
+        name: a walk of the data set, say "pose" or "smile", or "landmarks": straight to the next image's.
+
+    Raises:
+        BadRecipe: the generator reads no class maps, or the data set knows no such walk.
+    """
+    recipe, painter = trained.run.recipe, trained.painter
+    regions = recipe.dataset.regions
+    if "segments" not in painter.conditional or regions is None:
+        lacks = f"{recipe.generator.name} reads none" if regions else f"{recipe.dataset.name} has no landmarks"
+        raise BadRecipe(f"--interpolate moves landmarks, from which class maps are drawn, and {lacks}. Use --vary.")
+    walk = _walk(trained, name)
+    segments = np.stack([[regions(points, recipe.resolution) for points in walk(row, frames)] for row in range(rows)])
+    with as_sampled(painter, False, seed):
+        codes = painter.codes(rows, _conditions(trained, rows))
+        images = []
+        for frame in range(frames):
+            maps = torch.from_numpy(segments[:, frame]).to(painter.device)
+            images.append(_painted(trained, {**codes, "s": maps}))
+    return Walk(segments, np.stack(images, axis=1))
+
+
+def _walk(trained: Trained, name: str) -> Callable[[int, int], np.ndarray]:
+    """`(row, frames) -> landmarks (frames, P, 2)`."""
+    recipe, split = trained.run.recipe, trained.splits()["test"]
+    if name in recipe.dataset.walks:
+        return lambda row, frames: recipe.dataset.walks[name](recipe.data_config, recipe.resolution, row, frames)
+    landmarks = split.landmarks
+    if name != "landmarks" or landmarks is None:
+        known = [*recipe.dataset.walks, *(["landmarks"] if landmarks is not None else [])]
+        hint = did_you_mean(name, known, f"It knows {', '.join(known) or 'none'}.")
+        raise BadRecipe(f"{recipe.dataset.name} knows no walk {name!r}. {hint}")
+
+    def straight(row: int, frames: int) -> np.ndarray:
+        a = np.linspace(0, 1, frames)[:, None, None]
+        return (1 - a) * landmarks[row] + a * landmarks[(row + 1) % len(split)]
+
+    return straight
+
+
+def _conditions(trained: Trained, n: int, skip: int = 0) -> Batch | None:
+    """The first test images after `skip`, where the painter is conditional on what is known of them."""
+    painter = trained.painter
+    if not painter.conditional:
+        return None
+    split = trained.splits()["test"]
+    return real_batch(split, np.arange(skip, skip + n) % len(split), painter.conditional, trained.run.runtime)
+
+
+def _painted(trained: Trained, codes: Mapping[str, Tensor]) -> np.ndarray:
+    painter: Painter = trained.painter
+    with trained.run.runtime.autocast():
+        return uint8((painter(codes).image.float() + 1) / 2)
+
+
+def sheet(grid: np.ndarray, scale: int = 1) -> np.ndarray:
+    """A grid of pictures, (rows, columns, 3, R, R) uint8, as one, (H, W, 3), with a white line between them."""
+    padded = np.pad(grid, ((0, 0), (0, 0), (0, 0), (1, 1), (1, 1)), constant_values=255)
+    rows, columns, _, side, _ = padded.shape
+    pixels = padded.transpose(0, 3, 1, 4, 2).reshape(rows * side, columns * side, 3)
+    return pixels.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -1,0 +1,99 @@
+"""A finished run in Python again: its generator and segmenter, as they were evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .data import DataHome, Split, open_dataset
+from .errors import RunFailed
+from .files import read_sound
+from .game import Game
+from .layers import Painter
+from .lookup import look_up
+from .progress import Quiet, Reporter
+from .recipe import Request
+from .records import ImageSpec
+from .run import runtime_of
+from .runtime import Run, choose_device
+from .stages import build_game, build_segmenter
+from .training.checkpoint import load_weights
+
+__all__ = ["Trained", "load_run"]
+
+REMEDY = "Delete it and run the run's command again."
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run has learnt.
+
+    Attributes:
+        run: recipe, folder, data home, runtime and reporter.
+        game: the trained game, its networks on eval.
+        segmenter: the taught game, None where the method has none; `segmenter.predict` maps images (N, 3, H, W) in
+            [-1, 1] to the probability of foreground (N, 1, H, W).
+    """
+
+    run: Run
+    game: Game
+    segmenter: Game | None
+
+    @property
+    def painter(self) -> Painter:
+        """The generator: `painter(painter.codes(8))` are eight images' layers."""
+        return self.game.painter
+
+    def splits(self) -> Mapping[str, Split]:
+        """The run's data set, opened, and prepared where it is not."""
+        recipe = self.run.recipe
+        return open_dataset(recipe.dataset, recipe.data_config, recipe.resolution, self.run.home)
+
+
+def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None = None) -> Trained:
+    """Load what a finished run has learnt.
+
+    Args:
+        path: the run's folder, below `runs/`.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        RunFailed: it is no folder of a run, it is not finished, or files of it are damaged.
+        UnknownName, DataMissing: a plugin or a folder of pictures that it was made with is not here.
+    """
+    folder = Path(path)
+    told = _told(folder)
+    home = DataHome()
+    recipe = look_up(told["request"], home)
+    runtime = runtime_of(recipe, choose_device(device))
+    runtime.set_up()
+    spec = ImageSpec(**told["images"])
+    game, _ = build_game(recipe, spec)
+    for name in (game.result, *game.kept):
+        load_weights(folder / "train" / f"{name}.safetensors", game.networks[name])
+        runtime.place(game.networks[name]).eval().requires_grad_(False)
+    segmenter = build_segmenter(recipe, game.painter, spec)
+    if segmenter is not None and segmenter.phases:
+        network = segmenter.networks[segmenter.result]
+        load_weights(folder / "segment" / f"{segmenter.result}.safetensors", network)
+        runtime.place(network).eval().requires_grad_(False)
+    return Trained(Run(recipe, folder, home, runtime, reporter or Quiet()), game, segmenter)
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    """What a run's folder says of itself: the request, and what builders were told of the images."""
+    if not (folder / "train" / "done.json").exists():
+        raise RunFailed(
+            f"{folder} is not the folder of a finished run: it has no train/done.json. `lgbench run` names the folder "
+            "when it begins; run its command again to finish it."
+        )
+    for name in ("request.json", "identity.json"):
+        if not (folder / name).exists():
+            raise RunFailed(f"{folder} was made by an earlier lgbench, which did not note {name}; run it again.")
+    request = read_sound(folder / "request.json", dict, REMEDY)
+    return {
+        "request": Request(**{**request, "without": tuple(request["without"])}),
+        "images": read_sound(folder / "identity.json", dict, REMEDY)["images"],
+    }

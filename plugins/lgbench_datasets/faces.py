@@ -1,0 +1,204 @@
+"""`faces`: cartoon faces with everything about them known, the default where a method is told what to paint.
+
+The world is made on the fly at any resolution: class maps, attributes, 68 landmarks and exact layers. What a picture
+shows depends on (seed, split, index) and on nothing else, not on how many are drawn or in which order. Attributes and
+landmarks, and the colours, are drawn apart from one another, so that any may be changed and the rest kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lgbench import Dataset
+from lgbench.errors import BadRecipe
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lgbench.data.samples import RawDataset, Sample
+
+    from .faces_layers import Painting
+
+__all__ = ["ATTRIBUTES", "FACES", "SPLITS", "Faces", "Given", "build", "paint"]
+
+ATTRIBUTES = ("dark_hair", "long_hair", "dark_skin", "beard", "glasses")
+SPLITS = ("train", "val", "test")
+LIMITS = {
+    "attributes": (0, 1),
+    "yaw": (-30, 30),
+    "pitch": (-10, 10),
+    "roll": (-10, 10),
+    "smile": (0, 1),
+    "shift": (-0.03, 0.03),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """How many faces there are.
+
+    Attributes:
+        images: training images.
+        val_images: images to choose settings on.
+        test_images: test images.
+        seed: another seed is another world of the same kind.
+    """
+
+    images: int = 8000
+    val_images: int = 1000
+    test_images: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What is decided about `count` faces instead of drawn: one value for all, or an array of one a face; the rest of
+    what a picture shows (the other factors, identity, colours, background) stays as it is.
+
+    Attributes:
+        attributes: 0 or 1 for each of `ATTRIBUTES`, (5,) or (count, 5).
+        yaw: turn to the right, degrees in [-30, 30], as are the next two; () or (count,).
+        pitch: nod, in [-10, 10].
+        roll: tilt in the plane, in [-10, 10].
+        smile: in [0, 1].
+        shift: to the right and down from the middle, shares of the side in [-0.03, 0.03], (2,) or (count, 2).
+    """
+
+    attributes: np.ndarray | Sequence[int] | None = None
+    yaw: np.ndarray | Sequence[float] | float | None = None
+    pitch: np.ndarray | Sequence[float] | float | None = None
+    roll: np.ndarray | Sequence[float] | float | None = None
+    smile: np.ndarray | Sequence[float] | float | None = None
+    shift: np.ndarray | Sequence[float] | None = None
+
+
+def paint(
+    config: Faces,
+    resolution: int,
+    split: str = "train",
+    start: int = 0,
+    count: int = 64,
+    wanted: Given | None = None,
+) -> Painting:
+    """Paint the pictures `start` to `start + count - 1` of a split, as their exact layers, with all that they show.
+
+    Args:
+        config: the world.
+        resolution: side of the pictures, pixels, at least 16.
+        split: "train", "val" or "test".
+        start: index of the first picture; there is no last one.
+        count: how many.
+        wanted: what these faces are given instead of what was drawn for them.
+
+    Raises:
+        BadRecipe: a setting is unknown or makes no sense.
+    """
+    from .faces_layers import paint_images
+
+    check(config, resolution, split)
+    if start < 0 or count < 1:
+        raise BadRecipe(f"faces paints at least one picture, from index 0 on, not {count} from {start}.")
+    return paint_images(config, resolution, split, start, count, wanted or Given())
+
+
+def build(config: Faces, resolution: int, home: object) -> RawDataset:
+    """The world as a data set: soft masks, class maps, attributes and landmarks; reads no file.
+
+    Raises:
+        BadRecipe: a setting makes no sense.
+    """
+    from lgbench.data.samples import RawDataset
+
+    from .face_regions import REGIONS
+
+    check(config, resolution)
+    counts = {"train": config.images, "val": config.val_images, "test": config.test_images}
+    return RawDataset(
+        splits={split: lambda split=split: samples(config, resolution, split, counts[split]) for split in counts},
+        counts=counts,
+        origin="procedural",
+        provides=FACES.provides,
+        segment_names=REGIONS,
+        attribute_names=ATTRIBUTES,
+    )
+
+
+def samples(config: Faces, resolution: int, split: str, count: int) -> Iterator[Sample]:
+    """The first `count` pictures of a split, painted 64 at a time."""
+    from lgbench.data.samples import Sample
+
+    for start in range(0, count, 64):
+        painted = paint(config, resolution, split, start, min(64, count - start))
+        for i in range(len(painted.images)):
+            yield Sample(
+                image=painted.images[i],
+                mask=painted.masks[i],
+                name=f"faces/{split}/{start + i:06d}",
+                segments=painted.segments[i],
+                attributes=painted.attributes[i],
+                landmarks=painted.landmarks[i],
+            )
+
+
+def regions(landmarks: np.ndarray, side: int) -> np.ndarray:
+    """Class map (side, side) uint8 of 68 landmarks (68, 2) in pixels; see `face_regions.rasterise`."""
+    from .face_regions import rasterise
+
+    return rasterise(landmarks, side)
+
+
+def walk_pose(config: Faces, resolution: int, index: int, frames: int) -> np.ndarray:
+    """Landmarks (frames, 68, 2) of test face `index` while it turns from -30 degrees to 30, all else kept."""
+    return walk(config, resolution, index, frames, "yaw")
+
+
+def walk_smile(config: Faces, resolution: int, index: int, frames: int) -> np.ndarray:
+    """Landmarks (frames, 68, 2) of test face `index` from no smile to a full one, all else kept."""
+    return walk(config, resolution, index, frames, "smile")
+
+
+def walk(config: Faces, resolution: int, index: int, frames: int, factor: str) -> np.ndarray:
+    """Landmarks (frames, 68, 2) of test face `index` while one factor goes from its lowest value to its highest.
+
+    Raises:
+        BadRecipe: there are fewer than two frames, or a setting makes no sense.
+    """
+    from .faces_layers import walk_landmarks
+
+    check(config, resolution)
+    if frames < 2 or index < 0:
+        raise BadRecipe(f"A walk of faces needs an index from 0 and at least 2 frames, not {index} and {frames}.")
+    low, high = LIMITS[factor]
+    steps = tuple(low + (high - low) * frame / (frames - 1) for frame in range(frames))
+    return walk_landmarks(config, resolution, index, frames, Given(**{factor: steps}))
+
+
+def check(config: Faces, resolution: int, split: str = "train") -> None:
+    """Raise `BadRecipe` unless the settings describe a world that can be painted."""
+    if split not in SPLITS:
+        raise BadRecipe(f"faces has no split {split!r}; use one of {', '.join(SPLITS)}.")
+    for possible, rule in (
+        (resolution >= 16, "a resolution of at least 16 pixels"),
+        (min(config.images, config.val_images, config.test_images) >= 1, "at least one picture in every split"),
+        (0 <= config.seed < 2**63, "a seed from 0 to 2**63 - 1"),
+    ):
+        if not possible:
+            raise BadRecipe(f"faces needs {rule}; the recipe asks for {config} at {resolution} pixels.")
+
+
+FACES = Dataset(
+    name="faces",
+    summary="Painted faces: class maps, attributes, landmarks, exact layers; needs no files.",
+    build=build,
+    config=Faces,
+    licence="MIT, as lgbench itself",
+    citation="Painted by lgbench.",
+    provides=frozenset({"masks", "segments", "attributes", "landmarks"}),
+    splits="8,000 train / 1,000 val / 1,000 test, or as many as its settings say",
+    resolution=64,
+    offline=True,
+    regions=regions,
+    walks={"pose": walk_pose, "smile": walk_smile},
+)

@@ -1,0 +1,128 @@
+"""SCGAN (Jiang, Liu, Wu, Fu), and its rivals WGAN-GP and ACWGAN."""
+
+from lgbench import Generator, Method, hookimpl
+
+from .config import ACWGANMethod, SCGANConfig, SCGANMethod, WGANConfig, WGANGPMethod
+from .presets import ACWGAN, SCGAN, WGAN_GP
+
+LGBENCH_API = 2
+
+PAPER = "Jiang et al., Spatially Constrained Generative Adversarial Networks for Conditional Image Generation, 2019"
+
+CITATION = """@article{jiang2019spatially,
+  title={Spatially Constrained Generative Adversarial Networks for Conditional Image Generation},
+  author={Jiang, Songyao and Liu, Hongfu and Wu, Yue and Fu, Yun},
+  journal={arXiv preprint arXiv:1905.02320},
+  year={2019}
+}"""
+
+WGAN_GP_CITATION = """@inproceedings{gulrajani2017improved,
+  title={Improved Training of {Wasserstein} {GANs}},
+  author={Gulrajani, Ishaan and Ahmed, Faruk and Arjovsky, Martin and Dumoulin, Vincent and Courville, Aaron},
+  booktitle={Advances in Neural Information Processing Systems},
+  year={2017}
+}"""
+
+
+def _scgan(config, spec):
+    from .model import SCGAN
+
+    return SCGAN(config, spec)
+
+
+def _wgan(config, spec):
+    from .model import WGAN
+
+    return WGAN(config, spec)
+
+
+def _acwgan(config, spec):
+    from .game import ac_generator
+
+    return ac_generator(config, spec)
+
+
+def _wgan_gp_game(config, painter, spec):
+    from .game import wgan_gp
+
+    return wgan_gp(config, painter, spec)
+
+
+def _acwgan_game(config, painter, spec):
+    from .game import acwgan
+
+    return acwgan(config, painter, spec)
+
+
+def _scgan_game(config, painter, spec):
+    from .game import scgan
+
+    return scgan(config, painter, spec)
+
+
+@hookimpl
+def generators() -> list[Generator]:
+    return [
+        Generator(
+            name="scgan",
+            summary="a whole image from a class map, then a latent, then attributes",
+            config=SCGANConfig,
+            build=_scgan,
+            layered=False,
+            needs=frozenset({"segments"}),
+        ),
+        Generator(
+            name="wgan",
+            summary="a whole image from a latent, by residual blocks",
+            config=WGANConfig,
+            build=_wgan,
+            layered=False,
+        ),
+        Generator(
+            name="acwgan",
+            summary="a whole image from a latent and attributes, by residual blocks",
+            config=WGANConfig,
+            build=_acwgan,
+            layered=False,
+            needs=frozenset({"attributes"}),
+        ),
+    ]
+
+
+@hookimpl
+def methods() -> list[Method]:
+    return [
+        Method(
+            name="scgan",
+            summary="a segmentor reads the given class map off what is painted from it, its latent and its attributes",
+            paper=PAPER,
+            citation=CITATION,
+            generator="scgan",
+            config=SCGANMethod,
+            build=_scgan_game,
+            supervision="full",
+            regularizers={"segmentor": {"weight": 1.0}},
+            presets=SCGAN,
+        ),
+        Method(
+            name="acwgan",
+            summary="SCGAN's control without class maps: the critic classifies attributes that the generator was told",
+            paper=f"the authors' baseline in {PAPER}",
+            citation=CITATION,
+            generator="acwgan",
+            config=ACWGANMethod,
+            build=_acwgan_game,
+            supervision="weak",
+            presets=ACWGAN,
+        ),
+        Method(
+            name="wgan-gp",
+            summary="SCGAN's unconditional control: a Wasserstein critic with gradient penalty",
+            paper=f"Gulrajani et al., NeurIPS 2017, as in {PAPER}",
+            citation=WGAN_GP_CITATION,
+            generator="wgan",
+            config=WGANGPMethod,
+            build=_wgan_gp_game,
+            presets=WGAN_GP,
+        ),
+    ]

@@ -1,0 +1,142 @@
+"""How WGAN-GP, ACWGAN and SCGAN train: one game, with attributes to classify or without; signs of the paper mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from lgbench import ImageSpec, LgbenchError
+from lgbench.game import Game, Phase, Step
+from lgbench.layers import Batch, Layers, Painter
+from lgbench.losses import gradient_penalty, multi_label
+
+from .config import ACWGANMethod, SCGANMethod, WGANConfig, WGANGPMethod
+from .model import WGAN
+from .networks import Critic
+
+__all__ = ["WassersteinGame", "ac_generator", "acwgan", "scgan", "shuffled", "wgan_gp"]
+
+
+class WassersteinGame:
+    """A critic of patches on `n_repeat` batches of real images, then the generator once.
+
+    The generator learns from the step's own layers, which is what regularizers read too. At its steps the critic, which
+    moves first, sees another painting under the same conditions (c, s): the latents of the generator's move are fresh.
+
+    Args:
+        attributes: how many the critic classifies; 0 for no classifier.
+        classification: lambda_cls L_cls of logits and attributes, where it does.
+    """
+
+    def __init__(
+        self,
+        config: WGANGPMethod,
+        painter: Painter,
+        spec: ImageSpec,
+        attributes: int = 0,
+        classification: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
+        self.config, self.painter, self.classification = config, painter, classification
+        self.critic = Critic(spec.resolution, config.d, attributes, config.lrelu)
+
+    def critic_loss(self, step: Step) -> dict[str, Tensor]:
+        """L_D = E[D_d(x~)] - E[D_d(x)] + lambda_gp GP + lambda_cls L_cls(x, c); means over images and patches."""
+        painted = self.seen(step)
+        real, logits = self.critic(step.images)
+        fake, _ = self.critic(painted.image)
+        losses = {
+            "critic": fake.mean() - real.mean(),
+            **self._classified("classify/real", logits, step.real.attributes),
+        }
+        if self.config.gp_step == "joint":
+            losses["gradient-penalty"] = self._penalty(step, painted)
+        return losses
+
+    def penalty_loss(self, step: Step) -> dict[str, Tensor]:
+        """lambda_gp GP alone, where it has a step by itself."""
+        return {"gradient-penalty": self._penalty(step, self.seen(step))}
+
+    def generator_loss(self, step: Step) -> dict[str, Tensor]:
+        """L_G = -E[D_d(x~)] + lambda_cls L_cls(x~, c); lambda_seg L_seg is a regularizer's."""
+        fake, logits = self.critic(step.layers.image)
+        attributes = step.layers.codes.get("c")
+        return {"generator": -fake.mean(), **self._classified("classify/painted", logits, attributes)}
+
+    def seen(self, step: Step) -> Layers:
+        """What the critic is shown, without a graph."""
+        learnt_from = step.layers.image.requires_grad  # by the generator, at this step
+        return (step.paint()[1] if learnt_from else step.layers).detach()
+
+    def game(self) -> Game:
+        """Critic, [its penalty], generator."""
+        config = self.config
+        phase = partial(Phase, lr=config.lr, betas=(config.beta1, config.beta2), decay_from=config.decay_from)
+        phases = [phase("critic", ["critic"], self.critic_loss)]
+        if config.gp_step == "separate":
+            phases.append(phase("penalty", ["critic"], self.penalty_loss))
+        phases.append(phase("generator", ["generator"], self.generator_loss, every=config.n_repeat, regularized=True))
+        return Game(
+            painter=self.painter,
+            networks={"generator": self.painter, "critic": self.critic},
+            phases=phases,
+            reads=frozenset({"attributes"} if self.classification else ()),
+        )
+
+    def _penalty(self, step: Step, painted: Layers) -> Tensor:
+        return self.config.lambda_gp * gradient_penalty(self.critic.total, step.images, painted.image)
+
+    def _classified(self, name: str, logits: Tensor | None, attributes: Tensor | None) -> dict[str, Tensor]:
+        if self.classification is None:
+            return {}
+        assert logits is not None
+        assert attributes is not None
+        return {name: self.classification(logits, attributes)}
+
+
+def wgan_gp(config: WGANGPMethod, painter: Painter, spec: ImageSpec) -> Game:
+    """Gulrajani et al., NeurIPS 2017, with SCGAN's critic."""
+    return WassersteinGame(config, painter, spec).game()
+
+
+def acwgan(config: ACWGANMethod, painter: Painter, spec: ImageSpec) -> Game:
+    """WGAN-GP whose critic also classifies the attributes that the generator was told."""
+    return WassersteinGame(config, painter, spec, spec.attributes, classification(config)).game()
+
+
+def scgan(config: SCGANMethod, painter: Painter, spec: ImageSpec) -> Game:
+    """ACWGAN's game, with class maps given in another order than the images'; without attributes, WGAN-GP's."""
+    given = shuffled if config.shuffle_seg else None
+    if not config.aux_classifier or not spec.attributes:
+        return replace(WassersteinGame(config, painter, spec).game(), given=given)
+    return replace(acwgan(config, painter, spec), given=given)
+
+
+def classification(config: ACWGANMethod) -> Callable[[Tensor, Tensor], Tensor]:
+    """lambda_cls L_cls, a function of logits (N, A) and attributes (N, A)."""
+    loss = partial(multi_label, form=config.cls_loss)
+    return lambda logits, attributes: config.lambda_cls * loss(logits, attributes)
+
+
+def shuffled(real: Batch) -> Batch:
+    """The same batch with its class maps permuted, so that attributes and class maps are decorrelated (Algorithm 1)."""
+    assert real.segments is not None  # the painter is conditional on them
+    order = torch.randperm(len(real), device=real.segments.device)
+    return replace(real, segments=real.segments[order])
+
+
+def ac_generator(config: WGANConfig, spec: ImageSpec) -> WGAN:
+    """ACWGAN's generator.
+
+    Raises:
+        LgbenchError: the data set has no attributes.
+    """
+    if not spec.attributes:
+        raise LgbenchError(
+            "ACWGAN paints from attributes, and this data set has none that are here. `lgbench data list` shows which "
+            "sets have attributes; wgan-gp needs none."
+        )
+    return WGAN(config, spec, spec.attributes)

@@ -1,0 +1,78 @@
+"""What the networks of SCGAN and its rivals share: the block that doubles the side, the critic, initial weights."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lgbench.nn import upsampled_conv
+
+__all__ = ["Critic", "ResBlockUp", "tile", "xavier_"]
+
+
+class ResBlockUp(nn.Module):
+    """RESBLKUP (Fig. 3): (N, i, H, W) -> (N, o, 2H, 2W). 9oo + 10io + 7o parameters.
+
+    ReLU of the sum of conv 3/1/1, norm, ReLU, nearest x2, conv 3/1/1, norm, and of nearest x2, conv 1/1/0.
+
+    Args:
+        norm: nn.InstanceNorm2d (SCGAN) or nn.BatchNorm2d (its rivals), with scale and shift.
+    """
+
+    def __init__(self, i: int, o: int, norm: type[nn.Module] = nn.InstanceNorm2d) -> None:
+        super().__init__()
+        self.first, self.first_norm = nn.Conv2d(i, o, 3, 1, 1), norm(o, affine=True)
+        self.second, self.second_norm = nn.Conv2d(o, o, 3, 1, 1), norm(o, affine=True)
+        self.shortcut = nn.Conv2d(i, o, 1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        main = F.relu(self.first_norm(self.first(h)))
+        main = upsampled_conv(main, self.second.weight) + self.second.bias[:, None, None]  # pyright: ignore
+        # a convolution 1/1/0 and nearest upsampling commute, and there are fewer pixels before
+        shortcut = F.interpolate(self.shortcut(h), scale_factor=2.0, mode="nearest")
+        return F.relu(self.second_norm(main) + shortcut)
+
+
+class Critic(nn.Module):
+    """D, down to 2 x 2 without any norm: (N, 3, R, R) in [-1, 1] -> scores (N, 1, 2, 2) and logits (N, attributes).
+
+    log2(R) - 1 stride-2 convolutions of widths d, 2d, 4d, ..., LeakyReLU after each. Neither head has a sigmoid: D_d is
+    a critic's score, not a probability, and D_c gives logits. Without attributes there is no classifier, and None.
+    """
+
+    def __init__(self, resolution: int, d: int = 64, attributes: int = 0, slope: float = 0.2) -> None:
+        super().__init__()
+        widths = [3, *(d << k for k in range(int(math.log2(resolution)) - 1))]
+        self.trunk = nn.Sequential()
+        for i, o in pairwise(widths):
+            self.trunk.extend([nn.Conv2d(i, o, 4, 2, 1), nn.LeakyReLU(slope)])
+        self.head = nn.Conv2d(widths[-1], 1, 3, 1, 1, bias=False)
+        self.classifier = nn.Conv2d(widths[-1], attributes, 2, bias=False) if attributes else None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        h = self.trunk(x)
+        logits = None if self.classifier is None else self.classifier(h).flatten(1).float()
+        return self.head(h).float(), logits
+
+    def total(self, x: Tensor) -> Tensor:
+        """The sum of each image's scores, (N,): what the gradient penalty holds to a slope of 1.
+
+        The mean score, which the losses read, then has a slope of 1/4.
+        """
+        return self.head(self.trunk(x)).float().sum(dim=(1, 2, 3))
+
+
+def tile(code: Tensor, side: int) -> Tensor:
+    """The same code at each place: (N, d) -> (N, d, side, side)."""
+    return code[:, :, None, None].expand(-1, -1, side, side)
+
+
+def xavier_(network: nn.Module) -> nn.Module:
+    """Xavier-uniform weights of convolutions and linear maps; biases stay as torch draws them; in place."""
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+    return network

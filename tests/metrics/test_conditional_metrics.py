@@ -1,0 +1,178 @@
+"""Consistency, attribute accuracy and diversity, on mosaics that a painter may copy, mix up or vary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mosaics import COLOURS, MOSAICS
+from sklearn.metrics import accuracy_score, jaccard_score
+from torch import Tensor, nn
+
+from lgbench import Generator, ImageSpec, Method
+from lgbench.data import DataHome
+from lgbench.game import Game, Phase
+from lgbench.layers import Batch, Layers, Painter
+from lgbench.plugins import registry
+from lgbench.progress import Quiet
+from lgbench.recipe import Request, resolve
+from lgbench.run import Place, chosen_metrics, run
+from lgbench_metrics.judges import AttributeReader, agreement, region_ious
+
+
+def maps(n: int, ignored: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(n)
+    predicted, true = random.integers(0, 5, (2, n, 9, 7), dtype=np.uint8)
+    true[random.random(true.shape) < ignored] = 255
+    return predicted, true
+
+
+@pytest.mark.parametrize("ignored", [0.0, 0.3])
+def test_agreement_and_ious_are_scikit_learns(ignored: float):
+    predicted, true = maps(40, ignored)
+    for found, one, other in zip(agreement(predicted, true), predicted, true, strict=True):
+        assert found == accuracy_score(other[other < 255], one[other < 255])
+    known = true < 255
+    expected = jaccard_score(true[known], predicted[known], average=None, labels=range(5))
+    np.testing.assert_allclose(region_ious(predicted, true, 5), expected, atol=1e-15)
+
+
+def test_a_class_that_nobody_has_has_no_iou():
+    predicted, true = maps(3)
+    ious = region_ious(predicted, true, 7)
+    assert np.isnan(ious[5:]).all()
+    assert np.isfinite(ious[:5]).all()
+
+
+def test_an_image_without_a_known_pixel_agrees_in_nothing():
+    predicted, true = maps(2)
+    true[0] = 255
+    assert agreement(predicted, true)[0] == 0
+
+
+@pytest.mark.parametrize(("side", "critic", "top"), [(64, 11_155_392, 1024), (32, 2_761_152, 512)])
+def test_the_classifier_is_scgans_critic_with_its_attribute_head_alone(side: int, critic: int, top: int):
+    """The critic's count without classifier (section 3.6), without its patch head, with the 2 x 2 head."""
+    with torch.device("meta"):
+        found = sum(p.numel() for p in AttributeReader(5, side).parameters())
+    assert found == critic - 9 * top + 5 * 4 * top
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a painter errs: in "maps", in "attributes", by being "noisy", or not at all."""
+
+    wrong: str = ""
+
+
+class Copyist(Painter):
+    """Paints mosaics from class maps and attributes as their world does, unless told to err."""
+
+    layered = False
+    conditional = frozenset({"segments", "attributes"})
+
+    def __init__(self, config: Habits, spec: ImageSpec) -> None:
+        super().__init__()
+        self.wrong = config.wrong
+        self.colours = nn.Parameter(torch.from_numpy(COLOURS).float() / 127.5 - 1)
+
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
+        assert batch is not None
+        assert batch.segments is not None
+        assert batch.attributes is not None
+        s, c = batch.segments, batch.attributes
+        z = torch.randn(n, 1) if self.wrong == "noisy" else torch.zeros(n, 1)
+        s, c = (s.roll(1, 0) if self.wrong == "maps" else s), (1 - c if self.wrong == "attributes" else c)
+        return {"z": z, "s": s, "c": c}
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        image = self.colours[codes["s"].long()].permute(0, 3, 1, 2)
+        image = image - 0.6 * codes["c"][:, 0, None, None, None] + 0.05 * codes["z"][..., None, None]
+        return Layers.flat(image.clamp(-1, 1), codes=dict(codes))
+
+
+class Blind(Copyist):
+    conditional = frozenset()
+
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
+        return {"z": torch.zeros(n, 1), "s": torch.zeros(n, 16, 16, dtype=torch.uint8), "c": torch.zeros(n, 2)}
+
+
+def scored(tmp_path: Path, painter: type = Copyist, wrong: str = "", **more: object) -> dict:
+    """The values of a run whose painter is as it is: its only step has a rate of nothing."""
+    game = lambda config, made, spec: Game(  # noqa: E731
+        painter=made,
+        networks={"generator": made},
+        phases=[Phase("generator", ["generator"], lambda step: {"none": 0 * made.colours.sum()}, lr=0.0)],
+    )
+    generator = Generator(name="copyist", summary="", build=painter, config=Habits, layered=False)
+    method = Method(name="copyist", summary="", paper="", citation="", generator="copyist", build=game)
+    settings = {
+        "generator.wrong": wrong,
+        "training.steps": 1,
+        "training.batch": 4,
+        "training.flip": False,
+        "training.ema": 0,
+        "evaluation.samples": 4,
+        "evaluation.metrics": "spatial-consistency,attribute-accuracy,diversity",
+        "evaluation.judge": "small",
+        "evaluation.judge_epochs": 30,
+        "evaluation.conditions": 20,
+    } | more
+    recipe = resolve(method, generator, MOSAICS, {}, (), Request("copyist", "mosaics", settings=settings))
+    metrics = chosen_metrics(recipe.evaluation.metrics, registry().metrics)
+    path = run(recipe, Place(tmp_path / "runs", DataHome(tmp_path / "home"), torch.device("cpu")), metrics, (), Quiet())
+    return json.loads(path.read_text())["values"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One data home, so that its judges are taught once for all tests."""
+    return tmp_path_factory.mktemp("mosaics")
+
+
+def test_a_faithful_painter_scores_as_real_images_do(home: Path):
+    values = scored(home)
+    consistency, accuracy = values["spatial-consistency"], values["attribute-accuracy"]
+    assert consistency["details"]["ceiling"] > 0.9
+    assert consistency["value"] == pytest.approx(consistency["details"]["ceiling"], abs=0.02)
+    assert consistency["details"]["normalised"] == pytest.approx(1, abs=0.05)
+    assert consistency["details"]["floor"] < 0.4
+    assert accuracy["details"]["real"] > 0.9
+    assert accuracy["value"] == pytest.approx(accuracy["details"]["real"], abs=0.05)
+    assert values["diversity"]["value"] == 0
+    assert consistency["n"] == 20
+    assert consistency["protocol"]["samples"] == 60
+    assert consistency["protocol"]["extractor"] == "segmentor-small, 30 epochs"
+    assert len(consistency["protocol"]["weights"]) == 64
+    assert consistency["protocol"]["given"] == "attributes and segments of test, 3 latents"
+
+
+def test_other_peoples_class_maps_score_at_the_floor_and_their_attributes_as_before(home: Path):
+    values = scored(home, wrong="maps")
+    details = values["spatial-consistency"]["details"]
+    assert abs(details["normalised"]) < 0.15
+    assert values["attribute-accuracy"]["value"] > 0.8
+
+
+def test_wrong_attributes_cost_their_accuracy_alone(home: Path):
+    values = scored(home, wrong="attributes")
+    assert values["attribute-accuracy"]["details"]["dark"] < 0.2
+    assert values["spatial-consistency"]["details"]["normalised"] > 0.9
+
+
+def test_diversity_is_the_spread_over_latents(home: Path):
+    value = scored(home, wrong="noisy")["diversity"]["value"]
+    assert 0.01 < value < 0.03  # half of 0.05, less where colours end
+    once = scored(home, wrong="noisy", **{"evaluation.repeats": 1})["diversity"]
+    assert "evaluation.repeats=1" in once["not_available"]
+
+
+def test_a_painter_that_is_told_nothing_has_no_such_numbers(home: Path):
+    for value in scored(home, Blind).values():
+        assert value == {"not_available": "the method is given neither class maps nor attributes"}

@@ -1,0 +1,167 @@
+"""Records that were written anew with another claim: what cannot be is refused by `add`, `build` and `check`."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_records import IMAGES, PROTOCOL, a_record, board_tables, commit, lines, make_root, markdown, measured, seeds
+
+from lgbench.files import sha256_of_json
+from lgbench.leaderboard import BadBoard, add, build, check
+from lgbench.leaderboard.pen import csv_safe, escape
+from lgbench.results import BadRecord, read_record, record_id
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_root(tmp_path)
+
+
+def honest() -> dict[str, Any]:
+    iou = measured(0.5, pooled=0.4, per_image=0.5, gap=0.1) | {"interval": [0.4, 0.6]}
+    record = a_record({"iou": iou, "fid": measured(30.0, IMAGES)})
+    record["baselines"] = {"full": {"iou": 0.2}}
+    return record
+
+
+def forged(path: str, value: Any) -> dict[str, Any]:
+    """An honest record in which something else stands, with hash and id made anew."""
+    record = copy.deepcopy(honest())
+    *outer, last = path.split("/")
+    part = record
+    for key in outer:
+        part = part[key]
+    part[last] = value
+    record["recipe_hash"] = sha256_of_json(record["recipe"])
+    return record | {"id": record_id(record)}
+
+
+def written(folder: Path, record: dict[str, Any]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "record.json"
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_an_honest_record_is_taken(root: Path):
+    assert len(commit(root, honest())) == 1
+    build(root)
+    assert check(root) == []
+
+
+FORGERIES = [
+    ("values/iou/value", 7, "7, which iou cannot be"),
+    ("values/iou/value", -0.1, "which iou cannot be"),
+    ("values/iou/value", 0.7, "outside its own interval|as it was aggregated"),
+    ("values/iou/details/per_image", 0.9, "0.9 as it was aggregated"),
+    ("values/iou/details/pooled", 1.5, "pooled is 1.5"),
+    ("values/iou/interval", [0.6, 0.7], "outside its own interval 0.6 .. 0.7"),
+    ("values/iou/n", 1, "of 1 images and has an interval"),
+    ("values/iou/n", 0, "of 0 images"),
+    ("values/iou/n", 17, "of 17 images, and there are 16"),
+    ("values/fid/value", -5, "-5, which fid cannot be"),
+    ("values/fid/n", 99, "of 99 images, and its protocol has 100 samples"),
+    ("baselines/full/iou", -1, r"baselines\.full\.iou is -1"),
+    ("baselines/full/iou", 2, r"baselines\.full\.iou is 2"),
+    *((key, value, "recipe's") for key, value in (("seed", 1), ("method", "milgan"), ("preset", "paper"))),
+    ("recipe/resolution", 64, "its resolution is 32, its recipe's 64"),
+    ("recipe/method", {"name": "elgan"}, "its recipe's 'elgan'"),
+    ("recipe/data", {}, "its dataset is 'flora', its recipe's None"),
+    ("recipe/training", {"steps": 9000}, "done after 20 steps, and its recipe has 9000"),
+    ("created", "2099-01-01T00:00:00+00:00", "has not come yet"),
+    ("artefacts", {}, "has no artefacts"),
+    ("artefacts", {"samples.npz": "0" * 64}, "no hash of anything"),
+    ("data/fingerprints", {"test": "0" * 64}, "no hash of anything"),
+    ("data/fingerprints", {"train": "a" * 64}, "different splits"),
+    ("training/flags", ["diverged"], "diverged"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "told"), FORGERIES)
+def test_what_contradicts_itself_is_refused_everywhere(root: Path, path: str, value: Any, told: str):
+    file = written(root / "run", forged(path, value))
+    read_record(file)  # its id fits: what is wrong is what it says
+    with pytest.raises(BadRecord, match=f"contradicts itself.*({told})"):
+        add(root, file.parent)
+    placed = root / "leaderboards/flora-32/records/lrgan.json"
+    placed.parent.mkdir(parents=True)
+    placed.write_bytes(file.read_bytes())
+    with pytest.raises(BadBoard, match=told):
+        build(root)
+    assert any("contradicts itself" in fault for fault in check(root))
+
+
+@pytest.mark.parametrize("seed", [-5, 2**31, 2**32])
+def test_a_seed_that_no_run_can_have_is_refused(root: Path, seed: int):
+    record = a_record({"iou": measured(0.5)}, seed=seed)
+    with pytest.raises(BadRecord, match=f"its seed {seed} is none"):
+        add(root, written(root / "run", record | {"id": record_id(record)}).parent)
+
+
+def test_a_metric_that_is_not_installed_has_no_range(root: Path):
+    other = PROTOCOL | {"metric": "somebodys", "aggregation": None}
+    assert len(commit(root, a_record({"somebodys": measured(1e9, other)}))) == 1
+
+
+@pytest.mark.parametrize("kind", ["directory", "nested"])
+def test_a_record_file_that_is_none_is_a_fault_with_its_name(root: Path, kind: str):
+    path = root / "leaderboards/flora-32/records/d.json"
+    path.parent.mkdir(parents=True)
+    if kind == "directory":
+        path.mkdir()
+    else:
+        path.write_text("[" * 100_000)
+    assert any(str(path) in fault for fault in check(root))
+    with pytest.raises(BadBoard, match=r"d\.json"):
+        build(root)
+
+
+def test_equal_artefacts_are_one_seed(root: Path):
+    same = {"samples.npz": "d" * 64}
+    commit(root, *(record | {"artefacts": same} for record in seeds("lrgan", 0.8, 0.8, 0.8)))
+    (table,) = board_tables(root)
+    (row,) = table.rows
+    assert (row.attempted, row.done, row.runs, row.provisional) == (1, 1, 3, True)
+    assert row.cells["iou"].seeds == 1
+    assert row.cells["iou"].low is None
+    assert "(3 runs)" in markdown(root)
+
+
+def test_other_artefacts_are_other_seeds(root: Path):
+    commit(root, *seeds("lrgan", 0.8, 0.8, 0.8))
+    (row,) = board_tables(root)[0].rows
+    assert (row.attempted, row.cells["iou"].seeds, row.provisional) == (3, 3, False)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@SUM(A1)", "\tx", "\r=1"])
+def test_no_cell_of_a_board_is_a_formula(root: Path, name: str):
+    assert csv_safe({"a": name})["a"] in (f"'{name}", "\\r=1")
+    record = a_record({"iou": measured(0.5)}, method=name, preset=name)
+    record["environment"]["device"] = name
+    commit(root, record)
+    assert all(cell[:1] not in {*"=+-@\t\r"} for line in lines(root) for cell in line.values())
+
+
+@pytest.mark.parametrize("number", ["-0.5", "+1e-3", "-12", "0.1", "", "± 1", 5, None, True])
+def test_numbers_stay_numbers(number: Any):
+    assert csv_safe({"a": number}) == {"a": number}
+
+
+@pytest.mark.parametrize(
+    ("text", "forbidden"),
+    [
+        ("@somebody", "@somebody"),
+        ("see https://x.y/z", "https://"),
+        ("WWW.x.y", "WWW."),
+        ("~~gone~~", "~~"),
+        ("a\x1b[31m", "\x1b"),
+        ("a\u202eb", "\u202e"),
+        ("a\u200bb", "\u200b"),
+    ],
+)
+def test_names_link_nowhere_call_nobody_and_hide_nothing(text: str, forbidden: str):
+    assert forbidden not in escape(text)

@@ -1,0 +1,136 @@
+"""What goes wrong around a training costs what it is about, and says what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from test_loop import CPU, play
+
+from lgbench.errors import RunFailed
+from lgbench.progress import Quiet
+from lgbench.training import checkpoint, log, loop
+
+
+@pytest.mark.parametrize("picture", ["save_curves", "save_png", "layer_grid"])
+def test_a_picture_that_fails_costs_the_picture_only(tmp_path: Path, monkeypatch, picture: str):
+    def fails(*_: object, **__: object) -> None:
+        raise ValueError("no backend\nat all")
+
+    told = []
+
+    class Noting(Quiet):
+        def note(self, text):
+            told.append(text)
+
+    monkeypatch.setattr(loop.pictures, picture, fails)
+    _, fitted = play(tmp_path, grid_every=30, reporter=Noting())
+    assert fitted.status == "done"
+    assert (tmp_path / "generator.safetensors").exists()
+    assert len(told) == 1
+    assert told[0].endswith("was not drawn: no backend")
+
+
+def test_curves_are_drawn_whatever_a_notebook_says_of_its_display(tmp_path: Path):
+    code = (
+        "import sys; from pathlib import Path; from lgbench.training.pictures import save_curves; "
+        "save_curves(Path(sys.argv[1]), [{'step': 0, 'critic': 1.0}], 'x'); import os; print(os.environ['MPLBACKEND'])"
+    )
+    backend = "module://matplotlib_inline.of_another_environment"
+    command, environment = (
+        [sys.executable, "-c", code, str(tmp_path / "curves.png")],
+        {**os.environ, "MPLBACKEND": backend},
+    )
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == backend, done.stderr
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_weights_are_stored_before_anything_is_drawn(tmp_path: Path, monkeypatch):
+    def killed(*_: object) -> None:
+        assert (tmp_path / "generator.safetensors").exists()
+        raise SystemExit
+
+    monkeypatch.setattr(loop.pictures, "save_curves", killed)
+    with pytest.raises(SystemExit):
+        play(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["module", "parameter", "view"])
+def test_networks_that_share_tensors_are_stored_and_read(tmp_path: Path, how: str):
+    class Sharing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+            if how == "module":
+                self.b = self.a
+            if how == "parameter":
+                self.b.weight = self.a.weight
+            if how == "view":
+                self.register_buffer("whole", torch.arange(6.0))
+                self.register_buffer("part", self.get_buffer("whole")[2:])
+
+    network, other = Sharing(), Sharing()
+    checkpoint.save_weights(tmp_path / "x.safetensors", network)
+    checkpoint.load_weights(tmp_path / "x.safetensors", other)
+    assert all(map(torch.equal, network.state_dict().values(), other.state_dict().values()))
+    assert how == "view" or other.a.weight is other.b.weight
+
+
+def test_a_state_that_cannot_be_stored_is_named_with_its_own_reason(tmp_path: Path):
+    class Odd(torch.nn.Linear):
+        def get_extra_state(self) -> dict:
+            return {"a": 1}
+
+    with pytest.raises(RunFailed, match=r"weights of Odd cannot be stored.*plugin") as refused:
+        checkpoint.save_weights(tmp_path / "x.safetensors", Odd(2, 2))
+    assert "room" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"text", b"PK\x03\x04 cut", [1, 2], torch.zeros(3), {"step": 3}, {"step": 3, "networks": 5}, {}],
+    ids=lambda content: type(content).__name__ + str(content)[:12].strip("{[("),
+)
+def test_a_damaged_checkpoint_is_named_with_what_to_delete(tmp_path: Path, content: object):
+    path = tmp_path / "checkpoint.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(RunFailed, match=r"damaged.*Delete") as refused:
+        play(tmp_path)
+    assert "weights_only" not in str(refused.value)
+    path.unlink()
+    assert play(tmp_path)[1].status == "done"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "5", "{}", '{"status": "done"}', '{"flags": [], "x": 1}', "\0"])
+def test_a_damaged_end_is_named_with_what_to_delete(tmp_path: Path, content: str):
+    play(tmp_path / "train")
+    (tmp_path / "train" / "done.json").write_text(content)
+    with pytest.raises(RunFailed, match=r"done\.json is damaged.*Delete the folder .*train"):
+        play(tmp_path / "train")
+
+
+@pytest.mark.parametrize(
+    "line", [b"[]", b"5", b'{"a": 1}', b'{"step": "x"}', b"\xff\xfe", b"{", b'{"step": null}', b""]
+)
+def test_a_damaged_line_of_the_log_costs_that_line(tmp_path: Path, line: bytes):
+    rows = [b'{"step": 0, "seconds": 0.1}', line, b'{"step": 2, "seconds": 0.2}']
+    (tmp_path / "log.jsonl").write_bytes(b"\n".join(rows) + b"\n")
+    assert [row["step"] for row in log.read(tmp_path / "log.jsonl")] == [0, 2]
+
+
+@pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1), ("windows", 0)])
+def test_memory_is_told_in_bytes_on_every_system(monkeypatch, system: str, unit: int):
+    used = SimpleNamespace(getrusage=lambda _: SimpleNamespace(ru_maxrss=1000), RUSAGE_SELF=0)
+    monkeypatch.setitem(sys.modules, "resource", None if system == "windows" else used)
+    monkeypatch.setattr(sys, "platform", system)
+    assert loop._peak_memory(CPU) == 1000 * unit
