@@ -210,8 +210,9 @@ def _write(
 ) -> None:
     """Write all splits below `making`, or raise one error that names all faulty files."""
     counts = {split: raw.counts[split] for split in SPLIT_NAMES if raw.counts.get(split)}
-    if not counts:
-        raise BadData(f"The data set {name} has no pictures.")
+    if "train" not in counts:
+        has = " and ".join(counts) or "no"
+        raise BadData(f"The data set {name} has {has} pictures, and none to train on.")
     problems: list[str] = []
     tick = _ticker(name, sum(counts.values()), progress)
     square = Square(raw.crop, key["resolution"], raw.backdrop)

@@ -225,6 +225,14 @@ def test_fewer_samples_than_promised_are_refused(tmp_path: Path):
     assert list(tmp_path.glob("made-*")) == []
 
 
+def test_data_without_train_pictures_are_refused(tmp_path: Path):
+    raw = dataset(samples())
+    for splits in (("test",), ()):
+        some = replace(raw, splits={name: raw.splits[name] for name in splits}, counts=dict.fromkeys(splits, 2))
+        with pytest.raises(BadData, match="none to train on"):
+            make(some, tmp_path)
+
+
 def test_a_killed_preparation_is_not_taken_for_whole(tmp_path: Path):
     code = """
 import os, sys
