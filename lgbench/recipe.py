@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 PRESETS = ("smoke", "small", "paper")
+LONGEST_NAME = 120  # bytes of a data set's name in those of folders
 LARGEST_SEED = 2**31 - 1
 """Seeds lie between 0 and this: generators of random numbers keep 32 bits, and stages add small numbers to it."""
 LOOKING = ("log_every", "grid_every", "checkpoint_seconds")
@@ -142,6 +143,7 @@ class Recipe:
     def label(self) -> str:
         """What a run is called: the name of its folder begins with it."""
         data = self.dataset.name.replace(":", "-").replace("/", "-")
+        data = data.encode()[:LONGEST_NAME].decode(errors="ignore")  # folders have names of 255 bytes at most
         return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}"
 
 
