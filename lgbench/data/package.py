@@ -26,7 +26,7 @@ from .names import ENDINGS, few, folder_of, last
 from .pictures import decode_picture, decode_values
 from .samples import RawDataset, Sample
 from .store import Root, is_utf8, listed, opened_root, read_file
-from .table import LANDMARKS, TABLES, add_landmarks, add_table
+from .table import LANDMARKS, OURS, TABLES, add_landmarks, add_table, names_pictures
 
 if TYPE_CHECKING:
     from .home import DataHome
@@ -205,8 +205,13 @@ def open_package(path: Path) -> Package:
     pictures, others = listed(root)
     layout = arrange(pictures)
     tables = _tables(pictures, others)
-    if table := next((tables[name] for name in TABLES if name in tables), None):
-        layout = add_table(layout, read_file(root, table), table, str(path), pictures)
+    for table in (tables[name] for name in TABLES if name in tables):
+        content = read_file(root, table)
+        if last(table).lower() in OURS or names_pictures(content):
+            layout = add_table(layout, content, table, str(path), pictures)
+            break
+    else:
+        table = None
     if marks := tables.get(LANDMARKS):
         layout = add_landmarks(layout, read_file(root, marks), marks, str(path))
     if layout.unpaired:

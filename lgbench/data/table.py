@@ -21,9 +21,10 @@ from lgbench.errors import BadData
 from .layout import SPLITS, Item, Layout, meaning
 from .names import Index, as_numbers, counted, few, folder_of, in_order
 
-__all__ = ["LANDMARKS", "TABLES", "add_landmarks", "add_table"]
+__all__ = ["LANDMARKS", "OURS", "TABLES", "add_landmarks", "add_table", "names_pictures"]
 
-TABLES = ("labels.csv", "index.csv", "metadata.csv")
+OURS = ("labels.csv", "index.csv")
+TABLES = (*OURS, "metadata.csv")  # which may be of anything; it is read where it names pictures
 LANDMARKS = "landmarks.csv"
 
 HEADINGS: Mapping[str, tuple[str, ...]] = {
@@ -141,6 +142,20 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str) -> Layout:
     return replace(layout, unread=unread, items=[replace(i, landmarks=of[i.image]) for i in layout.items])
 
 
+def names_pictures(data: bytes) -> bool:
+    """Whether a table has a column of pictures."""
+    try:
+        heading = next(_lines(data, ""), [])
+    except BadData:
+        return False
+    return bool({*map(_key, heading)} & {*HEADINGS["file"]})
+
+
+def _key(heading: str) -> str:
+    """A heading as it is compared: in one case, with one kind of blank."""
+    return "_".join(heading.casefold().replace("-", " ").split())
+
+
 def _lines(data: bytes, where: str) -> Iterator[list[str]]:
     """Rows of a CSV, none of them empty; with commas, semicolons or tabs, whichever its heading has most of."""
     if len(data) > MOST_BYTES:
@@ -164,7 +179,7 @@ def _parse(data: bytes, where: str, pictures: int) -> Table:
     """What a table says; one of far more pictures than there are is not read to its end."""
     rows = _lines(data, where)
     heading = [text.strip() for text in next(rows, [])]
-    keys = ["_".join(text.casefold().replace("-", " ").split()) for text in heading]
+    keys = [_key(text) for text in heading]
     role_of = {}
     for role, words in HEADINGS.items():
         column = next((keys.index(word) for word in words if word in keys), None)

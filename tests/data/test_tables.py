@@ -125,6 +125,13 @@ def test_masks_that_no_row_names_are_told(tmp_path: Path):
     assert "6 pictures that no row of index.csv names (images/10.png, " in package.notes[0]
 
 
+@pytest.mark.parametrize("content", [b"key,value\nlicence,free\n", b"", b"\x00\x01"])
+def test_metadata_of_something_else_are_told(tmp_path: Path, content: bytes):
+    package = open_package(placed(tmp_path / "x", pairs(grey) | {"metadata.csv": content}))
+    assert len(package.items) == 16
+    assert "metadata.csv" in package.notes[0]
+
+
 def test_a_second_table_is_told(tmp_path: Path):
     files = FILES | {"index.csv": table("image,mask,label", ROWS), "labels.csv": table("image,mask,label", ROWS)}
     assert "index.csv" in open_package(placed(tmp_path / "x", files)).notes[0]
