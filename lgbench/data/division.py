@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from .names import last, plain, without_ending
+from .names import composed, last, without_ending
 
 __all__ = ["draw_splits", "draw_val"]
 
@@ -31,9 +31,9 @@ def draw_val(names: Sequence[str]) -> frozenset[str]:
 
 
 def _drawn(names: Sequence[str], salt: str, share: float, needed: bool = True) -> Mapping[str, bool]:
-    own = {name: last(plain(without_ending(name))) for name in names}
+    own = {name: last(composed(without_ending(name))) for name in names}
     if len({*own.values()}) == 1:  # every picture lies in a folder of its own and is called, say, image.png
-        own = {name: plain(name) for name in names}
+        own = {name: composed(name) for name in names}
     places = {word: _place(salt + word) for word in own.values()}
     chosen = {word for word, place in places.items() if place >= 1 - share}
     if needed and not chosen and len(places) > 1:

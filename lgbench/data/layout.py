@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from .names import MASK_MARKS, counted, few, in_order, marked, nearest, pair, plain, without_ending
+from .names import MASK_MARKS, composed, counted, few, in_order, marked, nearest, pair, without_ending
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,7 +169,7 @@ def arrange(names: Sequence[str]) -> Layout:
 
 
 def _files(names: Sequence[str]) -> list[File]:
-    paths = [PurePosixPath(plain(without_ending(name))) for name in names]
+    paths = [PurePosixPath(composed(without_ending(name))) for name in names]
     shared = 0  # folders that all lie in and that mean nothing, say the one that was zipped
     while paths and len(tops := {path.parts[shared : shared + 1] for path in paths}) == 1:
         (top,) = tops

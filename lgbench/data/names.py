@@ -10,11 +10,14 @@ from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from itertools import islice
 
+from lgbench.plain import plain
+
 __all__ = [
     "ENDINGS",
     "MASK_MARKS",
     "Index",
     "as_numbers",
+    "composed",
     "counted",
     "few",
     "folder_of",
@@ -23,7 +26,6 @@ __all__ = [
     "marked",
     "nearest",
     "pair",
-    "plain",
     "without_ending",
 ]
 
@@ -45,7 +47,7 @@ MOST_DIGITS = 40  # of a label
 Key = Callable[[str], str]
 
 
-def plain(name: str) -> str:
+def composed(name: str) -> str:
     """A name in the one spelling (NFC) that composed and decomposed letters share, with "/"."""
     return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
 
@@ -72,9 +74,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def few(names: Sequence[str], most: int = 3) -> str:
-    """Some of many names, what cannot be shown in them escaped."""
-    shown = [name if name.isprintable() else ascii(name)[1:-1] for name in names[:most]]
-    return ", ".join(shown) + (", ..." if len(names) > most else "")
+    """Some of many names, in one line."""
+    shown = plain(", ".join(names[:most])).replace("\n", "\\n")
+    return shown + (", ..." if len(names) > most else "")
 
 
 def nearest(name: str, others: Iterable[str]) -> str:
@@ -124,7 +126,7 @@ class Index:
 
     @staticmethod
     def _keys(name: str) -> tuple[str, ...]:
-        whole = plain(name)
+        whole = composed(name)
         folded = whole.casefold()
         bare = without_ending(folded)
         return whole, folded, last(folded), bare, last(bare)

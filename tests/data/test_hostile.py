@@ -75,7 +75,7 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path):
 
 @POSIX
 def test_other_files_whose_names_are_no_text_are_told_in_plain_letters(tmp_path: Path):
-    path = placed(tmp_path / "x", some() | {"a\x1b[31m.txt": b""})
+    path = placed(tmp_path / "x", some() | {"a\x1b[31m\n.txt": b""})
     assert open_package(path).notes[0].isprintable()
 
 
