@@ -95,6 +95,7 @@ class Game:
         features: images -> what the critic sees in them, layer by layer, for perceptual distances.
         kept: networks besides the result whose weights are stored: those that `cluster` or `features` read.
         begin: called with the step's number before anything is painted, for networks that grow.
+        batches: how many of the schedule's batches the step of a number sees at once; one where this is None.
     """
 
     painter: Painter
@@ -109,6 +110,7 @@ class Game:
     features: Callable[[Tensor], list[Tensor]] | None = None
     kept: Sequence[str] = ()
     begin: Callable[[int], None] | None = None
+    batches: Callable[[int], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
 from .preset_check import TABLES, check_presets
 from .records import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
+from .settings import plain
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
 __all__ = [
@@ -99,19 +100,16 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """The recipe in plain values, as a record holds it."""
         return {
-            "method": {"name": self.method.name, **dataclasses.asdict(self.method_config)},
-            "generator": {"name": self.generator.name, **dataclasses.asdict(self.generator_config)},
-            "data": {"name": self.dataset.name, **dataclasses.asdict(self.data_config)},
+            "method": {"name": self.method.name, **plain(self.method_config)},
+            "generator": {"name": self.generator.name, **plain(self.generator_config)},
+            "data": {"name": self.dataset.name, **plain(self.data_config)},
             "regularizers": {
-                chosen.record.name: {"weight": chosen.weight, **dataclasses.asdict(chosen.config)}
-                for chosen in self.regularizers
+                chosen.record.name: {"weight": chosen.weight, **plain(chosen.config)} for chosen in self.regularizers
             },
-            "training": dataclasses.asdict(self.training),
-            "segmentation": dataclasses.asdict(self.segmentation),
-            "segmenter": {"name": self.segmenter.name, **dataclasses.asdict(self.segmenter_config)}
-            if self.segmenter
-            else {},
-            "evaluation": dataclasses.asdict(self.evaluation),
+            "training": plain(self.training),
+            "segmentation": plain(self.segmentation),
+            "segmenter": {"name": self.segmenter.name, **plain(self.segmenter_config)} if self.segmenter else {},
+            "evaluation": plain(self.evaluation),
             "preset": self.preset,
             "seed": self.seed,
             "resolution": self.resolution,
@@ -221,7 +219,7 @@ def resolve(
     given, without = dict(request.settings), request.without
     presets = _presets(method, dataset, request.preset)
     settings = {**presets, **given}
-    training = _fill(TrainingConfig, "training", settings)
+    training = _training(settings)
     segmentation = _fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
     weights, tables = _regularizer_tables(settings, regularizers, generator, method, without)
@@ -260,6 +258,16 @@ def resolve(
 
 def _known_presets(method: Method) -> set[str]:
     return {key for key in method.presets if "@" not in key} | set(PRESETS)
+
+
+def _training(settings: Mapping[str, object]) -> TrainingConfig:
+    training = _fill(TrainingConfig, "training", settings)
+    if training.rounds > 1 and training.as_rounds > 1:
+        raise BadRecipe(
+            f"training.as_rounds={training.as_rounds} makes one round the control of so many, and here are "
+            f"{training.rounds}: leave it out, or set training.rounds=1."
+        )
+    return training
 
 
 def _presets(method: Method, dataset: Dataset, preset: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ Every `config` is a frozen dataclass whose defaults are the paper's; a recipe's 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,6 @@ __all__ = [
     "Regularizer",
     "Segmenter",
     "Source",
-    "settings_of",
 ]
 
 PARTS: Mapping[str, str] = {
@@ -37,16 +36,6 @@ PARTS: Mapping[str, str] = {
 
 Settings = Mapping[str, object]
 """Dotted names of a recipe and their values, say `{"training.steps": 2000}`."""
-
-
-def settings_of(config: Any) -> dict[str, Any]:
-    """A configuration in plain values, as it is hashed and recorded.
-
-    A field that is newer than records that stand (`metadata={"since": 2}`) is left out while it has its default, so
-    that what it does not concern keeps its hash.
-    """
-    new = {entry.name: entry.default for entry in fields(config) if "since" in entry.metadata}
-    return {name: value for name, value in asdict(config).items() if name not in new or value != new[name]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,8 @@ class Segmentation(_Part):
 class Record(_Part):
     """A run, whole: see the attributes' own types. `baselines` are trivial masks' scores, name -> metric -> value.
 
-    `scoring` is the SHA-256 of what it was scored by: settings of the evaluation, pictures and what is known of them,
+    `supervision` is what was learnt from besides pictures; None in records from before it was noted. `scoring` is the
+    SHA-256 of what it was scored by: settings of the evaluation, pictures and what is known of them,
     metrics. `adds_to` is the id of the run's first record where this one scores the same weights otherwise.
     """
 
@@ -255,6 +256,7 @@ class Record(_Part):
         "best-on-val",
         "best-on-test",
     ]
+    supervision: Literal["none", "weak", "full"] | None = None
     recipe: dict[str, JsonValue]
     recipe_hash: Sha256
     overrides: dict[str, JsonValue] = Field(default_factory=dict)

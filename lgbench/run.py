@@ -24,6 +24,7 @@ from .recipe import Recipe
 from .records import ImageSpec, Metric
 from .results import read_record, record_files, write_record
 from .runtime import Run, Runtime, fast_precision
+from .settings import plain
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted
 
@@ -127,13 +128,14 @@ def _built(recipe: Recipe, train: Split) -> Played:
     segmenter = build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after
     readers = [game.reads, game.painter.conditional, *(term.reads for _, _, term in terms)]
     readers += [segmenter.reads] if segmenter else []
-    labels = {"labels"} if train.labels is not None else set()
-    return Played(game, terms, spec, frozenset(labels).union(*readers) - {"images"})
+    readers += [lesson.reads for _, _, term in terms for lesson in term.lessons]
+    return Played(game, terms, spec, frozenset().union(*readers) - {"images"})
 
 
 def _identity(recipe: Recipe, played: Played, train: Split) -> dict[str, Any]:
     """What is learnt: settings, what builders are told of the images, and the bytes that are learnt from."""
-    return {"settings": recipe.learning, "images": asdict(played.spec), "data": train.digest(played.reads)}
+    labels = {"labels"} if train.labels is not None else set()
+    return {"settings": recipe.learning, "images": asdict(played.spec), "data": train.digest(played.reads | labels)}
 
 
 def _folder(recipe: Recipe, identity: Mapping[str, Any], runs: Path, reporter: Reporter) -> Path:
@@ -155,7 +157,7 @@ def _scoring(recipe: Recipe, splits: Mapping[str, Split], metrics: Mapping[str, 
     """SHA-256 of what scores: settings, pictures with all that is known of them, metrics and their versions."""
     return sha256_of_json(
         {
-            "evaluation": asdict(recipe.evaluation) | {"metrics": None},
+            "evaluation": plain(recipe.evaluation) | {"metrics": None},
             "data": {name: split.fingerprint for name, split in splits.items()},
             "metrics": {name: metric.version for name, metric in metrics.items()},
         }
@@ -246,6 +248,14 @@ def _recipe_facts(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def _supervision(recipe: Recipe, played: Played) -> str:
+    """What was learnt from besides pictures: "none", "weak" (attributes, labels, boxes), "full" (masks, class maps)."""
+    if played.reads & {"masks", "instances", "segments", "landmarks"}:
+        return "full"
+    chosen = recipe.training.category >= 0 or plain(recipe.data_config).get("crop") == "bbox"
+    return "weak" if chosen or played.reads & {"attributes", "labels"} else "none"
+
+
 def _selected_by(recipe: Recipe, fitted: Fitted) -> str:
     if fitted.best is not None:
         return f"best-{recipe.training.select}-on-train"
@@ -263,6 +273,7 @@ def _outcome_facts(recipe: Recipe, played: Played, learned: Learned, scores: Sco
     return {
         "status": "diverged" if "diverged" in flagged else "done",
         "selected_by": _selected_by(recipe, fitted),
+        "supervision": _supervision(recipe, played),
         "training": _training_facts(recipe, played, learned, sorted(flagged)),
         "values": scores.values,
         "baselines": scores.baselines,
@@ -290,10 +301,15 @@ def _training_facts(recipe: Recipe, played: Played, learned: Learned, found: lis
         "selected": None if fitted.best is None else fitted.selected,
         "judged": None if fitted.best is None else {recipe.training.select: fitted.best},
         "wall_s": round(fitted.seconds, 1),
-        "images_per_s": round(fitted.steps * recipe.training.batch / max(fitted.seconds, 1e-9), 1),
+        "images_per_s": round(_images_seen(recipe, played.game, fitted) / max(fitted.seconds, 1e-9), 1),
         "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
         "weights": {**learned.lessons, **{n: sha for _, _, term in played.terms for n, sha in term.weights.items()}},
     }
+
+
+def _images_seen(recipe: Recipe, game: Game, fitted: Fitted) -> int:
+    batches = sum(map(game.batches, range(fitted.steps))) if game.batches else fitted.steps
+    return batches * recipe.training.batch
 
 
 def _segmentation_facts(recipe: Recipe, learned: Learned) -> dict[str, Any] | None:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from .settings import later
+
 __all__ = ["EvaluationConfig", "SegmentationConfig", "TrainingConfig"]
 
 Count = Annotated[int, Ge(1)]
@@ -25,6 +27,8 @@ class TrainingConfig:
         crop_ratio: largest side ratio of a crop; 1 for squares of exactly the share `crop`.
         rounds: alternate training: after each round a segmenter is taught, which the next round's terms read.
         first_round: share of the steps in the first round; the others share the rest equally.
+        as_rounds: where there is one round, it is the control of so many: its segmenter learns for as many steps as
+            theirs do together, and its weights are selected from the last of their shares of the steps.
         select: the weights that are evaluated: the last, or those with the lowest Frechet distance to the training
             images among looks every `select_every` steps, each at `select_samples` images.
         category: train on the images of one class only; -1 for all.
@@ -43,6 +47,7 @@ class TrainingConfig:
     crop_ratio: Annotated[float, Ge(1)] = 4 / 3
     rounds: Count = 1
     first_round: Annotated[float, Gt(0), Lt(1)] = 0.6
+    as_rounds: Count = later(1)
     select: Literal["last", "fid", "fid-squeezenet", "fid-random"] = "last"
     select_every: Count = 2500
     select_samples: Annotated[int, Ge(2)] = 10_000
@@ -77,6 +82,10 @@ class SegmentationConfig:
         """Of each round before the last."""
         return self.round_steps or max(self.steps // 3, 1)
 
+    def all_steps(self, rounds: int) -> int:
+        """Of so many rounds together."""
+        return (rounds - 1) * self.earlier_steps + self.steps
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
@@ -104,7 +113,7 @@ class EvaluationConfig:
     metrics: str = ""
     sample_bn: Literal["eval", "batch"] = "eval"
     batch: Count = 100
-    conditions: Annotated[int, Ge(2)] = 1000
-    repeats: Count = 3
-    judge: Literal["wide", "small"] = "wide"
-    judge_epochs: Count = 20
+    conditions: Annotated[int, Ge(2)] = later(1000)
+    repeats: Count = later(3)
+    judge: Literal["wide", "small"] = later("wide")
+    judge_epochs: Count = later(20)

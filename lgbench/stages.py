@@ -25,7 +25,7 @@ from .stage_configs import TrainingConfig
 from .training import Fitted, Schedule, fit
 from .training.checkpoint import load_weights
 
-__all__ = ["Learned", "build_game", "build_segmenter", "learn", "round_ends"]
+__all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "round_ends"]
 
 EXTRACTOR = {"fid": "inception", "fid-squeezenet": "squeezenet", "fid-random": "random"}
 
@@ -92,6 +92,12 @@ def round_ends(training: TrainingConfig) -> list[int]:
     ]
 
 
+def judged_from(training: TrainingConfig) -> int:
+    """After which training step a judge looks: in the last round, or in the last of those that the only one is for."""
+    ends = round_ends(replace(training, rounds=max(training.rounds, training.as_rounds)))
+    return ends[-2] if len(ends) > 1 else 0
+
+
 def learn(run: Run, game: Game, terms: list, spec: ImageSpec, splits: Mapping[str, Split]) -> Learned:
     """Train, then teach a segmenter; with several rounds, each after the first reads the segmenter before it.
 
@@ -152,6 +158,7 @@ class _Rounds:
             crop_ratio=t.crop_ratio,
             stop=stop,
             judge_every=t.select_every,
+            judge_from=judged_from(t),
         )
         segment = previous.predict if previous else None
         how = (schedule, self.run.runtime, folder, self.run.reporter, "train")
@@ -175,7 +182,7 @@ class _Rounds:
         if previous:
             network.load_state_dict(previous.networks[previous.result].state_dict())
         schedule = Schedule(
-            steps=s.steps if name == "segment" else s.earlier_steps,
+            steps=s.all_steps(t.as_rounds) if name == "segment" else s.earlier_steps,
             batch=s.batch,
             ema=s.ema,
             flip=s.flip,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +23,10 @@ from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, Request, resolve
 from lgbench.results import read_record
-from lgbench.run import Place, chosen_metrics, run
+from lgbench.run import Place, Played, _supervision, chosen_metrics, run
 from lgbench.score import Score
 from lgbench.segmenters import SEGMENTERS
+from lgbench.settings import later
 
 
 def recipe(seed: int = 0, **overrides: object) -> Recipe:
@@ -45,7 +46,7 @@ def carry_out(chosen: Recipe, runs: Path) -> dict:
 def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     record = carry_out(recipe(), tmp_path / "run")
     values = record["values"]
-    assert record["status"] == "done"
+    assert (record["status"], record["supervision"]) == ("done", "none")
     assert 0 <= values["iou"]["value"] <= 1
     assert set(values["iou"]["details"]) == {"pooled", "per_image", "oracle_dataset", "oracle_image", "gap"}
     assert values["iou"]["protocol"]["polarity"] == "committed"
@@ -59,6 +60,23 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     assert record["baselines"]["otsu"]["iou"] > 0.99  # white squares on dark noise
     kinds = sorted(re.sub(r"-[0-9a-f]{8}\.npz", "", name) for name in record["artefacts"])
     assert kinds == ["predictions", "samples", "segment/segmenter.safetensors", "train/generator.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("reads", "category", "supervision"),
+    [
+        (frozenset(), -1, "none"),
+        (frozenset({"labels"}), -1, "weak"),
+        (frozenset({"attributes"}), -1, "weak"),
+        (frozenset(), 1, "weak"),
+        (frozenset({"masks"}), -1, "full"),
+        (frozenset({"segments", "attributes"}), -1, "full"),
+        (frozenset({"landmarks"}), -1, "full"),
+    ],
+)
+def test_supervision_follows_what_is_read(reads: frozenset[str], category: int, supervision: str):
+    played = Played(None, [], None, reads)  # pyright: ignore[reportArgumentType]
+    assert _supervision(recipe(training__category=category), played) == supervision
 
 
 def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path: Path):
@@ -133,6 +151,17 @@ def on_folder(
     place = Place(runs, DataHome(runs.parent / "home"), torch.device("cpu"))
     path = run(chosen, place, chosen_metrics(metrics, registry().metrics), registry().plugins, reporter or Quiet())
     return json.loads(path.read_text()) | {"path": path}
+
+
+def test_a_setting_of_the_data_that_came_later_renames_no_protocol_while_it_is_at_its_default(tmp_path: Path):
+    grown = make_dataclass("Grown", [("extra", int, later(0))], bases=(SQUARES.config,), frozen=True)
+    plain = recipe(evaluation__metrics="iou")
+    protocols = [
+        carry_out(replace(plain, data_config=config), tmp_path / str(number))["values"]["iou"]["protocol"]
+        for number, config in enumerate((SQUARES.config(), grown(), grown(extra=1)))
+    ]
+    assert protocols[0] == protocols[1]
+    assert protocols[2]["dataset_config"] == {**protocols[0]["dataset_config"], "extra": 1}
 
 
 def test_pictures_of_the_same_name_are_another_run(tmp_path: Path):
@@ -284,6 +313,7 @@ def test_a_diverged_run_is_recorded_as_such(tmp_path: Path, monkeypatch):
     assert record["status"] == "diverged"
     assert record["training"]["flags"] == ["diverged"]
     assert "diverged" in record["values"]["layer-difference"]["not_available"]
+    assert "probabilities are not finite" in record["values"]["iou"]["not_available"]
 
 
 def test_a_segmenter_that_diverges_makes_the_run_diverged(tmp_path: Path, monkeypatch):

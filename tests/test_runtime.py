@@ -11,7 +11,7 @@ from lgbench.data import DataHome
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
-from lgbench.run import run, runtime_of
+from lgbench.run import Place, run, runtime_of
 from lgbench.runtime import fast_precision
 
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ def test_a_precision_that_was_asked_for_is_used_whatever_is_fast(monkeypatch):
 
 def test_a_record_says_which_precision_auto_was(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
-    chosen, home = recipe("auto"), DataHome(tmp_path / "home")
-    record = json.loads(run(chosen, tmp_path / "run", home, CPU, {}, registry().plugins, Quiet()).read_text())
+    place = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU)
+    record = json.loads(run(recipe("auto"), place, {}, registry().plugins, Quiet()).read_text())
     assert record["recipe"]["training"]["precision"] == "auto"
     assert record["environment"]["precision"] == fast_precision(CPU)

@@ -19,7 +19,6 @@ from lgbench.nn import count_parameters
 from lgbench.recipe import Recipe
 from lgbench.run import runtime_of, spec_of
 from lgbench.runtime import Runtime, choose_device
-from lgbench.stage_configs import SegmentationConfig
 from lgbench.stages import build_game, build_segmenter
 from lgbench.training import Schedule
 from lgbench.training.player import Player
@@ -46,7 +45,7 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
     stages = [("train", game, terms, recipe.training.steps, recipe.training.batch)]
     segmenter = build_segmenter(recipe, game.networks[game.result], spec)
     if segmenter is not None and segmenter.phases:
-        steps = _teaching_steps(recipe.segmentation, recipe.training.rounds)
+        steps = recipe.segmentation.all_steps(max(recipe.training.rounds, recipe.training.as_rounds))
         stages.append(("segment", segmenter, [], steps, recipe.segmentation.batch))
     rows, total = [], 0.0
     for name, stage, added, steps, batch in stages:
@@ -60,11 +59,6 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
     if game.begin:
         say(console, "The networks grow while they train and were timed full-grown: the estimate is an upper bound.")
     say(console, f"In all about {_duration(total)}, and the evaluation of {recipe.evaluation.samples:,} samples.")
-
-
-def _teaching_steps(config: SegmentationConfig, rounds: int) -> int:
-    """Steps of all rounds' segmenters: each before the last learns for a while of its own."""
-    return (rounds - 1) * config.earlier_steps + config.steps
 
 
 def _grown_up(game: Game, steps: int) -> Game:

@@ -8,7 +8,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from lgbench.errors import BadRecipe, UnknownName, did_you_mean
-from lgbench.records import Dataset, settings_of
+from lgbench.records import Dataset
+from lgbench.settings import plain
 
 from .download import Progress
 from .home import DataHome
@@ -55,7 +56,6 @@ __all__ = [
     "prepare",
     "prepared_folders",
     "resolve_dataset",
-    "settings_of",
     "takes_archive",
 ]
 
@@ -108,7 +108,7 @@ def open_dataset(
     raw = replace(record.build(settings, side, home), version=record.version)
     for note in raw.notes:
         logger.warning("%s", note)
-    return prepare(raw, record.name, settings_of(settings), side, home.prepared_root, progress)
+    return prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
 
 
 def _settings(record: Dataset, config: object | Mapping[str, Any] | None) -> object:

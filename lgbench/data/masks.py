@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from lgbench.errors import BadData, BadRecipe
+from lgbench.settings import later
 
 __all__ = ["WHITE", "MaskConfig", "Meaning", "meaning"]
 
@@ -16,7 +17,6 @@ FITS = {"crop": "center", "pad": "pad", "squeeze": "squeeze"}
 """Ways to make pictures square, and what a `RawDataset` calls them."""
 
 WHITE = (255, 255, 255)
-SINCE_2: Mapping[str, int] = {"since": 2}  # see `lgbench.records.settings_of`
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class MaskConfig:
     """
 
     foreground: str = ""
-    ignore: str = field(default="", metadata=SINCE_2)
-    fit: Literal["crop", "pad", "squeeze"] = field(default="crop", metadata=SINCE_2)
-    backdrop: str = field(default="white", metadata=SINCE_2)
+    ignore: str = later("")
+    fit: Literal["crop", "pad", "squeeze"] = later("crop")
+    backdrop: str = later("white")
 
     def __post_init__(self) -> None:
         foreground, ignore = self.foreground.strip(), self.ignore.strip()

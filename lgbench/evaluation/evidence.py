@@ -6,6 +6,7 @@ import logging
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,18 +97,23 @@ class Evidence:
             RunFailed: the disk is full.
         """
         path = self.run.folder / f"{name}-{sha256_of_json(inputs)[:8]}.npz"
+        arrays = self._read(path)
+        if arrays is None:
+            arrays = make()
+            with atomic(path) as file:
+                np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
         self.stored.append(path.name)
+        return arrays
+
+    def _read(self, path: Path) -> Arrays | None:
         try:
             with np.load(path) as arrays:
                 return dict(arrays)
         except FileNotFoundError:
-            pass
+            return None
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             self.run.reporter.note(f"{path} is damaged ({error}) and is made again")
-        made = make()
-        with atomic(path) as file:
-            np.savez(file, **made)  # pyright: ignore[reportArgumentType]
-        return made
+            return None
 
     def replaced(self, **values: Any) -> Evidence:
         """The same evidence with other values of some parts, and nothing that was made from them."""

@@ -111,6 +111,8 @@ def _predict(evidence: Evidence, segmenter: Game) -> dict[str, np.ndarray]:
     for where, batch in real_batches(evidence.test, config.batch, (), run.runtime):
         with run.runtime.autocast():
             probability = segmenter.predict(batch.images)
+        if not probability.isfinite().all():
+            raise NotAvailable("the segmenter's probabilities are not finite: it has diverged")
         predicted[where] = (probability[:, 0] >= config.threshold).cpu().numpy()
         run.reporter.advance(where.stop)
     return {"bits": np.packbits(predicted, axis=-1), "side": np.asarray(run.recipe.resolution)}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,37 +78,28 @@ class MomentStream:
         return Moments(self.mean.copy(), self.scatter / (self.count - 1), self.count)
 
 
-def frechet_distance(a: Moments, b: Moments, eps: float = 1e-6) -> float:
-    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), the square of the Frechet distance, as FID is.
+def frechet_distance(a: Moments, b: Moments) -> float:
+    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)): the square of the Frechet distance, as FID is.
+
+    The trace of the root is that of (R C_b R)^(1/2), R^2 = C_a: symmetric, with eigenvalues of at least 0 but for
+    rounding, whatever the rank.
 
     Args:
         a: moments of one set of features.
         b: moments of the other; the order does not matter.
-        eps: added to both diagonals where the root of the product does not come out finite.
 
     Returns:
         At least 0; rounding below is cut off.
 
     Raises:
-        NotAvailable: no root was found even so.
+        NotAvailable: the moments are not finite.
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"Moments of {a.mean.size} and {b.mean.size} features cannot be compared.")
-    root = _root(a.covariance @ b.covariance)
-    if not np.isfinite(root).all():
-        offset = eps * np.eye(a.mean.size)
-        root = _root((a.covariance + offset) @ (b.covariance + offset))
-    if not np.isfinite(root).all():
-        raise NotAvailable("the covariances have no finite matrix root; take more samples")
+    if not all(np.isfinite(part).all() for part in (a.mean, a.covariance, b.mean, b.covariance)):
+        raise NotAvailable("moments that are not finite: the images that they describe are broken")
+    values, vectors = np.linalg.eigh(a.covariance)
+    root = vectors * np.sqrt(values.clip(min=0))  # R = root vectors^T; an orthogonal factor changes no eigenvalue
+    shared = np.sqrt(np.linalg.eigvalsh(root.T @ b.covariance @ root).clip(min=0)).sum()
     shift = a.mean - b.mean
-    traces = np.trace(a.covariance) + np.trace(b.covariance) - 2 * np.trace(root).real
-    return max(0.0, float(shift @ shift + traces))
-
-
-def _root(matrix: np.ndarray) -> np.ndarray:
-    from scipy.linalg import sqrtm
-
-    # Older versions of scipy print where newer ones warn, and the argument that silences them is gone from the newest.
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return np.asarray(sqrtm(matrix))
+    return max(0.0, float(shift @ shift + np.trace(a.covariance) + np.trace(b.covariance) - 2 * shared))

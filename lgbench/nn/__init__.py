@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .augment import add_noise, jitter_colours
-from .blocks import Next, Res, Same, Stem, Sub, Up, image_head, mask_head, upsampled_conv
+from .blocks import Next, Opacity, Res, Same, Stem, Sub, Up, image_head, mask_head, opacity, upsampled_conv
 from .codes import CodeConv
 from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, sn_code_head
 from .features import ComGANFeatures, FineGANFeatures
@@ -27,6 +27,7 @@ __all__ = [
     "Critic",
     "FineGANFeatures",
     "Next",
+    "Opacity",
     "Res",
     "SNCodeCritic",
     "SNCritic",
@@ -48,6 +49,7 @@ __all__ = [
     "mask_head",
     "move",
     "one_hot",
+    "opacity",
     "orthogonal_",
     "pose",
     "shift",

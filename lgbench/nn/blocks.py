@@ -13,7 +13,20 @@ from torch.nn import functional as F
 
 from .codes import CodeConv
 
-__all__ = ["Act", "Next", "Res", "Same", "Stem", "Sub", "Up", "image_head", "mask_head", "upsampled_conv"]
+__all__ = [
+    "Act",
+    "Next",
+    "Opacity",
+    "Res",
+    "Same",
+    "Stem",
+    "Sub",
+    "Up",
+    "image_head",
+    "mask_head",
+    "opacity",
+    "upsampled_conv",
+]
 
 Act = Literal["glu", "relu"]
 
@@ -128,5 +141,22 @@ def image_head(i: int, channels: int = 3) -> nn.Sequential:
 
 
 def mask_head(i: int) -> nn.Sequential:
-    """Conv 3/1/1 to one channel and sigmoid; (N, i, H, W) -> (N, 1, H, W) in [0, 1]. 9i parameters."""
-    return nn.Sequential(nn.Conv2d(i, 1, 3, 1, 1, bias=False), nn.Sigmoid())
+    """Conv 3/1/1 to one channel and sigmoid; (N, i, H, W) -> (N, 1, H, W) float32 in [0, 1]. 9i parameters."""
+    return nn.Sequential(nn.Conv2d(i, 1, 3, 1, 1, bias=False), Opacity())
+
+
+def opacity(logits: Tensor) -> Tensor:
+    """Sigmoid of a mask's logits, any shape, in float32 whatever autocast surrounds it.
+
+    Eight bits hold numbers near 0 far better than those near 1: in bf16 all logits above 6.24 give exactly 1, and no
+    gradient ever again, while those below -6.24 go on learning.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        return logits.float().sigmoid()
+
+
+class Opacity(nn.Module):
+    """`opacity` as a layer; it has no parameters."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return opacity(logits)

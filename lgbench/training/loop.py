@@ -110,7 +110,7 @@ def fit(
     log.truncate(folder / "log.jsonl", player.step)
     if (folder / "judged.jsonl").exists():
         log.truncate(folder / "judged.jsonl", player.step)
-    stream = Stream(reals, schedule, runtime, player.reads)
+    stream = Stream(reals, schedule, runtime, player.reads, game.batches)
     fixed = _fixed_codes(game, stream, schedule.seed)
     reporter.stage(name, schedule.stop or schedule.steps, player.step)
     status = "paused" if schedule.stop else "done"
@@ -213,7 +213,7 @@ def _play(
             path = folder / "grids" / f"{player.step:07d}.png"
             with _unessential(path.name, reporter):
                 _paint_grid(player, fixed, path)
-        if judge and schedule.judge_every and (player.step % schedule.judge_every == 0 or last):
+        if judge and _due(schedule, player.step, last):
             _select(player, judge, folder)
         try:
             reporter.advance(number + 1, numbers)
@@ -245,6 +245,11 @@ def _select(player: Player, judge: Callable[[Any], float], folder: Path) -> None
         checkpoint.save(folder / "checkpoint.pt", player.state())
         for stale in {*before} - {*kept}:
             stale.unlink()
+
+
+def _due(schedule: Schedule, step: int, last: bool) -> bool:
+    """Whether the judge looks after so many steps."""
+    return schedule.judge_every > 0 and step > schedule.judge_from and (step % schedule.judge_every == 0 or last)
 
 
 def _fixed_codes(game: Game, stream: Stream, seed: int) -> Mapping[str, Tensor]:

@@ -22,6 +22,7 @@ class Schedule:
         crop_ratio: largest side ratio of a crop; 1 for squares of exactly the share `crop`.
         stop: pause with a checkpoint before this step; 0 to play to the end.
         judge_every: steps between looks of the judge (see `fit`); 0 for the last weights.
+        judge_from: up to this step it does not look.
     """
 
     steps: int
@@ -36,3 +37,4 @@ class Schedule:
     crop_ratio: float = 4 / 3
     stop: int = 0
     judge_every: int = 0
+    judge_from: int = 0

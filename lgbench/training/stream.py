@@ -32,14 +32,23 @@ class Stream:
         reals: images are kept on the device where they fit.
         schedule: says the batch, the seed, and how images are mirrored and cropped.
         parts: what is read of the images besides themselves: names of `Batch`.
+        batches: how many of the schedule's batches the step of a number sees at once (see `lgbench.game.Game`).
 
     Raises:
         BadData: the split lacks one of `parts`.
         BadRecipe: landmarks are read, which flips and crops would have to move.
     """
 
-    def __init__(self, reals: Split, schedule: Schedule, runtime: Runtime, parts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        reals: Split,
+        schedule: Schedule,
+        runtime: Runtime,
+        parts: frozenset[str] = frozenset(),
+        batches: Callable[[int], int] | None = None,
+    ) -> None:
         self.count, self.batch, self.seed = len(reals), schedule.batch, schedule.seed
+        self.batches, self.starts = batches, [0]
         self.schedule, self.runtime = schedule, runtime
         if "landmarks" in parts and (schedule.flip or schedule.crop < 1):
             raise BadRecipe("Landmarks do not follow flips and crops: set training.flip=false and training.crop=1.")
@@ -51,7 +60,7 @@ class Stream:
 
     def __call__(self, step: int) -> Batch:
         """The batch of a step."""
-        chosen = torch.cat(list(self._chosen(step * self.batch, (step + 1) * self.batch))).to(self.place)
+        chosen = torch.cat(list(self._chosen(self._start(step), self._start(step + 1)))).to(self.place)
         real = self.runtime.batch({name: part[chosen] for name, part in self.parts.items()})
         if self.schedule.flip:
             mirrored = torch.rand(len(real), generator=self._random(1, step)).to(real.images.device) < 0.5
@@ -60,6 +69,14 @@ class Stream:
             maps = random_crops(len(real), self.schedule.crop, self.schedule.crop_ratio, self._random(CROPS, step))
             real = _each_map(real, partial(cut, maps.to(real.images.device)))
         return real
+
+    def _start(self, step: int) -> int:
+        """How many images come before a step."""
+        if self.batches is None:
+            return step * self.batch
+        while len(self.starts) <= step:
+            self.starts.append(self.starts[-1] + self.batch * self.batches(len(self.starts) - 1))
+        return self.starts[step]
 
     def _chosen(self, start: int, end: int) -> Iterator[Tensor]:
         while start < end:

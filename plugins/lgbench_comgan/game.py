@@ -10,7 +10,7 @@ from lgbench import ImageSpec
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Painter
 from lgbench.losses import bce_fake, bce_real
-from lgbench.nn import Critic, UNetL, orthogonal_
+from lgbench.nn import Critic, UNetL, opacity, orthogonal_
 
 from .config import AlignmentConfig, ComGANMethod, DSComGANMethod
 
@@ -73,7 +73,7 @@ def alignment(config: AlignmentConfig, painter: Painter, spec: ImageSpec) -> Gam
     orthogonal_(d_m)
 
     def predict(images: Tensor) -> Tensor:
-        return segmenter(images).float().sigmoid()
+        return opacity(segmenter(images))
 
     def judge(mask: Tensor) -> Tensor:
         return d_m(mask.expand(-1, config.dm_channels, -1, -1))

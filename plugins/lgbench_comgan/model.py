@@ -42,8 +42,7 @@ def _latent(network: nn.Module, n: int, nz: int, scale: float) -> Tensor:
 
 
 def _compose(f: Tensor, b: Tensor, m: Tensor, codes: Mapping[str, Tensor], **extras: Tensor) -> Layers:
-    f, b, m = f.float(), b.float(), m.float()
-    return Layers.compose(b, f[:, None], m[:, None], codes=dict(codes), extras=extras)
+    return Layers.compose(b.float(), f.float()[:, None], m[:, None], codes=dict(codes), extras=extras)
 
 
 class SimpleGAN(Painter):

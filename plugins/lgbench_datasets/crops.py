@@ -2,18 +2,25 @@
 
 A bounding box is a label that somebody gave. A method that trains on these crops is weakly supervised, whatever its
 paper calls it, so the crop is part of the protocol and its numbers share no column with those of centre crops. Boxes
-are for training: what is scored is the middle of a picture, as in ComGAN's test.
+are for training: what is scored is the largest square in the middle of a picture, or with `test_crop = "middle"` less
+than that, as in ComGAN's test.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Box", "around", "window"]
+    from lgbench.data import RawDataset, Sample
+
+__all__ = ["Box", "TestCrop", "around", "scored", "window"]
+
+TestCrop = Literal["square", "middle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +61,31 @@ def around(box: Box, pixels: np.ndarray) -> np.ndarray:
     """What a picture or mask, (H, W) or (H, W, 3), shows in the `window` around a box: (S, S) or (S, S, 3)."""
     left, top, side = window(box, pixels.shape[1], pixels.shape[0])
     return pixels[top : top + side, left : left + side]
+
+
+def scored(raw: RawDataset, test_crop: str) -> RawDataset:
+    """The data set with pictures of "val" and "test" cropped as they are to be scored.
+
+    Args:
+        test_crop: "square" for the largest square in the middle, or "middle" for 128 of 152 parts of its side, which is
+            what ComGAN (Ding et al., NeurIPS 2022) scores: it brings the shorter side to 152 pixels and cuts out 128.
+    """
+    if test_crop == "square":
+        return raw
+    cut = {split: partial(_middles, samples) for split, samples in raw.splits.items() if split != "train"}
+    return replace(raw, splits={**raw.splits, **cut})
+
+
+def _middles(samples: Callable[[], Iterable[Sample]]) -> Iterator[Sample]:
+    return map(_middle, samples())  # a map goes on after a file that fails
+
+
+def _middle(sample: Sample) -> Sample:
+    height, width = sample.image.shape[:2]
+    side = max(1, round(min(height, width) * 128 / 152))
+    top, left = (height - side) // 2, (width - side) // 2
+    maps = {name: getattr(sample, name) for name in ("image", "mask", "ignored", "instances", "segments")}
+    cut = {name: x[top : top + side, left : left + side] for name, x in maps.items() if x is not None}
+    if sample.landmarks is not None:
+        cut["landmarks"] = sample.landmarks - (left, top)
+    return replace(sample, **cut)

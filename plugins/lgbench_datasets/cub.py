@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 from lgbench import Dataset, Source
 from lgbench.errors import BadData
 from lgbench.files import sha256_of_json
+from lgbench.settings import later
 
-from .crops import Box
+from .crops import Box, TestCrop, scored
 from .photographs import Photograph, check_choice, photographs
 from .unpack import unpacked
 
@@ -62,10 +63,13 @@ class Config:
             numbers are drawn by hash, and the origin says so. "official" has 5,994 / 5,794 and no "val".
         crop: "center" is the largest centre square; "bbox" the square around the bird's bounding box that FineGAN and
             ComGAN train on, which is weak supervision; pictures that are scored keep their centre.
+        test_crop: pictures that are scored are cut to the largest centre square, or to its "middle", 128 of 152 parts
+            of its side, as ComGAN's test has it.
     """
 
     split: Literal["redo", "official"] = "redo"
     crop: Literal["center", "bbox"] = "center"
+    test_crop: TestCrop = later("square")
 
 
 def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
@@ -83,6 +87,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
 
     check_choice("cub", "split", config.split, ("redo", "official"))
     check_choice("cub", "crop", config.crop, ("center", "bbox"))
+    check_choice("cub", "test crop", config.test_crop, ("square", "middle"))
     folder = home.fetch("cub", SOURCES)
     birds = unpacked(
         folder / "CUB_200_2011.tgz", folder / "CUB_200_2011", r"CUB_200_2011/(images/.+/[^.].*\.jpg|[^/.]+\.txt)"
@@ -98,7 +103,8 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         if split in division
     }
     classes = [name for (name,) in _table(birds / "classes.txt", 1)]
-    return photographs(splits, origin=origin, classes=classes, crop=config.crop, read_mask=decode_mask)
+    raw = photographs(splits, origin=origin, classes=classes, crop=config.crop, read_mask=decode_mask)
+    return scored(raw, config.test_crop)
 
 
 def _pictures(birds: Path, masks: Path | None) -> list[Photograph]:

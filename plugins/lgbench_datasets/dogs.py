@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from lgbench import Dataset, Source
 from lgbench.errors import BadData
+from lgbench.settings import later
 
-from .crops import Box
+from .crops import Box, TestCrop, scored
 from .photographs import Photograph, check_choice, matlab, photographs, with_masks
 from .unpack import unpacked
 
@@ -56,10 +57,13 @@ class Config:
             n02085620-Chihuahua/n02085620_7.png, 0 in the background. Papers take a pre-trained Mask R-CNN's, so scores
             measure agreement with a supervised model. Test pictures without a mask are left out; training pictures are
             all kept, and have none.
+        test_crop: pictures that are scored are cut to the largest centre square, or to its "middle", 128 of 152 parts
+            of its side, as ComGAN's test has it.
     """
 
     crop: Literal["center", "bbox"] = "center"
     masks: str = ""
+    test_crop: TestCrop = later("square")
 
 
 def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
@@ -71,6 +75,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         DataMissing: the files, or the masks, are not here and cannot be fetched.
     """
     check_choice("dogs", "crop", config.crop, ("center", "bbox"))
+    check_choice("dogs", "test crop", config.test_crop, ("square", "middle"))
     folder = home.fetch("dogs", SOURCES)
     images = unpacked(folder / "images.tar", folder / "Images", r"Images/([^/]+/[^/.]+\.jpg)")
     lists = unpacked(folder / "lists.tar", folder / "lists", r"(?:lists/)?([^/.]+\.mat)")
@@ -83,7 +88,8 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     if config.masks:
         splits, which = with_masks(splits, folder / Path(config.masks).expanduser(), home)
         origin = f"{origin}, {which}"
-    return photographs(splits, origin=origin, classes=classes, crop=config.crop)
+    raw = photographs(splits, origin=origin, classes=classes, crop=config.crop)
+    return scored(raw, config.test_crop)
 
 
 def _pictures(path: Path, images: Path, boxes: Path | None) -> list[Photograph]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lgbench import Dataset, Source
 from lgbench.errors import BadData, BadRecipe
+from lgbench.settings import later
 
-from .photographs import read_bytes
+from .crops import TestCrop, scored
+from .photographs import check_choice, read_bytes
 from .unpack import unpacked
 
 if TYPE_CHECKING:
@@ -69,29 +71,43 @@ class Config:
             layered GANs have since ReDO (Chen et al., NeurIPS 2019); "official" is the other way round. "val" is the
             official one in both. An added archive with more pictures to train on than to test on has splits of its own,
             and keeps them; its origin says so.
+        masks: how official segmentations, JPEGs of flowers before blue, are read: "tolerant" of what compression does
+            to the blue, or by ReDO's rule, as the numbers of ReDO, IEM and those who compare with them are:
+            background where red or green is 0 or blue 254.
+        test_crop: pictures that are scored are cut to the largest centre square, or to its "middle", 128 of 152 parts
+            of its side, as ComGAN's test has it.
         ignore: the value of an archive's masks that is left out of every mask score, where they have it: a trimap's
             border. The official masks have none.
         foreground: which values of an archive's masks are flower, as folders and archives have it.
     """
 
     split: Literal["redo", "official"] = "redo"
-    ignore: str = field(default=BORDER, metadata={"since": 2})
-    foreground: str = field(default="", metadata={"since": 2})
+    masks: Literal["tolerant", "redo"] = later("tolerant")
+    test_crop: TestCrop = later("square")
+    ignore: str = later(BORDER)
+    foreground: str = later("")
 
 
 def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     """Official files where they are here, else an archive added under the name "flowers", else fetched files."""
     if config.split not in ("redo", "official"):
         raise BadRecipe(f"The split of flowers is 'redo' or 'official', not {config.split!r}.")
+    check_choice("flowers", "masks setting", config.masks, ("tolerant", "redo"))
+    check_choice("flowers", "test crop", config.test_crop, ("square", "middle"))
     archive = home.archives().get("flowers")
     if archive and not home.has("flowers", SOURCES):
-        return _archived(archive, config, home)
+        if config.masks == "redo":
+            raise BadRecipe(
+                f"ReDO's rule reads the official segmentations of flowers, and {archive} brings masks of its own: "
+                "leave data.masks out, or remove the archive to have the official files fetched."
+            )
+        return scored(_archived(archive, config, home), config.test_crop)
     if (config.foreground, config.ignore) != ("", BORDER):
         raise BadRecipe(
             "foreground and ignore of flowers are about an added archive's masks; the official ones have none."
         )
-    raw = _official(home.fetch("flowers", SOURCES))
-    return _redo(raw) if config.split == "redo" else raw
+    raw = _official(home.fetch("flowers", SOURCES), config.masks)
+    return scored(_redo(raw) if config.split == "redo" else raw, config.test_crop)
 
 
 build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lgbench data add flowers FILE.zip`
@@ -125,8 +141,8 @@ def _redo(raw: RawDataset) -> RawDataset:
     )
 
 
-def _official(folder: Path) -> RawDataset:
-    """The official files, whose pictures are unpacked once."""
+def _official(folder: Path, rule: str) -> RawDataset:
+    """The official files, whose pictures are unpacked once; masks by the `rule` of `Config.masks`."""
     from lgbench.data import RawDataset
 
     images = unpacked(folder / "102flowers.tgz", folder / "jpg", r"jpg/(image_\d{5}\.jpg)")
@@ -140,7 +156,7 @@ def _official(folder: Path) -> RawDataset:
     }
     if max(map(max, numbers.values())) > len(labels):
         raise BadData(f"{folder / 'setid.mat'} names image {max(map(max, numbers.values()))}, which has no label.")
-    sample = partial(_sample, images, masks, labels)
+    sample = partial(_sample, images, masks, rule, labels)
     splits: Mapping[str, Callable[[], Iterable[Sample]]] = {
         split: partial(map, sample, chosen) for split, chosen in numbers.items()
     }
@@ -162,24 +178,27 @@ def _matrix(path: Path, key: str) -> np.ndarray:
         raise BadData(f"{path} has no readable {key!r} ({error}); delete it and run the command again.") from error
 
 
-def _sample(images: Path, masks: Path | None, labels: np.ndarray, number: int) -> Sample:
+def _sample(images: Path, masks: Path | None, rule: str, labels: np.ndarray, number: int) -> Sample:
     from lgbench.data import Sample, decode_image
 
     name = f"image_{number:05d}.jpg"
     mask = None
     if masks:
         shown = f"segmim_{number:05d}.jpg"
-        mask = _foreground(decode_image(read_bytes(masks / shown, name), shown), shown)
+        mask = _foreground(decode_image(read_bytes(masks / shown, name), shown), shown, rule)
     image = decode_image(read_bytes(images / name, name), name)
     return Sample(image=image, mask=mask, label=int(labels[number - 1]) - 1, name=name)
 
 
-def _foreground(shown: np.ndarray, name: str) -> np.ndarray:
+def _foreground(shown: np.ndarray, name: str, rule: str) -> np.ndarray:
     """Where a segmented picture, (H, W, 3) uint8, does not show the blue behind the flower: (H, W) bool."""
     import numpy as np
 
     if shown.ndim != 3:
         raise BadData(f"{name}: grey, so there is no blue to tell the background by")
+    if rule == "redo":
+        red, green, blue = np.moveaxis(shown, 2, 0)
+        return ~((red == 0) | (green == 0) | (blue == 254))
     distance = np.abs(shown.astype(np.int16) - np.array(BLUE, dtype=np.int16))
     return np.any(distance > TOLERANCE, axis=2)
 

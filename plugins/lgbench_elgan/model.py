@@ -52,4 +52,4 @@ class ELGAN(Painter):
         pi = self.m_head(h)
         x_f = self.f_head(self.stage2(h, c))
         x_b, x_f = (x.float().expand(-1, 3, -1, -1) for x in (x_b, x_f))
-        return Layers.compose(x_b, x_f[:, None], pi.float()[:, None], codes=dict(codes))
+        return Layers.compose(x_b, x_f[:, None], pi[:, None], codes=dict(codes))

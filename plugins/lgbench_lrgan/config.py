@@ -32,7 +32,7 @@ class LRGANConfig:
         bg_input: paint the background from its latent or from the LSTM's first state.
         context_encoder: "auto" builds it for three layers and more.
         first_fg_context: what the first foreground's context encoder reads.
-        init: dcgan.torch's N(0, 0.02) or the framework's.
+        init: dcgan.torch's N(0, 0.02) or the framework's, for the critic too.
         conditional: codes are encoded from a real image, which the resulting alpha then segments.
     """
 

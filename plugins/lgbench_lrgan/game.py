@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Game, Phase, Step
-from lgbench.layers import Painter
 from lgbench.losses import bce_fake, bce_real
 from lgbench.nn import dcgan_
 
@@ -37,10 +36,11 @@ def dcgan(config: DCGANConfig, spec: ImageSpec) -> nn.Module:
     return DCGAN(config, spec)
 
 
-def game(config: LRGANMethod | DCGANMethod, painter: Painter, spec: ImageSpec) -> Game:
-    """Critic and generator, one step each."""
+def game(config: LRGANMethod | DCGANMethod, painter: LRGAN | ConditionalLRGAN | DCGAN, spec: ImageSpec) -> Game:
+    """Critic and generator, one step each; the critic's weights begin as the generator's do."""
     critic = Critic(spec.resolution, spec.channels, config.ndf, config.d_head)
-    dcgan_(critic)
+    if painter.init == "dcgan":
+        dcgan_(critic)
     reconstructs = isinstance(painter, ConditionalLRGAN)
 
     def judge(x: Tensor) -> Tensor:

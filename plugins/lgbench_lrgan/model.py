@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lgbench import ImageSpec, LgbenchError
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.nn import dcgan_, warp
+from lgbench.nn import Opacity, dcgan_, warp
 
 from .config import DCGANConfig, LRGANConfig
 from .networks import ContextEncoder, Pose, conv_stack, trunk, widths
@@ -31,7 +31,7 @@ class LRGAN(Painter):
 
     def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.init = config, config.init
         self.layered = config.n_layers > 1  # with one layer this is DCGAN
         nz, nc, ngf = config.nz, config.channels or spec.channels, config.ngf
         bg, fg = (
@@ -43,7 +43,7 @@ class LRGAN(Painter):
             self.fg_trunk = trunk(nz, fg, bias=False)
             self.fg_image = nn.Sequential(nn.ConvTranspose2d(fg[-1], nc, 4, 2, 1, bias=False), nn.Tanh())
             if config.mask == "learned":
-                self.fg_mask = nn.Sequential(nn.ConvTranspose2d(fg[-1], 1, 4, 2, 1), nn.Sigmoid())
+                self.fg_mask = nn.Sequential(nn.ConvTranspose2d(fg[-1], 1, 4, 2, 1), Opacity())
         self.context = self._context_encoder(bg[-1], fg[-1], spec.resolution // 2)
         if config.init == "dcgan":
             dcgan_(self)
@@ -102,7 +102,7 @@ class LRGAN(Painter):
         y = h if self.context is None or below is None else self.context(h, below)
         s = self.fg_trunk(y[:, :, None, None])
         f = _rgb(self.fg_image(s).float())
-        m = self.fg_mask(s).float() if self.config.mask == "learned" else torch.ones_like(f[:, :1])
+        m = self.fg_mask(s) if self.config.mask == "learned" else torch.ones_like(f[:, :1])
         if self.config.transform == "none":
             return f, m, torch.eye(2, 3, device=h.device).expand(len(h), 2, 3), s
         a = self.pose(y)
@@ -120,7 +120,7 @@ class ConditionalLRGAN(Painter):
 
     def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
-        self.paint = LRGAN(config, spec)
+        self.paint, self.init = LRGAN(config, spec), config.init
         self.channels = config.channels or spec.channels
         stack, c = conv_stack(spec.resolution, self.channels, config.enc_width)
         self.encoder = nn.Sequential(stack, nn.Flatten(), nn.Linear(16 * c, config.nz))
@@ -152,7 +152,7 @@ class DCGAN(Painter):
 
     def __init__(self, config: DCGANConfig, spec: ImageSpec) -> None:
         super().__init__()
-        self.nz, nc = config.nz, config.channels or spec.channels
+        self.nz, self.init, nc = config.nz, config.init, config.channels or spec.channels
         t1 = config.width == "t1"
         channels = widths((4 if t1 else 8) * config.ngf, spec.resolution, config.floor)
         self.trunk = trunk(config.nz, channels, bias=t1)

@@ -52,4 +52,4 @@ class Milgan(Painter):
         h = self.next(self.f(torch.cat([vector, z], dim=1)), c)
         pi, x_f = self.m_head(h), self.f_head(h)
         x_b, x_f = (x.float().expand(-1, 3, -1, -1) for x in (x_b, x_f))
-        return Layers.compose(x_b, x_f[:, None], pi.float()[:, None], codes=dict(codes))
+        return Layers.compose(x_b, x_f[:, None], pi[:, None], codes=dict(codes))

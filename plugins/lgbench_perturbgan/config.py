@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
+from lgbench.settings import later
+
 __all__ = ["EncoderConfig", "LightConfig", "PerturbGANMethod", "StyleConfig"]
 
 Count = Annotated[int, Ge(1)]
@@ -70,6 +72,8 @@ class PerturbGANMethod:
         penalty, drift: weights of the gradient penalty and of E[D(x)^2].
         phase_steps: steps of each fade-in and of each stabilisation of a growing generator; 600,000 images in the
             paper.
+        first_batch: a growing pair's steps at 8 px see so many times `training.batch`, half as many at each side after
+            it, down to once; their phases have fewer steps for it, and as many images. 8: public `--sched`.
         final_lr: factor on both learning rates from the first step at the last side on, where a growing generator ends
             at 128 px or above.
         fresh: the critic judges latents of its own rather than the batch that the generator learns from.
@@ -83,6 +87,7 @@ class PerturbGANMethod:
     penalty: NotNegative = 10.0
     drift: NotNegative = 0.001
     phase_steps: Count = 18_750
+    first_batch: Count = later(1)
     final_lr: Positive = 1.5
     fresh: bool = True
     instance_noise: NotNegative = 0.0

@@ -45,7 +45,7 @@ def encoder(config: EncoderConfig, painter: Painter, spec: ImageSpec) -> Game:
         LgbenchError: the generator does not paint from one latent vector "z" alone.
     """
     codes = _sampled_when_frozen(painter)
-    if set(codes) != {"z"} or codes["z"].dim() != 2:
+    if codes.keys() - {"noise"} != {"z"} or codes["z"].dim() != 2:  # a StyleGAN paints without given noise, too
         raise LgbenchError(
             f"segmentation.name=encoder inverts generators that paint from one vector z; this one reads "
             f"{sorted(codes)}. Use segmentation.name=unet-s."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -16,16 +15,18 @@ from lgbench.losses import bce_fake, bce_real, gradient_penalty, hinge_fake, hin
 from lgbench.nn import Critic, SNCritic, add_noise, dcgan_, orthogonal_
 
 from .config import PerturbGANMethod
+from .growth import Growth
 from .light import DCGANCritic, LightPainter
 from .style_critic import StyleCritic
 from .style_generator import StylePainter
 
-__all__ = ["growth", "perturbgan"]
+__all__ = ["perturbgan"]
 
 
 def perturbgan(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> Game:
     """Critic and generator, one step each; the critic sees perturbed composites only."""
     style = isinstance(painter, StylePainter)
+    growth = Growth.to(spec.resolution, config.phase_steps, config.first_batch)
     critic = _critic(config, painter, spec)
 
     def view(x: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> G
         "lr": config.lr or (1e-3 if style else 2e-4),
         "betas": (0.0, 0.99) if config.gan_loss == "wgan-gp" else (0.5, 0.999),
         "drop": config.final_lr if style and spec.resolution >= 128 else 1.0,
-        "drop_at": 2 * (_levels(spec.resolution) - 1) * config.phase_steps,
+        "drop_at": growth.last_from,
     }
     return Game(
         painter=painter,
@@ -69,34 +70,16 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> G
         ],
         features=critic.features if isinstance(critic, StyleCritic) else lambda x: _features(critic, x),
         kept=["critic"],
-        begin=_grower(config, painter, critic, spec) if isinstance(painter, StylePainter) else None,
+        begin=_grower(growth, painter, critic) if isinstance(painter, StylePainter) else None,
+        batches=growth.batches if style and config.first_batch > 1 else None,
     )
 
 
-def growth(number: int, phase_steps: int, levels: int) -> tuple[int, float]:
-    """Level and fade-in of a step: each level fades in, then settles, `phase_steps` each; the first one is all there.
-
-    Args:
-        number: of the step, from 0.
-        levels: 8 px is level 0, the target's side level `levels` - 1; after its own two phases it simply stays.
-    """
-    level, within = divmod(number, 2 * phase_steps)
-    if level == 0 or level >= levels:
-        return min(level, levels - 1), 1.0
-    return level, min(1.0, within / phase_steps)
-
-
-def _levels(resolution: int) -> int:
-    return int(math.log2(resolution)) - 2
-
-
-def _grower(
-    config: PerturbGANMethod, painter: StylePainter, critic: nn.Module, spec: ImageSpec
-) -> Callable[[int], None]:
+def _grower(growth: Growth, painter: StylePainter, critic: nn.Module) -> Callable[[int], None]:
     assert isinstance(critic, StyleCritic)
 
     def begin(number: int) -> None:
-        level, alpha = growth(number, config.phase_steps, _levels(spec.resolution))
+        level, alpha = growth.at(number)
         painter.grow(level, alpha)
         critic.grow(level, alpha)
 

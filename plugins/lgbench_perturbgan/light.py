@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.nn import ComGANFeatures, Sub, dcgan_, image_head, mask_head, orthogonal_
+from lgbench.nn import ComGANFeatures, Sub, dcgan_, image_head, mask_head, opacity, orthogonal_
 
 from .config import LightConfig
 
@@ -105,7 +105,7 @@ class LightPainter(Painter):
         h = {name: net(codes["z"]) for name, net in self.features.items()}
         b, f, m = self._split(h) if self.config.backbone == "dcgan" else self._heads(h)
         b, f = (x.float().expand(-1, 3, -1, -1) for x in (b, f))
-        return Layers.compose(b, f[:, None], m.float()[:, None], codes=dict(codes))
+        return Layers.compose(b, f[:, None], m[:, None], codes=dict(codes))
 
     def _heads(self, h: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         of = {name: part for part in h for name in ("bfm" if part == "all" else part)}
@@ -113,7 +113,7 @@ class LightPainter(Painter):
 
     def _split(self, h: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         x, k = torch.cat(list(h.values()), dim=1), self.channels
-        return x[:, :k].tanh(), x[:, k : 2 * k].tanh(), x[:, 2 * k :].sigmoid()
+        return x[:, :k].tanh(), x[:, k : 2 * k].tanh(), opacity(x[:, 2 * k :])
 
 
 def _head(config: LightConfig, head: nn.Sequential, g: int, blocks: int) -> nn.Sequential:

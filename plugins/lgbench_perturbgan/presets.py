@@ -143,8 +143,10 @@ FULL = {
         "evaluation.samples": 10_000,
     },
     "paper": {
+        "method.d": 512,  # the critic's widths are the generator's
+        "method.first_batch": 8,  # --sched: batches of 256, 128, 64, 32 and 32
         "training.batch": 32,
-        "training.steps": 187_500,  # 6,000,000 images for the five sides 8 to 128
+        "training.steps": 107_814,  # 6,000,000 images for the five sides 8 to 128
         "training.flip": False,
         "training.crop": 0.79,
         "training.crop_ratio": 1.0,

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.layers import Batch, Layers, Painter
+from lgbench.nn import opacity
 
 from .style_layers import EqualConv2d, EqualLinear, StyledBlock, pixel_norm, style_widths, upsampling
 
@@ -107,9 +108,11 @@ class StylePainter(Painter):
     """Paints (b, f, m) = G(z) at the side it has grown to (Bielski & Favaro, NeurIPS 2019); fully grown when built.
 
     Codes: "z", (N, nz), standard normal. With style mixing also "z2", likewise, and for each generator the first block
-    that z2 styles: "cross_b" and "cross_f", (N,) int64, one value for the batch.
+    that z2 styles: "cross_b" and "cross_f", (N,) int64, one value for the batch. In eval mode instead "noise", (N, P),
+    the numbers of all noise planes, those of the smallest side first; what the same codes paint is the same then, and
+    without "noise" all pictures have the same planes. In training mode planes are drawn afresh at each call.
 
-    b and f have no bounds; noise planes are drawn afresh at each call, in eval mode as well.
+    b and f have no bounds.
 
     Attributes:
         level: index of the side among 8, 16, ..., the picture's; a buffer, so that checkpoints and averages carry it.
@@ -155,9 +158,11 @@ class StylePainter(Painter):
         self.alpha.fill_(alpha)
 
     def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
-        """Sample {"z": (n, nz)}, in training mode with what style mixing needs besides."""
+        """Sample {"z": (n, nz)}, in training mode with what style mixing needs besides, in eval mode with "noise"."""
         z = torch.randn(n, self.config.nz, device=self.device)
-        if not self.training or not self.config.mixing:
+        if not self.training:
+            return {"z": z, "noise": torch.cat([plane.flatten(1) for plane in self._planes(n, self.blocks)], dim=1)}
+        if not self.config.mixing:
             return {"z": z}
         cross_b, cross_f = self._crossovers()
         return {"z": z, "z2": torch.randn_like(z), "cross_b": cross_b.repeat(n), "cross_f": cross_f.repeat(n)}
@@ -174,12 +179,12 @@ class StylePainter(Painter):
     def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Paint a batch of layered images at the current side."""
         blocks, alpha = int(self.level) + 2, float(self.alpha)
-        noises = self._noises(len(codes["z"]), blocks)
+        noises = self._noises(codes, blocks)
         painted = [
             generator(self._styles(codes, g, blocks), noises[g], alpha) for g, generator in enumerate(self.generators)
         ]
         b, f, logits = torch.cat(painted, dim=1).split([3, 3, 1], dim=1)
-        m = logits.sigmoid()
+        m = opacity(logits)
         return Layers.compose(b, f[:, None], m[:, None], codes=dict(codes))
 
     def _styles(self, codes: Mapping[str, Tensor], g: int, blocks: int) -> list[Tensor]:
@@ -190,9 +195,38 @@ class StylePainter(Painter):
         w2, cross = mapping(codes["z2"]), codes["cross_f" if g else "cross_b"][:, None]
         return [torch.where(cross > k, w, w2) for k in range(blocks)]
 
-    def _noises(self, n: int, blocks: int) -> list[list[Tensor]]:
-        """Planes of each generator's blocks; side by side, so that more blocks do not change the noise of fewer."""
-        own = 1 if self.config.shared_mapping else len(self.generators)
-        device = self.device
-        planes = [[torch.randn(n, 1, 4 << k, 4 << k, device=device) for _ in range(own)] for k in range(blocks)]
-        return [[plane[g % own] for plane in planes] for g in range(len(self.generators))]
+    def _noises(self, codes: Mapping[str, Tensor], blocks: int) -> list[list[Tensor]]:
+        """Planes of each generator's blocks."""
+        if "noise" in codes:
+            planes = self._unflattened(codes["noise"], blocks)
+        elif self.training:
+            planes = self._planes(len(codes["z"]), blocks)
+        else:
+            planes = [plane.expand(len(codes["z"]), -1, -1, -1) for plane in self._constant_planes(blocks)]
+        own = self._own_noises
+        return [planes[g % own :: own] for g in range(len(self.generators))]
+
+    @property
+    def _own_noises(self) -> int:
+        """How many planes a side has."""
+        return 1 if self.config.shared_mapping else len(self.generators)
+
+    def _sides(self, blocks: int) -> list[int]:
+        """Side of each plane, by side and then by generator: more blocks do not change the noise of fewer."""
+        return [4 << k for k in range(blocks) for _ in range(self._own_noises)]
+
+    def _planes(self, n: int, blocks: int) -> list[Tensor]:
+        """Fresh noise, (n, 1, side, side) each."""
+        return [torch.randn(n, 1, side, side, device=self.device) for side in self._sides(blocks)]
+
+    def _constant_planes(self, blocks: int) -> list[Tensor]:
+        """Noise that is always the same, (1, 1, side, side) each."""
+        random = torch.Generator().manual_seed(0)  # on the CPU, so that a GPU sees the same
+        return [torch.randn(1, 1, side, side, generator=random).to(self.device) for side in self._sides(blocks)]
+
+    def _unflattened(self, noise: Tensor, blocks: int) -> list[Tensor]:
+        """The planes of the first blocks, from the numbers of all, (N, P)."""
+        sides = self._sides(blocks)
+        numbers = [side**2 for side in sides]
+        parts = noise[:, : sum(numbers)].split(numbers, dim=1)
+        return [part.unflatten(1, (1, side, side)) for part, side in zip(parts, sides, strict=True)]

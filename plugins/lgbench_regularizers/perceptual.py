@@ -22,8 +22,17 @@ VARIABLES = {
     "vgg16_imagenet": "LGBENCH_VGG16",
     "rotnet_vgg16": "LGBENCH_ROTNET_VGG16",
 }
-VGG16_LAYERS = (3, 8, 15, 22, 29)  # relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
-SQUEEZENET_LAYERS = (1, 4, 7, 9, 10, 11, 12)  # as LPIPS reads it
+LAYERS = {
+    "squeezenet": (1, 4, 7, 9, 10, 11, 12),  # as LPIPS reads it
+    "vgg16_imagenet": (3, 8, 15, 22, 29),  # relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
+    "rotnet_vgg16": (5, 12, 22, 32, 42),  # the same, in a VGG16 with batch norm
+}
+NETWORKS = {"squeezenet": "squeezenet1_1", "vgg16_imagenet": "vgg16", "rotnet_vgg16": "vgg16_bn"}
+LAYOUTS = {
+    "squeezenet": "SqueezeNet 1.1's in torchvision's layout",
+    "vgg16_imagenet": "VGG16's in torchvision's layout",
+    "rotnet_vgg16": "those of a VGG16 with batch norm, as DeeperCluster publishes it (rotnet_imagenet.pth)",
+}
 
 
 def distance(name: str, weights: str = "") -> tuple[Distance, dict[str, str]]:
@@ -76,18 +85,20 @@ class Eye(nn.Module):
 
     def __init__(self, name: str, state: Mapping[str, Tensor]) -> None:
         super().__init__()
-        from torchvision.models import squeezenet1_1, vgg16
+        from torchvision.models import get_model
 
-        self.layers: Sequence[int] = SQUEEZENET_LAYERS if name == "squeezenet" else VGG16_LAYERS
-        whole = squeezenet1_1(weights=None) if name == "squeezenet" else vgg16(weights=None)
+        self.layers: Sequence[int] = LAYERS[name]
+        with torch.device("meta"):  # weights come from the state; initial ones of a VGG take seconds
+            whole = get_model(NETWORKS[name], weights=None)
+        assert isinstance(whole.features, nn.Sequential)
         below = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
         try:
-            whole.features.load_state_dict(below)
+            whole.features.load_state_dict(below, assign=True)
         except RuntimeError as error:
             raise LgbenchError(
-                f"The weights given for {name} are not its convolutions in torchvision's layout: {error}"
+                f"The weights given for {name} are not its convolutions, {LAYOUTS[name]}: {error}"
             ) from None
-        assert isinstance(whole.features, nn.Sequential)
+        whole.features.float()
         self.convolutions = nn.Sequential(*list(whole.features)[: self.layers[-1] + 1])
         for part in self.convolutions:
             if isinstance(part, nn.ReLU):
@@ -95,7 +106,7 @@ class Eye(nn.Module):
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
         self.requires_grad_(False).eval()
-        self.sha256 = hashlib.sha256(b"".join(p.numpy().tobytes() for p in self.convolutions.parameters())).hexdigest()
+        self.sha256 = _hash(self.convolutions)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         h, seen = ((x + 1) / 2 - self.mean) / self.std, []
@@ -104,6 +115,12 @@ class Eye(nn.Module):
             if index in self.layers:
                 seen.append(h)
         return seen
+
+
+def _hash(network: nn.Module) -> str:
+    """SHA-256 of all that a network in eval mode computes with: weights, and running statistics where it has some."""
+    read = {name: tensor for name, tensor in network.state_dict().items() if "num_batches" not in name}
+    return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in read.values())).hexdigest()
 
 
 def _weights(name: str, given: str) -> Mapping[str, Tensor]:
@@ -120,7 +137,7 @@ def _weights(name: str, given: str) -> Mapping[str, Tensor]:
     except Exception as error:  # torch raises many types; all mean the same to a user
         raise LgbenchError(f"{path} is not a file of weights ({error}).") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    return {key.removeprefix("module.").removeprefix("body."): value for key, value in state.items()}
 
 
 def _fetched() -> Mapping[str, Tensor]:

@@ -10,7 +10,7 @@ from lgbench.data import DataHome, MaskConfig, RawDataset, Sample, Split, folder
 from lgbench.data.squares import Square
 from lgbench.errors import BadData, BadRecipe
 from lgbench.metrics.masks import iou, score_masks
-from lgbench.records import settings_of
+from lgbench.settings import plain
 
 
 def grey(mask: np.ndarray, high: int = 255) -> np.ndarray:
@@ -157,13 +157,13 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path, settings: dict, sa
     ],
 )
 def test_settings_that_mean_the_same_are_the_same(one: dict, same: dict):
-    assert settings_of(MaskConfig(**one)) == settings_of(MaskConfig(**same))
+    assert plain(MaskConfig(**one)) == plain(MaskConfig(**same))
 
 
 def test_new_settings_are_hashed_only_where_they_are_not_the_default():
-    assert settings_of(MaskConfig()) == {"foreground": ""}
-    assert settings_of(MaskConfig(ignore="2")) == {"foreground": "", "ignore": "2"}
-    assert settings_of(MaskConfig(fit="pad", backdrop="black")) == {
+    assert plain(MaskConfig()) == {"foreground": ""}
+    assert plain(MaskConfig(ignore="2")) == {"foreground": "", "ignore": "2"}
+    assert plain(MaskConfig(fit="pad", backdrop="black")) == {
         "foreground": "",
         "fit": "pad",
         "backdrop": "#000000",

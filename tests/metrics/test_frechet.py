@@ -7,7 +7,6 @@ from numpy.testing import assert_allclose
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from lgbench.errors import NotAvailable
-from lgbench.metrics import frechet
 from lgbench.metrics.frechet import MomentStream, frechet_distance
 from lgbench.score import Moments
 
@@ -79,22 +78,40 @@ def test_the_distance_is_symmetric_zero_at_home_and_never_negative():
     assert frechet_distance(constant, constant) == pytest.approx(0, abs=1e-9)
 
 
-def test_a_root_that_is_not_finite_is_tried_again_off_the_singularity(monkeypatch):
-    offered = []
+def of_rank(rank: int, n: int = 40, dim: int = 24) -> np.ndarray:
+    random = np.random.default_rng(rank)
+    return random.standard_normal((n, rank)) @ random.standard_normal((rank, dim))
 
-    def fragile(matrix):
-        offered.append(matrix)
-        return np.full_like(matrix, np.nan) if len(offered) == 1 else root(matrix)
 
-    root = frechet._root
-    monkeypatch.setattr(frechet, "_root", fragile)
-    a = Moments(np.zeros(2), np.diag([4.0, 0.0]), 10)
-    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-5)
-    assert_allclose(offered[1], np.diag([4 + 1e-6, 1e-6]) ** 2)
+KINDS = {
+    "dead features": (1e-3 * features(20, 3, 0) * [1, 1, 0], 1e-3 * features(20, 3, 1) * [0, 1, 1]),
+    "fewer images than features": (features(12, 48, 0), features(9, 48, 1)),
+    "two images": (features(2, 16, 0), features(2, 16, 1)),
+    "low rank": (of_rank(3), of_rank(2)),
+    "equal features": (np.repeat(features(40, 1, 0), 6, axis=1), np.repeat(features(40, 1, 1), 6, axis=1)),
+    "decaying spectrum": (features(200, 32, 0) * 0.5 ** np.arange(32), features(200, 32, 1) * 0.5 ** np.arange(32)),
+    "large offset": (features(200, 16, 0) + 1e4, features(200, 16, 1) + 1e4),
+    "tiny": (1e-6 * features(50, 8, 0), 1e-6 * features(50, 8, 1)),
+    "constant": (np.ones((5, 4)), features(30, 4, 0)),
+}
 
-    monkeypatch.setattr(frechet, "_root", lambda matrix: np.full_like(matrix, np.nan))
-    with pytest.raises(NotAvailable, match="more samples"):
-        frechet_distance(a, a)
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_distance_is_exact_whatever_the_rank(kind: str):
+    """The trace of the root is the nuclear norm of the product of the centred features, up to their counts."""
+    x, y = (part.astype(np.float64) for part in KINDS[kind])
+    a, b = moments(x), moments(y)
+    product = (x - x.mean(axis=0)) @ (y - y.mean(axis=0)).T
+    root = np.linalg.norm(product, "nuc") / np.sqrt((len(x) - 1) * (len(y) - 1))
+    traces = np.trace(a.covariance) + np.trace(b.covariance)
+    expected = np.square(a.mean - b.mean).sum() + traces - 2 * root
+    assert frechet_distance(a, b) == pytest.approx(expected, abs=1e-7 * traces)
+
+
+def test_moments_that_are_not_finite_have_no_distance():
+    broken = Moments(np.array([0.0, np.nan]), np.eye(2), 10)
+    with pytest.raises(NotAvailable, match="not finite"):
+        frechet_distance(broken, Moments(np.zeros(2), np.eye(2), 10))
 
 
 def test_broken_features_and_single_images_have_no_moments():

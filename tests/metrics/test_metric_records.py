@@ -64,7 +64,8 @@ def test_the_names_are_those_that_boards_use():
 
 @pytest.mark.parametrize("metric", OF_EVERY_EVALUATION.values(), ids=OF_EVERY_EVALUATION)
 def test_every_metric_is_a_number_within_its_range(metric):
-    score = metric.compute(evidence())
+    given = evidence(predicted_masks=evidence()["instances"]) if metric.name == "ari-fg" else evidence()
+    score = metric.compute(given)
     assert metric.range[0] <= score.value <= metric.range[1]
     assert all(isinstance(value, float) and np.isfinite(value) for value in (score.value, *score.details.values()))
     if score.per_image is not None:
@@ -103,17 +104,21 @@ def test_partition_scores_use_instances_where_there_are_any():
 
 
 def test_partition_scores_are_per_image_whatever_the_recipe_says():
-    for name in ("ari", "msc", "ari-fg"):
+    for name in ("ari", "msc"):
         assert METRICS[name].compute(evidence(aggregation="pooled")).protocol == {"aggregation": "per_image"}
 
 
-def test_ari_fg_is_refused_where_no_image_has_two_objects():
-    single = (evidence()["instances"] == 1).astype(np.uint8) * 3
+def test_ari_fg_is_refused_where_masks_or_images_have_no_two_objects():
+    parts = evidence()["instances"]
+    with pytest.raises(NotAvailable, match="a part for each object"):
+        METRICS["ari-fg"].compute(evidence())
+    single = (parts == 1).astype(np.uint8) * 3
     with pytest.raises(NotAvailable, match="degenerate"):
-        METRICS["ari-fg"].compute(evidence(instances=single))
+        METRICS["ari-fg"].compute(evidence(predicted_masks=parts, instances=single))
     single[0, 0, 0] = 1
-    details = METRICS["ari-fg"].compute(evidence(instances=single)).details
-    assert details == {"share_of_several_objects": 0.1}
+    score = METRICS["ari-fg"].compute(evidence(predicted_masks=parts, instances=single))
+    assert score.details == {"share_of_several_objects": 0.1}
+    assert METRICS["ari-fg"].compute(evidence(predicted_masks=parts)).value == 1
 
 
 @pytest.mark.parametrize("extractor", EXTRACTORS)

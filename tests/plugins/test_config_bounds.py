@@ -9,7 +9,7 @@ import pytest
 
 from lgbench.errors import BadRecipe
 from lgbench.plugins import registry
-from lgbench.recipe import resolve
+from lgbench.recipe import Request, resolve
 from lgbench.segmenters import SEGMENTERS
 
 SIGNED = {"shrink", "grow"}
@@ -46,6 +46,6 @@ def test_a_number_that_makes_no_sense_is_refused_by_its_name(method: str, settin
     table = setting.rpartition(".")[0]
     if table.startswith("regularizers."):
         overrides[f"{table}.weight"] = 1
-    parts = found.generators[chosen.generator], found.datasets["flora"], found.regularizers, SEGMENTERS
+    parts = chosen, found.generators[chosen.generator], found.datasets["flora"], found.regularizers, SEGMENTERS
     with pytest.raises(BadRecipe, match=rf"{setting}={value} does not fit: Input should be"):
-        resolve(chosen, *parts, preset="paper", overrides=overrides)
+        resolve(*parts, Request(method, "flora", preset="paper", settings=overrides))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from official import encoded, serve, sources_at, tar, unreachable
 
-from lgbench.data import DataHome, open_dataset
+from lgbench.data import DataHome, RawDataset, Sample, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench_datasets import cub
-from lgbench_datasets.crops import Box, around, window
+from lgbench_datasets.crops import Box, around, scored, window
 
 WIDTH, HEIGHT = 60, 40
 CLASSES = ("001.Auk", "002.Bunting")
@@ -141,6 +141,35 @@ def test_no_box_says_where_the_bird_is_in_pictures_that_are_scored(site: Path, t
     assert boxed.masks is not None
     assert ((boxed.masks > 127) == bird()[:, 10:50]).all()
     assert (boxed.rgb(slice(None)) == central.rgb(slice(None))).all()
+
+
+@pytest.mark.parametrize("crop", ["center", "bbox"])
+def test_what_is_scored_can_be_the_middle_of_a_picture_as_in_comgans_test(site: Path, tmp_path: Path, crop: str):
+    """The shorter side to 152 pixels, then the middle 128: of 40 rows 34, cut from the centre square."""
+    home, settings = DataHome(tmp_path / "home"), {"crop": crop}
+    whole, middle = (open_dataset(cub.CUB, {**settings, "test_crop": cut}, 34, home) for cut in ("square", "middle"))
+    for split in ("val", "test"):
+        masks = middle[split].masks
+        assert masks is not None
+        assert ((masks > 127) == bird()[3:37, 13:47]).all()
+        assert middle[split].fingerprint != whole[split].fingerprint
+    assert middle["train"].fingerprint == whole["train"].fingerprint
+    with pytest.raises(BadRecipe, match="test crop of cub is 'square' or 'middle'"):
+        open_dataset(cub.CUB, {"test_crop": "centre"}, 34, home)
+
+
+def test_maps_and_landmarks_follow_the_middle():
+    picture = np.arange(152 * 200, dtype=np.int64).reshape(152, 200).astype(np.uint8)
+    sample = Sample(picture, picture > 9, picture, segments=picture, landmarks=np.array([[36.0, 12.0], [163.0, 139.0]]))
+    raw = RawDataset({"train": lambda: [sample], "test": lambda: [sample]}, {"train": 1, "test": 1}, "made")
+    cut = scored(raw, "middle")
+    assert [*cut.splits["train"]()] == [sample]
+    (found,) = cut.splits["test"]()
+    for part, whole in (("image", picture), ("mask", picture > 9), ("instances", picture), ("segments", picture)):
+        assert (getattr(found, part) == whole[12:140, 36:164]).all()
+    assert found.landmarks is not None
+    assert found.landmarks.tolist() == [[0, 0], [127, 127]]
+    assert scored(raw, "square") is raw
 
 
 def test_the_window_is_half_again_as_long_as_the_box():

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 from lgbench import Dataset, Source
-from lgbench.data import DataHome, open_dataset
+from lgbench.data import DataHome, decode_image, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
-from lgbench.records import settings_of
+from lgbench.settings import plain
 from lgbench_datasets import flowers
 
 SPLITS = {"trnid": [3, 1], "valid": [4, 2], "tstid": [5, 8, 6, 7]}
@@ -117,6 +117,63 @@ def test_masks_are_what_is_not_blue(site: Path, tmp_path: Path):
         for number, mask in zip(numbers(split), split.masks > 127, strict=True):
             truth = disc(number)[:, (WIDTH - HEIGHT) // 2 :][:, :HEIGHT]
             assert (mask & truth).sum() / (mask | truth).sum() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("colour", "foreground"),
+    [
+        ((0, 0, 254), False),
+        ((0, 90, 200), False),  # no red
+        ((90, 0, 200), False),  # no green
+        ((90, 90, 254), False),
+        ((1, 1, 255), True),  # blue that JPEG smeared
+        ((230, 180, 20), True),
+    ],
+)
+def test_redos_rule_calls_background_what_lacks_red_or_green_or_has_that_blue(colour, foreground):
+    shown = np.full((2, 3, 3), colour, np.uint8)
+    assert (flowers._foreground(shown, "", "redo") == foreground).all()
+
+
+def test_redos_rule_is_a_setting(site: Path, tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    ours, redos = (
+        open_dataset(flowers.FLOWERS, {"masks": rule}, HEIGHT, home)["test"] for rule in ("tolerant", "redo")
+    )
+    assert ours.masks is not None
+    assert redos.masks is not None
+    shown = decode_image((home.folder("flowers") / "segmim" / "segmim_00001.jpg").read_bytes(), "")
+    red, green, blue = np.moveaxis(shown, 2, 0)
+    truth = ~((red == 0) | (green == 0) | (blue == 254))[:, (WIDTH - HEIGHT) // 2 :][:, :HEIGHT]
+    assert ((redos.masks[0] > 127) == truth).all()
+    assert (redos.masks[0] != ours.masks[0]).any()
+    with pytest.raises(BadRecipe, match="masks setting of flowers is 'tolerant' or 'redo'"):
+        open_dataset(flowers.FLOWERS, {"masks": "iem"}, 48, home)
+
+
+def test_an_archives_masks_are_not_read_by_redos_rule(tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    home.add_archive("flowers", packaged(tmp_path / "x.zip", {"train": [1], "val": [2], "test": [3, 4, 5, 6, 7, 8]}))
+    with pytest.raises(BadRecipe, match="brings masks of its own"):
+        open_dataset(flowers.FLOWERS, {"masks": "redo"}, 48, home)
+
+
+@pytest.mark.parametrize("official", [True, False], ids=["official", "archive"])
+def test_what_is_scored_can_be_the_middle_of_a_flower(request, tmp_path: Path, official: bool):
+    home = DataHome(tmp_path / "home")
+    if official:
+        request.getfixturevalue("site")
+    else:
+        splits = {"train": SPLITS["trnid"], "valid": SPLITS["valid"], "test": SPLITS["tstid"]}
+        home.add_archive("flowers", packaged(tmp_path / "x.zip", splits))
+    side = round(HEIGHT * 128 / 152)
+    whole = open_dataset(flowers.FLOWERS, None, HEIGHT, home)
+    middle = open_dataset(flowers.FLOWERS, {"test_crop": "middle"}, side, home)
+    edge = (HEIGHT - side) // 2
+    for split in ("val", "test"):
+        cut = whole[split].rgb(slice(None))[:, :, edge : edge + side, edge : edge + side]
+        assert (middle[split].rgb(slice(None)) == cut).all()
+    assert middle["train"].rgb(0).shape == (1, 3, side, side)
 
 
 def test_flowers_do_without_segmentations_and_take_them_later(site: Path, tmp_path: Path):
@@ -225,7 +282,7 @@ def test_settings_of_an_archives_masks_are_refused_where_there_is_none(site: Pat
 
 
 def test_older_records_keep_their_settings():
-    assert settings_of(flowers.Config()) == {"split": "redo"}
+    assert plain(flowers.Config()) == {"split": "redo"}
 
 
 def test_without_network_or_files_the_error_says_where_to_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

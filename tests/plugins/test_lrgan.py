@@ -361,3 +361,21 @@ def test_initial_weights_are_dcgans_or_the_frameworks():
             assert 0 < part.weight.std() < 0.04
     default = LRGAN(replace(config, init="torch_default"), SPEC)
     assert all((part.weight == 1).all() for part in default.modules() if isinstance(part, nn.BatchNorm2d))
+
+
+def painters(init):
+    control = DCGAN(DCGANConfig(ngf=4, floor=8, init=init), SPEC)
+    return [small(init=init), small(init=init, conditional=True), control]
+
+
+@pytest.mark.parametrize("which", range(3), ids=["LR-GAN", "conditional", "DCGAN"])
+def test_a_critics_initial_weights_are_as_its_generators(which):
+    for init, deviation in (
+        ("dcgan", 0.02),
+        ("torch_default", (3 * 48) ** -0.5),
+    ):  # the framework's: U(-b, b), b^2 = 1/48
+        critic = game(METHOD, painters(init)[which], SPEC).networks["critic"]
+        norms = [part for part in critic.modules() if isinstance(part, nn.BatchNorm2d)]
+        assert all((part.weight == 1).all() for part in norms) is (init == "torch_default")
+        first = next(part for part in critic.modules() if isinstance(part, nn.Conv2d))
+        assert first.weight.std().item() == pytest.approx(deviation, rel=0.2)

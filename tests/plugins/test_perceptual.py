@@ -24,16 +24,29 @@ def random_weights(name):
     import torchvision
 
     with torch.device("meta"):  # shapes alone
-        whole = torchvision.models.squeezenet1_1() if name == "squeezenet" else torchvision.models.vgg16()
+        whole = torchvision.models.get_model(name)
     state = whole.features.state_dict()
-    return {f"features.{key}": 0.05 * torch.randn(value.shape) for key, value in state.items()}
+    return {f"features.{key}": drawn(key, value) for key, value in state.items()}
+
+
+def drawn(key, like):
+    if "num_batches" in key:
+        return torch.tensor(7)
+    return 0.05 * torch.randn(like.shape) + ("running_var" in key)
+
+
+def published(state):
+    """A checkpoint as DeeperCluster's training saves it: a network trained in parallel, with head and classifier."""
+    network = {f"module.body.{key}": value for key, value in state.items()}
+    rest = {"module.body.classifier.0.weight": torch.zeros(4, 8), "module.pred_layer.weight": torch.zeros(4, 4)}
+    return {"epoch": 3, "state_dict": {**network, **rest}}
 
 
 @pytest.fixture(scope="module")
 def squeezenet(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "squeezenet.pth"
     torch.manual_seed(0)
-    torch.save(random_weights("squeezenet"), path)
+    torch.save(random_weights("squeezenet1_1"), path)
     return path
 
 
@@ -95,13 +108,59 @@ def test_an_image_is_normalised_as_the_networks_were_trained(squeezenet):
     assert not any(p.requires_grad for p in network.parameters())
 
 
-def test_vgg_reads_its_five_layers_from_a_self_supervised_checkpoint(tmp_path):
-    """As training scripts save them: below "state_dict", and below "module." when trained in parallel."""
-    path, (x, y) = tmp_path / "rotnet.pth", pictures()
-    torch.save({"state_dict": {f"module.{k}": v for k, v in random_weights("vgg16").items()}, "epoch": 3}, path)
-    compare = distance("rotnet_vgg16", str(path))
+@pytest.fixture(scope="module")
+def rotnet(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "rotnet_imagenet.pth"
+    torch.manual_seed(0)
+    torch.save(published(random_weights("vgg16_bn")), path)
+    return path
+
+
+def test_a_rotnet_reads_the_last_activation_of_each_stage_of_a_vgg_with_batch_norm(rotnet):
+    """Checked against torchvision's own network, whose activations before each pooling are what L_percp reads."""
+    import torchvision
+
+    from lgbench_regularizers.perceptual import Eye, _weights
+
+    x, _ = pictures()
+    found = Eye("rotnet_vgg16", _weights("rotnet_vgg16", str(rotnet)))(x)
+    plain = torchvision.models.vgg16_bn(weights=None).features.eval()
+    state = torch.load(rotnet)["state_dict"]
+    prefix = "module.body.features."
+    plain.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    h, expected = ((x + 1) / 2 - torch.tensor([0.485, 0.456, 0.406])[:, None, None]), []
+    h = h / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    for part in plain:
+        if isinstance(part, torch.nn.MaxPool2d):
+            expected.append(h)
+        h = part(h).clone()
+    assert [tuple(h.shape[1:]) for h in found] == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (512, 2, 2)]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_close(ours, theirs)
+
+
+def test_a_rotnet_compares_pictures(rotnet):
+    compare, (x, y) = distance("rotnet_vgg16", str(rotnet)), pictures()
     assert compare(x, y, None).item() > distance("pixel")(x, y, None).item()
     assert compare(x, x, None).item() == 0
+
+
+def test_running_statistics_are_among_the_weights_that_a_record_tells(rotnet, tmp_path):
+    _, told = with_weights("rotnet_vgg16", str(rotnet))
+    checkpoint = torch.load(rotnet)
+    checkpoint["state_dict"]["module.body.features.1.num_batches_tracked"] += 1
+    torch.save(checkpoint, tmp_path / "counted.pth")
+    assert with_weights("rotnet_vgg16", str(tmp_path / "counted.pth"))[1] == told  # counts nothing that it computes
+    checkpoint["state_dict"]["module.body.features.1.running_mean"] += 0.1
+    torch.save(checkpoint, tmp_path / "other.pth")
+    assert with_weights("rotnet_vgg16", str(tmp_path / "other.pth"))[1] != told
+
+
+def test_a_vgg_without_batch_norm_is_no_rotnet_and_the_other_way_round(rotnet, tmp_path):
+    torch.save(random_weights("vgg16"), tmp_path / "vgg16.pth")
+    assert "VGG16 with batch norm" in refusal("rotnet_vgg16", tmp_path / "vgg16.pth")
+    assert "not its convolutions" in refusal("vgg16_imagenet", rotnet)
+    assert distance("vgg16_imagenet", str(tmp_path / "vgg16.pth"))(*pictures(), None) > 0
 
 
 def refusal(name, weights=""):
@@ -136,7 +195,8 @@ def test_a_record_can_tell_which_weights_were_read(squeezenet, tmp_path):
     _, told = with_weights("squeezenet", str(squeezenet))
     again, other = tmp_path / "again.pth", tmp_path / "other.pth"
     torch.save({"state_dict": torch.load(squeezenet)}, again)
-    torch.save(random_weights("squeezenet"), other)
+    torch.manual_seed(1)
+    torch.save(random_weights("squeezenet1_1"), other)
     assert [*told] == ["squeezenet"]
     assert with_weights("squeezenet", str(again))[1] == told
     assert with_weights("squeezenet", str(other))[1] != told

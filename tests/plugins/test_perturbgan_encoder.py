@@ -17,6 +17,7 @@ from lgbench_perturbgan.config import EncoderConfig, PerturbGANMethod
 from lgbench_perturbgan.encoder import encoder
 from lgbench_perturbgan.game import perturbgan
 from lgbench_perturbgan.style_critic import StyleCritic
+from lgbench_perturbgan.style_layers import NoiseInjection
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +155,22 @@ def encoding(method, **settings):
     if game.begin:
         game.begin(recipe.training.steps - 1)  # all grown
     return game, build_segmenter(recipe, game.painter, ImageSpec(16))
+
+
+@pytest.mark.parametrize("method", ["perturbgan", "perturbgan-full"])
+def test_masks_do_not_depend_on_what_ran_before_nor_on_their_company(method):
+    game, segmenter = encoding(method)
+    for part in game.painter.modules():
+        if isinstance(part, NoiseInjection):
+            torch.nn.init.normal_(part.weight)
+    for network in (game.painter, *segmenter.networks.values()):
+        network.eval()
+    real = images(4)
+    with torch.no_grad():
+        first = segmenter.predict(real)
+        torch.randn(7)
+        assert torch.equal(segmenter.predict(real), first)
+        assert_close(segmenter.predict(real[2:]), first[2:], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("method", ["perturbgan", "perturbgan-full"])

@@ -221,8 +221,10 @@ def test_checkpoints_and_averages_carry_the_state_of_growth(network):
 
 @variants
 def test_noise_does_not_show_before_its_weights_have_learned(variant):
-    painter = small(**variant).eval()
-    codes = painter.codes(2)
+    painter = small(**variant)
+    codes = painter.eval().codes(2)
+    del codes["noise"]
+    painter.train()
     assert torch.equal(paint(painter, codes, seed=1).image, paint(painter, codes, seed=2).image)
     noisy(painter)
     one, two = paint(painter, codes, seed=1), paint(painter, codes, seed=2)
@@ -243,6 +245,47 @@ def test_generators_have_noise_of_their_own_unless_they_share_a_mapping(shared):
     assert same is shared
 
 
+@variants
+def test_in_eval_mode_noise_is_a_code_and_the_same_codes_paint_the_same(variant):
+    painter = noisy(small(**variant)).eval()
+    codes = painter.codes(4)
+    layers = paint(painter, codes, seed=1)
+    assert torch.equal(paint(painter, codes, seed=2).image, layers.image)
+    assert not torch.allclose(paint(painter, {**codes, "noise": codes["noise"].flip(0)}).image, layers.image)
+    some = {name: code[1:3] for name, code in codes.items()}
+    assert_close(paint(painter, some).image, layers.image[1:3], atol=1e-5, rtol=1e-5)  # whatever its company
+
+
+@variants
+def test_without_given_noise_it_is_constant_and_draws_nothing(variant):
+    painter = noisy(small(**variant)).eval()
+    z = painter.codes(1)["z"].repeat(3, 1)
+    before = torch.get_rng_state()
+    first, second = painter({"z": z}), painter({"z": z})
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(first.image, second.image)
+    assert_close(first.alphas[0], first.alphas[2])
+
+
+def test_pictures_that_are_sampled_have_the_noise_that_they_always_had():
+    """As `forward` used to draw it: after the latents, by side and then by generator."""
+    painter = noisy(small()).eval()
+    torch.manual_seed(5)
+    codes = painter.codes(2)
+    torch.manual_seed(5)
+    assert torch.equal(codes["z"], torch.randn(2, 16))
+    planes = [torch.randn(2, 1, side, side).flatten(1) for side in (4, 8, 16, 32) for _ in range(2)]
+    assert torch.equal(codes["noise"], torch.cat(planes, dim=1))
+
+
+def test_noise_of_all_sides_serves_the_smaller_ones_while_it_grows():
+    painter = noisy(small()).eval()
+    codes = painter.codes(2)
+    painter.grow(0, 1.0)
+    cut = {**codes, "noise": codes["noise"][:, : 2 * (4**2 + 8**2)]}
+    assert torch.equal(paint(painter, codes).image, paint(painter, cut).image)
+
+
 # Style mixing.
 
 
@@ -251,7 +294,7 @@ def test_codes_are_one_latent_unless_training_mixes_two(mixing):
     painter = small(mixing=mixing)
     names = {"z", "z2", "cross_b", "cross_f"} if mixing else {"z"}
     assert set(painter.train().codes(3)) == names
-    assert set(painter.eval().codes(3)) == {"z"}
+    assert set(painter.eval().codes(3)) == {"z", "noise"}
     codes = painter.codes(3)
     assert codes["z"].shape == (3, 16)
     assert torch.equal(paint(painter, codes).image, paint(painter, codes).image)

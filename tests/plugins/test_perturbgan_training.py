@@ -4,15 +4,18 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from milgan_worlds import carry_out, composed, images, phase_of, player, recipe_of, same, state, step_of, weights
+from milgan_worlds import CPU, carry_out, composed, images, phase_of, player, recipe_of, same, state, step_of, weights
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from lgbench.data import Split
 from lgbench.errors import BadRecipe
 from lgbench.layers import Batch
 from lgbench.losses import bce_fake, bce_real, hinge_fake, hinge_real
+from lgbench.training import Schedule
 from lgbench.training.player import Player
-from lgbench_perturbgan.game import growth
+from lgbench.training.stream import Stream
+from lgbench_perturbgan.growth import Growth
 
 
 @pytest.fixture(autouse=True)
@@ -179,27 +182,56 @@ def test_an_average_without_memory_is_the_live_generator():
     ],
 )
 def test_each_side_fades_in_for_one_phase_and_settles_for_another(number, level, alpha):
-    assert growth(number, phase_steps=10, levels=3) == (level, pytest.approx(alpha))
+    assert Growth(levels=3, phase_steps=10).at(number) == (level, pytest.approx(alpha))
 
 
-def test_a_growing_pair_never_shrinks():
-    course = [growth(number, 7, 4) for number in range(80)]
+@pytest.mark.parametrize("first_batch", [1, 2, 8])
+def test_a_growing_pair_never_shrinks(first_batch):
+    course = [Growth(levels=4, phase_steps=7, first_batch=first_batch).at(number) for number in range(80)]
     assert course == sorted(course)
     assert all(0 <= alpha <= 1 for _, alpha in course)
+
+
+def test_each_side_shows_as_many_images_whatever_its_batch():
+    growth, seen = Growth(levels=5, phase_steps=18_750, first_batch=8), [0] * 5
+    for number in range(growth.last_from + 2 * 18_750):
+        seen[growth.at(number)[0]] += 32 * growth.batches(number)
+    assert seen == pytest.approx([1_200_000] * 5, rel=1e-3)
 
 
 def test_the_paper_grows_to_128_pixels_within_six_million_images_and_then_learns_faster():
     recipe = recipe_of("perturbgan-full", preset="paper", dataset="lsun-car")
     method, training = recipe.method_config, recipe.training
     assert method.phase_steps * training.batch == 600_000
-    assert training.steps * training.batch == 6_000_000
-    assert growth(training.steps - 1, method.phase_steps, 5) == (4, 1.0)
+    growth = Growth.to(recipe.resolution, method.phase_steps, method.first_batch)
+    assert training.batch * sum(map(growth.batches, range(training.steps))) == pytest.approx(6_000_000, rel=1e-3)
+    assert growth.at(training.steps - 1) == (4, pytest.approx(1.0))
+    sides = {8 << growth.at(step)[0]: training.batch * growth.batches(step) for step in range(training.steps)}
+    assert sides == {8: 256, 16: 128, 32: 64, 64: 32, 128: 32}  # the public code's --sched
     tiny = {"generator.width": 8, "generator.nz": 8, "method.d": 8, "method.phase_steps": method.phase_steps}
     game, _ = composed("perturbgan-full", tiny, preset="paper", side=128)
-    first_of_128 = 4 * 2 * 18_750
     for phase in game.phases:
-        assert phase.drop_at == first_of_128
+        assert phase.drop_at == growth.last_from == 2 * (2344 + 4688 + 9375 + 18_750)
         assert phase.lr * phase.drop == pytest.approx(1.5e-3)
+
+
+def test_batches_of_a_growing_pair_come_from_the_images_in_their_order():
+    game, terms = composed("perturbgan-full", {"method.first_batch": 4, "method.phase_steps": 4}, side=32)
+    reals = Split(np.broadcast_to(np.arange(50, dtype=np.uint8)[:, None, None, None], (50, 3, 32, 32)))
+    one = player(game, terms, steps=9, batch=2)
+    stream = Stream(reals, Schedule(9, 2, flip=False), CPU, batches=game.batches)
+    assert [len(stream(number)) for number in range(9)] == [8, 8, 4, 4, 4, 4, 2, 2, 2]
+    order = [stream(number).images[:, 0, 0, 0] for number in range(9)]
+    assert len(torch.cat(order).unique()) == 38  # each once, for 38 are fewer than 50
+    resumed = Stream(reals, Schedule(9, 2, flip=False), CPU, batches=game.batches)
+    assert torch.equal(resumed(5).images[:, 0, 0, 0], order[5])
+    for number in range(9):
+        one.play(number, stream(number), False)
+        assert game.painter.side == 8 << game_level(number)
+
+
+def game_level(number):
+    return Growth(levels=3, phase_steps=4, first_batch=4).at(number)[0]
 
 
 @pytest.mark.parametrize("preset", ["smoke", "small", "paper"])
@@ -210,7 +242,8 @@ def test_presets_leave_time_to_grow_up(preset, dataset, side):
     recipe = recipe_of("perturbgan-full", {"resolution": side}, preset=preset, dataset=dataset)
     levels = int(math.log2(recipe.resolution)) - 2
     assert 4 << levels == side
-    assert growth(recipe.training.steps - 1, recipe.method_config.phase_steps, levels) == (levels - 1, 1.0)
+    growth = Growth.to(side, recipe.method_config.phase_steps, recipe.method_config.first_batch)
+    assert growth.at(recipe.training.steps - 1) == (levels - 1, pytest.approx(1.0, abs=1e-3))
 
 
 @pytest.mark.parametrize("side", [16, 32])
@@ -222,7 +255,7 @@ def test_painter_and_critic_grow_side_by_side_through_all_levels(side):
         values = one.play(number, Batch(images(side=side)), True)
         assert all(math.isfinite(value) for value in values.values())
         assert painter.side == critic.side == one.result.side
-        assert float(painter.alpha) == float(critic.alpha) == growth(number, 2, levels)[1]
+        assert float(painter.alpha) == float(critic.alpha) == Growth(levels, 2).at(number)[1]
         sides.append(painter.side)
     assert sides == [8 << level for level in range(levels) for _ in range(4)]
     with torch.no_grad():
@@ -287,6 +320,13 @@ def test_a_growing_run_that_was_killed_ends_like_one_that_was_not(tmp_path, monk
         with pytest.raises(SystemExit):
             carry_out(tmp_path / "run", "perturbgan-full", **short)
     assert carry_out(tmp_path / "run", "perturbgan-full", **short)["artefacts"] == whole["artefacts"]
+
+
+def test_sample_grids_do_not_change_a_growing_run(tmp_path):
+    short = {"method__phase_steps": 1, "training__steps": 4, "segmentation__name": "none"}
+    without = carry_out(tmp_path / "without", "perturbgan-full", **short)
+    with_ = carry_out(tmp_path / "with", "perturbgan-full", training__grid_every=1, **short)
+    assert with_["artefacts"] == without["artefacts"]
 
 
 def test_a_critic_that_cannot_grow_is_refused():

@@ -17,6 +17,7 @@ from toy import GENERATOR, METHOD, SQUARES, toy_game
 
 from lgbench import ImageSpec, Segmenter
 from lgbench.data import DataHome, Split
+from lgbench.errors import BadRecipe
 from lgbench.game import Game, Phase
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
@@ -24,7 +25,7 @@ from lgbench.recipe import Request, resolve
 from lgbench.run import runtime_of
 from lgbench.runtime import Run
 from lgbench.stage_configs import TrainingConfig
-from lgbench.stages import build_game, learn, round_ends
+from lgbench.stages import build_game, judged_from, learn, round_ends
 from lgbench.training import log
 
 SPEC = ImageSpec(16)
@@ -118,6 +119,31 @@ def logged(folder: Path) -> dict[str, list]:
 )
 def test_the_first_round_takes_its_share_and_the_others_the_rest_in_equal_parts(rounds: int, ends: list[int]):
     assert round_ends(TrainingConfig(steps=100, rounds=rounds)) == ends
+    assert judged_from(TrainingConfig(steps=100, rounds=rounds)) == (ends[-2] if rounds > 1 else 0)
+    assert judged_from(TrainingConfig(steps=100, as_rounds=rounds)) == (ends[-2] if rounds > 1 else 0)
+
+
+@pytest.mark.parametrize("rounds", [2, 3])
+def test_the_control_of_several_rounds_teaches_as_many_steps_in_its_one(tmp_path: Path, rounds: int):
+    several, one = Rounds(), Rounds()
+    their = several.learn(tmp_path / "several", training__rounds=rounds)
+    its = one.learn(tmp_path / "one", training__rounds=1, training__as_rounds=rounds)
+    assert its.teaching_steps == their.teaching_steps == 3 * (rounds - 1) + 4
+    assert len(one.named("probe")) == len(several.named("probe"))
+    assert its.fitted.steps == their.fitted.steps
+
+
+@pytest.mark.parametrize("settings", [{"training__rounds": 3}, {"training__rounds": 1, "training__as_rounds": 3}])
+def test_a_judge_looks_at_the_last_share_of_the_steps_only(tmp_path: Path, settings):
+    shares = {"training__steps": 20, "training__select": "fid-random", "training__select_every": 1}
+    Rounds().learn(tmp_path, training__select_samples=4, **shares, **settings)
+    looks = [row["step"] + 1 for row in log.read(tmp_path / "train" / "judged.jsonl")]
+    assert looks == [16, 17, 18, 19, 20]  # half in the first round, a quarter in each other
+
+
+def test_several_rounds_are_not_the_control_of_others(tmp_path: Path):
+    with pytest.raises(BadRecipe, match=r"as_rounds=3 .* set training\.rounds=1"):
+        Rounds().learn(tmp_path, training__as_rounds=3)
 
 
 def test_rounds_alternate_and_the_generator_reads_the_segmenter_from_the_second_on(tmp_path: Path):

@@ -190,7 +190,8 @@ def recorded(folder: Path, **overrides: object) -> dict:
 
 def test_a_record_says_which_weights_were_judged_best_and_how_good_they_were(tmp_path: Path):
     record = recorded(tmp_path, training__select="fid-random", training__select_every=4, training__select_samples=20)
-    rows = log.read(tmp_path / "run" / "train" / "judged.jsonl")
+    (judged,) = (tmp_path / "run").glob("*/train/judged.jsonl")
+    rows = log.read(judged)
     best = min(rows, key=lambda row: row["value"])
     assert [row["step"] for row in rows] == [3, 7, 11]
     assert record["selected_by"] == "best-fid-random-on-train"
