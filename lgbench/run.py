@@ -288,6 +288,8 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
         "origin": train.origin,
         "counts": {name: len(split) for name, split in splits.items()},
         "provides": sorted({part for split in splits.values() for part in split.provides}),
+        "masked": {n: int(s.masked.sum()) for n, s in splits.items() if s.masked is not None},
+        "lost": {name: dict(split.lost) for name, split in splits.items() if split.lost},
     }
 
 

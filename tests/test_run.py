@@ -218,6 +218,72 @@ def test_masks_that_nobody_learns_from_score_the_same_weights_anew(tmp_path: Pat
     assert any("done before" in note for note in again.notes)
 
 
+def trimaps(root: Path, without: int = 0) -> Path:
+    """`scenes` with masks of 0 and 1, around the object a border of 2; the last `without` of them are not there."""
+    scenes(root, (255, 0, 0), 40)
+    for path in sorted((root / "masks").iterdir()):
+        mask = np.asarray(Image.open(path)) > 0
+        around = np.zeros_like(mask)
+        around[1:], around[:-1] = around[1:] | mask[:-1], around[:-1] | mask[1:]
+        Image.fromarray(np.where(mask, 1, 2 * (around & ~mask)).astype(np.uint8)).save(path)
+    for path in sorted((root / "masks").iterdir())[40 - without :]:
+        path.unlink()
+    return root
+
+
+def test_a_trimaps_border_leaves_every_score_and_its_protocol_says_so(tmp_path: Path):
+    root, metrics = trimaps(tmp_path / "photos"), "iou,dice,acc,miou,ari,msc,fid-random"
+    left_out = on_folder(root, tmp_path / "runs", metrics=metrics, **{"data.ignore": "2"})
+    counted = on_folder(root, tmp_path / "runs", metrics=metrics, **{"data.foreground": "1"})
+    assert counted["adds_to"] == left_out["id"]  # masks that nobody learns from
+    for name in ("iou", "dice", "acc", "miou", "ari", "msc"):
+        said, unsaid = left_out["values"][name], counted["values"][name]
+        assert (said["protocol"]["ignore"], unsaid["protocol"]["ignore"]) == ("2", None)
+        assert said["protocol_id"] != unsaid["protocol_id"]
+    assert "ignore" not in left_out["values"]["fid-random"]["protocol"]
+    assert left_out["baselines"]["full"]["acc"] > counted["baselines"]["full"]["acc"]
+    assert left_out["baselines"]["full"]["iou"] == left_out["baselines"]["full"]["acc"]
+    assert left_out["baselines"]["two-means"]["iou"] == 1
+
+
+def test_scores_come_from_the_pictures_that_have_masks_and_the_record_counts_them(tmp_path: Path):
+    record = on_folder(trimaps(tmp_path / "photos", without=24), tmp_path / "runs", **{"data.ignore": "2"})
+    counts, masked = record["data"]["counts"], record["data"]["masked"]
+    assert sum(counts.values()) == 40
+    assert sum(masked.values()) == 16
+    assert 0 < record["values"]["iou"]["n"] == masked["test"] < counts["test"]
+    assert record["baselines"]["two-means"]["iou"] == 1  # pictures without masks are none without objects
+    assert record["data"]["lost"] == {}
+
+
+def test_objects_that_the_crop_removed_are_counted_and_not_scored(tmp_path: Path):
+    root = scenes(tmp_path / "photos", (255, 0, 0), 40)
+    for number, path in enumerate(sorted((root / "images").iterdir())):  # every third one has its object at the left
+        at = 20 if number % 3 else 0
+        for kind in ("images", "masks"):
+            small = np.asarray(Image.open(root / kind / path.name))
+            wide = np.zeros((16, 56, *small.shape[2:]), np.uint8)
+            wide[:, at : at + 16] = small
+            Image.fromarray(wide).save(root / kind / path.name)
+    record = on_folder(root, tmp_path / "runs")
+    lost = sum(each.get("crop", 0) for each in record["data"]["lost"].values())
+    assert lost == sum(record["data"]["counts"].values()) - sum(record["data"]["masked"].values()) > 0
+    assert record["values"]["iou"]["n"] == record["data"]["masked"]["test"]
+    assert record["values"]["iou"]["protocol"]["crop"] == "center"
+    kept = on_folder(root, tmp_path / "runs", **{"data.fit": "squeeze"})
+    assert (kept["data"]["lost"], kept["data"]["masked"]) == ({}, {})
+    assert kept["values"]["iou"]["protocol"]["crop"] == "squeeze"
+    assert kept["values"]["iou"]["protocol"]["dataset_config"]["fit"] == "squeeze"
+
+
+def test_a_data_sets_version_is_in_the_protocol_where_it_is_not_the_first(tmp_path: Path):
+    first = carry_out(recipe(evaluation__metrics="iou"), tmp_path / "1")["values"]["iou"]
+    second = replace(recipe(evaluation__metrics="iou"), dataset=replace(SQUARES, version=2))
+    later_one = carry_out(second, tmp_path / "2")["values"]["iou"]
+    assert (first["protocol"]["dataset_version"], later_one["protocol"]["dataset_version"]) == (None, 2)
+    assert first["protocol_id"] != later_one["protocol_id"]
+
+
 @pytest.mark.parametrize("change", [{"metrics": "iou"}, {"evaluation.samples": 6}, {"evaluation.threshold": 0.4}])
 def test_another_way_to_score_trains_nothing_and_names_the_first_record(tmp_path: Path, change: dict):
     root, told = scenes(tmp_path / "photos", (255, 0, 0)), Told()

@@ -150,6 +150,7 @@ class Package:
             classes=self.classes,
             attribute_names=self.attribute_names,
             crop=config.crop,
+            ignore=config.ignore if self.masked else "",
             lacks=dict.fromkeys(bare, of_masks) if self.masked else {},
             partial=of_masks if any(any(here) and not all(here) for here in masked.values()) else frozenset(),
             backdrop=config.behind,

@@ -54,8 +54,8 @@ def prepare(
         config: settings of the data set, as JSON would hold them.
         resolution: side, pixels.
         root: folder of all prepared data sets; this one lies in `<name>-<resolution>-<key>` below it, key being the
-            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, version, what it
-            provides, what its splits or samples lack of that, and `PREPARE_VERSION`.
+            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, version, what is
+            ignored of its masks, what it provides, what its splits or samples lack of that, and `PREPARE_VERSION`.
         progress: called as `(what, samples done, samples in all)`.
 
     Raises:
@@ -80,6 +80,8 @@ def prepare(
     }
     if raw.version != 1:
         key["dataset_version"] = raw.version
+    if raw.ignore:
+        key["ignore"] = raw.ignore
     if raw.partial:
         key["partial"] = sorted(raw.partial)
     if lacks := {split: sorted(raw.provides & parts) for split, parts in raw.lacks.items() if raw.provides & parts}:
@@ -163,6 +165,7 @@ def _open_split(folder: Path) -> tuple[Split, list[str]]:
         origin=meta["origin"],
         provides=frozenset(meta["provides"]),
         crop=meta["key"]["crop"],
+        ignore=meta["key"].get("ignore", ""),
         lost=meta.get("facts", {}).get("lost", {}),
         read_names=partial(read_json, folder / "names.json"),
     )

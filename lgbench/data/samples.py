@@ -56,6 +56,7 @@ class RawDataset:
             or the builder's own word where it has cropped.
         lacks: split -> what its samples are without, of what the data set provides: say, masks that were only drawn for
             the test pictures. An opened split has None there, so that nothing is scored against it.
+        ignore: which values of its masks are left out of every mask score, in words; "" where none are.
         partial: what only some of its samples have, of what it provides; "masks" may be. Scores leave the others out.
         backdrop: red, green and blue of what padding adds.
         drawn: splits that were drawn by names, so that a user cannot be told to mend them.
@@ -72,6 +73,7 @@ class RawDataset:
     attribute_names: tuple[str, ...] = ()
     crop: str = "center"
     lacks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    ignore: str = ""
     partial: frozenset[str] = frozenset()
     backdrop: tuple[int, int, int] = (255, 255, 255)
     drawn: frozenset[str] = frozenset()

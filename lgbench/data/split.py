@@ -38,6 +38,7 @@ class Split:
         origin: which copy of the data set this is.
         provides: what this split has of `lgbench.records.PARTS`; another split of the copy may have more.
         crop: how its pictures became square.
+        ignore: which values of mask files became `ignored`, in words; "" where none did.
         masked: which pictures have a mask that says something, (N,) bool; None where all have, or none has.
         lost: how many masks lost their object (or all but it) to the "crop" and to the "size"; they are not `masked`.
         read_names: reads the samples' names; use `names`.
@@ -58,6 +59,7 @@ class Split:
     origin: str = ""
     provides: frozenset[str] = frozenset()
     crop: str = "center"
+    ignore: str = ""
     masked: np.ndarray | None = None
     lost: Mapping[str, int] = field(default_factory=dict)
     read_names: Callable[[], Sequence[str]] = field(default=tuple, repr=False)

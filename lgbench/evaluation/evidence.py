@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lgbench.data import Split
-from lgbench.errors import LgbenchError, NotAvailable, RunFailed
+from lgbench.errors import BadData, LgbenchError, NotAvailable, RunFailed
 from lgbench.files import atomic, sha256_of_json
 from lgbench.game import Game
 from lgbench.records import Part
@@ -57,6 +57,18 @@ class Evidence:
     def test(self) -> Split:
         """The split that is predicted on."""
         return self.splits[self.config.split]
+
+    @property
+    def scored(self) -> Split:
+        """The images of it that masks are known of.
+
+        Raises:
+            NotAvailable: there are none.
+        """
+        try:
+            return self.test.scored()
+        except BadData as error:
+            raise NotAvailable("no masks in this data set") from error
 
     def __getitem__(self, name: str) -> Any:
         """A part's value.

@@ -104,6 +104,7 @@ def shared_protocol(evidence: Evidence) -> dict[str, Any]:
         "origin": test.origin,
         "resolution": recipe.resolution,
         "crop": test.crop,
+        "dataset_version": recipe.dataset.version if recipe.dataset.version != 1 else None,
     }
 
 
@@ -167,11 +168,11 @@ def _told(metric: Metric, score: Score, evidence: Evidence, shared: Mapping[str,
 
 def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
     """Scores of masks that look at nothing, or at colours only: the floor of every segmentation board."""
-    if evidence.test.masks is None:
+    if evidence.get("true_masks") is None:
         return {}
     on_masks = [metric for metric in metrics.values() if "predicted_masks" in metric.needs]
     scores: dict[str, dict[str, float]] = {}
-    for name, masks in trivial_masks(evidence.test.rgb(slice(None))).items():
+    for name, masks in trivial_masks(evidence.scored.rgb(slice(None))).items():
         floor, scores[name] = evidence.replaced(predicted_masks=masks), {}
         for metric in on_masks:
             with contextlib.suppress(NotAvailable):

@@ -122,8 +122,6 @@ def _archived(path: Path, config: Config, home: DataHome) -> RawDataset:
         raise BadData(f"{path} lacks the official split: its table needs a column `split` of train, valid and test.")
     ignore = "" if config.ignore == BORDER and int(BORDER) not in package.mask_values else config.ignore
     raw = package.raw(origin_of(path, home), MaskConfig(foreground=config.foreground, ignore=ignore))
-    if ignore:
-        raw = replace(raw, origin=f"{raw.origin}, masks' value {ignore} left out")
     if raw.counts["train"] > raw.counts["test"]:
         if config.split == "official":
             raise BadRecipe(f"{path} has splits of its own rather than the official ones; leave data.split out.")
