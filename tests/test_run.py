@@ -435,6 +435,16 @@ def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypa
     assert values["fid-random"]["value"] > 0
 
 
+def test_weights_that_do_not_load_cost_their_own_numbers_only(tmp_path: Path, monkeypatch):
+    (tmp_path / "empty.pth").touch()
+    monkeypatch.setenv("LGBENCH_SQUEEZENET", str(tmp_path / "empty.pth"))
+    record = carry_out(recipe(evaluation__metrics="iou,fid-squeezenet"), tmp_path / "run")
+    assert record["status"] == "done"
+    assert 0 <= record["values"]["iou"]["value"] <= 1
+    said = record["values"]["fid-squeezenet"]["not_available"]
+    assert re.search(r"empty\.pth does not hold .* Fetch the file again, or set LGBENCH_SQUEEZENET", said)
+
+
 def images_of_two_colours(evidence):
     """Evidence that no evaluation has: the painter's answer to codes of one's own choice."""
     return evidence.game.painter({"z": torch.zeros(3, 4)}).alpha.detach().numpy()[:, 0] > 0.5

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import lzma
+import pickle
+import struct
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from lgbench.errors import BadRecipe, UnknownName, did_you_mean
+from lgbench.errors import BadData, BadRecipe, UnknownName, did_you_mean
 from lgbench.records import Dataset
 from lgbench.settings import plain
 
@@ -30,6 +36,17 @@ from .prepare import check_prepared, prepare, prepared_folders
 from .samples import RawDataset, Sample
 from .split import Split
 from .squares import central_square
+
+DAMAGED = (
+    EOFError,
+    lzma.LZMAError,
+    pickle.UnpicklingError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a truncated or altered file of a data set raises, where its builder does not say it better."""
 
 logger = logging.getLogger(__name__)
 
@@ -99,16 +116,23 @@ def open_dataset(
 
     Raises:
         BadRecipe: a setting that the data set does not have.
+        BadData: a file of its own is damaged.
         DataMissing, BadData, RunFailed: see `DataHome.fetch` and `prepare`.
     """
     settings: Any = _settings(record, config)
     side = resolution or record.resolution
     if progress:
         home = DataHome(home.root, progress)
-    raw = replace(record.build(settings, side, home), version=record.version)
-    for note in raw.notes:
-        logger.warning("%s", note)
-    return prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
+    try:
+        raw = replace(record.build(settings, side, home), version=record.version)
+        for note in raw.notes:
+            logger.warning("%s", note)
+        return prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
+    except DAMAGED as error:
+        raise BadData(
+            f"A file of the data set {record.name} is damaged ({str(error) or type(error).__name__}). `lgbench data "
+            f"verify {record.name}` says which; delete it, and run the command again or put it there anew."
+        ) from error
 
 
 def _settings(record: Dataset, config: object | Mapping[str, Any] | None) -> object:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from lgbench.errors import BadData, BadRecipe, RunFailed
-from lgbench.files import UNWRITABLE, read_json, sha256_of_file, sha256_of_json, write_json
+from lgbench.files import FORBIDDEN, UNWRITABLE, read_json, sha256_of_file, sha256_of_json, write_json
+from lgbench.permissions import in_the_way, share
 
 from .arrays import ARRAYS, ColourFound, SplitWriter, fingerprint, synced
 from .checks import report, sound
@@ -92,7 +93,6 @@ def prepare(
         with alone(folder, f"the data set {name}"):
             ready = _open(folder)  # somebody else may have made it meanwhile
             if ready is None:
-                _sweep(folder)
                 _make(raw, name, key, folder, progress)
                 ready = _open(folder)
     assert ready is not None
@@ -138,6 +138,11 @@ def _opened(folder: Path) -> tuple[dict[str, Split], list[str]]:
         splits = {name: _open_split(folder / name) for name in names}
         if set(names) != set(next(iter(splits.values()))[1]):
             raise ValueError("a split is missing")
+    except PermissionError as error:
+        raise RunFailed(
+            f"{folder} is prepared, and you cannot read it: {in_the_way(Path(error.filename or folder))}. Have it "
+            "opened to you, or choose another folder with the environment variable LGBENCH_HOME."
+        ) from error
     except UNUSABLE as error:
         return {}, [f"{folder} is incomplete or damaged ({error or type(error).__name__})"]
     faults = [
@@ -188,22 +193,28 @@ def _sweep(folder: Path) -> None:
 
 
 def _make(raw: RawDataset, name: str, key: Mapping[str, Any], folder: Path, progress: Progress | None) -> None:
-    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.making."))
+    making = folder.with_name(f".{folder.name}.making.{secrets.token_hex(4)}")
     try:
+        _sweep(folder)
+        making.mkdir()
         try:
             _write(raw, name, key, making, 1, progress)
         except ColourFound:
             _write(raw, name, key, making, 3, progress)
-        making.chmod(0o755)
+        for path in (making, *sorted(making.rglob("*"))):
+            share(path)
         making.replace(folder)
         synced(folder.parent)
     except OSError as error:
-        if error.errno in UNWRITABLE:
-            raise RunFailed(
-                f"Cannot prepare {name} in {folder.parent}: {error.strerror}. Nothing half-made is left; make room, or "
-                "choose another folder with the environment variable LGBENCH_HOME, and run the same command again."
-            ) from error
-        raise
+        if error.errno not in (*UNWRITABLE, *FORBIDDEN):
+            raise
+        advice = "make room"
+        if error.errno in FORBIDDEN:
+            advice = f"{in_the_way(Path(error.filename or folder))}: have it opened to you"
+        raise RunFailed(
+            f"Cannot prepare {name} in {folder.parent}: {error.strerror}. Nothing half-made is left; {advice}, or "
+            "choose another folder with the environment variable LGBENCH_HOME, and run the same command again."
+        ) from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,7 @@ from lgbench.errors import BadData, BadRecipe
 from lgbench.settings import later
 
 from .crops import TestCrop, scored
-from .photographs import check_choice, read_bytes
+from .photographs import check_choice, matlab, read_bytes
 from .unpack import unpacked
 
 if TYPE_CHECKING:
@@ -168,12 +167,8 @@ def _official(folder: Path, rule: str) -> RawDataset:
 
 
 def _matrix(path: Path, key: str) -> np.ndarray:
-    from scipy.io import loadmat
-
-    try:
-        return loadmat(path)[key].reshape(-1)
-    except (ValueError, KeyError, TypeError, OSError, zlib.error) as error:
-        raise BadData(f"{path} has no readable {key!r} ({error}); delete it and run the command again.") from error
+    (found,) = matlab(path, key)
+    return found.reshape(-1)
 
 
 def _sample(images: Path, masks: Path | None, rule: str, labels: np.ndarray, number: int) -> Sample:
