@@ -76,10 +76,11 @@ def run(
         LgbenchError: see each stage.
     """
     splits = _open(recipe, place.home, reporter)
+    uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
     runtime = runtime_of(recipe, place.device)
     runtime.set_up()
     played = _built(recipe, splits["train"])
-    identity = _identity(recipe, played, splits["train"])
+    identity = _identity(recipe, played, uncropped)
     folder = _folder(recipe, identity, place.runs, reporter)
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
@@ -92,7 +93,7 @@ def run(
         write_json(folder / "recipe.json", recipe.as_dict())
         write_json(folder / "request.json", asdict(recipe.request))
         sessions = _sessions(folder, described)
-        learned = learn(this, played.game, played.terms, played.spec, splits)
+        learned = learn(this, played.game, played.terms, played.spec, splits, uncropped)
         began = time.monotonic()
         scores = evaluate(this, played.game, learned.segmenter, splits, metrics)
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
@@ -196,14 +197,26 @@ def _first_record(folder: Path) -> str | None:
 
 
 def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
-    """The data set's splits, with the training images narrowed to one class where the recipe says so.
+    """The data set's splits.
 
     Raises:
         BadRecipe: there is no such split.
     """
-    splits = open_dataset(recipe.dataset, recipe.data_config, recipe.resolution, home, _preparing(reporter))
+    splits = _prepared(recipe, recipe.resolution, home, reporter)
     if recipe.evaluation.split not in splits:
         raise BadRecipe(f"{recipe.dataset.name} has no split {recipe.evaluation.split!r}; it has {sorted(splits)}.")
+    return splits
+
+
+def _uncropped(recipe: Recipe, home: DataHome, reporter: Reporter) -> Split | None:
+    """The training images as random crops are cut from them, larger than what is trained; None where there are none."""
+    side = recipe.training.prepared_side(recipe.resolution)
+    return _prepared(recipe, side, home, reporter, "train")["train"] if side > recipe.resolution else None
+
+
+def _prepared(recipe: Recipe, side: int, home: DataHome, reporter: Reporter, only: str = "") -> dict[str, Split]:
+    """The splits of one side, or one of them, the training images narrowed to one class where the recipe says so."""
+    splits = open_dataset(recipe.dataset, recipe.data_config, side, home, _preparing(reporter), only)
     if recipe.training.category >= 0:
         splits["train"] = splits["train"].only(recipe.training.category)
     return splits

@@ -98,11 +98,17 @@ def judged_from(training: TrainingConfig) -> int:
     return ends[-2] if len(ends) > 1 else 0
 
 
-def learn(run: Run, game: Game, terms: list, spec: ImageSpec, splits: Mapping[str, Split]) -> Learned:
+def learn(
+    run: Run, game: Game, terms: list, spec: ImageSpec, splits: Mapping[str, Split], uncropped: Split | None = None
+) -> Learned:
     """Train, then teach a segmenter; with several rounds, each after the first reads the segmenter before it.
 
     Generator, critics and optimizers carry over between rounds; of the segmenter, its weights do. A judge
     (`training.select`) looks at the last round only: before it the generator has yet to read its best segmenter.
+
+    Args:
+        uncropped: the training images as crops are cut from them, larger than the recipe's resolution; None for those
+            of `splits`.
     """
     recipe = run.recipe
     fixed = {
@@ -112,7 +118,7 @@ def learn(run: Run, game: Game, terms: list, spec: ImageSpec, splits: Mapping[st
     }
     torch.manual_seed(recipe.seed)
     judge = _judge(run, splits["train"]) if recipe.training.select != "last" else None
-    rounds = _Rounds(run, game, terms, spec, splits["train"])
+    rounds = _Rounds(run, game, terms, spec, splits["train"], uncropped or splits["train"])
     previous: Game | None = None
     before: list[Fitted] = []
     *middle, _ = round_ends(recipe.training)
@@ -140,6 +146,7 @@ class _Rounds:
     terms: list
     spec: ImageSpec
     reals: Split
+    uncropped: Split
 
     def train(self, previous: Game | None, judge: Callable[[Painter], float] | None = None, *, stop: int = 0) -> Fitted:
         """Train the generator, up to the step `stop`; its networks are left as they are stored, on eval."""
@@ -156,13 +163,14 @@ class _Rounds:
             seed=recipe.seed,
             crop=t.crop,
             crop_ratio=t.crop_ratio,
+            side=recipe.resolution,
             stop=stop,
             judge_every=t.select_every,
             judge_from=judged_from(t),
         )
         segment = previous.predict if previous else None
         how = (schedule, self.run.runtime, folder, self.run.reporter, "train")
-        fitted = fit(game, self.terms, self.reals, *how, judge=judge, segment=segment)
+        fitted = fit(game, self.terms, self.uncropped, *how, judge=judge, segment=segment)
         for name in (game.result, *game.kept):
             load_weights(folder / f"{name}.safetensors", game.networks[name])
             self.run.runtime.place(game.networks[name]).eval()

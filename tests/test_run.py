@@ -276,6 +276,21 @@ def test_objects_that_the_crop_removed_are_counted_and_not_scored(tmp_path: Path
     assert kept["values"]["iou"]["protocol"]["dataset_config"]["fit"] == "squeeze"
 
 
+def test_where_training_crops_only_its_pictures_are_prepared_larger(tmp_path: Path):
+    root = scenes(tmp_path / "photos", (255, 0, 0), 40)
+    plain = on_folder(root, tmp_path / "runs")
+    prepared = tmp_path / "home" / "prepared"
+    before = {path: path.read_bytes() for path in prepared.rglob("*") if path.is_file()}
+    assert [re.search(r"-(\d+)-", path.name)[1] for path in prepared.glob("[!.]*")] == ["16"]  # pyright: ignore
+    cropped = on_folder(root, tmp_path / "runs", **{"training.crop": 0.79, "training.crop_ratio": 1.0})
+    (larger,) = prepared.glob("[!.]*-18-*")
+    assert [path.name for path in larger.iterdir()] == ["train"]
+    assert {path: path.read_bytes() for path in before} == before
+    for name in ("iou", "fid-random"):  # what is scored against stays as it is
+        assert cropped["values"][name]["protocol_id"] == plain["values"][name]["protocol_id"]
+    assert cropped["data"] == plain["data"]
+
+
 def test_a_data_sets_version_is_in_the_protocol_where_it_is_not_the_first(tmp_path: Path):
     first = carry_out(recipe(evaluation__metrics="iou"), tmp_path / "1")["values"]["iou"]
     second = replace(recipe(evaluation__metrics="iou"), dataset=replace(SQUARES, version=2))

@@ -101,6 +101,7 @@ def open_dataset(
     resolution: int | None,
     home: DataHome,
     progress: Progress | None = None,
+    only: str = "",
 ) -> dict[str, Split]:
     """Fetch what is missing, prepare what is not prepared, and open the splits.
 
@@ -108,6 +109,7 @@ def open_dataset(
         config: an instance of `record.config`, settings for one, or None for its defaults.
         resolution: side, pixels; None for the data set's own.
         progress: called as `(what, done, total)` while something is fetched or prepared.
+        only: the one split to open, where the others are not needed; "" for all.
 
     What its user should know of the data set (`RawDataset.notes`) is logged.
 
@@ -125,6 +127,8 @@ def open_dataset(
         home = DataHome(home.root, progress)
     try:
         raw = replace(record.build(settings, side, home), version=record.version)
+        if only:
+            raw = replace(raw, counts={only: raw.counts[only]}, splits={only: raw.splits[only]}, notes=())
         for note in raw.notes:
             logger.warning("%s", note)
         return prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
