@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from . import environment
-from .data import DataHome, RawDataset, Split, open_dataset
+from .data import DataHome, RawDataset, Split, joined, open_dataset
 from .errors import BadRecipe
 from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
@@ -211,12 +211,16 @@ def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split
 def _uncropped(recipe: Recipe, home: DataHome, reporter: Reporter) -> Split | None:
     """The training images as random crops are cut from them, larger than what is trained; None where there are none."""
     side = recipe.training.prepared_side(recipe.resolution)
-    return _prepared(recipe, side, home, reporter, "train")["train"] if side > recipe.resolution else None
+    if side == recipe.resolution:
+        return None
+    return _prepared(recipe, side, home, reporter, "" if recipe.use_all_images else "train")["train"]
 
 
 def _prepared(recipe: Recipe, side: int, home: DataHome, reporter: Reporter, only: str = "") -> dict[str, Split]:
-    """The splits of one side, or one of them, the training images narrowed to one class where the recipe says so."""
+    """The splits of one side, or one of them; training images are those of all or of one class, as the recipe says."""
     splits = open_dataset(recipe.dataset, recipe.data_config, side, home, _preparing(reporter), only)
+    if recipe.use_all_images:
+        splits["train"] = joined(list(splits.values()))
     if recipe.training.category >= 0:
         splits["train"] = splits["train"].only(recipe.training.category)
     return splits
@@ -265,7 +269,7 @@ def _supervision(recipe: Recipe, played: Played) -> str:
     """What was learnt from besides pictures: "none", "weak" (attributes, labels, boxes), "full" (masks, class maps)."""
     if played.reads & {"masks", "instances", "segments", "landmarks"}:
         return "full"
-    chosen = recipe.training.category >= 0 or plain(recipe.data_config).get("crop") == "bbox"
+    chosen = recipe.training.category >= 0 or recipe.data_settings.get("crop") == "bbox"
     return "weak" if chosen or played.reads & {"attributes", "labels"} else "none"
 
 

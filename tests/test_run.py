@@ -15,7 +15,7 @@ from toy import FAST, GENERATOR, METHOD, SQUARES, folder_of
 
 from lgbench import Metric, Part
 from lgbench.compare import compare
-from lgbench.data import DataHome, folder_dataset
+from lgbench.data import DataHome, Split, folder_dataset, joined
 from lgbench.environment import code_state
 from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, RunBusy, RunFailed
 from lgbench.files import exclusive
@@ -289,6 +289,48 @@ def test_where_training_crops_only_its_pictures_are_prepared_larger(tmp_path: Pa
     for name in ("iou", "fid-random"):  # what is scored against stays as it is
         assert cropped["values"][name]["protocol_id"] == plain["values"][name]["protocol_id"]
     assert cropped["data"] == plain["data"]
+
+
+def test_all_images_may_be_trained_on_and_protocol_and_identity_say_so(tmp_path: Path):
+    asked = {"evaluation.reference": "all", "metrics": "iou,fid-random"}
+    root = scenes(tmp_path / "photos", (255, 0, 0), 40)
+    some = on_folder(root, tmp_path / "runs", **asked)
+    every = on_folder(root, tmp_path / "runs", **asked, **{"data.use_all_images": True})
+    assert every["path"].parent != some["path"].parent
+    assert every["adds_to"] is None
+    assert every["data"]["counts"] == some["data"]["counts"] | {"train": 40}
+    assert every["recipe"]["data"] == some["recipe"]["data"] | {"use_all_images": True}
+    for name in ("iou", "fid-random"):
+        said, unsaid = every["values"][name], some["values"][name]
+        assert said["protocol"]["dataset_config"] == unsaid["protocol"]["dataset_config"] | {"use_all_images": True}
+        assert said["protocol_id"] != unsaid["protocol_id"]
+    # every image is a reference once, whether it is trained on or not
+    assert every["values"]["fid-random"]["details"]["real"] == some["values"]["fid-random"]["details"]["real"] == 40
+    cropped = on_folder(root, tmp_path / "runs", **asked, **{"data.use_all_images": True, "training.crop": 0.8})
+    assert cropped["data"] == every["data"]
+
+
+@pytest.mark.parametrize("value", ["yes, please", 3, None])
+def test_whether_to_use_all_images_is_a_truth_value(value: object):
+    with pytest.raises(BadRecipe, match=r"data\.use_all_images"):
+        recipe(data__use_all_images=value)
+
+
+def test_joined_splits_keep_what_is_known_of_all_of_them():
+    def split(count: int, **known) -> Split:
+        return Split(np.full((count, 3, 4, 4), count, np.uint8), fingerprint=str(count), **known)
+
+    masks, labels = np.zeros((2, 4, 4), np.uint8), np.zeros(2, np.int32)
+    one = split(2, masks=masks, labels=labels, masked=np.array([True, False]), read_names=lambda: ["a", "b"])
+    other = split(3, masks=np.zeros((3, 4, 4), np.uint8), read_names=lambda: ["c", "d", "e"])
+    whole = joined([one, other])
+    assert (len(whole), whole.names, whole.labels) == (5, ("a", "b", "c", "d", "e"), None)
+    assert whole.masks is not None
+    assert whole.masked is not None
+    assert whole.masked.tolist() == [True, False, True, True, True]
+    assert joined([one, split(3)]).masks is None
+    assert joined([one, split(3)]).masked is None
+    assert whole.fingerprint not in {one.fingerprint, other.fingerprint, joined([other, one]).fingerprint}
 
 
 def test_a_data_sets_version_is_in_the_protocol_where_it_is_not_the_first(tmp_path: Path):

@@ -34,7 +34,7 @@ from .package import (
 from .pictures import decode_image, decode_mask
 from .prepare import check_prepared, prepare, prepared_folders
 from .samples import RawDataset, Sample
-from .split import Split
+from .split import Split, joined
 from .squares import central_square
 
 DAMAGED = (
@@ -67,6 +67,7 @@ __all__ = [
     "decode_mask",
     "folder_dataset",
     "inspect_archive",
+    "joined",
     "open_dataset",
     "open_package",
     "origin_of",

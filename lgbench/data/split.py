@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -12,7 +13,7 @@ import numpy as np
 from lgbench.errors import BadData, did_you_mean
 from lgbench.records import PARTS
 
-__all__ = ["Split", "digest_of"]
+__all__ = ["Split", "digest_of", "joined"]
 
 OTHERWISE = "Choose another, or all images (training.category=-1)."
 
@@ -160,6 +161,28 @@ class Split:
         if not 0 <= label < count:
             raise BadData(f"There is no class {label}; they go from 0 to {count - 1}. {OTHERWISE}")
         return int(label)
+
+
+def joined(splits: Sequence[Split]) -> Split:
+    """The images of several splits of one data set, one after the other, in memory, with what is known of them all."""
+    first = splits[0]
+    kept = {
+        part: np.concatenate([np.asarray(getattr(split, part)) for split in splits])
+        for part in ("images", *PARTS)
+        if all(getattr(split, part) is not None for split in splits)
+    }
+    whole = [np.ones(len(s), dtype=bool) if s.masked is None else np.asarray(s.masked) for s in splits]
+    masked = np.concatenate(whole) if "masks" in kept else np.ones(0, dtype=bool)
+    prints = " ".join(split.fingerprint for split in splits)
+    return replace(
+        first,
+        **{part: kept.get(part) for part in ("images", *PARTS)},
+        masked=None if masked.all() else masked,
+        lost=dict(sum((Counter(split.lost) for split in splits), Counter())),
+        provides=frozenset.intersection(*(split.provides for split in splits)),
+        fingerprint=hashlib.sha256(f"joined {prints}".encode()).hexdigest(),
+        read_names=lambda: [name for split in splits for name in split.names],
+    )
 
 
 def _pick(read_names: Callable[[], Sequence[str]], chosen: np.ndarray) -> list[str]:

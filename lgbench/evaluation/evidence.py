@@ -59,6 +59,11 @@ class Evidence:
         return self.splits[self.config.split]
 
     @property
+    def every(self) -> list[Split]:
+        """Splits that have every image of the data set once."""
+        return [self.splits["train"]] if self.run.recipe.use_all_images else list(self.splits.values())
+
+    @property
     def scored(self) -> Split:
         """The images of it that masks are known of.
 

@@ -21,7 +21,6 @@ from lgbench.records import Metric, Part
 from lgbench.results import protocol_id
 from lgbench.runtime import Run
 from lgbench.score import Score
-from lgbench.settings import plain
 from lgbench.training.watch import flags, prediction_flags
 
 from .evidence import Evidence
@@ -100,7 +99,7 @@ def shared_protocol(evidence: Evidence) -> dict[str, Any]:
     category = recipe.training.category
     return {
         "dataset": recipe.dataset.name,
-        "dataset_config": plain(recipe.data_config) | ({"category": category} if category >= 0 else {}),
+        "dataset_config": recipe.data_settings | ({"category": category} if category >= 0 else {}),
         "origin": test.origin,
         "resolution": recipe.resolution,
         "crop": test.crop,
