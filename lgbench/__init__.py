@@ -3,9 +3,14 @@
 This package's public names need no torch. `lgbench.layers`, `lgbench.game`, `lgbench.nn`, `lgbench.losses`, ... do.
 """
 
+from typing import TYPE_CHECKING
+
 from .errors import LgbenchError, NotAvailable
 from .hookspecs import API_VERSION, hookimpl
 from .records import Dataset, Generator, ImageSpec, Method, Metric, NoConfig, Part, Regularizer, Segmenter, Source
+
+if TYPE_CHECKING:
+    from .trained import load_run
 
 __version__ = "0.1.0"
 
@@ -25,4 +30,14 @@ __all__ = [
     "Source",
     "__version__",
     "hookimpl",
+    "load_run",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What needs torch is imported when it is first read."""
+    if name == "load_run":
+        from .trained import load_run
+
+        return load_run
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

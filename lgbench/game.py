@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from .layers import Batch, Layers, Painter
 
-__all__ = ["Game", "Lesson", "Phase", "Step", "Term"]
+__all__ = ["Game", "Lesson", "Phase", "Step", "Term", "Weighted"]
 
 Losses = dict[str, Tensor]
 
@@ -96,6 +97,8 @@ class Game:
         kept: networks besides the result whose weights are stored: those that `cluster` or `features` read.
         begin: called with the step's number before anything is painted, for networks that grow.
         batches: how many of the schedule's batches the step of a number sees at once; one where this is None.
+        terms: what the recipe's regularizers add; a method leaves them out.
+        segment: the segmenter of the round before, for the terms that read it; a method leaves it out.
     """
 
     painter: Painter
@@ -111,6 +114,19 @@ class Game:
     kept: Sequence[str] = ()
     begin: Callable[[int], None] | None = None
     batches: Callable[[int], int] | None = None
+    terms: Sequence[Weighted] = ()
+    segment: Callable[[Tensor], Tensor] | None = None
+
+    @property
+    def every_network(self) -> dict[str, nn.Module]:
+        """The game's networks and those that its terms bring, by name."""
+        brought = {name: network for _, _, term in self.terms for name, network in term.networks.items()}
+        return {**self.networks, **brought}
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Names of the networks whose weights are stored: the result, and what the game and its terms keep."""
+        return (self.result, *self.kept, *(name for _, _, term in self.terms for name in term.kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +167,8 @@ class Term:
         lessons: networks that must have learnt from real images before the training starts; they stay as they are.
         reads: what it reads of real images besides themselves: names of `Batch`.
         weights: SHA-256 of the weights of each fixed network that it reads, for the record.
+        kept: its networks whose weights are stored beside the generator's.
+        regions: where it learns to read class maps, images (N, 3, H, W) in [-1, 1] -> class scores (N, classes, H, W).
     """
 
     penalty: Callable[[Step], Tensor] | None = None
@@ -160,3 +178,13 @@ class Term:
     lessons: Sequence[Lesson] = ()
     reads: frozenset[str] = frozenset()
     weights: Mapping[str, str] = field(default_factory=dict)
+    kept: Sequence[str] = ()
+    regions: Callable[[Tensor], Tensor] | None = None
+
+
+class Weighted(NamedTuple):
+    """A regularizer's term in a game, with its name and its weight."""
+
+    name: str
+    weight: float
+    term: Term

@@ -1,4 +1,4 @@
-"""What a plugin may offer: five hooks, each called once, when a command first needs what it returns.
+"""What a plugin may offer: six hooks, each called once, when a command first needs what it returns.
 
 Return records, not models: listing what is installed must stay instant, so a hook does not import torch. A plugin is a
 module named in the entry-point group `lgbench`; it may say which API it was written for with `LGBENCH_API = 2`.
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from .records import Dataset, Generator, Method, Metric, Regularizer
+from .records import Dataset, Generator, Method, Metric, Regularizer, Segmenter
 
 __all__ = ["API_VERSION", "RENAMED", "hookimpl", "hookspec"]
 
@@ -23,6 +23,7 @@ RENAMED = {
     "lgbench.evidence": "lgbench.evaluation (Evidence, Score)",
     "evidence.samples, evidence.moments(extractor), ...": 'evidence["samples"], evidence["moments/inception"], ...',
     "Metric(extractor=...)": "Metric(needs={'moments/inception'}): parts say which extractor they read",
+    "lgbench.segmenters, lgbench.segmentation": "the plugin lgbench_segmenters, and a hook of that name",
     "Phase.every: played at steps that it divides": "played at the last of every so many steps",
 }
 """What plugins of API version 1 called or did otherwise."""
@@ -39,6 +40,11 @@ def generators() -> Iterable[Generator]:  # pyright: ignore[reportReturnType]
 @hookspec
 def regularizers() -> Iterable[Regularizer]:  # pyright: ignore[reportReturnType]
     """Offer loss terms that any method can switch on with `--with NAME`."""
+
+
+@hookspec
+def segmenters() -> Iterable[Segmenter]:  # pyright: ignore[reportReturnType]
+    """Offer ways to segment with a trained generator, for `--set segmentation.name=NAME` of any method."""
 
 
 @hookspec

@@ -13,7 +13,7 @@ from .game import Game, Lesson, Phase, Step
 from .layers import Nobody
 from .nn import weights_hash
 from .runtime import Run
-from .training import Schedule, fit
+from .training import Schedule, Stage, fit
 from .training.checkpoint import load_weights
 
 __all__ = ["teach"]
@@ -83,6 +83,6 @@ def _learn(lesson: Lesson, reals: Split, run: Run, folder: Path) -> None:
     steps = math.ceil(lesson.epochs * len(reals) / lesson.batch)
     schedule = Schedule(steps, min(lesson.batch, len(reals)), flip=False, grid_every=0)
     runtime = replace(run.runtime, precision="fp32", compile=False)
-    fitted = fit(game, [], reals, schedule, runtime, folder, run.reporter, lesson.name)
+    fitted = fit(game, reals, schedule, Stage(lesson.name, folder, runtime, run.reporter))
     if fitted.status == "diverged":
         raise RunFailed(f"The {lesson.name} diverged while it was taught. Delete {folder} to teach it again.")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from .plugins import registry
 from .recipe import Recipe, Request, check_conditions, resolve
-from .segmenters import SEGMENTERS
 
 if TYPE_CHECKING:
     from .data import DataHome
@@ -30,7 +29,7 @@ def look_up(request: Request, home: DataHome) -> Recipe:
         installed.get("generators", method.generator),
         resolve_dataset(request.dataset, installed.datasets, home),
         installed.regularizers,
-        SEGMENTERS,
+        installed.segmenters,
         request,
     )
     check_conditions(recipe, installed.datasets)

@@ -14,13 +14,14 @@ import pluggy
 
 from . import hookspecs
 from .errors import BadPlugin, UnknownName, did_you_mean
-from .records import Dataset, Generator, Method, Metric, Regularizer
+from .records import Dataset, Generator, Method, Metric, Regularizer, Segmenter
 
 __all__ = ["KINDS", "PluginInfo", "Registry", "load", "registry"]
 
 KINDS: dict[str, type] = {
     "generators": Generator,
     "regularizers": Regularizer,
+    "segmenters": Segmenter,
     "metrics": Metric,
     "datasets": Dataset,
     "methods": Method,
@@ -48,6 +49,7 @@ class Registry:
 
     generators: dict[str, Generator] = field(default_factory=dict)
     regularizers: dict[str, Regularizer] = field(default_factory=dict)
+    segmenters: dict[str, Segmenter] = field(default_factory=dict)
     metrics: dict[str, Metric] = field(default_factory=dict)
     datasets: dict[str, Dataset] = field(default_factory=dict)
     methods: dict[str, Method] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from .errors import BadPlugin, did_you_mean
 from .records import Method, Regularizer, Segmenter
@@ -18,7 +18,7 @@ def check_presets(
     method: Method,
     settings: Mapping[str, object],
     regularizers: Mapping[str, Regularizer],
-    segmenters: Sequence[Segmenter],
+    segmenters: Mapping[str, Segmenter],
     known: Iterable[str],
 ) -> None:
     """Refuse what no part of a recipe would read.
@@ -50,13 +50,15 @@ def check_presets(
 
 
 def _unread(
-    name: str, method: Method, regularizers: Mapping[str, Regularizer], segmenters: Sequence[Segmenter]
+    name: str, method: Method, regularizers: Mapping[str, Regularizer], segmenters: Mapping[str, Segmenter]
 ) -> str | None:
     table, _, field = name.rpartition(".")
     if name == "resolution" or (table in TABLES and table != "segmenter"):
         return None
     if table == "segmenter":
-        fields = {one.name for each in (*segmenters, *method.segmenters) for one in dataclasses.fields(each.config)}
+        fields = {
+            one.name for each in (*segmenters.values(), *method.segmenters) for one in dataclasses.fields(each.config)
+        }
         if not fields or field in fields:  # without any segmenter, the recipe of one is not looked at
             return None
         return did_you_mean(field, fields, "no segmenter has such a setting.")

@@ -127,6 +127,7 @@ class Recipe:
     def records(self) -> list[tuple[str, str]]:
         """(Kind, name) of every record that plugins offer and the run uses, metrics aside."""
         named = [("methods", self.method), ("generators", self.generator), ("datasets", self.dataset)]
+        named += [("segmenters", self.segmenter)] if self.segmenter else []
         chosen = [("regularizers", chosen.record) for chosen in self.regularizers]
         return [(kind, record.name) for kind, record in (*named, *chosen)]
 
@@ -211,7 +212,7 @@ def resolve(
     generator: Generator,
     dataset: Dataset,
     regularizers: Mapping[str, Regularizer],
-    segmenters: Sequence[Segmenter],
+    segmenters: Mapping[str, Segmenter],
     request: Request,
 ) -> Recipe:
     """Lay settings over each other and check them: the records' defaults, the method's presets, then the user's.
@@ -219,7 +220,7 @@ def resolve(
     Args:
         method, generator, dataset: what the request's names stand for.
         regularizers: all that are installed, by name.
-        segmenters: the general ways to segment; the method's own join them.
+        segmenters: all that are installed, by name; the method's own join them.
 
     Raises:
         BadRecipe: a setting that does not exist, does not fit its type, or makes no sense for this generator.
@@ -344,8 +345,8 @@ def _sensible(regularizer: Regularizer, generator: Generator, segmenter: Segment
     raise BadRecipe(f"{regularizer.name} reads the segmenter of a round before, and {lacks}. {instead}, {without}.")
 
 
-def _segmenter(name: str, method: Method, generator: Generator, known: Sequence[Segmenter]) -> Segmenter | None:
-    by_name = {segmenter.name: segmenter for segmenter in (*known, *method.segmenters)}
+def _segmenter(name: str, method: Method, generator: Generator, known: Mapping[str, Segmenter]) -> Segmenter | None:
+    by_name = {**known, **{segmenter.name: segmenter for segmenter in method.segmenters}}
     if name == "none" or not generator.layered:
         return None
     name = method.segmenter if name == "auto" else name

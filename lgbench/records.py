@@ -237,7 +237,7 @@ class Method:
         generator: name of the `Generator` it trains.
         build: `(config, painter, spec) -> Game` (see `lgbench.game`): critics and phases.
         regularizers: name -> settings, `weight` among them, of the terms that the paper has.
-        segmenter: default way to segment real images; one of `lgbench.segmentation`'s or of `segmenters`.
+        segmenter: default way to segment real images; an installed one or one of `segmenters`.
         segmenters: the method's own ways.
         presets: settings by "preset", "@dataset" or "preset@dataset", laid over the defaults in the order
             "@dataset", "preset", "preset@dataset". "smoke", "small" and "paper" are always there.

@@ -93,7 +93,7 @@ def run(
         write_json(folder / "recipe.json", recipe.as_dict())
         write_json(folder / "request.json", asdict(recipe.request))
         sessions = _sessions(folder, described)
-        learned = learn(this, played.game, played.terms, played.spec, splits, uncropped)
+        learned = learn(this, played.game, played.spec, splits, uncropped)
         began = time.monotonic()
         scores = evaluate(this, played.game, learned.segmenter, splits, metrics)
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
@@ -115,22 +115,21 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What a recipe trains: the game, its terms, what its builders were told, and what is read of real images."""
+    """What a recipe trains: the game, what its builders were told, and what is read of real images."""
 
     game: Game
-    terms: list
     spec: ImageSpec
     reads: frozenset[str]
 
 
 def _built(recipe: Recipe, train: Split) -> Played:
     spec = spec_of(recipe, train)
-    game, terms = build_game(recipe, spec)
+    game = build_game(recipe, spec)
     segmenter = build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after
-    readers = [game.reads, game.painter.conditional, *(term.reads for _, _, term in terms)]
+    readers = [game.reads, game.painter.conditional, *(term.reads for _, _, term in game.terms)]
     readers += [segmenter.reads] if segmenter else []
-    readers += [lesson.reads for _, _, term in terms for lesson in term.lessons]
-    return Played(game, terms, spec, frozenset().union(*readers) - {"images"})
+    readers += [lesson.reads for _, _, term in game.terms for lesson in term.lessons]
+    return Played(game, spec, frozenset().union(*readers) - {"images"})
 
 
 def _identity(recipe: Recipe, played: Played, train: Split) -> dict[str, Any]:
@@ -312,6 +311,7 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
 
 def _training_facts(recipe: Recipe, played: Played, learned: Learned, found: list[str]) -> dict[str, Any]:
     fitted = learned.fitted
+    read = {name: sha for _, _, term in played.game.terms for name, sha in term.weights.items()}
     return {
         "steps": fitted.steps,
         "parameters": {name: count_parameters(network) for name, network in played.game.networks.items()},
@@ -322,7 +322,7 @@ def _training_facts(recipe: Recipe, played: Played, learned: Learned, found: lis
         "wall_s": round(fitted.seconds, 1),
         "images_per_s": round(_images_seen(recipe, played.game, fitted) / max(fitted.seconds, 1e-9), 1),
         "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
-        "weights": {**learned.lessons, **{n: sha for _, _, term in played.terms for n, sha in term.weights.items()}},
+        "weights": {**learned.lessons, **read},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -102,6 +103,17 @@ class Runtime:
             if name in known:
                 known[name] = convert(known[name])
         return Batch(self.images(parts["images"]), **known)
+
+    def peak_memory(self) -> int:
+        """Largest memory so far, of the device or of the process, bytes; 0 where the system does not tell."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        try:
+            import resource
+        except ModuleNotFoundError:  # Windows
+            return 0
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
     def images(self, uint8: Tensor) -> Tensor:
         """uint8 (N, C, H, W), C 1 or 3 -> float32 (N, 3, H, W) in [-1, 1] on the device."""

@@ -13,7 +13,7 @@ from . import lessons
 from .data import Split
 from .errors import BadRecipe, NotAvailable
 from .evaluation import real_moments
-from .game import Game, Term
+from .game import Game, Term, Weighted
 from .layers import Painter
 from .metrics.features import load_extractor, moments_of
 from .metrics.frechet import frechet_distance
@@ -22,7 +22,7 @@ from .recipe import Recipe
 from .records import ImageSpec
 from .runtime import Run
 from .stage_configs import TrainingConfig
-from .training import Fitted, Schedule, fit
+from .training import Fitted, Schedule, Stage, fit
 from .training.checkpoint import load_weights
 
 __all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "round_ends"]
@@ -48,8 +48,8 @@ class Learned:
     lessons: Mapping[str, str]
 
 
-def build_game(recipe: Recipe, spec: ImageSpec) -> tuple[Game, list]:
-    """The networks of the training stage, with initial weights that depend on the seed alone, and its terms."""
+def build_game(recipe: Recipe, spec: ImageSpec) -> Game:
+    """The game of the training stage with the recipe's terms; initial weights depend on the seed alone."""
     torch.manual_seed(recipe.seed)
     painter = recipe.generator.build(recipe.generator_config, spec)
     game = recipe.method.build(recipe.method_config, painter, spec)
@@ -58,8 +58,8 @@ def build_game(recipe: Recipe, spec: ImageSpec) -> tuple[Game, list]:
         raise BadRecipe(f"With these settings {recipe.generator.name} paints no layers, which {needy} need.")
     if game.begin:
         _grown(game, recipe.training.steps, spec.resolution)
-    terms = [(c.record.name, c.weight, c.record.build(c.config, painter, spec)) for c in recipe.regularizers]
-    return game, terms
+    terms = [Weighted(c.record.name, c.weight, c.record.build(c.config, painter, spec)) for c in recipe.regularizers]
+    return replace(game, terms=terms)
 
 
 def _grown(game: Game, steps: int, resolution: int) -> None:
@@ -99,7 +99,7 @@ def judged_from(training: TrainingConfig) -> int:
 
 
 def learn(
-    run: Run, game: Game, terms: list, spec: ImageSpec, splits: Mapping[str, Split], uncropped: Split | None = None
+    run: Run, game: Game, spec: ImageSpec, splits: Mapping[str, Split], uncropped: Split | None = None
 ) -> Learned:
     """Train, then teach a segmenter; with several rounds, each after the first reads the segmenter before it.
 
@@ -113,12 +113,12 @@ def learn(
     recipe = run.recipe
     fixed = {
         f"{name}: {lesson.name}": lessons.teach(lesson, splits["train"], run)
-        for name, _, term in terms
+        for name, _, term in game.terms
         for lesson in term.lessons
     }
     torch.manual_seed(recipe.seed)
     judge = _judge(run, splits["train"]) if recipe.training.select != "last" else None
-    rounds = _Rounds(run, game, terms, spec, splits["train"], uncropped or splits["train"])
+    rounds = _Rounds(run, game, spec, splits["train"], uncropped or splits["train"])
     previous: Game | None = None
     before: list[Fitted] = []
     *middle, _ = round_ends(recipe.training)
@@ -143,14 +143,13 @@ class _Rounds:
 
     run: Run
     game: Game
-    terms: list
     spec: ImageSpec
     reals: Split
     uncropped: Split
 
     def train(self, previous: Game | None, judge: Callable[[Painter], float] | None = None, *, stop: int = 0) -> Fitted:
         """Train the generator, up to the step `stop`; its networks are left as they are stored, on eval."""
-        recipe, game, folder = self.run.recipe, self.game, self.run.folder / "train"
+        recipe, game = self.run.recipe, self.game
         t = recipe.training
         schedule = Schedule(
             steps=t.steps,
@@ -168,12 +167,12 @@ class _Rounds:
             judge_every=t.select_every,
             judge_from=judged_from(t),
         )
-        segment = previous.predict if previous else None
-        how = (schedule, self.run.runtime, folder, self.run.reporter, "train")
-        fitted = fit(game, self.terms, self.uncropped, *how, judge=judge, segment=segment)
-        for name in (game.result, *game.kept):
-            load_weights(folder / f"{name}.safetensors", game.networks[name])
-            self.run.runtime.place(game.networks[name]).eval()
+        played = replace(game, segment=previous.predict if previous else None)
+        fitted = fit(played, self.uncropped, schedule, self._stage("train"), judge)
+        for name in game.stored:
+            network = game.every_network[name]
+            load_weights(self.run.folder / "train" / f"{name}.safetensors", network)
+            self.run.runtime.place(network).eval()
         return fitted
 
     def teach(self, name: str, previous: Game | None) -> tuple[Game | None, Fitted | None]:
@@ -199,12 +198,14 @@ class _Rounds:
             checkpoint_seconds=t.checkpoint_seconds,
             seed=run.recipe.seed + 1,
         )
-        moves = [(term, weight, Term(compose=made.compose)) for term, weight, made in self.terms if s.perturbed]
-        folder = run.folder / name
-        taught = fit(segmenter, moves, self.reals, schedule, run.runtime, folder, run.reporter, name)
-        load_weights(folder / f"{segmenter.result}.safetensors", network)
+        moves = [each._replace(term=Term(compose=each.term.compose)) for each in game.terms if s.perturbed]
+        taught = fit(replace(segmenter, terms=moves), self.reals, schedule, self._stage(name))
+        load_weights(run.folder / name / f"{segmenter.result}.safetensors", network)
         run.runtime.place(network).eval().requires_grad_(False)
         return segmenter, taught
+
+    def _stage(self, name: str) -> Stage:
+        return Stage(name, self.run.folder / name, self.run.runtime, self.run.reporter)
 
 
 def _with_features(segmenter: Game, game: Game) -> Game:

@@ -70,10 +70,11 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     runtime = runtime_of(recipe, choose_device(device))
     runtime.set_up()
     spec = ImageSpec(**told["images"])
-    game, _ = build_game(recipe, spec)
-    for name in (game.result, *game.kept):
-        load_weights(folder / "train" / f"{name}.safetensors", game.networks[name])
-        runtime.place(game.networks[name]).eval().requires_grad_(False)
+    game = build_game(recipe, spec)
+    for name in game.stored:
+        network = game.every_network[name]
+        load_weights(folder / "train" / f"{name}.safetensors", network)
+        runtime.place(network).eval().requires_grad_(False)
     segmenter = build_segmenter(recipe, game.painter, spec)
     if segmenter is not None and segmenter.phases:
         network = segmenter.networks[segmenter.result]

@@ -16,7 +16,6 @@ from lgbench.layers import Batch
 from lgbench.leaderboard import read_board
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
-from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_game, judged_from
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -48,7 +47,7 @@ def recipes(name: str, preset: str) -> list[Recipe]:
         request = Request(
             variant.method, board.dataset, preset, 0, board.resolution, given, without=tuple(variant.without)
         )
-        made.append(resolve(method, generator, dataset, found.regularizers, SEGMENTERS, request))
+        made.append(resolve(method, generator, dataset, found.regularizers, registry().segmenters, request))
     return made
 
 
@@ -82,7 +81,7 @@ def test_with_one_fake_ds_comgans_critic_loses_as_comgans_does():
     _, comgan, codes, _ = recipes("comgan-table2", "smoke")
     torch.manual_seed(0)
     spec, real = ImageSpec(32, classes=5), torch.rand(4, 3, 32, 32) * 2 - 1
-    (one, _), (other, _) = build_game(comgan, spec), build_game(codes, spec)
+    one, other = build_game(comgan, spec), build_game(codes, spec)
     other.networks["critic"].load_state_dict(one.networks["critic"].state_dict())
     with torch.no_grad():
         layers = other.painter(other.painter.codes(4))

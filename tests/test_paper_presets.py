@@ -29,7 +29,6 @@ from lgbench import ImageSpec
 from lgbench.nn import count_parameters
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
-from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_segmenter
 
 CLASSES = {"cub": 200, "dogs": 120, "cars": 196, "flowers": 102, "fs-100": 100, "mnist-one": 10, "mnist-two": 100}
@@ -110,7 +109,7 @@ def resolved(case: Case, overrides: Mapping[str, object]) -> Recipe:
     method, (name, _, side) = found.get("methods", case.method), case.data.partition("@")
     parts = (method, found.get("generators", method.generator), found.get("datasets", name), found.regularizers)
     request = Request(case.method, name, case.preset, resolution=int(side) if side else None, settings=overrides)
-    return resolve(*parts, SEGMENTERS, request)
+    return resolve(*parts, registry().segmenters, request)
 
 
 def terms_of(recipe: Recipe) -> set[str]:

@@ -6,7 +6,6 @@ from toy import GENERATOR, METHOD, SQUARES
 from lgbench.errors import BadRecipe, LgbenchError, UnknownName
 from lgbench.plugins import registry
 from lgbench.recipe import LARGEST_SEED, Recipe, Request, check_conditions, parse_setting, parse_with, resolve
-from lgbench.segmenters import SEGMENTERS
 
 
 def recipe(method="dscomgan", dataset="flora", preset="smoke", without=(), resolution=None, **overrides):
@@ -17,7 +16,7 @@ def recipe(method="dscomgan", dataset="flora", preset="smoke", without=(), resol
         found.get("generators", chosen.generator),
         found.get("datasets", dataset),
         found.regularizers,
-        SEGMENTERS,
+        registry().segmenters,
         Request(
             method,
             dataset,
@@ -132,7 +131,7 @@ def test_a_seed_beyond_the_range_or_of_another_type_is_refused_at_once(seed):
     found = registry()
     chosen = found.get("methods", "lrgan"), found.get("generators", "lrgan"), found.get("datasets", "flora")
     with pytest.raises(BadRecipe, match="seed=.*whole number from 0 to 2,147,483,647"):
-        resolve(*chosen, found.regularizers, SEGMENTERS, Request("lrgan", "flora", seed=seed))
+        resolve(*chosen, found.regularizers, registry().segmenters, Request("lrgan", "flora", seed=seed))
 
 
 def test_the_ends_of_the_range_of_seeds_are_seeds():
@@ -142,7 +141,7 @@ def test_the_ends_of_the_range_of_seeds_are_seeds():
 def test_two_resolutions_that_differ_are_refused_and_equal_ones_are_one():
     def both(other: str) -> Recipe:
         request = Request("", "", "smoke", resolution=16, settings={"resolution": other})
-        return resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, SEGMENTERS, request)
+        return resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, registry().segmenters, request)
 
     for other in ("64", "0"):
         with pytest.raises(BadRecipe, match=rf"resolution={other} and --resolution 16 differ"):
@@ -254,7 +253,7 @@ def composed(*with_, generator=CODED, method=TOY, without=(), seed=0, resolution
     for text in with_:
         overrides |= parse_with(text)
     request = Request("", "", "smoke", seed, resolution, overrides, tuple(without))
-    return resolve(method, generator, SQUARES, registry().regularizers, SEGMENTERS, request)
+    return resolve(method, generator, SQUARES, registry().regularizers, registry().segmenters, request)
 
 
 def test_any_method_can_be_given_anothers_regularizers_and_be_rid_of_its_own():

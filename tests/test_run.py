@@ -25,14 +25,13 @@ from lgbench.recipe import Recipe, Request, resolve
 from lgbench.results import read_record
 from lgbench.run import Place, Played, _supervision, chosen_metrics, run
 from lgbench.score import Score
-from lgbench.segmenters import SEGMENTERS
 from lgbench.settings import later
 
 
 def recipe(seed: int = 0, **overrides: object) -> Recipe:
     settings = {key.replace("__", "."): value for key, value in overrides.items()}
     request = Request("toy", "squares", "smoke", seed, settings=settings)
-    return resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, SEGMENTERS, request)
+    return resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, registry().segmenters, request)
 
 
 def carry_out(chosen: Recipe, runs: Path) -> dict:
@@ -75,7 +74,7 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     ],
 )
 def test_supervision_follows_what_is_read(reads: frozenset[str], category: int, supervision: str):
-    played = Played(None, [], None, reads)  # pyright: ignore[reportArgumentType]
+    played = Played(None, None, reads)  # pyright: ignore[reportArgumentType]
     assert _supervision(recipe(training__category=category), played) == supervision
 
 
@@ -147,7 +146,7 @@ def on_folder(
     settings = {"training.steps": 6, "segmentation.steps": 2, "evaluation.samples": 8} | more
     request = Request("toy", f"folder:{root}", "smoke", settings={**settings, "evaluation.metrics": metrics})
     dataset = replace(folder_dataset(root), resolution=16)
-    chosen = resolve(METHOD, GENERATOR, dataset, registry().regularizers, SEGMENTERS, request)
+    chosen = resolve(METHOD, GENERATOR, dataset, registry().regularizers, registry().segmenters, request)
     place = Place(runs, DataHome(runs.parent / "home"), torch.device("cpu"))
     path = run(chosen, place, chosen_metrics(metrics, registry().metrics), registry().plugins, reporter or Quiet())
     return json.loads(path.read_text()) | {"path": path}

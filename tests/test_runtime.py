@@ -25,7 +25,7 @@ def recipe(precision: str):
         "evaluation.samples": 8,
     }
     found = registry().regularizers
-    return resolve(METHOD, GENERATOR, SQUARES, found, (), Request("toy", "squares", "smoke", settings=settings))
+    return resolve(METHOD, GENERATOR, SQUARES, found, {}, Request("toy", "squares", "smoke", settings=settings))
 
 
 def instructions(monkeypatch: pytest.MonkeyPatch, *, avx512: bool, amx: bool) -> None:

@@ -9,7 +9,6 @@ from toy import METHOD, SQUARES
 
 from lgbench.plugins import registry
 from lgbench.recipe import Request, resolve
-from lgbench.segmenters import SEGMENTERS
 from lgbench.settings import later, plain
 
 
@@ -30,7 +29,7 @@ def test_a_later_setting_is_told_only_where_it_is_not_its_default():
 def test_a_recipe_keeps_its_hash_when_a_part_of_it_learns_a_setting(part):
     found = registry()
     request = Request("toy", "squares")
-    recipe = resolve(METHOD, found.get("generators", "lrgan"), SQUARES, found.regularizers, SEGMENTERS, request)
+    recipe = resolve(METHOD, found.get("generators", "lrgan"), SQUARES, found.regularizers, found.segmenters, request)
     old = getattr(recipe, part)
     new = make_dataclass("New", [("extra", int, later(0))], bases=(type(old),), frozen=True)
     grown = replace(recipe, **{part: new(**asdict(old))})

@@ -38,20 +38,19 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
     runtime = runtime_of(recipe, choose_device(device))
     runtime.set_up()
     spec = spec_of(recipe, _unprepared(recipe, home))
-    game, terms = build_game(recipe, spec)
-    for _, _, term in terms:
+    game = build_game(recipe, spec)
+    for _, _, term in game.terms:
         for lesson in term.lessons:  # untaught here: it costs a step the same
             runtime.place(lesson.network).eval()
-    stages = [("train", game, terms, recipe.training.steps, recipe.training.batch)]
+    stages = [("train", game, recipe.training.steps, recipe.training.batch)]
     segmenter = build_segmenter(recipe, game.networks[game.result], spec)
     if segmenter is not None and segmenter.phases:
         steps = recipe.segmentation.all_steps(max(recipe.training.rounds, recipe.training.as_rounds))
-        stages.append(("segment", segmenter, [], steps, recipe.segmentation.batch))
+        stages.append(("segment", segmenter, steps, recipe.segmentation.batch))
     rows, total = [], 0.0
-    for name, stage, added, steps, batch in stages:
-        extra = {n: m for _, _, term in added for n, m in term.networks.items()}
-        networks = ", ".join(f"{n} {count_parameters(m):,}" for n, m in {**stage.networks, **extra}.items())
-        seconds = _seconds_per_step(_grown_up(stage, steps), added, batch, spec, runtime)
+    for name, stage, steps, batch in stages:
+        networks = ", ".join(f"{n} {count_parameters(m):,}" for n, m in stage.every_network.items())
+        seconds = _seconds_per_step(_grown_up(stage, steps), batch, spec, runtime)
         total += seconds * steps
         rows.append((name, networks, f"{steps:,}", f"{seconds:.3f}", _duration(seconds * steps)))
     title = f"cost on {runtime.device}, measured over a few steps on noise"
@@ -69,14 +68,14 @@ def _grown_up(game: Game, steps: int) -> Game:
     return replace(game, begin=lambda number: begin(steps - 1))
 
 
-def _seconds_per_step(game: Game, terms: list, batch: int, spec: ImageSpec, runtime: Runtime) -> float:
+def _seconds_per_step(game: Game, batch: int, spec: ImageSpec, runtime: Runtime) -> float:
     """Time of a step after the first, over `MEASURED` steps or as many as fit into `PATIENCE` seconds.
 
     Where some phases are played at some steps only, it is the mean over one round of steps of their medians.
     """
     if game.frozen:
         runtime.place(game.painter).eval()
-    player = Player(game, terms, Schedule(MEASURED, batch), runtime)
+    player = Player(game, Schedule(MEASURED, batch), runtime)
     stream = Stream(_noise(2 * batch, spec), Schedule(MEASURED, batch, flip=False), runtime, player.reads)
     began, spent = time.monotonic(), []
     period = math.lcm(*(phase.every for phase in player.phases))

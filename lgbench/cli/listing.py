@@ -16,10 +16,10 @@ NOT_TOLD = ("name", "summary", "build", "compute", "config", "locate", "presets"
 
 
 @click.command("list")
-@click.argument("kind", required=False, type=click.Choice([*KINDS, "segmenters"]))
+@click.argument("kind", required=False, type=click.Choice(KINDS))
 def list_(kind: str | None) -> None:
     """Show what is installed: all of it, or one KIND."""
-    for name in [kind] if kind else [*KINDS, "segmenters"]:
+    for name in [kind] if kind else KINDS:
         records = _records(name)
         click.secho(name, bold=True)
         width = max(map(len, records), default=0)
@@ -36,7 +36,7 @@ def info(name: str) -> None:
     """Tell all about NAME: settings with their defaults, presets, what it needs and provides, citation."""
     from lgbench.errors import UnknownName, did_you_mean
 
-    found = [(kind, _records(kind)[name]) for kind in [*KINDS, "segmenters"] if name in _records(kind)]
+    found = [(kind, _records(kind)[name]) for kind in KINDS if name in _records(kind)]
     if not found:
         known = [n for kind in KINDS for n in _records(kind)]
         raise UnknownName(f"Nothing named {name!r} is installed. {did_you_mean(name, known, 'See `lgbench list`.')}")
@@ -92,12 +92,11 @@ def completion(shell: str) -> None:
 
 
 def _records(kind: str) -> dict[str, Any]:
+    offered = getattr(registry(), kind)
     if kind != "segmenters":
-        return getattr(registry(), kind)
-    from lgbench.segmenters import SEGMENTERS
-
+        return offered
     own = [segmenter for method in registry().methods.values() for segmenter in method.segmenters]
-    return {segmenter.name: segmenter for segmenter in (*SEGMENTERS, *own)}
+    return {**offered, **{segmenter.name: segmenter for segmenter in own}}
 
 
 def _facts(record: Any) -> list[tuple[str, str]]:

@@ -38,6 +38,8 @@ def _number_or_none(value: object) -> bool:
 
 def truncate(path: Path, step: int) -> None:
     """Forget what was logged at `step` and later, which is about to be played again."""
+    if not path.exists():
+        return
     rows = [row for row in read(path) if row["step"] < step]
     with atomic(path) as file:
         file.write("".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +22,12 @@ from lgbench.progress import Reporter
 from lgbench.runtime import Runtime
 
 from . import checkpoint, log, pictures, watch
-from .player import Player, WeightedTerm
+from .player import Player
 from .schedule import Schedule
+from .signals import interruptible
 from .stream import Stream
 
-__all__ = ["Diverged", "Fitted", "fit"]
+__all__ = ["Diverged", "Fitted", "Stage", "fit"]
 
 
 class Diverged(Exception):
@@ -66,68 +64,207 @@ class Fitted:
     best: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a fit takes place.
+
+    Attributes:
+        name: for the reporter.
+        folder: gets `<network>.safetensors` of the result and of what the game keeps, `log.jsonl`, `grids/`,
+            `curves.png`, and `done.json` when all is there.
+    """
+
+    name: str
+    folder: Path
+    runtime: Runtime
+    reporter: Reporter
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a fit has come; checkpointed beside the networks.
+
+    Attributes:
+        step: steps played.
+        seconds: time spent in the loop, over all resumed parts.
+        best: the judge's lowest value so far.
+        selected: after which step it was seen; 0 for not yet.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = math.inf
+    selected: int = 0
+
+
 def fit(
-    game: Game,
-    terms: Sequence[WeightedTerm],
-    reals: Split,
-    schedule: Schedule,
-    runtime: Runtime,
-    folder: Path,
-    reporter: Reporter,
-    name: str,
-    *,
-    judge: Callable[[Any], float] | None = None,
-    segment: Callable[[Tensor], Tensor] | None = None,
+    game: Game, reals: Split, schedule: Schedule, stage: Stage, judge: Callable[[Any], float] | None = None
 ) -> Fitted:
     """Play a game; run again to resume, or to get at once what is already done.
 
     Args:
-        terms: (name, weight, term) of each regularizer.
         reals: real images and what is known of them.
-        folder: gets `<network>.safetensors` of the result and of what the game keeps, `log.jsonl`, `grids/`,
-            `curves.png`, and `done.json` when all is there.
-        name: of the stage, for the reporter.
         judge: lower is better; the result with the best value at one of the schedule's looks is what is kept.
-        segment: the segmenter of the round before, for the terms that read it.
 
     Raises:
         RunFailed: the disk is full, or a checkpoint is damaged.
         KeyboardInterrupt: interrupted, with a checkpoint written.
         OSError: what the reporter writes to is closed; a checkpoint is written.
     """
+    folder, runtime = stage.folder, stage.runtime
     if (folder / "done.json").exists():
         return _done_before(folder)
     with writing(folder):
         make_folder(folder)
     if runtime.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(runtime.device)
-    player = Player(game, terms, schedule, runtime, segment)
+    player = Player(game, schedule, runtime)
+    training = _Training(player, stage, judge)
     if (saved := checkpoint.load(folder / "checkpoint.pt")) is not None:
-        player.restore(saved)
-        reporter.note(f"{name}: resumes at step {player.step:,}")
-    if schedule.stop and player.step > schedule.stop:
-        return _fitted(player, "paused", ())  # a later round has gone on from here
-    log.truncate(folder / "log.jsonl", player.step)
-    if (folder / "judged.jsonl").exists():
-        log.truncate(folder / "judged.jsonl", player.step)
+        training.restore(saved)
+        stage.reporter.note(f"{stage.name}: resumes at step {training.progress.step:,}")
+    if schedule.stop and training.progress.step > schedule.stop:
+        return training.fitted("paused")  # a later round has gone on from here
+    for kept in (folder / "log.jsonl", folder / "judged.jsonl"):
+        log.truncate(kept, training.progress.step)
     stream = Stream(reals, schedule, runtime, player.reads, game.batches)
     fixed = _fixed_codes(game, stream, schedule.seed)
-    reporter.stage(name, schedule.stop or schedule.steps, player.step)
+    stage.reporter.stage(stage.name, schedule.stop or schedule.steps, training.progress.step)
     status = "paused" if schedule.stop else "done"
     try:
-        with _interruptible() as interrupted:
-            _play(player, stream, fixed, folder, reporter, interrupted, judge)
+        with interruptible() as interrupted:
+            training.play(stream, fixed, interrupted)
     except _Unheard as unheard:
-        checkpoint.save(folder / "checkpoint.pt", player.state())
+        training.save()
         raise unheard.__cause__ or unheard from None
     except Diverged as error:
-        reporter.note(f"{name}: {error}. The record will say so.")
+        stage.reporter.note(f"{stage.name}: {error}. The record will say so.")
         status = "diverged"
     if status == "paused":
-        checkpoint.save(folder / "checkpoint.pt", player.state())
-        _save_networks(player, folder)
-        return _fitted(player, status, ())
-    return _finish(player, status, folder, name, reporter)
+        training.save()
+        training.save_networks()
+        return training.fitted(status)
+    return training.finish(status)
+
+
+@dataclass(slots=True)
+class _Training:
+    """One fit: who plays, where, who judges, and how far it has come."""
+
+    player: Player
+    stage: Stage
+    judge: Callable[[Any], float] | None
+    progress: Progress = field(default_factory=Progress)
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        try:
+            self.player.restore(saved)
+            self.progress = Progress(**{name: saved[name] for name in Progress.__slots__})
+        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else error
+            raise RunFailed(
+                f"The checkpoint is damaged, or of other networks ({reason}). Delete the run's folder."
+            ) from None
+
+    def save(self) -> None:
+        progress = {name: getattr(self.progress, name) for name in Progress.__slots__}
+        checkpoint.save(self.stage.folder / "checkpoint.pt", {**progress, **self.player.state()})
+
+    def play(self, stream: Stream, fixed: Mapping[str, Tensor], interrupted: list[int]) -> None:
+        player, progress, schedule = self.player, self.progress, self.player.schedule
+        clock = saved_at = time.monotonic()
+        end = schedule.stop or schedule.steps
+        for number in range(progress.step, end):
+            # One step.
+            last = number + 1 == end
+            looking = player.logged(number) or last
+            values, numbers = player.play(number, stream(number), looking), None
+            progress.step, now = number + 1, time.monotonic()
+            progress.seconds, clock = progress.seconds + now - clock, now
+
+            # Look at it: the log, a grid, the judge.
+            if looking:
+                numbers = self._log(number, values)
+            if schedule.grid_every and not player.game.frozen and (progress.step % schedule.grid_every == 0 or last):
+                path = self.stage.folder / "grids" / f"{progress.step:07d}.png"
+                with _unessential(path.name, self.stage.reporter):
+                    _paint_grid(player, fixed, path)
+            if self.judge and _due(schedule, progress.step, last):
+                self._select(self.judge)
+            try:
+                self.stage.reporter.advance(progress.step, numbers)
+            except OSError as error:  # the pipe or the terminal behind it is closed
+                raise _Unheard from error
+
+            # Save, and stop if asked to.
+            if interrupted or (now - saved_at >= schedule.checkpoint_seconds and not last):
+                self.save()
+                saved_at = time.monotonic()
+            if interrupted:
+                raise KeyboardInterrupt
+
+    def _log(self, number: int, values: Mapping[str, Tensor | float]) -> dict[str, float]:
+        numbers = {name: float(value) for name, value in values.items()}
+        row = {"step": number, "seconds": round(self.progress.seconds, 3), **numbers}
+        log.append(self.stage.folder / "log.jsonl", row)
+        if broken := [name for name, value in numbers.items() if not math.isfinite(value)]:
+            raise Diverged(number, broken)
+        return numbers
+
+    def _select(self, judge: Callable[[Any], float]) -> None:
+        """Keep what will be stored where the result is the best so far; looking does not change the run.
+
+        The step is in the files' names: a run that dies before its next checkpoint finds the weights which that one
+        names.
+        """
+        player, progress, folder = self.player, self.progress, self.stage.folder
+        state = checkpoint.random_state()
+        value = judge(player.result.eval())
+        player.result.train()
+        checkpoint.set_random_state(state)
+        log.append(folder / "judged.jsonl", {"step": progress.step - 1, "value": value})
+        if value < progress.best:
+            progress.best, progress.selected = value, progress.step
+            before, kept = {*folder.glob("best-*")}, set()
+            for name in player.game.stored:
+                kept.add(_best(folder, progress.step, name))
+                checkpoint.save_weights(_best(folder, progress.step, name), self._network(name))
+            self.save()
+            for stale in before - kept:
+                stale.unlink()
+
+    def finish(self, status: str) -> Fitted:
+        folder, reporter = self.stage.folder, self.stage.reporter
+        self.save_networks()
+        rows = log.read(folder / "log.jsonl")
+        with _unessential("curves.png", reporter):
+            pictures.save_curves(folder / "curves.png", rows, self.stage.name)
+        flags = ["diverged"] if status == "diverged" else watch.training_flags(rows)
+        done = self.fitted(status, tuple(flags))
+        write_json(folder / "done.json", {name: getattr(done, name) for name in Fitted.__slots__})
+        for leftover in (folder / "checkpoint.pt", *folder.glob("best-*")):
+            leftover.unlink(missing_ok=True)
+        return done
+
+    def fitted(self, status: str, flags: tuple[str, ...] = ()) -> Fitted:
+        progress = self.progress
+        best, selected = progress.best if progress.selected else None, progress.selected or progress.step
+        peak = self.player.runtime.peak_memory()
+        return Fitted(status, progress.step, progress.seconds, peak, flags, selected, best)
+
+    def save_networks(self) -> None:
+        """The result and what else the game keeps, of the step that the judge chose where there is a judge."""
+        folder, selected = self.stage.folder, self.progress.selected
+        for name in self.player.game.stored:
+            path = folder / f"{name}.safetensors"
+            if selected:
+                with atomic(path) as file:
+                    file.write(_best(folder, selected, name).read_bytes())
+            else:
+                checkpoint.save_weights(path, self._network(name))
+
+    def _network(self, name: str) -> nn.Module:
+        return self.player.result if name == self.player.game.result else self.player.networks[name]
 
 
 def _done_before(folder: Path) -> Fitted:
@@ -137,19 +274,6 @@ def _done_before(folder: Path) -> Fitted:
         return Fitted(**{**done, "flags": tuple(done["flags"])})
     except (KeyError, TypeError) as error:
         raise RunFailed(f"{path} is damaged ({error}). {remedy}") from None
-
-
-def _finish(player: Player, status: str, folder: Path, name: str, reporter: Reporter) -> Fitted:
-    _save_networks(player, folder)
-    rows = log.read(folder / "log.jsonl")
-    with _unessential("curves.png", reporter):
-        pictures.save_curves(folder / "curves.png", rows, name)
-    flags = ["diverged"] if status == "diverged" else watch.training_flags(rows)
-    done = _fitted(player, status, tuple(flags))
-    write_json(folder / "done.json", {field: getattr(done, field) for field in Fitted.__slots__})
-    for leftover in (folder / "checkpoint.pt", *folder.glob("best-*")):
-        leftover.unlink(missing_ok=True)
-    return done
 
 
 @contextmanager
@@ -162,89 +286,8 @@ def _unessential(picture: str, reporter: Reporter) -> Iterator[None]:
         reporter.note(f"{picture} was not drawn: {reason.splitlines()[0]}")
 
 
-def _fitted(player: Player, status: str, flags: tuple[str, ...]) -> Fitted:
-    best = player.best if player.selected else None
-    selected = player.selected or player.step
-    return Fitted(status, player.step, player.seconds, _peak_memory(player.runtime), flags, selected, best)
-
-
-def _save_networks(player: Player, folder: Path) -> None:
-    """The result and what else the game keeps, of the step that the judge chose where there is a judge."""
-    for name in (player.game.result, *player.game.kept):
-        path = folder / f"{name}.safetensors"
-        if player.selected:
-            with atomic(path) as file:
-                file.write(_best(folder, player.selected, name).read_bytes())
-        else:
-            checkpoint.save_weights(path, _network(player, name))
-
-
-def _network(player: Player, name: str) -> nn.Module:
-    return player.result if name == player.game.result else player.networks[name]
-
-
 def _best(folder: Path, step: int, name: str) -> Path:
     return folder / f"best-{step:07d}-{name}.safetensors"
-
-
-def _play(
-    player: Player,
-    stream: Stream,
-    fixed: Mapping[str, Tensor],
-    folder: Path,
-    reporter: Reporter,
-    interrupted: list[int],
-    judge: Callable[[Any], float] | None,
-) -> None:
-    schedule, clock = player.schedule, time.monotonic()
-    saved_at, end = clock, schedule.stop or schedule.steps
-    for number in range(player.step, end):
-        last = number + 1 == end
-        looking = player.logged(number) or last
-        values, numbers = player.play(number, stream(number), looking), None
-        now = time.monotonic()
-        player.seconds, clock = player.seconds + now - clock, now
-        if looking:
-            numbers = {name: float(value) for name, value in values.items()}
-            log.append(folder / "log.jsonl", {"step": number, "seconds": round(player.seconds, 3), **numbers})
-            if broken := [name for name, value in numbers.items() if not math.isfinite(value)]:
-                raise Diverged(number, broken)
-        if schedule.grid_every and not player.game.frozen and (player.step % schedule.grid_every == 0 or last):
-            path = folder / "grids" / f"{player.step:07d}.png"
-            with _unessential(path.name, reporter):
-                _paint_grid(player, fixed, path)
-        if judge and _due(schedule, player.step, last):
-            _select(player, judge, folder)
-        try:
-            reporter.advance(number + 1, numbers)
-        except OSError as error:  # the pipe or the terminal behind it is closed
-            raise _Unheard from error
-        if interrupted or (now - saved_at >= schedule.checkpoint_seconds and not last):
-            checkpoint.save(folder / "checkpoint.pt", player.state())
-            saved_at = time.monotonic()
-        if interrupted:
-            raise KeyboardInterrupt
-
-
-def _select(player: Player, judge: Callable[[Any], float], folder: Path) -> None:
-    """Keep what will be stored where the result is the best so far; looking does not change the run.
-
-    The step is in the files' names: a run that dies before its next checkpoint finds the weights which that one names.
-    """
-    state = checkpoint.random_state()
-    value = judge(player.result.eval())
-    player.result.train()
-    checkpoint.set_random_state(state)
-    log.append(folder / "judged.jsonl", {"step": player.step - 1, "value": value})
-    if value < player.best:
-        player.best, player.selected = value, player.step
-        before = list(folder.glob("best-*"))
-        kept = [_best(folder, player.step, name) for name in (player.game.result, *player.game.kept)]
-        for name, path in zip((player.game.result, *player.game.kept), kept, strict=True):
-            checkpoint.save_weights(path, _network(player, name))
-        checkpoint.save(folder / "checkpoint.pt", player.state())
-        for stale in {*before} - {*kept}:
-            stale.unlink()
 
 
 def _due(schedule: Schedule, step: int, last: bool) -> bool:
@@ -273,39 +316,3 @@ def _paint_grid(player: Player, fixed: Mapping[str, Tensor], path: Path) -> None
         given = pictures.coloured(fixed["s"])
     pixels = pictures.layer_grid(layers, given, scale=max(1, 64 // layers.image.shape[-1]))
     pictures.save_png(path, pixels)
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """A list that is not empty once SIGINT, SIGTERM or SIGHUP has come; a second signal is not caught."""
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows; `nohup` asks not to be told
-    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
-        before[hang_up] = signal.getsignal(hang_up)
-
-    def remember(number: int, frame: object) -> None:
-        came.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, remember)
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _peak_memory(runtime: Runtime) -> int:
-    if runtime.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(runtime.device)
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

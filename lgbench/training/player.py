@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lgbench.errors import BadPlugin, RunFailed
-from lgbench.game import Game, Phase, Step, Term
+from lgbench.errors import BadPlugin
+from lgbench.game import Game, Phase, Step
 from lgbench.layers import Batch, Layers
 from lgbench.runtime import Runtime
 
 from . import checkpoint, watch
 from .schedule import Schedule
 
-__all__ = ["Player", "WeightedTerm"]
-
-WeightedTerm = tuple[str, float, Term]
+__all__ = ["Player"]
 
 RESERVED = ("step", "seconds", "coverage", "greyness", "layer_difference")
 """What stands beside the losses in a log."""
@@ -28,31 +26,21 @@ RESERVED = ("step", "seconds", "coverage", "greyness", "layer_difference")
 class Player:
     """Networks, optimizers and the averaged result of a game: all that a checkpoint keeps besides random states."""
 
-    def __init__(
-        self,
-        game: Game,
-        terms: Sequence[WeightedTerm],
-        schedule: Schedule,
-        runtime: Runtime,
-        segment: Callable[[Tensor], Tensor] | None = None,
-    ) -> None:
-        self.game, self.terms, self.schedule, self.runtime, self.segment = game, terms, schedule, runtime, segment
-        _check(game, terms)
-        added = {name: network for _, _, term in terms for name, network in term.networks.items()}
-        self.networks = {**game.networks, **added}
+    def __init__(self, game: Game, schedule: Schedule, runtime: Runtime) -> None:
+        self.game, self.schedule, self.runtime = game, schedule, runtime
+        _check(game)
+        self.networks = game.every_network
         for network in self.networks.values():
             runtime.place(network).train()
         if game.frozen:
             game.painter.eval()  # it paints by its running statistics, and they stay as they are
-        self.phases = _moves(game, terms)
-        owned = {network for _, _, term in terms for phase in term.phases for network in phase.networks}
-        joining = [network for network in added if network not in owned]
+        self.phases = _moves(game)
+        owned = {network for _, _, term in game.terms for phase in term.phases for network in phase.networks}
+        joining = [name for name in self.networks if name not in owned and name not in game.networks]
         self.trained = {phase.name: [*phase.networks, *(joining if phase.regularized else [])] for phase in self.phases}
         self.optimizers = {phase.name: self._adam(phase) for phase in self.phases}
         self.rates = {name: [group["lr"] for group in adam.param_groups] for name, adam in self.optimizers.items()}
         self.average = self._average() if schedule.ema else None
-        self.step, self.seconds = 0, 0.0
-        self.best, self.selected = math.inf, 0
 
     def _adam(self, phase: Phase) -> torch.optim.Adam:
         groups: dict[float, list[nn.Parameter]] = {}
@@ -76,7 +64,7 @@ class Player:
     def reads(self) -> frozenset[str]:
         """What a step reads of real images besides themselves."""
         parts = self.game.painter.conditional | self.game.reads
-        return parts.union(*(term.reads for _, _, term in self.terms)) - {"images"}
+        return parts.union(*(term.reads for _, _, term in self.game.terms)) - {"images"}
 
     def logged(self, number: int) -> bool:
         """Whether a step is one to look at: every so many, or the next at which all phases are played."""
@@ -107,7 +95,6 @@ class Player:
             self.average.update_parameters(self.networks[self.game.result])
         if looking:
             values |= watch.layer_statistics(step.painted)
-        self.step = number + 1
         return values
 
     def _paint(self, number: int, real: Batch) -> Step:
@@ -118,14 +105,13 @@ class Player:
             with torch.set_grad_enabled(learns), self.runtime.autocast():
                 painted = painter(painter.codes(len(real), given))
                 layers = painted
-                for _, _, term in self.terms:
+                for _, _, term in self.game.terms:
                     layers = term.compose(layers) if term.compose else layers
             return painted, layers
 
         self._hold(set(self.networks))
         painted, layers = paint()
-        features, segment = self.game.features, self.segment
-        return Step(number, real, painted, layers, paint, features, segment)
+        return Step(number, real, painted, layers, paint, self.game.features, self.game.segment)
 
     def _learns(self, painter: nn.Module, number: int) -> bool:
         """Whether a step trains the painter: the graph that leads to what it paints costs as much as painting."""
@@ -137,7 +123,7 @@ class Player:
         with self.runtime.autocast():
             losses = phase.loss(step)
             if phase.regularized:
-                added = {name: weight * term.penalty(step) for name, weight, term in self.terms if term.penalty}
+                added = {name: weight * term.penalty(step) for name, weight, term in self.game.terms if term.penalty}
                 _apart(losses, added, phase.name)
                 losses |= added
         optimizer = self.optimizers[phase.name]
@@ -157,12 +143,8 @@ class Player:
             network.requires_grad_(name in learning)
 
     def state(self) -> dict:
-        """All that the next step reads."""
+        """All that the next step reads besides its number."""
         return {
-            "step": self.step,
-            "seconds": self.seconds,
-            "best": self.best,
-            "selected": self.selected,
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "average": self.average.state_dict() if self.average is not None else {},
@@ -170,20 +152,7 @@ class Player:
         }
 
     def restore(self, state: Mapping) -> None:
-        """Put back what `state` took.
-
-        Raises:
-            RunFailed: it is the state of another game.
-        """
-        try:
-            self._restore(state)
-        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-            reason = f"it has no {error}" if isinstance(error, KeyError) else error
-            raise RunFailed(
-                f"The checkpoint is damaged, or of other networks ({reason}). Delete the run's folder."
-            ) from None
-
-    def _restore(self, state: Mapping) -> None:
+        """Put back what `state` took."""
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.optimizers.items():
@@ -191,13 +160,11 @@ class Player:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         checkpoint.set_random_state(state["random"])
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.best, self.selected = state["best"], state["selected"]
 
 
-def _check(game: Game, terms: Sequence[WeightedTerm]) -> None:
+def _check(game: Game) -> None:
     """Refuse what would silently replace another part of the game, or never be played."""
-    phases = _moves(game, terms)
+    phases, terms = _moves(game), game.terms
     names = [phase.name for phase in phases]
     networks = [*game.networks, *(name for _, _, term in terms for name in term.networks)]
     for kind, each in (("phases", names), ("networks", networks), ("terms", [name for name, _, _ in terms])):
@@ -220,9 +187,9 @@ def _apart(losses: Mapping[str, Tensor], others: Iterable[str], phase: str) -> N
         )
 
 
-def _moves(game: Game, terms: Sequence[WeightedTerm]) -> list[Phase]:
+def _moves(game: Game) -> list[Phase]:
     """The game's phases, with those that terms bring before the first regularized one."""
-    brought = [phase for _, _, term in terms for phase in term.phases]
+    brought = [phase for _, _, term in game.terms for phase in term.phases]
     first = next((i for i, phase in enumerate(game.phases) if phase.regularized), len(game.phases))
     return [*game.phases[:first], *brought, *game.phases[first:]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -146,7 +146,7 @@ class AttributeReader(nn.Sequential):
 
 
 @torch.no_grad()
-def _read(network: nn.Module, images: np.ndarray, evidence: Evidence, decide: Any) -> np.ndarray:
+def _read(network: Callable[[Tensor], Tensor], images: np.ndarray, evidence: Evidence, decide: Any) -> np.ndarray:
     """What a network decides on images, (N, 3, R, R) uint8."""
     runtime, size = evidence.run.runtime, evidence.config.batch
     parts = (torch.from_numpy(images[start : start + size]) for start in range(0, len(images), size))
@@ -161,7 +161,8 @@ def spatial_consistency(evidence: Evidence) -> Score:
     """ASC: the share of pixels that the judge reads as given, a mean over images and repeats; see the specification.
 
     Details: `floor` (real images against the class maps of others), `ceiling` (against their own), `normalised` between
-    the two, `miou` and `iou-REGION` over all images together.
+    the two, `miou` and `iou-REGION` over all images together; `own`, flattering, is the ASC by the segmentor that the
+    generator learnt from, where it had one.
     """
     if "segments" not in evidence.game.painter.conditional:
         raise NotAvailable("the method is not given class maps")
@@ -178,6 +179,9 @@ def spatial_consistency(evidence: Evidence) -> Score:
     details = {"floor": floor, "ceiling": ceiling, "normalised": (value - floor) / max(ceiling - floor, 1e-9)}
     details |= {"miou": float(ious[known].mean())}
     details |= {f"iou-{name}": float(iou) for name, iou in zip(names, ious, strict=True) if np.isfinite(iou)}
+    if own := next((term.regions for _, _, term in evidence.game.terms if term.regions), None):
+        reading = [_read(own, images, evidence, _maps) for images in evidence["conditioned"]]
+        details["own"] = float(np.mean([agreement(maps, given).mean() for maps in reading]))
     return Score(value, per_image, details)
 
 

@@ -52,11 +52,16 @@ class SegmentorTerm:
 
     def term(self) -> Term:
         """S learns in a phase of its own, or in a lesson before the training."""
-        reads = frozenset({"segments"})
         if self.config.mode == "pretrained_frozen":
-            return Term(penalty=self.penalty, lessons=(self.lesson(),))
-        phase = Phase("segmentor", ["segmentor"], self.segmentor_loss, lr=self.config.lr)
-        return Term(penalty=self.penalty, networks={"segmentor": self.network}, phases=(phase,), reads=reads)
+            return Term(penalty=self.penalty, lessons=(self.lesson(),), regions=self.network)
+        return Term(
+            penalty=self.penalty,
+            networks={"segmentor": self.network},
+            phases=(Phase("segmentor", ["segmentor"], self.segmentor_loss, lr=self.config.lr),),
+            reads=frozenset({"segments"}),
+            kept=("segmentor",),
+            regions=self.network,
+        )
 
     def lesson(self) -> Lesson:
         """What S learns before the training; `reduction` is no part of it."""

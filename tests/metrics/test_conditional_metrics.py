@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mosaics import COLOURS, MOSAICS
+from mosaics import COLOURS, MOSAICS, mosaics
 from sklearn.metrics import accuracy_score, jaccard_score
 from torch import Tensor, nn
 
-from lgbench import Generator, ImageSpec, Method
+from lgbench import Generator, ImageSpec, Method, NoConfig, Regularizer
 from lgbench.data import DataHome
-from lgbench.game import Game, Phase
+from lgbench.game import Game, Phase, Term
 from lgbench.layers import Batch, Layers, Painter
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
@@ -103,6 +104,11 @@ class Blind(Copyist):
         return {"z": torch.zeros(n, 1), "s": torch.zeros(n, 16, 16, dtype=torch.uint8), "c": torch.zeros(n, 2)}
 
 
+def reader(config: object, painter: Painter, spec: ImageSpec) -> Term:
+    zeros = torch.eye(spec.segments)[0].view(1, -1, 1, 1)
+    return Term(regions=lambda images: zeros.expand(len(images), -1, *images.shape[2:]))
+
+
 def scored(tmp_path: Path, painter: type = Copyist, wrong: str = "", **more: object) -> dict:
     """The values of a run whose painter is as it is: its only step has a rate of nothing."""
     game = lambda config, made, spec: Game(  # noqa: E731
@@ -124,7 +130,8 @@ def scored(tmp_path: Path, painter: type = Copyist, wrong: str = "", **more: obj
         "evaluation.judge_epochs": 30,
         "evaluation.conditions": 20,
     } | more
-    recipe = resolve(method, generator, MOSAICS, {}, (), Request("copyist", "mosaics", settings=settings))
+    known = {"reader": Regularizer(name="reader", summary="reads zeros", build=reader, needs=frozenset())}
+    recipe = resolve(method, generator, MOSAICS, known, {}, Request("copyist", "mosaics", settings=settings))
     metrics = chosen_metrics(recipe.evaluation.metrics, registry().metrics)
     path = run(recipe, Place(tmp_path / "runs", DataHome(tmp_path / "home"), torch.device("cpu")), metrics, (), Quiet())
     return json.loads(path.read_text())["values"]
@@ -151,6 +158,14 @@ def test_a_faithful_painter_scores_as_real_images_do(home: Path):
     assert consistency["protocol"]["extractor"] == "segmentor-small, 30 epochs"
     assert len(consistency["protocol"]["weights"]) == 64
     assert consistency["protocol"]["given"] == "attributes and segments of test, 3 latents"
+
+
+def test_what_the_generators_own_segmentor_reads_stands_beside_the_judges_word(home: Path):
+    alone = scored(home)["spatial-consistency"]["details"]
+    details = scored(home, **{"regularizers.reader.weight": 1.0})["spatial-consistency"]["details"]
+    shown = islice(mosaics(NoConfig(), 16, None).splits["test"](), 20)  # `evaluation.conditions`
+    zeros = np.mean([sample.segments == 0 for sample in shown])
+    assert details == {**alone, "own": pytest.approx(zeros)}
 
 
 def test_other_peoples_class_maps_score_at_the_floor_and_their_attributes_as_before(home: Path):

@@ -16,7 +16,6 @@ from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, Request, resolve
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.runtime import Runtime
-from lgbench.segmenters import SEGMENTERS
 from lgbench.stages import build_game
 from lgbench.training import Schedule
 from lgbench.training.player import Player
@@ -58,7 +57,7 @@ def recipe_of(
         known.get("generators", chosen.generator),
         resolve_dataset(dataset, known.datasets, DataHome()),
         known.regularizers,
-        SEGMENTERS,
+        registry().segmenters,
         Request(method, dataset, preset, settings=settings or {}, without=tuple(without)),
     )
 
@@ -66,7 +65,8 @@ def recipe_of(
 def composed(method, settings=None, *, side=16, preset="smoke", without=(), seed=0):
     """Game and terms, tiny, with all that the preset says but the sizes."""
     recipe = recipe_of(method, {**TINY[method], **(settings or {})}, preset=preset, without=without)
-    return build_game(replace(recipe, seed=seed), ImageSpec(side))
+    game = build_game(replace(recipe, seed=seed), ImageSpec(side))
+    return game, game.terms
 
 
 def images(n=4, side=16):
@@ -90,7 +90,8 @@ def player(game, terms=(), phases=None, *, steps=1, batch=4, ema=0.0, segment=No
     """The engine's player of a game, or of some of its phases; terms come with a phase that they join."""
     chosen = [phase for phase in game.phases if phases is None or phase.name in phases]
     joined = list(terms) if any(phase.regularized for phase in chosen) else []
-    return Player(replace(game, phases=chosen), joined, Schedule(steps, batch, ema=ema), CPU, segment)
+    played = replace(game, phases=chosen, terms=joined, segment=segment)
+    return Player(played, Schedule(steps, batch, ema=ema), CPU)
 
 
 def phase_of(game, name):
@@ -135,7 +136,7 @@ def carry_out(folder, method, resolution=None, **settings):
     if "segmentation.name" not in dotted:
         dotted["segmenter.width"] = 4
     request = Request(method, "squares", "smoke", resolution=resolution, settings=dotted)
-    recipe = resolve(chosen, generator, SQUARES, known.regularizers, SEGMENTERS, request)
+    recipe = resolve(chosen, generator, SQUARES, known.regularizers, registry().segmenters, request)
     metrics = chosen_metrics(recipe.evaluation.metrics, known.metrics)
     place = Place(folder, DataHome(folder.parent / "home"), CPU.device)
     path = run(recipe, place, metrics, known.plugins, Quiet())

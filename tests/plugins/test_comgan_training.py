@@ -14,14 +14,14 @@ from lgbench.layers import Batch, Layers, Painter
 from lgbench.losses import bce_fake, bce_real, binary_entropy
 from lgbench.nn import UNetL, UNetS
 from lgbench.runtime import Runtime
-from lgbench.segmentation import unet_game
-from lgbench.segmenters import UNetConfig
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench_comgan.config import AlignmentConfig, ComGANMethod, DSComGANMethod
 from lgbench_comgan.game import alignment, comgan, dscomgan
 from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.terms import binarization, mi_recovery
+from lgbench_segmenters.config import UNetConfig
+from lgbench_segmenters.games import unet_game
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def seeded():
 def player(made, terms=(), phases=None):
     chosen = [phase for phase in made.phases if phases is None or phase.name in phases]
     joined = list(terms) if any(phase.regularized for phase in chosen) else []
-    return Player(replace(made, phases=chosen), joined, Schedule(1, 4), Runtime(torch.device("cpu")))
+    return Player(replace(made, phases=chosen, terms=joined), Schedule(1, 4), Runtime(torch.device("cpu")))
 
 
 def weights(network):

@@ -10,7 +10,6 @@ import pytest
 from lgbench.errors import BadRecipe
 from lgbench.plugins import registry
 from lgbench.recipe import Request, resolve
-from lgbench.segmenters import SEGMENTERS
 
 SIGNED = {"shrink", "grow"}
 """Settings that may be negative: ends of an interval."""
@@ -26,7 +25,7 @@ def settings() -> Iterator[tuple[str, str, float]]:
     """Method, setting, value: of every number of what is built in, and -1; of every size and rate, 0 too."""
     for method in registry().methods.values():
         generator = registry().generators[method.generator]
-        chosen = {each.name: each for each in (*SEGMENTERS, *method.segmenters)}[method.segmenter]
+        chosen = {each.name: each for each in (*registry().segmenters.values(), *method.segmenters)}[method.segmenter]
         tables = {"method": method.config, "generator": generator.config}
         tables |= {"segmenter": chosen.config} if generator.layered else {}
         for table, config in tables.items():
@@ -46,6 +45,12 @@ def test_a_number_that_makes_no_sense_is_refused_by_its_name(method: str, settin
     table = setting.rpartition(".")[0]
     if table.startswith("regularizers."):
         overrides[f"{table}.weight"] = 1
-    parts = chosen, found.generators[chosen.generator], found.datasets["flora"], found.regularizers, SEGMENTERS
+    parts = (
+        chosen,
+        found.generators[chosen.generator],
+        found.datasets["flora"],
+        found.regularizers,
+        registry().segmenters,
+    )
     with pytest.raises(BadRecipe, match=rf"{setting}={value} does not fit: Input should be"):
         resolve(*parts, Request(method, "flora", preset="paper", settings=overrides))

@@ -89,7 +89,7 @@ def test_the_losses_are_the_hinge_s():
 
 def test_a_segmentation_step_leaves_the_generator_and_its_statistics_unchanged():
     recipe = recipe_of("elgan", {**TINY["elgan"], "segmenter.width": 4})
-    game, _ = build_game(recipe, ImageSpec(16))
+    game = build_game(recipe, ImageSpec(16))
     before = state(game.painter)
     values = player(build_segmenter(recipe, game.painter, ImageSpec(16))).play(0, Batch(images()), False)
     assert math.isfinite(values["segmenter"])
@@ -212,7 +212,7 @@ def test_the_u_net_learns_at_a_thousandth_until_step_8000_of_12000_and_at_a_fift
     segmentation, config = recipe.segmentation, recipe.segmenter_config
     assert (segmentation.steps, segmentation.batch) == (12_000, 95)
     assert (config.target, config.cut, config.colours) == ("hard", 0.5, False)
-    game, _ = build_game(recipe, ImageSpec(16))
+    game = build_game(recipe, ImageSpec(16))
     narrow = replace(recipe, segmenter_config=replace(config, width=2))
     one = player(build_segmenter(narrow, game.painter, ImageSpec(16)), steps=12_000, batch=2)
     rates = []

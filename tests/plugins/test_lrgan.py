@@ -342,7 +342,7 @@ def test_every_pose_starts_at_the_least_scale_whatever_the_input(init, condition
 def test_the_critics_gradients_reach_the_pose_from_its_bound(precision):
     painter = small()
     made = game(METHOD, painter, SPEC)
-    Player(made, [], Schedule(1, 4), Runtime(torch.device("cpu"), precision=precision)).play(0, Batch(images()), False)
+    Player(made, Schedule(1, 4), Runtime(torch.device("cpu"), precision=precision)).play(0, Batch(images()), False)
     assert painter.pose.linear.bias.grad.count_nonzero() == 6
     assert painter.pose.linear.weight.grad.count_nonzero() > 0
 

@@ -14,17 +14,17 @@ from lgbench import Dataset, LgbenchError
 from lgbench.data import DataHome, Split
 from lgbench.game import Step
 from lgbench.layers import Batch
+from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
 from lgbench.runtime import Runtime
-from lgbench.segmentation import generator_game
-from lgbench.segmenters import SEGMENTERS
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench_lrgan.config import DCGANConfig, DCGANMethod, LRGANMethod
 from lgbench_lrgan.game import game
 from lgbench_lrgan.model import DCGAN, LRGAN
 from lgbench_lrgan.networks import Critic
+from lgbench_segmenters.games import generator_game
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def seeded():
 
 def player(made, phases=None):
     chosen = [phase for phase in made.phases if phases is None or phase.name in phases]
-    return Player(replace(made, phases=chosen), [], Schedule(1, 4), Runtime(torch.device("cpu")))
+    return Player(replace(made, phases=chosen), Schedule(1, 4), Runtime(torch.device("cpu")))
 
 
 def weights(network):
@@ -224,7 +224,9 @@ class Stopped(Exception):
 def recipe(dataset="toy", **overrides):
     method, generator = lgbench_lrgan.methods()[0], lgbench_lrgan.generators()[0]
     data = Dataset(name=dataset, summary="", build=lambda: None, resolution=32)
-    return resolve(method, generator, data, {}, SEGMENTERS, Request("lrgan", dataset, "smoke", settings=overrides))
+    return resolve(
+        method, generator, data, {}, registry().segmenters, Request("lrgan", dataset, "smoke", settings=overrides)
+    )
 
 
 def test_category_specific_training_sees_one_class_only(monkeypatch, tmp_path):
@@ -232,7 +234,7 @@ def test_category_specific_training_sees_one_class_only(monkeypatch, tmp_path):
     pixels = np.broadcast_to(labels[:, None, None, None], (20, 3, 32, 32)).astype(np.uint8)
     split = Split(pixels, labels=labels, classes=tuple("abcd"), origin="toy", provides=frozenset({"labels"}))
 
-    def fit(game, terms, reals, *rest, **settings):
+    def fit(game, reals, *rest, **settings):
         seen.append(np.unique(reals.images))
         raise Stopped
 

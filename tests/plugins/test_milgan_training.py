@@ -83,7 +83,7 @@ def test_fresh_codes_are_drawn_for_the_critic_unless_it_shares_the_generators():
 
 def test_a_segmentation_step_leaves_the_generator_and_its_statistics_unchanged():
     recipe = recipe_of("milgan", {**TINY["milgan"], "segmenter.width": 4})
-    game, _ = build_game(recipe, ImageSpec(16))
+    game = build_game(recipe, ImageSpec(16))
     before = state(game.painter)
     segmenter = build_segmenter(recipe, game.painter, ImageSpec(16))
     values = player(segmenter).play(0, Batch(images()), False)
@@ -287,7 +287,7 @@ def test_samples_and_pairs_are_painted_unperturbed(tmp_path, monkeypatch):
     composed_at, paint = [], Player._paint
 
     def noted(self, number, x):
-        composed_at.append((self.game.result, bool(self.terms)))
+        composed_at.append((self.game.result, bool(self.game.terms)))
         return paint(self, number, x)
 
     monkeypatch.setattr(Player, "_paint", noted)

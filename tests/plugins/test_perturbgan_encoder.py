@@ -151,7 +151,7 @@ def test_both_versions_keep_a_critic_that_tells_an_encoder_what_it_sees(method):
 
 def encoding(method, **settings):
     recipe = recipe_of(method, {**TINY[method], "segmentation.name": "encoder", "segmenter.d": 4, **settings})
-    game, _ = build_game(recipe, ImageSpec(16))
+    game = build_game(recipe, ImageSpec(16))
     if game.begin:
         game.begin(recipe.training.steps - 1)  # all grown
     return game, build_segmenter(recipe, game.painter, ImageSpec(16))

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 import lgbench_regularizers
 from lgbench import ImageSpec, LgbenchError
-from lgbench.game import Game, Phase, Step
+from lgbench.game import Game, Phase, Step, Weighted
 from lgbench.layers import Batch, Layers, Painter
 from lgbench.losses import binary_entropy, binary_min
 from lgbench.nn import count_parameters
@@ -153,8 +153,7 @@ def test_painter_and_code_critic_learn_together_to_show_a_code():
     term = mi_recovery(MIRecoveryConfig(4), painter, ImageSpec(16))
     nothing = Phase("generator", ["generator"], lambda step: {}, regularized=True, lr=1e-2)
     player = Player(
-        Game(painter, {"generator": painter}, [nothing]),
-        [("mi-recovery", 1.0, term)],
+        Game(painter, {"generator": painter}, [nothing], terms=[Weighted("mi-recovery", 1.0, term)]),
         Schedule(1, 16),
         Runtime(torch.device("cpu")),
     )
@@ -168,12 +167,8 @@ def test_painter_and_code_critic_learn_together_to_show_a_code():
 def test_a_term_counts_with_its_weight():
     painter = Swatches()
     phase = Phase("generator", ["generator"], lambda step: {}, regularized=True)
-    game = Game(painter, {"generator": painter}, [phase])
-    player = Player(
-        game,
-        [("binarization", 3.0, binarization(BinarizationConfig("min"), None, None))],
-        Schedule(1, 4),
-        Runtime(torch.device("cpu")),
-    )
+    term = Weighted("binarization", 3.0, binarization(BinarizationConfig("min"), None, None))
+    game = Game(painter, {"generator": painter}, [phase], terms=[term])
+    player = Player(game, Schedule(1, 4), Runtime(torch.device("cpu")))
     values = player.play(0, Batch(torch.zeros(4, 3, 16, 16)), False)
     assert float(values["binarization"]) == pytest.approx(3 * 0.5)

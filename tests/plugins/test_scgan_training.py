@@ -18,7 +18,6 @@ from lgbench.progress import Quiet
 from lgbench.recipe import Request, check_conditions, resolve
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.runtime import Runtime
-from lgbench.segmenters import SEGMENTERS
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench_regularizers.config import SegmentorConfig
@@ -46,7 +45,7 @@ def made(name, spec=SPEC, **changes):
 
 
 def player(game, terms=()):
-    return Player(game, terms, Schedule(10, 4), CPU)
+    return Player(replace(game, terms=terms), Schedule(10, 4), CPU)
 
 
 def phase(playing, name):
@@ -342,7 +341,7 @@ def recipe(method, preset="smoke", dataset=MOSAICS, without=(), **overrides):
     generator = found.get("generators", record.generator)
     settings = {name.replace("__", "."): value for name, value in overrides.items()}
     request = Request(method, dataset.name, preset, settings=settings, without=tuple(without))
-    return resolve(record, generator, dataset, found.regularizers, SEGMENTERS, request)
+    return resolve(record, generator, dataset, found.regularizers, registry().segmenters, request)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -423,4 +422,6 @@ def test_each_method_runs_to_its_record(tmp_path, method, overrides, without):
     rows = [json.loads(line) for line in (path.parent / "train" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [4, 5]  # where every phase plays, and the last
     assert {"critic", "gradient-penalty", "generator"} <= rows[0].keys()
-    assert ("segmentor/real" in rows[0]) == (method == "scgan" and not without)
+    joint = method == "scgan" and not without
+    assert ("segmentor/real" in rows[0]) == joint
+    assert ("train/segmentor.safetensors" in record["artefacts"]) == joint

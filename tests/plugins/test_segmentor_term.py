@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 import lgbench_regularizers
 from lgbench import ImageSpec, LgbenchError
-from lgbench.game import Game, Phase
+from lgbench.game import Game, Phase, Weighted
 from lgbench.layers import Batch, Layers, Painter
 from lgbench.losses import segmentation
 from lgbench.nn import Segmentor, count_parameters, one_hot
@@ -55,9 +55,9 @@ def player(config, weight=1.0, every=1):
     painter = Colouring()
     term = segmentor(config, painter, SPEC)
     nothing = Phase("generator", ["generator"], lambda step: {}, every=every, regularized=True, lr=1e-2)
-    game = Game(painter, {"generator": painter}, [nothing])
+    game = Game(painter, {"generator": painter}, [nothing], terms=[Weighted("segmentor", weight, term)])
     cpu = Runtime(torch.device("cpu"), channels_last=False)
-    return Player(game, [("segmentor", weight, term)], Schedule(100, 8), cpu), term
+    return Player(game, Schedule(100, 8), cpu), term
 
 
 def weights(network):

@@ -14,7 +14,7 @@ from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import check_conditions
 from lgbench.run import Place, chosen_metrics, run
-from lgbench.training import Schedule, fit, log
+from lgbench.training import Schedule, Stage, fit, log
 
 METHODS = ("pix2pix", "cyclegan")
 
@@ -29,7 +29,7 @@ def play(folder: Path, method: str, steps: int, stop: int = 0, **changes):
     game = built(method, **changes)
     schedule = Schedule(steps, 8, flip=False, log_every=1, grid_every=0, stop=stop)
     torch.manual_seed(1)
-    fit(game, [], split(), schedule, CPU, folder, Quiet(), "train")
+    fit(game, split(), schedule, Stage("train", folder, CPU, Quiet()))
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in log.read(folder / "log.jsonl")]
     return game, rows
 

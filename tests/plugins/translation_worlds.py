@@ -13,7 +13,6 @@ from lgbench.layers import Batch
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
 from lgbench.runtime import Runtime
-from lgbench.segmenters import SEGMENTERS
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench_translation.config import CycleGANConfig, CycleGANMethod, Pix2PixConfig, Pix2PixMethod
@@ -131,7 +130,7 @@ def step_of(game: Game, real: Batch | None = None) -> Step:
 
 def player(game: Game, steps: int = 1, size: int = 4) -> Player:
     """The engine's player of a game."""
-    return Player(game, [], Schedule(steps, size), CPU)
+    return Player(game, Schedule(steps, size), CPU)
 
 
 def recipe_of(method: str, dataset: Dataset = TILES, *, preset: str = "smoke", **settings) -> Recipe:
@@ -141,4 +140,4 @@ def recipe_of(method: str, dataset: Dataset = TILES, *, preset: str = "smoke", *
     generator = known.get("generators", record.generator)
     dotted = {name.replace("__", "."): value for name, value in settings.items()}
     request = Request(method, dataset.name, preset, settings=dotted)
-    return resolve(record, generator, dataset, known.regularizers, SEGMENTERS, request)
+    return resolve(record, generator, dataset, known.regularizers, registry().segmenters, request)

@@ -133,4 +133,4 @@ def test_memory_is_told_in_bytes_on_every_system(monkeypatch, system: str, unit:
     used = SimpleNamespace(getrusage=lambda _: SimpleNamespace(ru_maxrss=1000), RUSAGE_SELF=0)
     monkeypatch.setitem(sys.modules, "resource", None if system == "windows" else used)
     monkeypatch.setattr(sys, "platform", system)
-    assert loop._peak_memory(CPU) == 1000 * unit
+    assert CPU.peak_memory() == 1000 * unit

@@ -25,11 +25,11 @@ from toy import ToyConfig, ToyPainter, toy_game
 from lgbench import ImageSpec
 from lgbench.data import Split
 from lgbench.errors import RunFailed
-from lgbench.game import Phase, Term
+from lgbench.game import Phase, Term, Weighted
 from lgbench.layers import Batch
 from lgbench.progress import Quiet, Reporter
 from lgbench.runtime import Runtime
-from lgbench.training import Schedule, fit, log
+from lgbench.training import Schedule, Stage, fit, log
 from lgbench.training.player import Player
 
 CPU = Runtime(torch.device("cpu"), channels_last=False)
@@ -48,9 +48,8 @@ def toy(**changes):
 def play(folder: Path, steps: int = 30, reporter: Reporter | None = None, **schedule):
     game = toy()
     settings = {"log_every": 10, "grid_every": 0, "ema": 0.9, **schedule}
-    return game, fit(
-        game, [], Split(images()), Schedule(steps, 8, **settings), CPU, folder, reporter or Quiet(), "train"
-    )
+    stage = Stage("train", folder, CPU, reporter or Quiet())
+    return game, fit(game, Split(images()), Schedule(steps, 8, **settings), stage)
 
 
 def test_a_fit_leaves_weights_log_curves_grids_and_no_checkpoint(tmp_path: Path):
@@ -72,7 +71,7 @@ def test_a_fit_leaves_weights_log_curves_grids_and_no_checkpoint(tmp_path: Path)
 
 
 def test_each_phase_moves_its_own_networks_only():
-    player = Player(toy(), [], Schedule(1, 8), CPU)
+    player = Player(toy(), Schedule(1, 8), CPU)
     before = {name: [p.clone() for p in net.parameters()] for name, net in player.networks.items()}
     step = player._paint(0, Batch(CPU.images(torch.from_numpy(images(8)))))
     player._move(player.game.phases[0], step)
@@ -87,7 +86,7 @@ def test_each_phase_moves_its_own_networks_only():
 def test_a_phase_is_played_at_the_last_of_every_so_many_steps():
     game = toy()
     phases = [replace(game.phases[0], every=3), game.phases[1]]
-    player = Player(replace(game, phases=phases), [], Schedule(1, 8), CPU)
+    player = Player(replace(game, phases=phases), Schedule(1, 8), CPU)
     batch = CPU.images(torch.from_numpy(images(8)))
     assert [("critic" in player.play(n, Batch(batch), looking=False)) for n in range(4)] == [False, False, True, False]
 
@@ -107,7 +106,7 @@ def test_a_term_composes_before_the_critic_looks_and_its_networks_learn_with_the
         networks={"probe": probe},
     )
     phases = [Phase("critic", ["critic"], critic_loss), game.phases[1]]
-    player = Player(replace(game, phases=phases), [("probe", 2.0, term)], Schedule(1, 8), CPU)
+    player = Player(replace(game, phases=phases, terms=[Weighted("probe", 2.0, term)]), Schedule(1, 8), CPU)
     before = probe.weight.clone()
     values = player.play(0, CPU.images(torch.from_numpy(images(8))), looking=False)
     painted_background = seen[0]
@@ -117,7 +116,7 @@ def test_a_term_composes_before_the_critic_looks_and_its_networks_learn_with_the
 
 
 def test_the_average_follows_its_decay_and_takes_buffers_from_the_live_network():
-    player = Player(toy(), [], Schedule(1, 8, ema=0.5), CPU)
+    player = Player(toy(), Schedule(1, 8, ema=0.5), CPU)
     batch = CPU.images(torch.from_numpy(images(8)))
     weights = []
     for number in range(3):
@@ -135,7 +134,7 @@ def test_a_loss_that_is_not_a_number_ends_the_fit_as_diverged(tmp_path: Path):
     game = toy()
     broken = Phase("generator", ["generator"], lambda step: {"generator": step.layers.image.mean() * float("nan")})
     game = replace(game, phases=[game.phases[0], broken])
-    fitted = fit(game, [], Split(images()), Schedule(20, 8, grid_every=0), CPU, tmp_path, Quiet(), "train")
+    fitted = fit(game, Split(images()), Schedule(20, 8, grid_every=0), Stage("train", tmp_path, CPU, Quiet()))
     assert fitted.status == "diverged"
     assert fitted.flags == ("diverged",)
     assert (tmp_path / "done.json").exists()

@@ -9,7 +9,7 @@ import torch
 from test_loop import CPU, images, toy
 
 from lgbench.errors import BadPlugin
-from lgbench.game import Phase, Term
+from lgbench.game import Phase, Term, Weighted
 from lgbench.layers import Batch
 from lgbench.training import Schedule
 from lgbench.training.player import Player
@@ -18,7 +18,8 @@ BATCH = Batch(CPU.images(torch.from_numpy(images(8))))
 
 
 def play_one(game, *terms: tuple[str, Term]) -> None:
-    Player(game, [(name, 1.0, term) for name, term in terms], Schedule(1, 8), CPU).play(0, BATCH, looking=True)
+    weighted = [Weighted(name, 1.0, term) for name, term in terms]
+    Player(replace(game, terms=weighted), Schedule(1, 8), CPU).play(0, BATCH, looking=True)
 
 
 def penalty(step) -> torch.Tensor:

@@ -14,14 +14,14 @@ from toy import GENERATOR, METHOD, SQUARES, ToyConfig, ToyPainter, folder_of, to
 
 from lgbench import ImageSpec
 from lgbench.data import DataHome, Split
-from lgbench.game import Game, Phase, Step, Term
+from lgbench.game import Game, Phase, Step, Term, Weighted
 from lgbench.layers import Batch
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
 from lgbench.run import Place, run
 from lgbench.runtime import Runtime
-from lgbench.training import Schedule, fit
+from lgbench.training import Schedule, Stage, fit
 from lgbench.training.player import Player
 
 CPU = Runtime(torch.device("cpu"), channels_last=False)
@@ -45,7 +45,7 @@ def rates(player: Player, phase: str = "generator") -> list[float]:
 
 
 def played_rates(steps: int, **generator) -> list[float]:
-    player = Player(toy(lr=0.01, **generator), [], Schedule(steps, 4), CPU)
+    player = Player(toy(lr=0.01, **generator), Schedule(steps, 4), CPU)
     found = []
     for number in range(steps):
         player.play(number, BATCH, looking=False)
@@ -73,7 +73,7 @@ def test_a_dropped_rate_does_not_drop_again_after_a_resume(tmp_path: Path):
     def play(stop: int = 0) -> Game:
         game = toy(lr=0.01, drop_at=0.5, drop=0.0)
         schedule = Schedule(8, 4, grid_every=0, ema=0, stop=stop)
-        fit(game, [], Split(images), schedule, CPU, tmp_path, Quiet(), "train")
+        fit(game, Split(images), schedule, Stage("train", tmp_path, CPU, Quiet()))
         return game
 
     def rate() -> float:
@@ -92,7 +92,8 @@ def test_a_resumed_run_drops_its_rate_as_one_that_was_not(tmp_path: Path):
     def play(folder: Path, stop: int = 0) -> bytes:
         images = np.zeros((8, 3, 16, 16), np.uint8)
         schedule = Schedule(8, 4, grid_every=0, stop=stop)
-        fit(toy(lr=0.01, drop_at=0.5, drop=0.2), [], Split(images), schedule, CPU, folder, Quiet(), "train")
+        stage = Stage("train", folder, CPU, Quiet())
+        fit(toy(lr=0.01, drop_at=0.5, drop=0.2), Split(images), schedule, stage)
         return (folder / "generator.safetensors").read_bytes()
 
     whole = play(tmp_path / "whole")
@@ -104,7 +105,7 @@ def test_a_resumed_run_drops_its_rate_as_one_that_was_not(tmp_path: Path):
 def test_slow_parts_move_by_their_share_of_the_rate():
     """Adam's first move is its rate in every number."""
     game = toy(lr=0.01, slow={"trunk": 0.1})
-    player = Player(game, [], Schedule(4, 4), CPU)
+    player = Player(game, Schedule(4, 4), CPU)
     before = {name: p.detach().clone() for name, p in game.networks["generator"].named_parameters()}
     player.play(0, BATCH, looking=False)
     moved = {n: (p - before[n]).abs().max().item() for n, p in game.networks["generator"].named_parameters()}
@@ -115,7 +116,7 @@ def test_slow_parts_move_by_their_share_of_the_rate():
 
 
 def test_slow_parts_stay_slow_when_the_rate_drops():
-    player = Player(toy(lr=0.01, slow={"trunk": 0.1}, drop_at=0.5, drop=0.5), [], Schedule(2, 4), CPU)
+    player = Player(toy(lr=0.01, slow={"trunk": 0.1}, drop_at=0.5, drop=0.5), Schedule(2, 4), CPU)
     for number in range(2):
         player.play(number, BATCH, looking=False)
     assert sorted(rates(player)) == pytest.approx([0.0005, 0.005])
@@ -127,8 +128,9 @@ def test_a_game_begins_each_step_before_anything_is_painted(tmp_path: Path):
     game.networks["generator"].register_forward_pre_hook(lambda *_: events.append("paint"))
     game = replace(game, begin=events.append)
     images = np.zeros((8, 3, 16, 16), np.uint8)
-    fit(game, [], Split(images), Schedule(3, 4, grid_every=0, stop=2), CPU, tmp_path, Quiet(), "train")
-    fit(game, [], Split(images), Schedule(3, 4, grid_every=0), CPU, tmp_path, Quiet(), "train")
+    stage = Stage("train", tmp_path, CPU, Quiet())
+    fit(game, Split(images), Schedule(3, 4, grid_every=0, stop=2), stage)
+    fit(game, Split(images), Schedule(3, 4, grid_every=0), stage)
     assert events == [0, "paint", 1, "paint", 2, "paint"]
 
 
@@ -154,7 +156,7 @@ def labels_of(folder: Path, kept: list[str]) -> list[int]:
     spy = replace(nmi, compute=lambda evidence: found.append(evidence["clusters"]) or nmi.compute(evidence))
     settings = {"training.steps": 12, "segmentation.name": "none", "evaluation.samples": 8}
     request, method = Request("toy", "squares", "smoke", settings=settings), replace(METHOD, build=clustering(kept))
-    chosen = resolve(method, GENERATOR, SQUARES, registry().regularizers, (), request)
+    chosen = resolve(method, GENERATOR, SQUARES, registry().regularizers, {}, request)
     place = Place(folder / "run", DataHome(folder / "home"), torch.device("cpu"))
     path = run(chosen, place, {"nmi": spy}, (), Quiet())
     assert json.loads(path.read_text())["status"] == "done"
@@ -186,7 +188,7 @@ def test_a_terms_own_phase_is_played_before_the_regularized_one_and_trains_its_n
 
     played: list[str] = []
     term = Term(penalty, networks={"reader": reader, "follower": follower}, phases=[Phase("reader", ["reader"], read)])
-    player = Player(toy(), [("read", 1.0, term)], Schedule(1, 4), CPU)
+    player = Player(replace(toy(), terms=[Weighted("read", 1.0, term)]), Schedule(1, 4), CPU)
     assert [phase.name for phase in player.phases] == ["critic", "reader", "generator"]
     assert player.trained["generator"] == ["generator", "follower"]
     player.play(0, BATCH, looking=False)
@@ -205,7 +207,7 @@ def test_a_painter_paints_without_a_graph_at_steps_that_do_not_train_it():
     game, graphs = toy(every=3), []
     loss = game.phases[0].loss
     phases = [replace(game.phases[0], loss=critic_loss), game.phases[1]]
-    player = Player(replace(game, phases=phases), [], Schedule(6, 4), CPU)
+    player = Player(replace(game, phases=phases), Schedule(6, 4), CPU)
     for number in range(6):
         player.play(number, BATCH, looking=True)
     assert graphs == [False, False, True] * 2
@@ -229,7 +231,7 @@ def test_a_game_may_give_its_painter_other_conditions_than_those_of_the_real_ima
     loss = game.phases[1].loss
     phases = [game.phases[0], replace(game.phases[1], loss=generator_loss)]
     game = replace(game, phases=phases, given=lambda real: real[torch.tensor([1, 2, 3, 0])])
-    player = Player(game, [], Schedule(1, 4), CPU)
+    player = Player(game, Schedule(1, 4), CPU)
     maps = torch.arange(4, dtype=torch.uint8)[:, None, None].expand(4, 16, 16)
     assert player.reads == {"segments"}
     player.play(0, Batch(BATCH.images, segments=maps), looking=False)

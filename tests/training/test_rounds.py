@@ -93,13 +93,13 @@ class Rounds:
         )
         overrides = {**ROUNDS, **{key.replace("__", "."): value for key, value in settings.items()}}
         request = Request("toy", "squares", "smoke", settings=overrides)
-        recipe = resolve(method, GENERATOR, SQUARES, registry().regularizers, (), request)
-        game, terms = build_game(recipe, SPEC)
+        recipe = resolve(method, GENERATOR, SQUARES, registry().regularizers, {}, request)
+        game = build_game(recipe, SPEC)
         images = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
         train = Split(images, fingerprint="0", origin="procedural")
         runtime, home = runtime_of(recipe, torch.device("cpu")), DataHome(folder / "home")
         run = Run(recipe, folder, home, runtime, reporter or Quiet())
-        return learn(run, game, terms, SPEC, {"train": train})
+        return learn(run, game, SPEC, {"train": train})
 
     def named(self, name: str) -> list[tuple]:
         return [event for event in self.trace if event[0] == name]

@@ -19,7 +19,7 @@ from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
 from lgbench.run import Place, run
 from lgbench.runtime import Runtime
-from lgbench.training import Schedule, fit, log
+from lgbench.training import Schedule, Stage, fit, log
 
 CPU = Runtime(torch.device("cpu"), channels_last=False)
 
@@ -36,7 +36,7 @@ def play(folder: Path, judge=None, reporter=None, **schedule):
     game = toy_game(None, ToyPainter(ToyConfig(), spec), spec)
     images = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
     settings = {"steps": 12, "batch": 4, "log_every": 2, "grid_every": 0, "ema": 0.9, "judge_every": 4, **schedule}
-    return fit(game, [], Split(images), Schedule(**settings), CPU, folder, reporter or Quiet(), "train", judge=judge)
+    return fit(game, Split(images), Schedule(**settings), Stage("train", folder, CPU, reporter or Quiet()), judge)
 
 
 def weights(folder: Path) -> bytes:
@@ -182,7 +182,7 @@ def recorded(folder: Path, **overrides: object) -> dict:
     settings = {key.replace("__", "."): value for key, value in overrides.items()}
     settings = {"training.steps": 12, "evaluation.metrics": "coverage", "segmentation.name": "none", **settings}
     request = Request("toy", "squares", "smoke", settings=settings)
-    chosen = resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, (), request)
+    chosen = resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, {}, request)
     place = Place(folder / "run", DataHome(folder / "home"), torch.device("cpu"))
     path = run(chosen, place, {}, registry().plugins, Quiet())
     return json.loads(path.read_text())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from .errors import BadRecipe
-from .game import Game, Phase, Step
-from .layers import Batch, Painter
-from .nn import UNetL, UNetS, jitter_colours
-from .segmenters import UNetConfig
+from lgbench.errors import BadRecipe
+from lgbench.game import Game, Phase, Step
+from lgbench.layers import Batch, Painter
+from lgbench.nn import UNetL, UNetS, jitter_colours
+
+from .config import UNetConfig
 
 __all__ = ["generator_game", "unet_game"]
 

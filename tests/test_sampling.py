@@ -1,0 +1,245 @@
+"""A finished run in Python and in pictures: networks given back, codes varied, class maps moved."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from torch.testing import assert_close
+
+from lgbench import load_run
+from lgbench.cli import group
+from lgbench.errors import BadRecipe, RunFailed
+from lgbench.painting import as_sampled, painted, real_batch, uint8
+from lgbench.sampling import Walk, interpolate, sheet, vary
+
+SHORT = {
+    "training.steps": 2,
+    "training.batch": 4,
+    "segmentation.steps": 2,
+    "segmentation.batch": 4,
+    "evaluation.samples": 4,
+    "evaluation.judge": "small",
+    "evaluation.judge_epochs": 1,
+    "data.images": 24,
+    "data.test_images": 12,
+}
+FACES = {"generator.g": 4, "generator.nz": 8, "method.d": 4, "regularizers.segmentor.width": 4, "data.val_images": 4}
+PETALS = {"generator.ngf": 4, "generator.floor": 8, "generator.bg_floor": 8, "method.ndf": 4, "segmenter.width": 4}
+
+
+def made(method: str, dataset: str, runs: Path, settings: dict[str, object], *more: str) -> Path:
+    """The folder of a finished run."""
+    chosen = {**SHORT, **settings}
+    flags = [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
+    command = ["run", "--method", method, "--dataset", dataset, "--preset", "smoke", "--resolution", "32"]
+    result = CliRunner().invoke(group, [*command, *flags, "--device", "cpu", "--runs", str(runs), *more])
+    assert result.exit_code == 0, result.output
+    (record,) = runs.glob("*/record*.json")
+    return record.parent
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _shared_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LGBENCH_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGBENCH_HOME", str(home))
+        metrics = {"evaluation.metrics": "spatial-consistency", "training.precision": "fp32"}
+        return made("scgan", "faces", tmp_path_factory.mktemp("faces"), {**FACES, **metrics})
+
+
+@pytest.fixture(scope="module")
+def petals(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGBENCH_HOME", str(home))
+        metrics = {"evaluation.metrics": "iou", "training.precision": "fp32"}
+        return made("lrgan", "flora", tmp_path_factory.mktemp("petals"), {**PETALS, **metrics})
+
+
+def stored(folder: Path, kind: str) -> dict[str, np.ndarray]:
+    (path,) = folder.glob(f"{kind}-*.npz")
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+# Loading.
+
+
+def test_a_run_paints_again_what_was_scored(petals: Path):
+    trained = load_run(petals, "cpu")
+    painter, train, runtime = trained.painter, trained.splits()["train"], trained.run.runtime
+    seed = trained.run.recipe.seed + 2  # an evaluation's
+    with as_sampled(painter, False, seed):
+        (layers,) = painted(painter, 4, 128, train, seed, runtime)
+    assert np.array_equal(uint8((layers.image + 1) / 2), stored(petals, "samples")["images"])
+    assert not painter.training
+    assert not any(weight.requires_grad for weight in painter.parameters())
+
+
+def test_its_segmenter_predicts_again_what_was_scored(petals: Path):
+    trained = load_run(petals, "cpu")
+    assert trained.segmenter is not None
+    assert trained.segmenter.predict is not None
+    test = trained.splits()["test"]
+    with torch.no_grad():
+        probability = trained.segmenter.predict(real_batch(test, np.arange(len(test)), (), trained.run.runtime).images)
+    kept = stored(petals, "predictions")
+    bits = np.unpackbits(kept["bits"], axis=-1, count=int(kept["side"])).astype(bool)
+    assert np.array_equal(probability[:, 0].numpy() >= 0.5, bits)
+
+
+@pytest.mark.parametrize(
+    ("harm", "advice"),
+    [
+        (lambda run: shutil.rmtree(run / "train"), "run its command again to finish it"),
+        (lambda run: (run / "request.json").unlink(), "made by an earlier lgbench"),
+        (lambda run: (run / "identity.json").write_text("{"), "run the run's command again"),
+        (
+            lambda run: (run / "train" / "generator.safetensors").write_bytes(b""),
+            "not hold this network's weights",
+        ),
+    ],
+    ids=["unfinished", "older", "damaged", "empty weights"],
+)
+def test_what_cannot_be_loaded_says_what_to_do(petals: Path, tmp_path: Path, harm, advice: str):
+    harmed = tmp_path / "run"
+    shutil.copytree(petals, harmed)
+    harm(harmed)
+    with pytest.raises(RunFailed, match=advice):
+        load_run(harmed, "cpu")
+
+
+# One code varied.
+
+
+def test_a_latent_varies_from_column_to_column_and_the_class_map_stays(faces: Path):
+    trained = load_run(faces, "cpu")
+    grid = vary(trained, "z", 3, 4)
+    assert (grid.shape, grid.dtype) == ((3, 4, 3, 32, 32), np.uint8)
+    assert len({column.tobytes() for column in grid[0]}) == 4
+    assert np.array_equal(grid, vary(trained, "z", 3, 4))
+    assert not np.array_equal(grid, vary(trained, "z", 3, 4, seed=1))
+
+
+def test_attributes_are_turned_one_by_one_after_what_was_given(faces: Path):
+    trained = load_run(faces, "cpu")
+    grid = vary(trained, "c", 2, 4)
+    assert grid.shape[:2] == (2, 6)  # as given, then each of five
+    with as_sampled(trained.painter, False, 0), torch.no_grad():
+        given = real_batch(trained.splits()["test"], np.arange(2), ("segments", "attributes"), trained.run.runtime)
+        codes = trained.painter.codes(2, given)
+        codes["c"][:, 1] = 1 - codes["c"][:, 1]
+        turned = trained.painter(codes).image
+    assert_close(torch.from_numpy(grid[:, 2] / 127.5 - 1).float(), turned, atol=1.1 / 127.5, rtol=0)
+
+
+def test_class_maps_vary_below_a_row_that_shows_them(faces: Path):
+    trained = load_run(faces, "cpu")
+    grid = vary(trained, "s", 2, 3)
+    assert grid.shape[:2] == (3, 3)
+    assert len({column.tobytes() for column in grid[1]}) == 3
+
+
+def test_a_code_that_a_generator_lacks_is_refused_with_those_that_it_has(faces: Path):
+    with pytest.raises(BadRecipe, match=r"no code 'q' to vary.*c, s, z"):
+        vary(load_run(faces, "cpu"), "q", 2, 3)
+
+
+# A factor moved.
+
+
+@pytest.mark.parametrize("name", ["pose", "smile", "landmarks"])
+def test_a_walk_moves_class_maps_from_end_to_end_under_one_latent(faces: Path, name: str):
+    trained = load_run(faces, "cpu")
+    walk = interpolate(trained, name, 2, 5)
+    assert walk.segments.shape == (2, 5, 32, 32)
+    assert walk.images.shape == (2, 5, 3, 32, 32)
+    assert len({frame.tobytes() for frame in walk.segments[0]}) > 1
+    if name == "landmarks":
+        maps = trained.splits()["test"].segments
+        assert maps is not None
+        assert np.array_equal(walk.segments[:, 0], maps[:2])
+        assert np.array_equal(walk.segments[:, -1], maps[1:3])
+
+
+def test_a_walk_that_nobody_knows_is_refused_with_those_that_there_are(faces: Path):
+    with pytest.raises(BadRecipe, match=r"no walk 'smle'. Did you mean 'smile'"):
+        interpolate(load_run(faces, "cpu"), "smle", 1, 3)
+
+
+def test_a_generator_that_reads_no_class_map_cannot_be_walked(petals: Path):
+    with pytest.raises(BadRecipe, match=r"lrgan reads none|no landmarks"):
+        interpolate(load_run(petals, "cpu"), "pose", 1, 3)
+
+
+def still(step: int) -> Walk:
+    """Two frames whose left halves are class 0; there the second is brighter by `step`, elsewhere black after white."""
+    segments = np.zeros((1, 2, 4, 4), np.uint8)
+    segments[..., 2:] = 1
+    images = np.zeros((1, 2, 3, 4, 4), np.uint8)
+    images[0, 0, :, :, 2:] = 255
+    images[0, 1, :, :, :2] = step
+    return Walk(segments, images)
+
+
+@pytest.mark.parametrize("step", [0, 51, 255])
+def test_change_is_measured_outside_of_what_moves(step: int):
+    assert still(step).change() == pytest.approx(step / 255)
+
+
+def test_consistency_is_the_share_of_pixels_that_a_judge_reads_as_asked(faces: Path):
+    runtime = load_run(faces, "cpu").run.runtime
+
+    def judge(images: torch.Tensor) -> torch.Tensor:  # bright is class 1
+        bright = images.mean(dim=1, keepdim=True)
+        return torch.cat([-bright, bright], dim=1)
+
+    assert still(0).consistency(judge, runtime).tolist() == [[1.0, 0.5]]
+
+
+def test_a_sheet_keeps_pictures_apart_by_white_lines():
+    grid = np.zeros((2, 3, 3, 4, 4), np.uint8)
+    grid[1, 2] = 7
+    pixels = sheet(grid, scale=2)
+    assert pixels.shape == (2 * 6 * 2, 3 * 6 * 2, 3)
+    assert (pixels[:2] == 255).all()
+    assert (pixels[14:22, 26:34] == 7).all()
+
+
+# The command.
+
+
+def test_sample_writes_sheets_and_moving_pictures_and_tells_consistency_frame_by_frame(faces: Path):
+    arguments = ["--vary", "z", "--vary", "c", "--interpolate", "smile", "--rows", "2", "--columns", "3"]
+    result = CliRunner().invoke(group, ["sample", str(faces), *arguments, "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    pictures = faces / "pictures"
+    assert {path.name for path in pictures.iterdir()} == {"vary-z.png", "vary-c.png", "smile.png", "smile.gif"}
+    with Image.open(pictures / "smile.gif") as moving:
+        assert moving.n_frames == 3
+    with Image.open(pictures / "smile.png") as strip:  # maps above pictures, two pixels of line each, twice the size
+        assert strip.size == (3 * 34 * 2, 4 * 34 * 2)
+    rows = [line.replace("│", " ").split() for line in result.output.splitlines()]
+    rows = [row for row in rows if row and row[0].isdigit()]
+    assert [int(row[0]) for row in rows] == [1, 2, 3]
+    assert all(0 <= float(row[1]) <= 1 for row in rows)
+
+
+def test_sample_asks_what_to_paint(faces: Path):
+    result = CliRunner().invoke(group, ["sample", str(faces)])
+    assert result.exit_code == 2
+    assert "--vary CODE" in result.output
