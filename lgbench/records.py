@@ -135,6 +135,8 @@ class Dataset:
         locate: `(home) -> Path | None`, the folder that has its files, None where they are not here; by default, its
             own folder if that has all `sources` that are not optional.
         resolution: default side, pixels.
+        apart: splits that "all" images do not include: made to choose settings on, of no digit or flower of their own,
+            so that numbers over all images stay what they were without them.
         offline: whether it can be had with no network and no files.
         grey: whether every image is grey.
         version: raised whenever the same settings and files would give other images; part of the protocol, and of the
@@ -154,6 +156,7 @@ class Dataset:
     provides: frozenset[str] = frozenset()
     splits: str = ""
     resolution: int = 64
+    apart: frozenset[str] = frozenset()
     offline: bool = False
     grey: bool = False
     version: int = 1

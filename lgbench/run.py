@@ -219,7 +219,7 @@ def _prepared(recipe: Recipe, side: int, home: DataHome, reporter: Reporter, onl
     """The splits of one side, or one of them; training images are those of all or of one class, as the recipe says."""
     splits = open_dataset(recipe.dataset, recipe.data_config, side, home, _preparing(reporter), only)
     if recipe.use_all_images:
-        splits["train"] = joined(list(splits.values()))
+        splits["train"] = joined([split for name, split in splits.items() if name not in recipe.dataset.apart])
     if recipe.training.category >= 0:
         splits["train"] = splits["train"].only(recipe.training.category)
     return splits

@@ -13,6 +13,7 @@ import pytest
 import lgbench
 from lgbench import hookspecs
 from lgbench.cli import COMMANDS
+from lgbench.plugins import registry
 
 ROOT = Path(__file__).parent.parent
 
@@ -106,6 +107,26 @@ def test_the_readmes_hook_table_is_the_hookspecs():
     assert sorted(hook for hook, _ in table) == sorted(hooks)
     for _, record in table:
         assert record in lgbench.__all__
+
+
+def readme_names(heading: str) -> set[str]:
+    """What the first column of the README's table under this heading names."""
+    table = (ROOT / "README.md").read_text().partition(f"| {heading} |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines()[2:]]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+@pytest.mark.parametrize(("heading", "kind"), [("methods", "methods"), ("data set", "datasets"), ("metric", "metrics")])
+def test_the_readmes_tables_are_what_is_installed(heading: str, kind: str):
+    offered = set(getattr(registry(), kind))
+    told = readme_names(heading) - {"folder:PATH", "folder:FILE.zip"}
+    assert told == offered
+
+
+def test_the_readme_names_every_regularizer():
+    listed = re.search(r"^Regularizers \((.*?)\)", (ROOT / "README.md").read_text(), flags=re.M | re.S)
+    assert listed
+    assert set(re.findall(r"`([^`]+)`", listed[1])) == set(registry().regularizers)
 
 
 def test_the_readmes_commands_exist():

@@ -146,6 +146,7 @@ def test_a_run_uses_the_plugins_that_offer_its_parts():
     assert {plugin.name for plugin in used} == {"comgan", "regularizers", "datasets", "metrics"}
     assert {plugin.name for plugin in registry().used(recipe("lrgan", "flora", "smoke").records)} == {
         "lrgan",
+        "segmenters",
         "datasets",
     }
     assert describe(CPU, used)["lgbench"]["version"] == lgbench.__version__

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from lgbench.cli.leaderboard import leaderboard
 from lgbench.errors import UnknownName
-from lgbench.leaderboard import BadBoard, add, build, check, record_name
+from lgbench.leaderboard import BadBoard, add, build, check, read_boards, record_name
 from lgbench.results import BadRecord, read_record, write_record
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -187,6 +187,21 @@ def test_asking_for_help_does_not_import_what_boards_need():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_page_says_where_settings_were_chosen(root: Path):
+    definition = root / "benchmarks/flora-32.toml"
+    definition.write_text('tuned = "On test pictures, by IoU."\n' + definition.read_text())
+    build(root)
+    page = (root / "leaderboards/flora-32/README.md").read_text()
+    assert "\n\n**Where settings were chosen.** On test pictures, by IoU.\n\n" in page
+
+
+def test_every_board_of_a_small_world_says_where_settings_were_chosen():
+    worlds = {"flora", "flora-wild", "digits-one", "mnist-one", "mnist-two"}
+    boards = [board for board in read_boards(REPOSITORY) if board.dataset in worlds]
+    assert len(boards) > 6
+    assert [board.name for board in boards if not board.tuned] == []
 
 
 def test_the_committed_boards_are_up_to_date():

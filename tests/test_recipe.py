@@ -284,3 +284,15 @@ def test_without_settings_that_give_it_a_code_a_generator_cannot_show_one():
 
 def test_a_regularizer_that_was_put_on_and_left_out_is_left_out():
     assert names(composed("mi-recovery", without=["mi-recovery"])) == {"binarization"}
+
+
+def test_every_smoke_preset_names_its_arithmetic_so_that_its_records_do_not_depend_on_the_processor():
+    for method in registry().methods.values():
+        for key, settings in method.presets.items():
+            preset, _, dataset = key.partition("@")
+            if not (preset == "smoke" or preset.startswith("smoke-")):
+                continue
+            if not dataset:
+                assert {"training.precision", "training.channels_last"} <= set(settings), f"{method.name}: {key}"
+            assert settings.get("training.precision") != "auto", f"{method.name}: {key}"
+            assert settings.get("training.compile") != "auto", f"{method.name}: {key}"

@@ -59,9 +59,12 @@ class Evidence:
         return self.splits[self.config.split]
 
     @property
-    def every(self) -> list[Split]:
-        """Splits that have every image of the data set once."""
-        return [self.splits["train"]] if self.run.recipe.use_all_images else list(self.splits.values())
+    def whole(self) -> list[Split]:
+        """The splits that together are all of the data set's images, each once (see `Dataset.apart`)."""
+        recipe = self.run.recipe
+        if recipe.use_all_images:
+            return [self.splits["train"]]
+        return [split for name, split in self.splits.items() if name not in recipe.dataset.apart]
 
     @property
     def scored(self) -> Split:

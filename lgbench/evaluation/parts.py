@@ -148,7 +148,7 @@ def _instances(evidence: Evidence) -> np.ndarray:
 
 def _labels(evidence: Evidence) -> np.ndarray:
     """The class of every image of all splits, one split after the other, (L,) int."""
-    known = [split.labels for split in evidence.every]
+    known = [split.labels for split in evidence.whole]
     labels = [each[:] for each in known if each is not None]
     if len(labels) < len(known):
         raise NotAvailable("no labels in this data set")
@@ -164,7 +164,7 @@ def _clusters(evidence: Evidence) -> np.ndarray:
     for network in game.networks.values():
         network.eval()
     found = []
-    for split in evidence.every:
+    for split in evidence.whole:
         for _, batch in real_batches(split, evidence.config.batch, (), run.runtime):
             with run.runtime.autocast():
                 found.append(game.cluster(batch.images).argmax(dim=1).cpu().numpy())
@@ -201,7 +201,7 @@ def _probabilities(seen: str, evidence: Evidence) -> np.ndarray:
 
 def reference(evidence: Evidence) -> list[Split]:
     """The real images that samples are compared with."""
-    return [evidence.splits["train"]] if evidence.config.reference == "train" else evidence.every
+    return [evidence.splits["train"]] if evidence.config.reference == "train" else evidence.whole
 
 
 def real_moments(reals: list[Split], extractor: Extractor, cache: Path) -> Moments:

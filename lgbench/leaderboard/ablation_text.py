@@ -38,7 +38,7 @@ __all__ = ["ablation_csv", "ablation_grids", "ablation_page", "standing"]
 def ablation_page(board: Board, records: Mapping[str, Record], reported: Sequence[ReportedRow]) -> str:
     """An ablation's README.md."""
     pen = markdown_pen()
-    parts = [STAMP, f"# {escape(board.title)}", *([board.text.strip()] if board.text else []), _about(board)]
+    parts = [STAMP, f"# {escape(board.title)}", *board.told, _about(board)]
     sweep = f"`lgbench sweep benchmarks/{board.name}.toml"
     if not records:
         parts.append(f"No runs yet: {sweep}` makes them.")

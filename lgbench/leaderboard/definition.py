@@ -89,6 +89,8 @@ class Board(_Part):
 
     Attributes:
         name: the file's, without ".toml".
+        tuned: where the methods' settings were chosen, and by what: a number on pictures that settings were chosen on
+            flatters. It stands on the page.
         dataset_config: settings of the data set that every record must have been scored with.
         split, aggregation: what mask metrics must have been scored with, where stated.
         metrics: columns; the first one ranks.
@@ -100,6 +102,7 @@ class Board(_Part):
     name: str
     title: str
     text: str = ""
+    tuned: str = ""
     dataset: str
     resolution: Annotated[int, Field(ge=1)]
     dataset_config: dict[str, JsonValue] = {}
@@ -148,6 +151,12 @@ class Board(_Part):
         metric = next((metric for metric in self.metrics if metric.name == claim.metric), None)
         if metric is None or metric.better == "none":
             raise ValueError(f"the claim {claim.text!r} needs a metric of the board with a better end")
+
+    @property
+    def told(self) -> list[str]:
+        """What a page says before its tables: what the board is, and where settings were chosen."""
+        chosen = f"**Where settings were chosen.** {self.tuned.strip()}" if self.tuned.strip() else ""
+        return [paragraph for paragraph in (self.text.strip(), chosen) if paragraph]
 
     def presets_of(self, variant: Variant) -> list[str]:
         """The presets that a variant runs with."""

@@ -63,7 +63,7 @@ def render(board: Board, records: Mapping[str, Record], reported: Sequence[Repor
     if board.variants:
         return Rendered(ablation_page(board, records, reported), ablation_csv(board, records, reported))
     ranked, pen = tables(board, records), markdown_pen()
-    parts = [STAMP, f"# {escape(board.title)}", *([board.text.strip()] if board.text else []), _about(board)]
+    parts = [STAMP, f"# {escape(board.title)}", *board.told, _about(board)]
     for table in ranked:
         parts.append(markdown(_ran(board, table, pen)))
     if not ranked:

@@ -24,7 +24,8 @@ CITATION = """@inproceedings{ding2022comgan,
 }"""
 
 DIGITS = ("digits-one", "mnist-one", "mnist-two")
-WORLDS = ("flora", *DIGITS)  # their pictures are whole as they are: nothing is cut from them
+FLORA = ("flora", "flora-wild")
+WORLDS = (*FLORA, *DIGITS)  # their pictures are whole as they are: nothing is cut from them
 
 SMOKE = {
     "generator.g": 16,
@@ -32,7 +33,7 @@ SMOKE = {
     "training.batch": 16,
     "training.channels_last": False,  # on a CPU the plain layout is 1.4 times as fast here: benchmarks/speed/step.py
     "training.ema": 0.99,
-    "training.precision": "auto",
+    "training.precision": "fp32",
     "training.steps": 800,
     "segmentation.batch": 16,
     "segmentation.steps": 100,
@@ -68,7 +69,7 @@ PRESETS = {
         "evaluation.samples": 10_000,
     },
     "paper": AS_PUBLISHED,
-    "@flora": {"resolution": 32},
+    **{f"@{dataset}": {"resolution": 32} for dataset in FLORA},
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **{f"smoke@{dataset}": {"training.steps": 1500, "segmentation.steps": 300} for dataset in WORLDS},
     **{f"paper@{dataset}": {"training.crop": 1.0} for dataset in (*WORLDS, "clevr6")},  # clevr6's are cut already
@@ -83,7 +84,10 @@ DS_PRESETS = {
     # of objects that nearly fill the frame
     "@cars": {"regularizers.binarization.weight": 1.0, "segmenter.lambda_cons": 10.0},
     "@flowers": {"generator.n_codes": 102, "regularizers.binarization.weight": 1.0, "segmenter.lambda_cons": 10.0},
-    "@flora": {"resolution": 32, "generator.n_codes": 20, "regularizers.binarization.weight": 1.0},
+    **{
+        f"@{dataset}": {"resolution": 32, "generator.n_codes": 20, "regularizers.binarization.weight": 1.0}
+        for dataset in FLORA
+    },
     "@apc": {"generator.n_codes": 20},
     "smoke@flowers": {"generator.n_codes": 20},
     "paper@lsun-car": {"generator.n_codes": 200},

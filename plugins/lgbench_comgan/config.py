@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
+from lgbench.settings import later
+
 __all__ = [
     "AlignmentConfig",
     "ComGANCodesConfig",
@@ -97,10 +99,16 @@ class DSComGANConfig:
 
 @dataclass(frozen=True, slots=True)
 class ComGANMethod:
-    """One critic, one generator. d: the critic's base width."""
+    """One critic, one generator.
+
+    Attributes:
+        d: the critic's base width.
+        instance_noise: standard deviation of noise on all that the critic sees, images in [-1, 1]; 0 in the paper.
+    """
 
     d: Count = 32
     lr: Positive = 2e-4
+    instance_noise: NotNegative = later(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +118,14 @@ class DSComGANMethod:
     Attributes:
         real_weight: factor on the critic's real term against both fakes; the public code adds it once for each, the
             paper's Eq. 7 once. Half of it where there is no whole image, hence one fake.
+        instance_noise: standard deviation of noise on all that the critic of images sees, images in [-1, 1]; 0 in the
+            paper.
     """
 
     d: Count = 32
     real_weight: NotNegative = 2.0
     lr: Positive = 2e-4
+    instance_noise: NotNegative = later(0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from lgbench import ImageSpec
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Painter
 from lgbench.losses import bce_fake, bce_real
-from lgbench.nn import Critic, UNetL, opacity, orthogonal_
+from lgbench.nn import Critic, UNetL, add_noise, opacity, orthogonal_
 
 from .config import AlignmentConfig, ComGANMethod, DSComGANMethod
 
@@ -22,11 +22,14 @@ def comgan(config: ComGANMethod, painter: Painter, spec: ImageSpec) -> Game:
     critic = Critic(spec.resolution, config.d)
     orthogonal_(critic)
 
+    def judge(x: Tensor) -> Tensor:
+        return critic(add_noise(x, config.instance_noise))
+
     def critic_loss(step: Step) -> dict[str, Tensor]:
-        return {"critic": bce_real(critic(step.images)) + bce_fake(critic(step.layers.image.detach()))}
+        return {"critic": bce_real(judge(step.images)) + bce_fake(judge(step.layers.image.detach()))}
 
     def generator_loss(step: Step) -> dict[str, Tensor]:
-        return {"generator": bce_real(critic(step.layers.image))}
+        return {"generator": bce_real(judge(step.layers.image))}
 
     return Game(
         painter=painter,
@@ -43,17 +46,20 @@ def dscomgan(config: DSComGANMethod, painter: Painter, spec: ImageSpec) -> Game:
     d_z = Critic(spec.resolution, config.d)
     orthogonal_(d_z)
 
+    def judge(x: Tensor) -> Tensor:
+        return d_z(add_noise(x, config.instance_noise))
+
     def critic_loss(step: Step) -> dict[str, Tensor]:
         fakes = {"critic/composite": step.layers.image}
         if "whole" in step.layers.extras:
             fakes["critic/whole"] = step.layers.extras["whole"]
-        real = config.real_weight / 2 * len(fakes) * bce_real(d_z(step.images))
-        return {"critic/real": real, **{name: bce_fake(d_z(x.detach())) for name, x in fakes.items()}}
+        real = config.real_weight / 2 * len(fakes) * bce_real(judge(step.images))
+        return {"critic/real": real, **{name: bce_fake(judge(x.detach())) for name, x in fakes.items()}}
 
     def generator_loss(step: Step) -> dict[str, Tensor]:
-        losses = {"generator/composite": bce_real(d_z(step.layers.image))}
+        losses = {"generator/composite": bce_real(judge(step.layers.image))}
         if "whole" in step.layers.extras:
-            losses["generator/whole"] = bce_real(d_z(step.layers.extras["whole"]))
+            losses["generator/whole"] = bce_real(judge(step.layers.extras["whole"]))
         return losses
 
     return Game(

@@ -10,7 +10,7 @@ from .cub import CUB
 from .digits import DIGITS_ONE
 from .dogs import DOGS
 from .faces import FACES
-from .flora import FLORA
+from .flora import FLORA, FLORA_WILD
 from .flowers import FLOWERS
 from .fs100 import FS100
 from .lfw import LFW
@@ -23,7 +23,7 @@ __all__ = ["datasets"]
 @hookimpl
 def datasets() -> list[Dataset]:
     """Records of the data sets; their builders import what they need when they are called."""
-    painted = [FLORA, FACES, DIGITS_ONE]
+    painted = [FLORA, FLORA_WILD, FACES, DIGITS_ONE]
     official = [MNIST_ONE, MNIST_TWO, FLOWERS, CUB, DOGS, LFW, CIFAR10]
     by_hand = [CARS, FS100, CLEVR6, APC, LSUN_CAR]
     return [*painted, *official, *by_hand]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lgbench import Dataset
 from lgbench.errors import BadRecipe
+from lgbench.settings import later
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,11 +28,13 @@ class DigitsOne:
         images: training pictures, from the 1,415 digits of the first writers.
         test_images: test pictures, from the 382 digits of the last three writers.
         seed: another seed scales, turns and places the digits otherwise; writers stay in their split.
+        val_images: pictures to choose settings on: the training digits, placed otherwise. No writer is left for them.
     """
 
     images: int = 8000
     test_images: int = 1000
     seed: int = 0
+    val_images: int = later(1000)
 
 
 def build(config: DigitsOne, resolution: int, home: object) -> RawDataset:
@@ -44,15 +47,15 @@ def build(config: DigitsOne, resolution: int, home: object) -> RawDataset:
     """
     from .digits_scene import digit_pictures
 
-    if config.images < 1 or config.test_images < 1:
-        raise BadRecipe("digits-one needs at least one picture in images and in test_images; raise them.")
+    if min(config.images, config.val_images, config.test_images) < 1:
+        raise BadRecipe("digits-one needs at least one picture in images, val_images and test_images; raise them.")
     tiles, labels = load_tiles()
     first, last = slice(TEST_WRITERS_FROM), slice(TEST_WRITERS_FROM, None)
     return digit_pictures(
         name="digits-one",
-        tiles={"train": tiles[first], "test": tiles[last]},
-        labels={"train": labels[first], "test": labels[last]},
-        counts={"train": config.images, "test": config.test_images},
+        tiles={"train": tiles[first], "val": tiles[first], "test": tiles[last]},
+        labels={"train": labels[first], "val": labels[first], "test": labels[last]},
+        counts={"train": config.images, "val": config.val_images, "test": config.test_images},
         seed=config.seed,
         resolution=resolution,
         digits=1,
@@ -90,8 +93,9 @@ DIGITS_ONE = Dataset(
         "recipe: Yang et al., LR-GAN, ICLR 2017."
     ),
     provides=frozenset({"masks", "instances", "labels"}),
-    splits="8,000 train / 1,000 test, or as many as its settings say",
+    splits="8,000 train / 1,000 val / 1,000 test, or as many as its settings say",
     resolution=32,
+    apart=frozenset({"val"}),
     offline=True,
     grey=True,
 )

@@ -18,7 +18,7 @@ from lgbench.errors import BadRecipe
 __all__ = ["Placement", "Scene", "digit_pictures", "draw_scene", "render"]
 
 CANVAS = {1: 48, 2: 78}  # side of the canvas by the number of digits, pixels
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "val")  # each has a stream of its own, by its place here: a new one comes last
 BILINEAR = Image.Resampling.BILINEAR  # Pillow's averages over the source pixels when it reduces
 
 

@@ -7,23 +7,24 @@ image shows depends on (seed, split, index) and on nothing else, not on how many
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lgbench import Dataset
 from lgbench.errors import BadRecipe
+from lgbench.settings import later
 
 if TYPE_CHECKING:
     from lgbench.data.samples import RawDataset, Sample
 
     from .flora_layers import Painting
 
-__all__ = ["BACKGROUNDS", "DIFFICULTIES", "FLORA", "SHIFTS", "Flora", "build", "paint"]
+__all__ = ["BACKGROUNDS", "DIFFICULTIES", "FLORA", "FLORA_WILD", "SHIFTS", "Flora", "FloraWild", "build", "paint"]
 
 BACKGROUNDS = ("uniform", "gradient", "leaves", "noise", "structure")
-DIFFICULTIES = ("easy", "medium", "hard")
+DIFFICULTIES = ("easy", "medium", "hard", "wild")
 SHIFTS = ("none", "hue", "size", "background", "position")
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "val")  # each has a stream of its own, by its place here: a new one comes last
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ class Flora:
         seed: another seed is another world of the same kind.
         background: one of `BACKGROUNDS`, or "mixed": drawn for each image among the difficulty's.
         difficulty: "easy" has calm, dark backgrounds of other hues than the flowers'; "medium" every background, with
-            more contrast; "hard" noise and structure in the flowers' own hues, with clutter on top.
+            more contrast; "hard" noise and structure in any hue, with clutter on top; "wild" light and shade, stems and
+            leaves, a quarter of them in the flowers' own hues, with buds and fallen petals on top: a flower is plain to
+            see, and two clusters of colours are not it and its ground.
         flowers: most flowers in one image; each image has 1 to this many, later ones on top, all of one class.
         petals_min: petals of class 0.
         petals_max: petals of the last class; the others lie between.
@@ -46,6 +49,7 @@ class Flora:
         shift: how the test images differ from the training ones: "hue" turns the flowers' hues by a sixth of the
             circle, "size" halves the flowers, "background" shows only kinds that training does not, "position" lets
             the border cut the flowers.
+        val_images: images to choose settings on, which look as the training ones do, whatever the shift.
     """
 
     images: int = 8000
@@ -60,6 +64,14 @@ class Flora:
     size_max: float = 0.38
     classes: int = 10
     shift: str = "none"
+    val_images: int = later(1000)
+
+
+@dataclass(frozen=True, slots=True)
+class FloraWild(Flora):
+    """`Flora` where colour alone does not give the flowers away."""
+
+    difficulty: str = "wild"
 
 
 def paint(config: Flora, resolution: int, split: str = "train", start: int = 0, count: int = 64) -> Painting:
@@ -68,7 +80,7 @@ def paint(config: Flora, resolution: int, split: str = "train", start: int = 0, 
     Args:
         config: the world.
         resolution: side of the images, pixels, at least 8.
-        split: "train" or "test".
+        split: "train", "val" or "test".
         start: index of the first image; there is no last one.
         count: how many.
 
@@ -92,7 +104,7 @@ def build(config: Flora, resolution: int, home: object) -> RawDataset:
     from lgbench.data.samples import RawDataset
 
     check(config, resolution)
-    counts = {"train": config.images, "test": config.test_images}
+    counts = {"train": config.images, "val": config.val_images, "test": config.test_images}
     return RawDataset(
         splits={split: lambda split=split: samples(config, resolution, split, counts[split]) for split in counts},
         counts=counts,
@@ -127,6 +139,7 @@ def background_kinds(config: Flora, split: str) -> tuple[str, ...]:
         "easy": ("uniform", "gradient", "leaves"),
         "medium": ("gradient", "leaves", "noise", "structure"),
         "hard": ("noise", "structure"),
+        "wild": ("gradient", "structure"),
     }
     seen = mixed[config.difficulty] if config.background == "mixed" else (config.background,)
     if split == "test" and config.shift == "background":
@@ -146,7 +159,7 @@ def check(config: Flora, resolution: int) -> None:
             raise BadRecipe(f"flora knows no {setting} {value!r}; use one of {', '.join(known)}.")
     for possible, rule in (
         (resolution >= 8, "a resolution of at least 8 pixels"),
-        (config.images >= 1 and config.test_images >= 1, "at least one image in images and in test_images"),
+        (min(config.images, config.val_images, config.test_images) >= 1, "at least one image in every split"),
         (0 <= config.seed < 2**63, "a seed from 0 to 2**63 - 1"),
         (1 <= config.flowers <= 16, "1 to 16 flowers"),
         (1 <= config.petals_min <= config.petals_max <= 24, "1 <= petals_min <= petals_max <= 24"),
@@ -165,7 +178,17 @@ FLORA = Dataset(
     licence="MIT, as lgbench itself",
     citation="Painted by lgbench.",
     provides=frozenset({"masks", "instances", "labels"}),
-    splits="8,000 train / 1,000 test, or as many as its settings say",
+    splits="8,000 train / 1,000 val / 1,000 test, or as many as its settings say",
     resolution=64,
+    apart=frozenset({"val"}),
     offline=True,
+)
+
+FLORA_WILD = replace(
+    FLORA,
+    name="flora-wild",
+    summary="The same flowers wild: colour alone does not give them away (two-means: IoU 0.61); needs no files.",
+    config=FloraWild,
+    resolution=32,
+    apart=frozenset(),  # had a val split from the beginning
 )

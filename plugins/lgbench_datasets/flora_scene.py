@@ -12,6 +12,7 @@ from .flora import BACKGROUNDS, SPLITS, Flora, background_kinds, petal_counts
 __all__ = ["CHUNK", "Flowers", "Grounds", "Scene", "draw_scene", "rgb"]
 
 CHUNK = 64  # images whose numbers are drawn together; part of what an image looks like, so it never changes
+FIRST_HUE, HUES = 0.72, 0.43  # of petals, turns: from violet over red to yellow
 LATTICES = (4, 8, 16, 32)  # cells across, from the coarse octave of the noise to the fine one
 
 
@@ -109,16 +110,19 @@ def draw_grounds(config: Flora, split: str, dice: Dice) -> Grounds:
     colors = ground_colors(config.difficulty, kind == BACKGROUNDS.index("leaves"), dice)
     turns = dice(0, 1, 24)
     lattices = [dice(0, 1, cells + 1, cells + 1) for cells in LATTICES]
-    clutter = 7 if config.difficulty == "hard" else 0
+    clutter = {"hard": 7, "wild": 3}.get(config.difficulty, 0)
     angle = dice(0, 1, clutter)
     stretch = dice(0.35, 1, clutter)
     patches = (dice(0, 1, clutter), dice(0, 1, clutter), dice(0.04, 0.13, clutter), angle, stretch)
-    patch_colors = rgb(dice(0, 1, clutter), dice(0.3, 0.9, clutter), dice(0.5, 1, clutter))
+    hues = dice(0, 1, clutter)
+    if config.difficulty == "wild":  # half are fallen petals, of the flowers' hues, half are buds and leaves
+        hues = np.where(hues < 0.5, FIRST_HUE + 2 * HUES * hues, 0.2 + 0.2 * (hues - 0.5)).astype(np.float32)
+    patch_colors = rgb(hues, dice(0.3, 0.9, clutter), dice(0.5, 1, clutter))
     return Grounds(kind, colors, turns, lattices, np.stack(patches, axis=-1), patch_colors)
 
 
 def ground_colors(difficulty: str, leafy: np.ndarray, dice: Dice) -> np.ndarray:
-    """(64, 4, 3): greens, browns and blues, darker than any flower, unless it is hard; leaves are mostly green."""
+    """(64, 4, 3): greens, browns and blues, leaves mostly green; easy ones are darker than any flower."""
     family, u, v = dice(0, 1), dice(0, 1), dice(0, 1)
     green, blue, brown = 0.23 + 0.17 * u, 0.46 + 0.14 * u, 0.055 + 0.05 * u
     share = np.where(leafy, np.float32(0.85), np.float32(0.5))
@@ -129,11 +133,14 @@ def ground_colors(difficulty: str, leafy: np.ndarray, dice: Dice) -> np.ndarray:
         "easy": (0.22, 0.46, 0.3, 0.03),
         "medium": (0.22, 0.62, 0.5, 0.08),
         "hard": (0.35, 0.85, 0.6, 0.3),
+        "wild": (0.25, 0.62, 0.5, 0.06),
     }[difficulty]
     value = dice(low, high)
     anywhere = dice(0, 1)
     if difficulty == "hard":  # any hue at all, the flowers' among them
         hue = anywhere
+    if difficulty == "wild":  # every fourth has the flowers'
+        hue = np.where(anywhere < 0.25, FIRST_HUE + 4 * HUES * anywhere, hue).astype(np.float32)
     hues = hue[:, None] + np.concatenate([dice(0, 0, 1), dice(-spread, spread, 3)], axis=1)
     tones = np.stack([np.ones(CHUNK), np.full(CHUNK, 1 - contrast), np.full(CHUNK, 1 + contrast), dice(0.75, 1.3)], 1)
     tones = (tones + dice(-0.1, 0.1, 4)).astype(np.float32)
@@ -184,7 +191,7 @@ def petal_colors(
     """Colours (64, K, 3) of the petals at root and tip, and of the disc; a class has its hue from violet to yellow."""
     k = config.flowers
     step = (labels * 0.618034 % 1).astype(np.float32)[:, None]  # golden ratio: neighbouring classes are far apart
-    hue = 0.72 + 0.43 * step + dice(-0.015, 0.015, k) + (1 / 6 if turned else 0)
+    hue = FIRST_HUE + HUES * step + dice(-0.015, 0.015, k) + (1 / 6 if turned else 0)
     pale = ((labels % 4) == 2)[:, None]
     saturation = np.where(pale, dice(0.12, 0.25, k), dice(0.6, 0.95, k))
     outer = rgb(hue, saturation, dice(0.85, 1, k))

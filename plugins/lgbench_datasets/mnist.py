@@ -101,6 +101,8 @@ def build(name: str, digits: int, config: Mnist, resolution: int, home: Home) ->
             )
         tiles[split], labels[split] = images, classes
         contents += [images, classes]
+    for known in (tiles, labels):  # MNIST has no digits to spare: "val" places its last training digits otherwise
+        known["val"] = known["train"][-len(known["test"]) :]
     return digit_pictures(
         name=name,
         tiles=tiles,
@@ -182,7 +184,8 @@ MNIST_ONE = Dataset(
     licence=LICENCE,
     citation=CITATION,
     provides=PROVIDES,
-    splits="60,000 train / 10,000 test",
+    splits="60,000 train / 10,000 val / 10,000 test",
+    apart=frozenset({"val"}),
     resolution=32,
     grey=True,
     sources=SOURCES,
@@ -197,7 +200,8 @@ MNIST_TWO = Dataset(
     licence=LICENCE,
     citation=CITATION,
     provides=PROVIDES,
-    splits="60,000 train / 10,000 test",
+    splits="60,000 train / 10,000 val / 10,000 test",
+    apart=frozenset({"val"}),
     resolution=64,
     grey=True,
     sources=SOURCES,

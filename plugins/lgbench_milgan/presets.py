@@ -8,6 +8,7 @@ sometimes (README). `paper` keeps the paper's values.
 __all__ = ["PRESETS"]
 
 DIGITS = ("digits-one", "mnist-one", "mnist-two")
+FLORA = ("flora", "flora-wild")  # the wild one has what was found for the other; nothing was sought there yet
 
 SMOKE = {
     "generator.g": 8,
@@ -18,6 +19,7 @@ SMOKE = {
     "training.batch": 32,
     "training.steps": 2000,
     "training.ema": 0.99,
+    "training.precision": "fp32",
     "training.channels_last": False,
     "regularizers.perturbation.shrink": 0.9,
     "regularizers.perturbation.grow": -0.3,
@@ -71,7 +73,7 @@ PRESETS = {
     },
     "paper@apc": {"generator.n_codes": 20},
     "paper@lsun-car": {"generator.n_codes": 200},
-    "@flora": {"resolution": 32},
+    **{f"@{dataset}": {"resolution": 32} for dataset in FLORA},
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     # one exact grey behind the digits: without noise the critic wins by the faintest ripple (LR-GAN's README)
     **{
@@ -79,6 +81,6 @@ PRESETS = {
         for preset in ("smoke", "small")
         for dataset in DIGITS
     },
-    "smoke@flora": {**ON_FLORA, "generator.g": 16, "generator.g_b": 8},
-    "small@flora": ON_FLORA,
+    **{f"smoke@{dataset}": {**ON_FLORA, "generator.g": 16, "generator.g_b": 8} for dataset in FLORA},
+    **{f"small@{dataset}": ON_FLORA for dataset in FLORA},
 }

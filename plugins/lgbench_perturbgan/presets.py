@@ -19,12 +19,13 @@ SHRINKING = {
 }
 
 # eta, the paper's prior of the objects' size, must know the data set; here what is left of its objects after shrinking
-SIZES = {"digits-one": 0.04, "mnist-one": 0.03, "mnist-two": 0.06, "flora": 0.1}
+SIZES = {"digits-one": 0.04, "mnist-one": 0.03, "mnist-two": 0.06, "flora": 0.1, "flora-wild": 0.1}
 
 DIGITS = ("digits-one", "mnist-one", "mnist-two")
+FLORA = ("flora", "flora-wild")  # the wild one has what was found for the other; nothing was sought there yet
 ON_DIGITS = {"method.instance_noise": 0.2, "segmenter.cut": 0.6}
 ON_FLORA = {"regularizers.perturbation.brightness": 0.3, "segmenter.cut": 0.6}  # its meadows differ no more than that
-IN_WORLD = {**dict.fromkeys(DIGITS, ON_DIGITS), "flora": ON_FLORA}
+IN_WORLD = {**dict.fromkeys(DIGITS, ON_DIGITS), **dict.fromkeys(FLORA, ON_FLORA)}
 
 SMALL_WORLDS = {
     f"{preset}@{dataset}": {"regularizers.mask-size.eta": eta, **IN_WORLD[dataset]}
@@ -33,7 +34,7 @@ SMALL_WORLDS = {
 }
 
 WORLDS = {
-    "@flora": {"resolution": 32},
+    **{f"@{dataset}": {"resolution": 32} for dataset in FLORA},
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **SMALL_WORLDS,
 }
@@ -56,6 +57,7 @@ SMOKE = {
     "training.batch": 32,
     "training.steps": 3000,
     "training.ema": 0.99,
+    "training.precision": "fp32",
     "training.channels_last": False,
     "segmentation.steps": 900,
     "segmentation.batch": 32,
@@ -122,6 +124,7 @@ FULL = {
         "training.batch": 16,
         "training.steps": 2200,
         "training.ema": 0.99,
+        "training.precision": "fp32",
         "training.channels_last": False,
         "segmentation.steps": 600,
         "segmentation.batch": 32,

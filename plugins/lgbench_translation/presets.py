@@ -13,6 +13,8 @@ SMOKE = {
     **COMMON,
     "training.batch": 16,
     "training.steps": 800,  # as many moves of the generator, of as many pictures, as SCGAN's preset has
+    "training.precision": "fp32",
+    "training.channels_last": True,
     "training.grid_every": 200,
     "evaluation.samples": 2000,
 }

@@ -92,6 +92,21 @@ def test_ds_comgans_critic_sees_composites_and_whole_images_and_weighs_real_ones
     )
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize(("name", "method", "looks"), [("comgan", ComGANMethod, 3), ("dscomgan", DSComGANMethod, 5)])
+def test_noise_lies_on_all_that_the_image_critic_sees_and_by_default_on_nothing(name, method, looks, noise):
+    made, _ = play_game(name, method(d=4, instance_noise=noise))
+    seen = []
+    made.networks["critic"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    layers, x = made.painter(made.painter.codes(4)), images()
+    for phase in made.phases:
+        phase.loss(step_of(layers, x))
+    clean = [x, layers.image, *([layers.extras["whole"]] if "whole" in layers.extras else [])]
+    off = [min((look - one).std().item() for one in clean) for look in seen]
+    assert off == pytest.approx([noise] * looks, rel=0.05)
+    assert method().instance_noise == 0
+
+
 def test_ds_comgan_weighs_real_images_twice_as_the_public_code_does():
     assert DSComGANMethod().real_weight == 2
 

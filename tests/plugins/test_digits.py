@@ -111,7 +111,7 @@ def test_digits_cover_what_the_published_samples_show():
 def test_mnist_covers_what_the_published_samples_show(builder, side, mean, outer):
     raw = builder(Mnist(), side, Home(SHARED / "data"))
     assert raw.origin == "official"  # compressed again, yet the same digits
-    assert raw.counts == {"train": 60000, "test": 10000}
+    assert raw.counts == {"train": 60000, "val": 10000, "test": 10000}
     some = itertools.islice(raw.splits["train"](), 600)
     fraction = np.array([(sample.mask >= 128).mean() for sample in some])
     assert mean[0] < fraction.mean() < mean[1]
@@ -184,7 +184,7 @@ def test_the_records_keep_their_promises(home, record, side):
 
 def test_other_digits_in_mnists_format_are_not_passed_off_as_mnist(home):
     raw = build_one(Mnist(), 32, home)
-    assert raw.counts == {"train": 12, "test": 5}
+    assert raw.counts == {"train": 12, "val": 5, "test": 5}
     assert raw.origin.startswith("archive:")
     labels = home.root / "mnist" / "t10k-labels-idx1-ubyte.gz"
     labels.write_bytes(gzip.compress(idx([4, 3, 2, 1, 0])))
@@ -236,10 +236,11 @@ def test_an_idx_file_reads_as_the_array_that_was_written(tmp_path):
     "make",
     [
         lambda: build(DigitsOne(images=0), 32, None),
+        lambda: build(DigitsOne(val_images=0), 32, None),
         lambda: build(DigitsOne(seed=-1), 32, None),
         lambda: build(DigitsOne(), 4, None),
     ],
-    ids=["no pictures", "negative seed", "four pixels"],
+    ids=["no pictures", "no val pictures", "negative seed", "four pixels"],
 )
 def test_settings_that_make_no_sense_are_refused(make):
     with pytest.raises(BadRecipe, match="digits-one needs"):

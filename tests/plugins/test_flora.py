@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from lgbench.errors import BadRecipe
-from lgbench_datasets.flora import BACKGROUNDS, DIFFICULTIES, FLORA, Flora, build, paint
+from lgbench.metrics.masks import confusion, iou
+from lgbench.metrics.trivial import trivial_masks
+from lgbench_datasets.flora import BACKGROUNDS, DIFFICULTIES, FLORA, FLORA_WILD, Flora, FloraWild, build, paint
 
 WORLDS = [Flora(background=b, difficulty=d) for b in BACKGROUNDS for d in DIFFICULTIES]
 
@@ -56,7 +58,7 @@ def test_seed_0_is_the_same_world_on_every_machine():
 
 
 def test_seeds_and_splits_are_different_worlds():
-    worlds = [paint(Flora(), 16), paint(Flora(seed=1), 16), paint(Flora(), 16, "test")]
+    worlds = [paint(Flora(), 16), paint(Flora(seed=1), 16), paint(Flora(), 16, "val"), paint(Flora(), 16, "test")]
     for a, b in itertools.combinations(worlds, 2):
         assert not any(np.array_equal(x, y) for x, y in zip(a.images, b.images, strict=True))
 
@@ -100,6 +102,35 @@ def test_easy_flowers_stand_out_and_hard_ones_less():
     easy, hard = contrast("easy"), contrast("hard")
     assert easy.min() > 45
     assert np.quantile(hard, 0.1) < 0.7 * np.quantile(easy, 0.1)
+
+
+def test_colour_gives_easy_flowers_away_and_wild_ones_not():
+    def floors(config):
+        painted = paint(config, 32, "val", count=256)
+        guesses = trivial_masks(np.moveaxis(painted.images, -1, 1))
+        return {name: iou(confusion(guess, painted.masks > 127)).mean() for name, guess in guesses.items()}
+
+    assert floors(Flora())["two-means"] > 0.9
+    wild = floors(FloraWild())
+    assert 0.5 < wild["two-means"] < 0.7
+    assert max(wild[name] for name in wild if name != "two-means") < wild["two-means"]
+
+
+def test_a_wild_flower_is_plain_to_see_against_what_surrounds_it():
+    painted = paint(FloraWild(), 64, "val", count=128)
+    contrasts = []
+    for image, alpha in zip(painted.images.astype(np.float32), painted.alphas, strict=True):
+        near = sum(np.roll(alpha, shift, axis) for axis in (0, 1) for shift in (-3, 3)) > 0
+        contrasts.append(np.linalg.norm(image[alpha == 1].mean(axis=0) - image[near & (alpha == 0)].mean(axis=0)))
+    assert np.quantile(contrasts, 0.05) > 60  # of 255 levels a channel
+
+
+def test_flora_wild_is_flora_at_another_difficulty():
+    assert FLORA_WILD.config() == FloraWild()
+    painted, wild = paint(Flora(difficulty="wild"), 32), paint(FloraWild(), 32)
+    assert np.array_equal(painted.images, wild.images)
+    assert np.array_equal(wild.alphas, paint(Flora(), 32).alphas)  # the same flowers
+    assert FLORA_WILD.build(FLORA_WILD.config(images=3), 32, None).counts == {"train": 3, "val": 1000, "test": 1000}
 
 
 def test_backgrounds_are_what_they_are_called():
@@ -173,6 +204,7 @@ def test_shifts_do_what_they_say():
         ("shift", "time", "position"),
         ("flowers", 0, "1 to 16"),
         ("images", 0, "at least one"),
+        ("val_images", 0, "at least one"),
         ("size_max", 0.9, "0.48"),
         ("petals_min", 20, "petals_max"),
         ("classes", 0, "1 to 64"),
@@ -188,15 +220,15 @@ def test_a_setting_that_makes_no_sense_is_refused_with_advice(setting, value, ad
 
 
 def test_an_unknown_split_is_refused():
-    with pytest.raises(BadRecipe, match="train, test"):
-        paint(Flora(), 32, "val")
+    with pytest.raises(BadRecipe, match="train, test, val"):
+        paint(Flora(), 32, "validation")
 
 
 def test_the_record_keeps_its_promise():
-    raw = FLORA.build(FLORA.config(images=4, test_images=2), FLORA.resolution, None)
+    raw = FLORA.build(FLORA.config(images=4, test_images=2, val_images=3), FLORA.resolution, None)
     assert raw.origin == "procedural"
     assert raw.provides == FLORA.provides == {"masks", "instances", "labels"}
-    assert raw.counts == {"train": 4, "test": 2}
+    assert raw.counts == {"train": 4, "val": 3, "test": 2}
     assert len(raw.classes) == 10
     sample = next(iter(raw.splits["train"]()))
     assert sample.image.shape == (64, 64, 3)
