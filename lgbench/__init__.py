@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .errors import LgbenchError, NotAvailable
 from .hookspecs import API_VERSION, hookimpl
-from .records import Dataset, Generator, ImageSpec, Method, Metric, NoConfig, Part, Regularizer, Segmenter, Source
+from .records import Dataset, Generator, ImageSpec, Lazy, Method, Metric, NoConfig, Part, Regularizer, Segmenter, Source
 
 if TYPE_CHECKING:
     from .trained import load_run
@@ -19,6 +19,7 @@ __all__ = [
     "Dataset",
     "Generator",
     "ImageSpec",
+    "Lazy",
     "LgbenchError",
     "Method",
     "Metric",

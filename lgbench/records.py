@@ -4,6 +4,7 @@ A record names its builder; the builder is called only when somebody runs it, an
 Every `config` is a frozen dataclass whose defaults are the paper's; a recipe's table of the same name fills it.
 """
 
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ __all__ = [
     "Dataset",
     "Generator",
     "ImageSpec",
+    "Lazy",
     "Method",
     "Metric",
     "NoConfig",
@@ -36,6 +38,19 @@ PARTS: Mapping[str, str] = {
 
 Settings = Mapping[str, object]
 """Dotted names of a recipe and their values, say `{"training.steps": 2000}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A function or class that is imported when it is first called: `Lazy("lgbench_comgan.model:ComGAN")`.
+
+    Records are read without torch; what they build with it stands in modules that import it.
+    """
+
+    where: str
+
+    def __call__(self, *args: Any) -> Any:
+        return pkgutil.resolve_name(self.where)(*args)
 
 
 @dataclass(frozen=True, slots=True)

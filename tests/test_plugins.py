@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
+import pkgutil
 import subprocess
 import sys
 import textwrap
@@ -11,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from lgbench import Lazy
 from lgbench.errors import BadPlugin, UnknownName
-from lgbench.plugins import load, registry
+from lgbench.plugins import KINDS, load, registry
 
 OWN = list(importlib.metadata.entry_points(group="lgbench"))
 
@@ -33,6 +36,20 @@ def test_builtins_come_through_the_entry_points_and_use_public_names_only():
     for file in (Path(__file__).parent.parent / "plugins").rglob("*.py"):
         for line in file.read_text().splitlines():
             assert not ("import" in line and "lgbench" in line and "import _" in line), f"{file}: {line}"
+
+
+def lazy_parts() -> list[Lazy]:
+    found = registry()
+    records = [record for kind in KINDS for record in getattr(found, kind).values()]
+    records += [segmenter for method in found.methods.values() for segmenter in method.segmenters]
+    records += [part for metric in found.metrics.values() for part in metric.parts]
+    values = [getattr(record, field.name) for record in records for field in dataclasses.fields(record)]
+    return sorted({value for value in values if isinstance(value, Lazy)}, key=lambda lazy: lazy.where)
+
+
+@pytest.mark.parametrize("lazy", lazy_parts(), ids=lambda lazy: lazy.where)
+def test_what_is_imported_late_is_there(lazy: Lazy):
+    assert callable(pkgutil.resolve_name(lazy.where))
 
 
 def test_a_third_party_plugin_is_found(tmp_path, monkeypatch):

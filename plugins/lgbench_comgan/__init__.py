@@ -1,6 +1,6 @@
 """ComGAN and DS-ComGAN (Ding et al., NeurIPS 2022), with their controls SimpleGAN, Pi1 and Pi2."""
 
-from lgbench import Generator, Method, Segmenter, hookimpl
+from lgbench import Generator, Lazy, Method, Segmenter, hookimpl
 
 from .config import (
     AlignmentConfig,
@@ -94,17 +94,6 @@ DS_PRESETS = {
 }
 
 
-def _builder(module: str, name: str):
-    """The named builder, imported when it is called: it imports torch."""
-
-    def build(config, *rest):
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{module}"), name)(config, *rest)
-
-    return build
-
-
 GENERATORS = {
     "simplegan": ("SimpleGAN", ComGANConfig, "one feature generator, no layers"),
     "pi1": ("Pi1", ComGANConfig, "two feature generators: foreground with mask, background"),
@@ -118,7 +107,7 @@ ALIGNMENT = Segmenter(
     name="two-alignment",
     summary="U-Net-L from painted pairs, its masks aligned by a critic",
     config=AlignmentConfig,
-    build=_builder("game", "alignment"),
+    build=Lazy("lgbench_comgan.game:alignment"),
 )
 
 
@@ -129,7 +118,7 @@ def generators() -> list[Generator]:
             name=name,
             summary=summary,
             config=config,
-            build=_builder("model", network),
+            build=Lazy(f"lgbench_comgan.model:{network}"),
             layered=name != "simplegan",
             codes={"f": "foreground", "b": "background"} if name == "dscomgan" else {},
             with_codes={"generator.n_codes": 20} if name == "comgan" else {},
@@ -148,7 +137,7 @@ def methods() -> list[Method]:
             citation=CITATION,
             generator=name,
             config=ComGANMethod,
-            build=_builder("game", "comgan"),
+            build=Lazy("lgbench_comgan.game:comgan"),
             regularizers={} if name == "simplegan" else {"binarization": {"weight": 1.0}},
             segmenter="unet-l",
             segmenters=(ALIGNMENT,),
@@ -165,7 +154,7 @@ def methods() -> list[Method]:
             citation=CITATION,
             generator="dscomgan",
             config=DSComGANMethod,
-            build=_builder("game", "dscomgan"),
+            build=Lazy("lgbench_comgan.game:dscomgan"),
             regularizers={"mi-recovery": {"weight": 1.0}},
             segmenter="two-alignment",
             segmenters=(ALIGNMENT,),

@@ -1,6 +1,6 @@
 """ELGAN: Equivariant Layered GAN (Yang et al.), the earlier version of the milgan paper."""
 
-from lgbench import Generator, Method, hookimpl
+from lgbench import Generator, Lazy, Method, hookimpl
 
 from .config import ELGANConfig, ELGANMethod
 from .presets import PRESETS
@@ -14,18 +14,6 @@ CITATION = """@misc{yang2021elgan,
 }"""
 
 
-def _generator(config, spec):
-    from .model import ELGAN
-
-    return ELGAN(config, spec)
-
-
-def _game(config, painter, spec):
-    from .game import elgan
-
-    return elgan(config, painter, spec)
-
-
 @hookimpl
 def generators() -> list[Generator]:
     return [
@@ -33,7 +21,7 @@ def generators() -> list[Generator]:
             name="elgan",
             summary="masks from z and a super class, colours from the class below it, a background from z alone",
             config=ELGANConfig,
-            build=_generator,
+            build=Lazy("lgbench_elgan.model:ELGAN"),
             codes={"c": "foreground"},
         )
     ]
@@ -49,7 +37,7 @@ def methods() -> list[Method]:
             citation=CITATION,
             generator="elgan",
             config=ELGANMethod,
-            build=_game,
+            build=Lazy("lgbench_elgan.game:elgan"),
             regularizers={
                 "perturbation": {"weight": 1.0},
                 "binarization": {"weight": 2.0, "form": "min"},

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lgbench import Generator, ImageSpec, Method, hookimpl
+from lgbench import Generator, Lazy, Method, hookimpl
 
 from .config import DCGANConfig, DCGANMethod, LRGANConfig, LRGANMethod
 
@@ -75,24 +75,6 @@ PRESETS = {
 LRGAN_ONLY = {"generator.rot_clamp", "generator.n_layers", "generator.min_scale", "segmenter.cut"}
 
 
-def _lrgan(config: LRGANConfig, spec: ImageSpec):
-    from .game import lrgan
-
-    return lrgan(config, spec)
-
-
-def _dcgan(config: DCGANConfig, spec: ImageSpec):
-    from .game import dcgan
-
-    return dcgan(config, spec)
-
-
-def _game(config, painter, spec):
-    from .game import game
-
-    return game(config, painter, spec)
-
-
 @hookimpl
 def generators() -> list[Generator]:
     return [
@@ -100,13 +82,13 @@ def generators() -> list[Generator]:
             name="lrgan",
             summary="a background, then foregrounds that an LSTM plans, a pose places and a mask pastes",
             config=LRGANConfig,
-            build=_lrgan,
+            build=Lazy("lgbench_lrgan.game:lrgan"),
         ),
         Generator(
             name="dcgan",
             summary="one whole image; LR-GAN's control",
             config=DCGANConfig,
-            build=_dcgan,
+            build=Lazy("lgbench_lrgan.game:dcgan"),
             layered=False,
         ),
     ]
@@ -122,7 +104,7 @@ def methods() -> list[Method]:
             citation=CITATION,
             generator="lrgan",
             config=LRGANMethod,
-            build=_game,
+            build=Lazy("lgbench_lrgan.game:game"),
             presets=PRESETS,
         ),
         Method(
@@ -132,7 +114,7 @@ def methods() -> list[Method]:
             citation=CITATION,
             generator="dcgan",
             config=DCGANMethod,
-            build=_game,
+            build=Lazy("lgbench_lrgan.game:game"),
             presets={key: _controls(key, settings) for key, settings in PRESETS.items()},
         ),
     ]

@@ -5,26 +5,20 @@ Judges and classifiers learn from the real training images alone, once per data 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
-from lgbench import Metric, Part
+from lgbench import Lazy, Metric, Part
 
 __all__ = ["conditional_metrics"]
 
 
-def _lazy(name: str):
-    """The function of `judges` with this name, imported when it is called: it imports torch."""
+JUDGES = "lgbench_metrics.judges"
 
-    def call(evidence: Any) -> Any:
-        return getattr(import_module(f"{__package__}.judges"), name)(evidence)
-
-    return call
-
-
-CONDITIONED = Part("conditioned", _lazy("conditioned"), _lazy("conditioned_protocol"))
-JUDGE = Part("judge", _lazy("judge"), _lazy("judge_protocol"))
-CLASSIFIER = Part("attribute-classifier", _lazy("classifier"), _lazy("classifier_protocol"))
+CONDITIONED = Part("conditioned", Lazy(f"{JUDGES}:conditioned"), Lazy(f"{JUDGES}:conditioned_protocol"))
+JUDGE = Part("judge", Lazy(f"{JUDGES}:judge"), Lazy(f"{JUDGES}:judge_protocol"))
+CLASSIFIER = Part(
+    "attribute-classifier",
+    Lazy(f"{JUDGES}:classifier"),
+    Lazy(f"{JUDGES}:classifier_protocol"),
+)
 
 
 def conditional_metrics() -> list[Metric]:
@@ -33,7 +27,7 @@ def conditional_metrics() -> list[Metric]:
         Metric(
             name="spatial-consistency",
             summary="Share of pixels that a judge reads as the class map says; `normalised` from deranged to real",
-            compute=_lazy("spatial_consistency"),
+            compute=Lazy(f"{JUDGES}:spatial_consistency"),
             needs=frozenset({"conditioned", "judge"}),
             parts=(CONDITIONED, JUDGE),
             direction="up",
@@ -43,7 +37,7 @@ def conditional_metrics() -> list[Metric]:
         Metric(
             name="attribute-accuracy",
             summary="Share of given attributes that a classifier reads; `real` is the same on real images",
-            compute=_lazy("attribute_accuracy"),
+            compute=Lazy(f"{JUDGES}:attribute_accuracy"),
             needs=frozenset({"conditioned", "attribute-classifier"}),
             parts=(CONDITIONED, CLASSIFIER),
             direction="up",
@@ -53,7 +47,7 @@ def conditional_metrics() -> list[Metric]:
         Metric(
             name="diversity",
             summary="Mean standard deviation of a pixel over latents, under the same conditions; 0 where none matters",
-            compute=_lazy("diversity"),
+            compute=Lazy(f"{JUDGES}:diversity"),
             needs=frozenset({"conditioned"}),
             parts=(CONDITIONED,),
             direction="up",

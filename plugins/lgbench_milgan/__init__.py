@@ -1,6 +1,6 @@
 """milgan: improved layered GAN by mutual-information maximisation and alternate training (Yang et al., WACV 2022)."""
 
-from lgbench import Generator, Method, hookimpl
+from lgbench import Generator, Lazy, Method, hookimpl
 
 from .config import MilganConfig, MilganMethod
 from .presets import PRESETS
@@ -15,18 +15,6 @@ CITATION = """@inproceedings{yang2022learning,
 }"""
 
 
-def _generator(config, spec):
-    from .model import Milgan
-
-    return Milgan(config, spec)
-
-
-def _game(config, painter, spec):
-    from .game import milgan
-
-    return milgan(config, painter, spec)
-
-
 @hookimpl
 def generators() -> list[Generator]:
     return [
@@ -34,7 +22,7 @@ def generators() -> list[Generator]:
             name="milgan",
             summary="a background from z; a foreground and its mask from z and a private code c",
             config=MilganConfig,
-            build=_generator,
+            build=Lazy("lgbench_milgan.model:Milgan"),
             codes={"c": "foreground"},
         )
     ]
@@ -50,7 +38,7 @@ def methods() -> list[Method]:
             citation=CITATION,
             generator="milgan",
             config=MilganMethod,
-            build=_game,
+            build=Lazy("lgbench_milgan.game:milgan"),
             regularizers={
                 "perturbation": {"weight": 1.0},
                 "binarization": {"weight": 2.0, "form": "min"},

@@ -1,8 +1,6 @@
 """PerturbGAN (Bielski and Favaro, NeurIPS 2019): lightweight, and full with a StyleGAN-1 backbone."""
 
-from importlib import import_module
-
-from lgbench import Generator, Method, Segmenter, hookimpl
+from lgbench import Generator, Lazy, Method, Segmenter, hookimpl
 
 from .config import EncoderConfig, LightConfig, PerturbGANMethod, StyleConfig
 from .presets import FULL, LIGHT
@@ -17,15 +15,6 @@ CITATION = """@inproceedings{bielski2019emergence,
 }"""
 
 
-def _builder(module: str, name: str):
-    """The named builder, imported when it is called: it imports torch."""
-
-    def build(config, *rest):
-        return getattr(import_module(f"{__name__}.{module}"), name)(config, *rest)
-
-    return build
-
-
 @hookimpl
 def generators() -> list[Generator]:
     return [
@@ -33,13 +22,13 @@ def generators() -> list[Generator]:
             name="perturbgan",
             summary="background, foreground and mask from one latent, by two light feature generators",
             config=LightConfig,
-            build=_builder("light", "LightPainter"),
+            build=Lazy("lgbench_perturbgan.light:LightPainter"),
         ),
         Generator(
             name="perturbgan-style",
             summary="background, foreground and mask by two StyleGAN-1 generators, grown from 8 px",
             config=StyleConfig,
-            build=_builder("style_generator", "StylePainter"),
+            build=Lazy("lgbench_perturbgan.style_generator:StylePainter"),
         ),
     ]
 
@@ -52,7 +41,7 @@ def _method(name: str, summary: str, presets) -> Method:
         citation=CITATION,
         generator="perturbgan" if name == "perturbgan" else "perturbgan-style",
         config=PerturbGANMethod,
-        build=_builder("game", "perturbgan"),
+        build=Lazy("lgbench_perturbgan.game:perturbgan"),
         regularizers={
             "perturbation": {"weight": 1.0, "form": "shift", "contrast": 0.3},
             "mask-size": {"weight": 2.0, "eta": 0.25},
@@ -63,7 +52,7 @@ def _method(name: str, summary: str, presets) -> Method:
                 name="encoder",
                 summary="an encoder finds the latent of an image; the generator's mask of it is the segmentation",
                 config=EncoderConfig,
-                build=_builder("encoder", "encoder"),
+                build=Lazy("lgbench_perturbgan.encoder:encoder"),
                 paints=True,
             ),
         ),

@@ -1,8 +1,6 @@
 """Loss terms and perturbations that any method can switch on with `--with`."""
 
-from importlib import import_module
-
-from lgbench import Regularizer, hookimpl
+from lgbench import Lazy, Regularizer, hookimpl
 
 from .config import (
     BackgroundConfig,
@@ -17,15 +15,6 @@ from .config import (
 LGBENCH_API = 2
 
 
-def _term(module: str, name: str):
-    """The named builder, imported when it is called: it imports torch."""
-
-    def build(config, painter, spec):
-        return getattr(import_module(f"{__name__}.{module}"), name)(config, painter, spec)
-
-    return build
-
-
 @hookimpl
 def regularizers() -> list[Regularizer]:
     return [
@@ -34,28 +23,28 @@ def regularizers() -> list[Regularizer]:
             summary="pushes masks towards 0 and 1",
             paper="Ding et al., NeurIPS 2022 (entropy); Bielski and Favaro, NeurIPS 2019 (min)",
             config=BinarizationConfig,
-            build=_term("terms", "binarization"),
+            build=Lazy("lgbench_regularizers.terms:binarization"),
         ),
         Regularizer(
             name="perturbation",
             summary="moves foregrounds over the background before the critic sees them",
             paper="Bielski and Favaro, NeurIPS 2019 (shift); Yang et al., ELGAN (affine)",
             config=PerturbationConfig,
-            build=_term("terms", "perturbation"),
+            build=Lazy("lgbench_regularizers.terms:perturbation"),
         ),
         Regularizer(
             name="mask-size",
             summary="foregrounds cover at least a given share of the image",
             paper="Bielski and Favaro, NeurIPS 2019",
             config=MaskSizeConfig,
-            build=_term("terms", "mask_size"),
+            build=Lazy("lgbench_regularizers.terms:mask_size"),
         ),
         Regularizer(
             name="mi-recovery",
             summary="each code must be readable from what shows it (a bound on their mutual information)",
             paper="Ding et al., NeurIPS 2022, Eq. 8 (layers); Yang et al., WACV 2022, Eq. 5 (image and mask)",
             config=MIRecoveryConfig,
-            build=_term("terms", "mi_recovery"),
+            build=Lazy("lgbench_regularizers.terms:mi_recovery"),
             needs=frozenset({"layers", "codes"}),
         ),
         Regularizer(
@@ -63,14 +52,14 @@ def regularizers() -> list[Regularizer]:
             summary="a learned offset of the latent does what moving the foreground does",
             paper="Yang et al., ELGAN",
             config=EquivarianceConfig,
-            build=_term("equivariance", "equivariance"),
+            build=Lazy("lgbench_regularizers.equivariance:equivariance"),
         ),
         Regularizer(
             name="background",
             summary="the segmenter of the round before finds nothing in the background layer",
             paper="Yang et al., WACV 2022, Eq. 8",
             config=BackgroundConfig,
-            build=_term("terms", "background"),
+            build=Lazy("lgbench_regularizers.terms:background"),
             needs=frozenset({"layers", "rounds"}),
         ),
         Regularizer(
@@ -78,7 +67,7 @@ def regularizers() -> list[Regularizer]:
             summary="a segmentor that learns from real images reads the class map off the painted one",
             paper="Jiang et al., Spatially Constrained Generative Adversarial Networks, Eq. 9",
             config=SegmentorConfig,
-            build=_term("segmentor", "segmentor"),
+            build=Lazy("lgbench_regularizers.segmentor:segmentor"),
             needs=frozenset({"segments"}),
         ),
     ]

@@ -1,6 +1,6 @@
 """SCGAN (Jiang, Liu, Wu, Fu), and its rivals WGAN-GP and ACWGAN."""
 
-from lgbench import Generator, Method, hookimpl
+from lgbench import Generator, Lazy, Method, hookimpl
 
 from .config import ACWGANMethod, SCGANConfig, SCGANMethod, WGANConfig, WGANGPMethod
 from .presets import ACWGAN, SCGAN, WGAN_GP
@@ -24,42 +24,6 @@ WGAN_GP_CITATION = """@inproceedings{gulrajani2017improved,
 }"""
 
 
-def _scgan(config, spec):
-    from .model import SCGAN
-
-    return SCGAN(config, spec)
-
-
-def _wgan(config, spec):
-    from .model import WGAN
-
-    return WGAN(config, spec)
-
-
-def _acwgan(config, spec):
-    from .game import ac_generator
-
-    return ac_generator(config, spec)
-
-
-def _wgan_gp_game(config, painter, spec):
-    from .game import wgan_gp
-
-    return wgan_gp(config, painter, spec)
-
-
-def _acwgan_game(config, painter, spec):
-    from .game import acwgan
-
-    return acwgan(config, painter, spec)
-
-
-def _scgan_game(config, painter, spec):
-    from .game import scgan
-
-    return scgan(config, painter, spec)
-
-
 @hookimpl
 def generators() -> list[Generator]:
     return [
@@ -67,7 +31,7 @@ def generators() -> list[Generator]:
             name="scgan",
             summary="a whole image from a class map, then a latent, then attributes",
             config=SCGANConfig,
-            build=_scgan,
+            build=Lazy("lgbench_scgan.model:SCGAN"),
             layered=False,
             needs=frozenset({"segments"}),
         ),
@@ -75,14 +39,14 @@ def generators() -> list[Generator]:
             name="wgan",
             summary="a whole image from a latent, by residual blocks",
             config=WGANConfig,
-            build=_wgan,
+            build=Lazy("lgbench_scgan.model:WGAN"),
             layered=False,
         ),
         Generator(
             name="acwgan",
             summary="a whole image from a latent and attributes, by residual blocks",
             config=WGANConfig,
-            build=_acwgan,
+            build=Lazy("lgbench_scgan.game:ac_generator"),
             layered=False,
             needs=frozenset({"attributes"}),
         ),
@@ -99,7 +63,7 @@ def methods() -> list[Method]:
             citation=CITATION,
             generator="scgan",
             config=SCGANMethod,
-            build=_scgan_game,
+            build=Lazy("lgbench_scgan.game:scgan"),
             supervision="full",
             regularizers={"segmentor": {"weight": 1.0}},
             presets=SCGAN,
@@ -111,7 +75,7 @@ def methods() -> list[Method]:
             citation=CITATION,
             generator="acwgan",
             config=ACWGANMethod,
-            build=_acwgan_game,
+            build=Lazy("lgbench_scgan.game:acwgan"),
             supervision="weak",
             presets=ACWGAN,
         ),
@@ -122,7 +86,7 @@ def methods() -> list[Method]:
             citation=WGAN_GP_CITATION,
             generator="wgan",
             config=WGANGPMethod,
-            build=_wgan_gp_game,
+            build=Lazy("lgbench_scgan.game:wgan_gp"),
             presets=WGAN_GP,
         ),
     ]

@@ -1,6 +1,6 @@
 """Translation of class maps into pictures: pix2pix (Isola et al., CVPR 2017), CycleGAN (Zhu et al., ICCV 2017)."""
 
-from lgbench import Generator, ImageSpec, Method, hookimpl
+from lgbench import Generator, ImageSpec, Lazy, Method, hookimpl
 
 from .config import CycleGANConfig, CycleGANMethod, Pix2PixConfig, Pix2PixMethod
 from .presets import CYCLEGAN, PIX2PIX
@@ -22,18 +22,6 @@ CYCLEGAN_CITATION = """@inproceedings{zhu2017unpaired,
 }"""
 
 
-def _pix2pix(config: Pix2PixConfig, spec: ImageSpec):
-    from .model import Pix2Pix
-
-    return Pix2Pix(config, spec)
-
-
-def _cyclegan(config: CycleGANConfig, spec: ImageSpec):
-    from .model import CycleGAN
-
-    return CycleGAN(config, spec)
-
-
 def _pix2pix_game(config: Pix2PixMethod, painter, spec: ImageSpec):
     from .game import Pix2PixGame
 
@@ -53,7 +41,7 @@ def generators() -> list[Generator]:
             name="pix2pix",
             summary="a U-Net that translates a class map; its noise is dropout",
             config=Pix2PixConfig,
-            build=_pix2pix,
+            build=Lazy("lgbench_translation.model:Pix2Pix"),
             layered=False,
             needs=frozenset({"segments"}),
         ),
@@ -61,7 +49,7 @@ def generators() -> list[Generator]:
             name="cyclegan",
             summary="a residual network that translates a class map, without noise",
             config=CycleGANConfig,
-            build=_cyclegan,
+            build=Lazy("lgbench_translation.model:CycleGAN"),
             layered=False,
             needs=frozenset({"segments"}),
         ),
