@@ -34,8 +34,11 @@ __all__ = [
 ]
 
 PRESETS = ("smoke", "small", "paper")
+LONGEST_NAME = 120  # bytes of a data set's name in those of folders
 LARGEST_SEED = 2**31 - 1
 """Seeds lie between 0 and this: generators of random numbers keep 32 bits, and stages add small numbers to it."""
+USE_ALL = "use_all_images"
+"""The setting of `data` that every data set has."""
 LOOKING = ("log_every", "grid_every", "checkpoint_seconds")
 """Settings of the training that change nothing but what one sees of it."""
 
@@ -75,7 +78,7 @@ class Recipe:
     """Everything that determines a run. Two runs of one recipe on the same data and machine end with the same numbers.
 
     `request` is what it was resolved from, and `overrides` what the user set beyond the preset: a record tells it, but
-    it is no part of what is hashed.
+    it is no part of what is hashed. `use_all_images` trains on the pictures of every split, whatever the data set.
     """
 
     method: Method
@@ -95,13 +98,14 @@ class Recipe:
     evaluation: EvaluationConfig
     request: Request
     overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    use_all_images: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe in plain values, as a record holds it."""
         return {
             "method": {"name": self.method.name, **plain(self.method_config)},
             "generator": {"name": self.generator.name, **plain(self.generator_config)},
-            "data": {"name": self.dataset.name, **plain(self.data_config)},
+            "data": {"name": self.dataset.name, **self.data_settings},
             "regularizers": {
                 chosen.record.name: {"weight": chosen.weight, **plain(chosen.config)} for chosen in self.regularizers
             },
@@ -113,6 +117,11 @@ class Recipe:
             "seed": self.seed,
             "resolution": self.resolution,
         }
+
+    @property
+    def data_settings(self) -> dict[str, Any]:
+        """What is said of the data set, in plain values; what came later is not said while it is at its default."""
+        return plain(self.data_config) | ({USE_ALL: True} if self.use_all_images else {})
 
     @property
     def records(self) -> list[tuple[str, str]]:
@@ -141,6 +150,7 @@ class Recipe:
     def label(self) -> str:
         """What a run is called: the name of its folder begins with it."""
         data = self.dataset.name.replace(":", "-").replace("/", "-")
+        data = data.encode()[:LONGEST_NAME].decode(errors="ignore")  # folders have names of 255 bytes at most
         return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}"
 
 
@@ -245,7 +255,8 @@ def resolve(
         resolution=_resolution(_agreed(request.resolution, given) or settings.get("resolution", dataset.resolution)),
         method_config=_fill(method.config, "method", settings),
         generator_config=_fill(generator.config, "generator", settings),
-        data_config=_fill(dataset.config, "data", settings),
+        data_config=_fill(dataset.config, "data", {k: v for k, v in settings.items() if k != f"data.{USE_ALL}"}),
+        use_all_images=_typed(bool, settings.get(f"data.{USE_ALL}", False), f"data.{USE_ALL}"),
         segmenter_config=segmenter_config,
         training=training,
         segmentation=segmentation,

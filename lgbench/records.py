@@ -27,6 +27,7 @@ __all__ = [
 
 PARTS: Mapping[str, str] = {
     "masks": "mask",
+    "ignored": "ignored",
     "instances": "instances",
     "labels": "label",
     "segments": "segments",
@@ -153,6 +154,8 @@ class Dataset:
             so that numbers over all images stay what they were without them.
         offline: whether it can be had with no network and no files.
         grey: whether every image is grey.
+        version: raised whenever the same settings and files would give other images; part of the protocol, and of the
+            name of what is prepared, where it is not 1.
         regions: how landmarks become class maps, `(landmarks (P, 2), side) -> (side, side) uint8`, the landmarks in
             pixels of that side; None where they do not.
         walks: name -> `(config, resolution, index, frames) -> landmarks (frames, P, 2)`: test picture `index` while one
@@ -171,6 +174,7 @@ class Dataset:
     apart: frozenset[str] = frozenset()
     offline: bool = False
     grey: bool = False
+    version: int = 1
     sources: tuple[Source, ...] = ()
     by_hand: str = ""
     locate: Callable[[Any], Path | None] | None = None

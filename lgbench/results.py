@@ -49,7 +49,7 @@ __all__ = [
 RECORD_FILE = "record.json"
 
 
-SELDOM = ("sampling", "given")
+SELDOM = ("sampling", "given", "ignore", "dataset_version")
 
 
 class BadRecord(LgbenchError):
@@ -89,7 +89,8 @@ class Protocol(_Part):
     """How a number was measured; None where a field does not apply to its metric.
 
     `sampling` is None where the generator painted with its running statistics, one image independent of another;
-    `given` is None where it painted without conditions.
+    `given` is None where it painted without conditions. `ignore` names values of masks that are left out, and
+    `dataset_version` is that of the data set's record where it is not 1.
     """
 
     dataset: str | None
@@ -108,6 +109,8 @@ class Protocol(_Part):
     metric_version: int
     sampling: str | None = None
     given: str | None = None
+    ignore: str | None = None
+    dataset_version: Count | None = None
 
 
 class Measured(_Part):
@@ -197,12 +200,18 @@ class Environment(_Part):
 
 
 class Data(_Part):
-    """What it was trained and scored on: split -> SHA-256 of the prepared arrays, and -> number of images."""
+    """What it was trained and scored on: split -> SHA-256 of the prepared arrays, and -> number of images.
+
+    Where only some pictures have a mask that tells something, `masked` has the number of those, split by split, and
+    `lost` how many masks lost their object to the "crop" or the "size"; the others are not scored.
+    """
 
     fingerprints: dict[str, Sha256]
     origin: Text
     counts: dict[str, Count]
     provides: list[str]
+    masked: dict[str, Count] = Field(default_factory=dict)
+    lost: dict[str, dict[str, Count]] = Field(default_factory=dict)
 
 
 class Training(_Part):

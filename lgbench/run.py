@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from . import environment
-from .data import DataHome, RawDataset, Split, open_dataset
+from .data import DataHome, RawDataset, Split, joined, open_dataset
 from .errors import BadRecipe
 from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
@@ -77,10 +77,11 @@ def run(
         LgbenchError: see each stage.
     """
     splits = _open(recipe, place.home, reporter)
+    uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
     runtime = runtime_of(recipe, place.device)
     runtime.set_up()
     played = _built(recipe, splits["train"])
-    identity = _identity(recipe, played, splits["train"])
+    identity = _identity(recipe, played, uncropped)
     folder = _folder(recipe, identity, place.runs, reporter)
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
@@ -93,7 +94,7 @@ def run(
         write_json(folder / "recipe.json", recipe.as_dict())
         write_json(folder / "request.json", asdict(recipe.request))
         sessions = _sessions(folder, described)
-        learned = learn(this, played.game, played.spec, splits)
+        learned = learn(this, played.game, played.spec, splits, uncropped)
         began = time.monotonic()
         scores = evaluate(this, played.game, learned.segmenter, splits, metrics)
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
@@ -196,15 +197,31 @@ def _first_record(folder: Path) -> str | None:
 
 
 def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
-    """The data set's splits, with the training images narrowed to one class where the recipe says so.
+    """The data set's splits.
 
     Raises:
         BadRecipe: there is no such split.
     """
-    splits = open_dataset(recipe.dataset, recipe.data_config, recipe.resolution, home, _preparing(reporter))
+    splits = _prepared(recipe, recipe.resolution, home, reporter)
     for name in recipe.evaluation.splits:
         if name not in splits:
             raise BadRecipe(f"{recipe.dataset.name} has no split {name!r}; it has {sorted(splits)}.")
+    return splits
+
+
+def _uncropped(recipe: Recipe, home: DataHome, reporter: Reporter) -> Split | None:
+    """The training images as random crops are cut from them, larger than what is trained; None where there are none."""
+    side = recipe.training.prepared_side(recipe.resolution)
+    if side == recipe.resolution:
+        return None
+    return _prepared(recipe, side, home, reporter, "" if recipe.use_all_images else "train")["train"]
+
+
+def _prepared(recipe: Recipe, side: int, home: DataHome, reporter: Reporter, only: str = "") -> dict[str, Split]:
+    """The splits of one side, or one of them; training images are those of all or of one class, as the recipe says."""
+    splits = open_dataset(recipe.dataset, recipe.data_config, side, home, _preparing(reporter), only)
+    if recipe.use_all_images:
+        splits["train"] = joined([split for name, split in splits.items() if name not in recipe.dataset.apart])
     if recipe.training.category >= 0:
         splits["train"] = splits["train"].only(recipe.training.category)
     return splits
@@ -253,7 +270,7 @@ def _supervision(recipe: Recipe, played: Played) -> str:
     """What was learnt from besides pictures: "none", "weak" (attributes, labels, boxes), "full" (masks, class maps)."""
     if played.reads & {"masks", "instances", "segments", "landmarks"}:
         return "full"
-    chosen = recipe.training.category >= 0 or plain(recipe.data_config).get("crop") == "bbox"
+    chosen = recipe.training.category >= 0 or recipe.data_settings.get("crop") == "bbox"
     return "weak" if chosen or played.reads & {"attributes", "labels"} else "none"
 
 
@@ -291,6 +308,8 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
         "origin": train.origin,
         "counts": {name: len(split) for name, split in splits.items()},
         "provides": sorted({part for split in splits.values() for part in split.provides}),
+        "masked": {n: int(s.masked.sum()) for n, s in splits.items() if s.masked is not None},
+        "lost": {name: dict(split.lost) for name, split in splits.items() if split.lost},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -25,7 +26,8 @@ class TrainingConfig:
             else fp32; the record says which it was.
         ema: decay per step of the averaged generator that is evaluated; 0 for none.
         flip: mirror half of the real images.
-        crop: smallest share of a real image's area that a random crop keeps; 1 for none.
+        crop: smallest share of a real image's area that a random crop keeps; 1 for none. Training images are prepared
+            larger by that much, so that crops keep the detail of the originals.
         crop_ratio: largest side ratio of a crop; 1 for squares of exactly the share `crop`.
         rounds: alternate training: after each round a segmenter is taught, which the next round's terms read.
         first_round: share of the steps in the first round; the others share the rest equally.
@@ -57,6 +59,11 @@ class TrainingConfig:
     log_every: Count = 50
     grid_every: Annotated[int, Ge(0)] = 500
     checkpoint_seconds: Annotated[float, Ge(0)] = 60.0
+
+    def prepared_side(self, resolution: int) -> int:
+        """Side of the images that crops of `resolution` pixels are cut from; whole pixels for squares."""
+        side = resolution / self.crop**0.5
+        return round(side) if self.crop_ratio == 1 else math.ceil(side - 1e-9)
 
 
 @dataclass(frozen=True, slots=True)

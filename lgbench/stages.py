@@ -98,11 +98,17 @@ def judged_from(training: TrainingConfig) -> int:
     return ends[-2] if len(ends) > 1 else 0
 
 
-def learn(run: Run, game: Game, spec: ImageSpec, splits: Mapping[str, Split]) -> Learned:
+def learn(
+    run: Run, game: Game, spec: ImageSpec, splits: Mapping[str, Split], uncropped: Split | None = None
+) -> Learned:
     """Train, then teach a segmenter; with several rounds, each after the first reads the segmenter before it.
 
     Generator, critics and optimizers carry over between rounds; of the segmenter, its weights do. A judge
     (`training.select`) looks at the last round only: before it the generator has yet to read its best segmenter.
+
+    Args:
+        uncropped: the training images as crops are cut from them, larger than the recipe's resolution; None for those
+            of `splits`.
     """
     recipe = run.recipe
     fixed = {
@@ -112,7 +118,7 @@ def learn(run: Run, game: Game, spec: ImageSpec, splits: Mapping[str, Split]) ->
     }
     torch.manual_seed(recipe.seed)
     judge = _judge(run, splits["train"]) if recipe.training.select != "last" else None
-    rounds = _Rounds(run, game, spec, splits["train"])
+    rounds = _Rounds(run, game, spec, splits["train"], uncropped or splits["train"])
     previous: Game | None = None
     before: list[Fitted] = []
     *middle, _ = round_ends(recipe.training)
@@ -139,6 +145,7 @@ class _Rounds:
     game: Game
     spec: ImageSpec
     reals: Split
+    uncropped: Split
 
     def train(self, previous: Game | None, judge: Callable[[Painter], float] | None = None, *, stop: int = 0) -> Fitted:
         """Train the generator, up to the step `stop`; its networks are left as they are stored, on eval."""
@@ -155,12 +162,13 @@ class _Rounds:
             seed=recipe.seed,
             crop=t.crop,
             crop_ratio=t.crop_ratio,
+            side=recipe.resolution,
             stop=stop,
             judge_every=t.select_every,
             judge_from=judged_from(t),
         )
         played = replace(game, segment=previous.predict if previous else None)
-        fitted = fit(played, self.reals, schedule, self._stage("train"), judge)
+        fitted = fit(played, self.uncropped, schedule, self._stage("train"), judge)
         for name in game.stored:
             network = game.every_network[name]
             load_weights(self.run.folder / "train" / f"{name}.safetensors", network)

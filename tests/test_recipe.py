@@ -39,6 +39,14 @@ def test_every_method_resolves_with_every_preset_on_every_data_set():
                 assert recipe(method, dataset, preset).hash
 
 
+@pytest.mark.parametrize("letter", ["n", "é", "花"])
+def test_a_run_of_data_with_a_long_name_has_a_folder(tmp_path, letter: str):
+    dataset = replace(registry().get("datasets", "flora"), name=f"folder:{letter * 80}")
+    (tmp_path / f"{replace(recipe(), dataset=dataset).label}-01234567").mkdir()
+    long = replace(dataset, name=f"folder:{letter * 240}")
+    (tmp_path / f"{replace(recipe(), dataset=long).label}-01234567").mkdir(exist_ok=True)
+
+
 def test_a_data_set_without_what_is_read_is_refused_with_those_that_have_it():
     plain = recipe("lrgan", "flora")
     check_conditions(plain, registry().datasets)

@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 
+from lgbench.data import MaskConfig
 from lgbench.files import sha256_of_json
-from lgbench.results import BadRecord, Measured, Missing, protocol_id, read_record, write_record
+from lgbench.plugins import registry
+from lgbench.results import SELDOM, BadRecord, Measured, Missing, Protocol, protocol_id, read_record, write_record
+from lgbench.settings import plain
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 PROTOCOL = {
     "dataset": "flora",
@@ -208,6 +213,33 @@ def test_every_field_of_a_protocol_changes_its_id():
         other[name] = "another"
         ids.add(protocol_id(other))
     assert len(ids) == len(PROTOCOL) + 1
+
+
+def test_what_came_later_to_protocols_counts_only_where_it_is_said():
+    assert set(SELDOM) == {"sampling", "given", "ignore", "dataset_version"}
+    assert protocol_id({**PROTOCOL, **dict.fromkeys(SELDOM)}) == protocol_id(PROTOCOL)
+    said = [protocol_id({**PROTOCOL, name: 2}) for name in SELDOM]
+    assert len({*said, protocol_id(PROTOCOL)}) == len(SELDOM) + 1
+
+
+def test_protocol_ids_of_committed_records_stay():
+    """Recomputed as a run on the same data would say them today."""
+    seen = 0
+    for path in sorted((REPOSITORY / "leaderboards").glob("*/records/*.json")):
+        body = json.loads(path.read_text(encoding="utf-8"))
+        installed = registry().datasets.get(body["dataset"])
+        config, version = (installed.config, installed.version) if installed else (MaskConfig, 1)  # an archive's first
+        for value in (value for value in body["values"].values() if "protocol" in value):
+            said = dict(value["protocol"]["dataset_config"])
+            chosen = {name: said.pop(name) for name in ("category", "use_all_images") if name in said}
+            today = {
+                **value["protocol"],
+                "dataset_config": plain(config(**said)) | chosen,
+                "dataset_version": version if version != 1 else None,
+            }
+            assert protocol_id(Protocol(**today).model_dump(mode="json")) == value["protocol_id"], path
+            seen += 1
+    assert seen > 100
 
 
 def test_a_protocol_must_state_every_field(tmp_path: Path):

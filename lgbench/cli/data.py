@@ -110,7 +110,8 @@ def verify(name: str) -> None:
 def add(name: str, archive: Path) -> None:
     """Keep a portable archive as data set NAME, after reading every picture in it.
 
-    FILE.zip holds images/, optional masks/, and labels.csv or index.csv with a column `file` or `image`.
+    FILE.zip holds pictures, say below images/, perhaps masks of the same names below masks/, and perhaps labels.csv or
+    index.csv with a column `file` or `image`.
     """
     from lgbench.data import DataHome, takes_archive
     from lgbench.errors import BadRecipe
@@ -124,10 +125,13 @@ def add(name: str, archive: Path) -> None:
     info = DataHome().add_archive(name, archive)
     counts = ", ".join(f"{count:,} {split}" for split, count in info.counts.items())
     click.echo(f"{name}: {counts}; provides {', '.join(sorted(info.provides)) or 'images'}; archive:{info.sha256[:12]}")
-    if len(info.mask_values) > 1:
+    for note in info.notes:
+        click.echo(note, err=True)
+    if len(info.mask_values) > 2 and record is None:
+        values = ", ".join(map(str, info.mask_values[:8])) + (", ..." if len(info.mask_values) > 8 else "")
         click.echo(
-            f"Its masks are label maps (values {', '.join(map(str, info.mask_values))} besides 0): say which are "
-            "foreground with `--set data.foreground=...`.",
+            f"Its masks have the values {values}: say which are foreground with `--set data.foreground=...`, and which "
+            "to leave out of every score, say a trimap's border, with `--set data.ignore=...`.",
             err=True,
         )
 

@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
+import logging
+import lzma
+import pickle
+import struct
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from lgbench.errors import BadRecipe, UnknownName, did_you_mean
+from lgbench.errors import BadData, BadRecipe, UnknownName, did_you_mean
 from lgbench.records import Dataset
 from lgbench.settings import plain
 
-from .archive import (
-    ArchiveInfo,
-    archive_dataset,
-    build_archive,
-    inspect_archive,
-    open_archive,
-    takes_archive,
-)
 from .download import Progress
-from .folder import folder_dataset
 from .home import DataHome
 from .locks import alone
-from .package import MaskConfig
-from .pictures import central_square, decode_image, decode_mask
+from .masks import MaskConfig
+from .package import (
+    ArchiveInfo,
+    archive_dataset,
+    build_package,
+    folder_dataset,
+    inspect_archive,
+    open_package,
+    origin_of,
+    takes_archive,
+)
+from .pictures import decode_image, decode_mask
 from .prepare import check_prepared, prepare, prepared_folders
 from .samples import RawDataset, Sample
-from .split import Split
+from .split import Split, joined
+from .squares import central_square
+
+DAMAGED = (
+    EOFError,
+    lzma.LZMAError,
+    pickle.UnpicklingError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a truncated or altered file of a data set raises, where its builder does not say it better."""
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "ArchiveInfo",
@@ -38,15 +60,17 @@ __all__ = [
     "Split",
     "alone",
     "archive_dataset",
-    "build_archive",
+    "build_package",
     "central_square",
     "check_prepared",
     "decode_image",
     "decode_mask",
     "folder_dataset",
     "inspect_archive",
-    "open_archive",
+    "joined",
     "open_dataset",
+    "open_package",
+    "origin_of",
     "prepare",
     "prepared_folders",
     "resolve_dataset",
@@ -78,6 +102,7 @@ def open_dataset(
     resolution: int | None,
     home: DataHome,
     progress: Progress | None = None,
+    only: str = "",
 ) -> dict[str, Split]:
     """Fetch what is missing, prepare what is not prepared, and open the splits.
 
@@ -85,20 +110,34 @@ def open_dataset(
         config: an instance of `record.config`, settings for one, or None for its defaults.
         resolution: side, pixels; None for the data set's own.
         progress: called as `(what, done, total)` while something is fetched or prepared.
+        only: the one split to open, where the others are not needed; "" for all.
+
+    What its user should know of the data set (`RawDataset.notes`) is logged.
 
     Returns:
         "train" and, where the data set has them, "val" and "test".
 
     Raises:
         BadRecipe: a setting that the data set does not have.
+        BadData: a file of its own is damaged.
         DataMissing, BadData, RunFailed: see `DataHome.fetch` and `prepare`.
     """
     settings: Any = _settings(record, config)
     side = resolution or record.resolution
     if progress:
         home = DataHome(home.root, progress)
-    raw = record.build(settings, side, home)
-    return prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
+    try:
+        raw = replace(record.build(settings, side, home), version=record.version)
+        if only:
+            raw = replace(raw, counts={only: raw.counts[only]}, splits={only: raw.splits[only]}, notes=())
+        for note in raw.notes:
+            logger.warning("%s", note)
+        return prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
+    except DAMAGED as error:
+        raise BadData(
+            f"A file of the data set {record.name} is damaged ({str(error) or type(error).__name__}). `lgbench data "
+            f"verify {record.name}` says which; delete it, and run the command again or put it there anew."
+        ) from error
 
 
 def _settings(record: Dataset, config: object | Mapping[str, Any] | None) -> object:

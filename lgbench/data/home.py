@@ -7,24 +7,29 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from lgbench.errors import BadData, BadRecipe, DataMissing, RunFailed
-from lgbench.files import atomic, canonical_json, keep, read_json, sweep_parts
+from lgbench.files import atomic, canonical_json, keep, read_json, sha256_of_file, sha256_of_json, sweep_parts
 from lgbench.permissions import in_the_way
 from lgbench.records import Dataset, Source
 
-from .archive import ArchiveInfo, inspect_archive
 from .download import Progress, checksum_of_file, download
 from .locks import alone
+from .package import ArchiveInfo, inspect_archive
 
-__all__ = ["Accept", "DataHome"]
+__all__ = ["Accept", "DataHome", "is_readable", "stamp_of"]
 
 Accept = Callable[[Source, Path, str], bool]
 """`(source, path, checksum found)` -> whether a file that is not the stated one may be used all the same."""
 
 logger = logging.getLogger(__name__)
+
+LONGEST_NAME = 80  # of an archive
+SAMPLE = 4096  # bytes that are read at each of some places of a file
+SAMPLES = 4
 
 _WITHOUT = (
     "  --dataset flora            a made-up world with exact masks",
@@ -86,7 +91,7 @@ class DataHome:
         """The folder with the official files of data set `name`, downloading those that are missing.
 
         Optional files come along with a download of the others, or when `optional` asks for them; that one of them
-        could not be had is logged, no more. Checksums are computed once and remembered until somebody touches the file.
+        could not be had is logged, no more. Checksums are computed once and remembered (see `checksum`).
 
         Raises:
             DataMissing: files are missing and no mirror gave them; the text says how to get them by hand.
@@ -131,7 +136,7 @@ class DataHome:
             )
 
     def checksum(self, path: Path, algorithm: str) -> str:
-        """Hex checksum ("sha256" or "md5") of a file, computed once for as long as nobody touches it.
+        """Hex checksum ("sha256" or "md5") of a file, computed once for as long as `stamp_of` stays the same.
 
         Raises:
             BadData: it cannot be read.
@@ -139,15 +144,27 @@ class DataHome:
         path = path.absolute()
         algorithm = algorithm.partition(":")[0]
         try:
-            state = path.stat()
-            touched = f"{state.st_mtime_ns} {state.st_ctime_ns}"  # `cp -p` and archives bring the first one along
             return self.remembered(
-                f"{algorithm} {path}",
-                f"{state.st_size} {state.st_ino} {touched}",
-                lambda: checksum_of_file(path, algorithm).partition(":")[2],
+                f"{algorithm} {path}", stamp_of(path), lambda: checksum_of_file(path, algorithm).partition(":")[2]
             )
         except OSError as error:
             raise BadData(f"{path} cannot be read ({error.strerror}): {in_the_way(path)}.") from error
+
+    def content(self, folder: Path, names: Sequence[str]) -> str:
+        """Hex SHA-256 over names and contents of files below a folder, in the order given; remembered likewise.
+
+        What is not a readable file counts as being none.
+        """
+
+        def compute() -> str:
+            digest = hashlib.sha256()
+            for name in names:
+                path = folder / name
+                digest.update(f"{name}\0{sha256_of_file(path) if is_readable(path) else ''}\0".encode())
+            return digest.hexdigest()
+
+        stamps = [[name, stamp_of(folder / name) if is_readable(folder / name) else ""] for name in names]
+        return self.remembered(f"folder {folder}", sha256_of_json(stamps), compute)
 
     def remembered(self, key: str, stamp: str, compute: Callable[[], str]) -> str:
         """What `compute` returned when it was last asked for `key` under the same `stamp`, else what it returns now."""
@@ -180,8 +197,11 @@ class DataHome:
             BadData: the archive is malformed or holds files that cannot be used; nothing is kept.
             RunFailed: the disk is full.
         """
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
-            raise BadRecipe(f"{name!r} cannot name a data set: use lower-case letters, digits, '-', '_' and '.'.")
+        if not re.fullmatch(rf"[a-z0-9][a-z0-9._-]{{0,{LONGEST_NAME - 1}}}", name):
+            raise BadRecipe(
+                f"{name!r} cannot name a data set: use lower-case letters, digits, '-', '_' and '.', "
+                f"{LONGEST_NAME} at most."
+            )
         info = inspect_archive(name, Path(zip_path))
         target = self.root / "archives" / f"{name}.zip"
         with alone(target, f"the archive {name}"), Path(zip_path).open("rb") as file:
@@ -193,7 +213,27 @@ class DataHome:
                     copy.write(chunk)
                 if digest.hexdigest() != info.sha256:
                     raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
-        return ArchiveInfo(name, target, info.sha256, info.counts, info.provides, info.classes, info.mask_values)
+        return replace(info, path=target)
+
+
+def is_readable(path: Path) -> bool:
+    """Whether this is a file, or leads to one, that may be read; pipes and devices are none."""
+    return path.is_file() and os.access(path, os.R_OK)
+
+
+def stamp_of(path: Path) -> str:
+    """What changes when a file does, without reading all of it: hex.
+
+    Size and time of change alone pass for the same where a file is replaced by tools that set times (`cp -p`, archives,
+    layers of images), so the system's own account of it and some of its bytes stand beside them.
+    """
+    state = path.stat()
+    digest = hashlib.sha256(f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}".encode())
+    with path.open("rb") as file:
+        for at in sorted({max(0, state.st_size * part // SAMPLES - SAMPLE) for part in range(SAMPLES + 1)}):
+            file.seek(at)
+            digest.update(file.read(SAMPLE))
+    return digest.hexdigest()
 
 
 def _default_root() -> Path:

@@ -1,52 +1,70 @@
-"""Pictures with optional masks and labels that lie together: what archives and folders have in common."""
+"""Pictures with optional masks and labels that lie together: in a folder, or in a zip, the portable archive.
+
+Either way a table at the top says what belongs together (see `table`), and the names of files say the rest (see
+`layout`).
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lgbench.errors import BadData
+from lgbench.errors import BadData, DataMissing
+from lgbench.files import sha256_of_file
+from lgbench.records import Dataset
 
-from .pictures import decode_image, decode_mask, foreground_table, sound
+from .checks import report, sound
+from .division import draw_splits, draw_val
+from .layout import Item, arrange
+from .masks import WHITE, MaskConfig, Meaning, meaning
+from .names import ENDINGS, few, folder_of, last
+from .pictures import decode_picture, decode_values
 from .samples import RawDataset, Sample
+from .store import Root, is_utf8, listed, opened_root, read_file
+from .table import LANDMARKS, OURS, TABLES, add_landmarks, add_table, names_pictures
 
-__all__ = ["SPLITS", "Item", "MaskConfig", "Package", "hashed_splits"]
+if TYPE_CHECKING:
+    from .home import DataHome
 
-SPLITS: Mapping[str, str] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
-"""What people call their splits, and what they are called here."""
+__all__ = [
+    "ArchiveInfo",
+    "Package",
+    "archive_dataset",
+    "build_package",
+    "folder_dataset",
+    "inspect_archive",
+    "open_package",
+    "origin_of",
+    "takes_archive",
+]
+
+
+READER = 2  # raised whenever the same files would be read otherwise; 1 divided pictures by their order
 
 
 @dataclass(frozen=True, slots=True)
-class MaskConfig:
-    """How the mask files of an archive or a folder are read.
+class ArchiveInfo:
+    """What a portable archive holds.
 
     Attributes:
-        foreground: "" where masks have one value besides 0, which is the foreground; for label maps the values that
-            are foreground, say "8,9"; "soft" where the values are opacities, 255 for fully opaque.
+        counts: pictures in each split.
+        mask_values: those that occur in its masks; with more than two, settings must say what they mean.
+        notes: what a user should be told of it, a sentence each.
     """
 
-    foreground: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One row of a package: names of files, and what the table says about them."""
-
-    image: str
-    split: str
-    mask: str | None = None
-    label: int | None = None
+    name: str
+    path: Path
+    sha256: str
+    counts: dict[str, int]
+    provides: frozenset[str]
+    classes: tuple[str, ...]
+    mask_values: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,23 +72,38 @@ class Package:
     """Pictures that are not read yet.
 
     Attributes:
-        where: which package, for error messages.
+        root: the folder, or the top of the zip.
         items: its pictures, in order.
-        read: bytes of a file by its name; raises `BadData` naming the file.
         masked: whether it has masks; then every picture needs one.
         classes: class names in the order of the labels, empty where it has no labels.
+        attribute_names: in order, empty where it has none.
+        drawn: the splits that nothing tells, so that they were drawn by names.
+        notes: what a user should be told of it, a sentence each.
     """
 
-    where: str
+    root: Root
     items: Sequence[Item]
-    read: Callable[[str], bytes]
     masked: bool = False
     classes: tuple[str, ...] = ()
+    attribute_names: tuple[str, ...] = ()
+    drawn: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """Which package, for error messages."""
+        return str(self.root).rstrip("/")
 
     @property
     def provides(self) -> frozenset[str]:
-        """What it has of "masks" and "labels"."""
-        return frozenset(part for part, here in (("masks", self.masked), ("labels", self.classes)) if here)
+        """What it has of `PARTS`."""
+        parts = {
+            "masks": self.masked,
+            "labels": self.classes,
+            "attributes": self.attribute_names,
+            "landmarks": bool(self.items) and self.items[0].landmarks is not None,
+        }
+        return frozenset(part for part, here in parts.items() if here)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -78,66 +111,243 @@ class Package:
         return {split: len(self._items(split)) for split in ("train", "val", "test") if self._items(split)}
 
     @cached_property
-    def mask_values(self) -> frozenset[int]:
-        """All values that occur in its masks; unreadable masks are passed over here and named when they are read."""
-        values: set[int] = set()
+    def mask_values(self) -> dict[int, str]:
+        """All values that occur in its masks, each with the first file that has it, in the order of appearance.
+
+        Unreadable masks are passed over here and named when they are read.
+        """
+        return self._scan[0]
+
+    @cached_property
+    def _scan(self) -> tuple[dict[int, str], dict[int, int]]:
+        """Values of the masks, and the brightness of those that are indices into coloured palettes."""
+        values: dict[int, str] = {}
+        brightness: dict[int, int] = {}
         for item in self.items:
             if item.mask is not None:
                 try:
-                    values.update(np.unique(decode_mask(self.read(item.mask), item.mask)).tolist())
+                    found = decode_values(read_file(self.root, item.mask), item.mask)
                 except BadData:
                     continue
-        return frozenset(values)
+                values |= dict.fromkeys(set(np.unique(found.values).tolist()) - values.keys(), item.mask)
+                brightness |= found.brightness
+        return values, brightness
 
     def raw(self, origin: str, config: MaskConfig) -> RawDataset:
         """The data set that a builder hands over; files are read when it is iterated over.
 
-        Raises:
-            BadRecipe: `config.foreground` says nothing sensible. (Masks that need it raise `BadData` when read.)
+        Masks that do not fit `config` raise `BadData` then.
         """
-        if config.foreground:
-            foreground_table((), config.foreground, self.where)
+        provides = self.provides | ({"ignored"} if self.masked and config.ignore else set())
+        masked = {split: [bool(item.mask) for item in self._items(split)] for split in self.counts}
+        bare = [split for split, here in masked.items() if not any(here)]
+        of_masks = frozenset({"masks", "ignored"})
         return RawDataset(
-            splits={split: partial(self._samples, split, config.foreground) for split in self.counts},
+            splits={split: partial(self._samples, split, config) for split in self.counts},
             counts=self.counts,
             origin=origin,
-            provides=self.provides,
+            provides=provides,
             classes=self.classes,
+            attribute_names=self.attribute_names,
+            crop=config.crop,
+            ignore=config.ignore if self.masked else "",
+            lacks=dict.fromkeys(bare, of_masks) if self.masked else {},
+            partial=of_masks if any(any(here) and not all(here) for here in masked.values()) else frozenset(),
+            backdrop=config.behind,
+            drawn=self.drawn,
+            notes=self.notes,
         )
 
     def problems(self) -> list[str]:
-        """What is wrong with its files, at most `pictures.MOST_PROBLEMS`, after reading every one."""
+        """What is wrong with its files, at most `checks.MOST_PROBLEMS`, after reading every one."""
         found: list[str] = []
-        samples = map(partial(self._sample, np.arange(256, dtype=np.uint8)), self.items)
-        for _ in sound(samples, self.raw("", MaskConfig()), self.provides, found):
+        stands_for = Meaning(np.arange(256, dtype=np.uint8)) if self.masked else None
+        samples = map(partial(self._sample, stands_for, WHITE), self.items)
+        for _ in sound(samples, self.raw("", MaskConfig()), self.provides - {"masks"}, found):
             pass
         return found
 
     def _items(self, split: str) -> list[Item]:
         return [item for item in self.items if item.split == split]
 
-    def _samples(self, split: str, foreground: str) -> Iterable[Sample]:
-        # label maps can only be told from masks by looking at all of them; a setting spares the look
-        values = self.mask_values if self.masked and not foreground else ()
-        table = foreground_table(values, foreground, self.where)
-        return map(partial(self._sample, table), self._items(split))  # a map goes on after a file that fails
+    def _samples(self, split: str, config: MaskConfig) -> Iterable[Sample]:
+        # what a value means can only be told by looking at all the masks
+        values, brightness = self._scan
+        stands_for = meaning(values, config, self.where, brightness) if self.masked else None
+        read = partial(self._sample, stands_for, config.behind)
+        return map(read, self._items(split))  # a map goes on after a file that fails
 
-    def _sample(self, table: np.ndarray, item: Item) -> Sample:
-        image = decode_image(self.read(item.image), item.image)
-        mask = None
-        if self.masked:
-            if item.mask is None:
-                raise BadData(f"{item.image}: has no mask")
-            mask = table[decode_mask(self.read(item.mask), item.mask)]
-        return Sample(image=image, mask=mask, label=item.label, name=item.image)
+    def _sample(self, stands_for: Meaning | None, behind: tuple[int, int, int], item: Item) -> Sample:
+        picture = decode_picture(read_file(self.root, item.image), item.image, behind)
+        mask = ignored = None
+        if stands_for and item.mask:
+            values = decode_values(read_file(self.root, item.mask), item.mask).values
+            mask = stands_for.foreground[values]
+            ignored = None if stands_for.ignored is None else stands_for.ignored[values]
+        return Sample(
+            image=picture.pixels,
+            mask=mask,
+            ignored=ignored,
+            label=item.label,
+            name=item.image,
+            attributes=item.attributes,
+            landmarks=item.landmarks,
+            remarks=picture.remarks,
+        )
 
 
-def hashed_splits(names: Iterable[str], test: float = 0.2) -> dict[str, str]:
-    """A split for pictures that come without one: the same names always give the same split.
+def open_package(path: Path) -> Package:
+    """The pictures of a folder or a zip, not read yet.
 
-    Returns:
-        name -> "train" or "test"; the last `test` of the names in the order of their SHA-256 are "test".
+    Raises:
+        BadData: there are none, or none to train on; a table is malformed; a zip holds unsafe names or absurd sizes.
     """
-    order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    tested = round(len(order) * test) or int(len(order) > 1)
-    return {name: "train" if i < len(order) - tested else "test" for i, name in enumerate(order)}
+    root = opened_root(path)
+    pictures, others = listed(root)
+    layout = arrange(pictures)
+    tables = _tables(pictures, others)
+    for table in (tables[name] for name in TABLES if name in tables):
+        content = read_file(root, table)
+        if last(table).lower() in OURS or names_pictures(content):
+            layout = add_table(layout, content, table, str(path), pictures)
+            break
+    else:
+        table = None
+    if marks := tables.get(LANDMARKS):
+        layout = add_landmarks(layout, read_file(root, marks), marks, str(path))
+    if layout.unpaired:
+        raise BadData(f"{path} has pictures and masks, but {layout.unpaired}. Give them the same names.")
+    items, drawn = _divided(layout.items, path)
+    unread = [*layout.unread, *_by_kind([name for name in others if name not in (table, marks)])]
+    notes = (f"Not read of {path}: {'; '.join(unread)}.",) if unread else ()
+    return Package(root, items, layout.masked, layout.classes, layout.attribute_names, drawn, notes)
+
+
+def _divided(items: Sequence[Item], path: Path) -> tuple[list[Item], frozenset[str]]:
+    """The same pictures, each in a split, and which splits were drawn by names because nothing tells them."""
+    if not items:
+        raise BadData(f"There are no pictures ({', '.join(sorted(ENDINGS))}) in {path}.")
+    drawn = set()
+    if not all(item.split for item in items):
+        splits = draw_splits([item.image for item in items])
+        items, drawn = [replace(item, split=splits[item.image]) for item in items], {"train", "test"}
+    train = [item.image for item in items if item.split == "train"]
+    if not train:
+        splits = " and ".join(sorted({item.split for item in items}))
+        raise BadData(
+            f"All pictures of {path} are {splits}: there is nothing to train on. Say which are train, or do not say "
+            "splits at all to have them divided by their names."
+        )
+    if not any(item.split == "val" for item in items) and (val := draw_val(train)):
+        items, drawn = [replace(item, split="val") if item.image in val else item for item in items], drawn | {"val"}
+    return list(items), frozenset(drawn)
+
+
+def _tables(pictures: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+    """Tables by what they are called, at the top, or at the top of a folder that all pictures lie in."""
+    found: dict[str, str] = {}
+    for name in sorted(others, key=len):
+        called = last(name).lower()
+        if called in (*TABLES, LANDMARKS) and all(picture.startswith(folder_of(name)) for picture in pictures):
+            found.setdefault(called, name)
+    return found
+
+
+def _by_kind(names: Sequence[str]) -> list[str]:
+    """Files that are not read: by name where they are few of an ending, else their number."""
+    endings: dict[str, list[str]] = {}
+    for name in names:
+        endings.setdefault(PurePosixPath(name).suffix.lower() or last(name), []).append(name)
+    return [
+        few(files) if len(files) <= 3 else f"{len(files):,} files ending in {ending} ({few(files, 1)})"
+        for ending, files in endings.items()
+    ]
+
+
+def folder_dataset(path: str | Path) -> Dataset:
+    """The record "folder:<basename>" of a folder of pictures, or of a portable archive where `path` is a zip.
+
+    Raises:
+        DataMissing: there is nothing at `path`.
+        BadData: there are no pictures below it, or the zip is not a portable archive.
+    """
+    path = Path(path).expanduser().absolute()
+    if not is_utf8(str(path)):
+        raise BadData(
+            f"folder:{ascii(str(path))[1:-1]}: its name is not UTF-8. Rename it, or give it a link with another."
+        )
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return archive_dataset(f"folder:{path.stem}", path)
+    if not path.is_dir():
+        raise DataMissing(f"folder:{path}: there is no such folder, nor a .zip of this name.")
+    return _dataset(f"folder:{path.name}", path, f"pictures in {path}", "as the pictures")
+
+
+def archive_dataset(name: str, path: Path) -> Dataset:
+    """The record of a portable archive; only the zip's table is read here.
+
+    Raises:
+        BadData: `path` is not such an archive.
+    """
+    return _dataset(name, path, f"archive {path.name}", "as the archive's pictures")
+
+
+def _dataset(name: str, path: Path, what: str, licence: str) -> Dataset:
+    package = open_package(path)
+    counts = ", ".join(f"{count:,} {split}" for split, count in package.counts.items())
+    return Dataset(
+        name=name,
+        summary=f"{what}: {counts}",
+        build=partial(build_package, path),
+        config=MaskConfig,
+        licence=licence,
+        provides=package.provides,
+        offline=True,
+        version=READER,
+    )
+
+
+def build_package(path: Path, config: MaskConfig, resolution: int, home: DataHome) -> RawDataset:
+    """Builder of a folder or an archive as it is."""
+    return open_package(path).raw(origin_of(path, home), config)
+
+
+def origin_of(path: Path, home: DataHome) -> str:
+    """Which folder or archive this is, by what it holds.
+
+    "archive:<first 12 of the zip's SHA-256>", or "folder:<first 12 of the SHA-256 over names and contents>".
+    """
+    if not path.is_dir():
+        return f"archive:{home.checksum(path, 'sha256')[:12]}"
+    pictures, others = listed(path)
+    return f"folder:{home.content(path, sorted([*pictures, *_tables(pictures, others).values()]))[:12]}"
+
+
+def inspect_archive(name: str, path: Path) -> ArchiveInfo:
+    """Read every file of an archive.
+
+    Raises:
+        BadData: it is not a portable archive, or some of its files are truncated, missing or do not fit together; all
+            of them (up to 10) are named.
+    """
+    package = open_package(path)
+    if problems := package.problems():
+        raise report(str(path), problems)
+    return ArchiveInfo(
+        name=name,
+        path=path,
+        sha256=sha256_of_file(path),
+        counts=package.counts,
+        provides=package.provides,
+        classes=package.classes,
+        mask_values=tuple(sorted(package.mask_values)),
+        notes=package.notes,
+    )
+
+
+def takes_archive(record: Dataset) -> bool:
+    """Whether `lgbench data add` may keep an archive under the name of this installed data set.
+
+    Its builder says so with an attribute `accepts_archive = True`, and then looks into `home.archives()`.
+    """
+    return getattr(record.build, "accepts_archive", False)

@@ -1,184 +1,218 @@
-"""Files of a data set become arrays: decoded, checked, and masks read as foreground or not."""
+"""Files of pictures and masks become arrays."""
 
 from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lgbench.errors import BadData, BadRecipe
-from lgbench.records import PARTS
+from lgbench.errors import BadData
 
-from .samples import RawDataset, Sample
+if TYPE_CHECKING:
+    from PIL import Image
 
-__all__ = ["MOST_PROBLEMS", "central_square", "decode_image", "decode_mask", "foreground_table", "report", "sound"]
+__all__ = ["FORMATS", "MaskValues", "Picture", "decode_image", "decode_mask", "decode_picture", "decode_values"]
 
-MOST_PROBLEMS = 10  # one screen
-IGNORED = 255  # in class maps: no class
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+"""What is read. Pillow guesses formats from contents, and would start Ghostscript on EPS that is named x.png."""
+
+MOST_PIXELS = 1 << 26  # of one picture, before it is decoded: 8192 x 8192, 268 MB in memory
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)  # what Pillow raises on bad files
+PNG = b"\x89PNG\r\n\x1a\n"
+NOT_PIXELS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks of a PNG that may be larger than Pillow takes
+FEW = 64  # colours that a label map may have; a photograph or a JPEG has more
+NEARLY_GREY = 8  # levels between the channels of a grey, which rounding leaves
+LUMA = np.array([299, 587, 114])  # ITU-R BT.601, in thousandths
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a picture's file holds.
+
+    Attributes:
+        pixels: (H, W) uint8 where it is grey, else (H, W, 3) uint8.
+        remarks: what its user should know of how it was read.
+    """
+
+    pixels: np.ndarray
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MaskValues:
+    """What a mask file holds.
+
+    Attributes:
+        values: (H, W) uint8.
+        brightness: of the values that are indices into coloured palettes, 0 to 255.
+    """
+
+    values: np.ndarray
+    brightness: Mapping[int, int] = field(default_factory=dict)
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
-    """Pixels of an image file: (H, W) uint8 where it is grey, else (H, W, 3) uint8; transparency is dropped.
+    """Pixels of an image file as they are stored: (H, W) uint8 where it is grey, else (H, W, 3) uint8.
+
+    Transparency is dropped, and so is an orientation: boxes and masks of official data sets are drawn on these pixels.
 
     Raises:
-        BadData: the file is truncated, unreadable or has more than 8 bits a channel.
+        BadData: the file is truncated, unreadable, too large or has more than 8 bits a channel.
     """
-    picture = _decode(data, name)
-    return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB"))
+    return _pixels(_shallow(_decode(data, name), name))
 
 
-def central_square(pixels: np.ndarray) -> np.ndarray:
-    """The largest square in the middle of a picture or mask, (H, W) or (H, W, 3); a square one as it is."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
+def decode_picture(data: bytes, name: str, behind: tuple[int, int, int]) -> Picture:
+    """A user's picture as every viewer shows it: turned as its EXIF orientation says, on the colour `behind` it."""
+    stored = _decode(data, name)
+    remarks = ("several frames; the first is read",) if _moves(stored) else ()
+    picture = _upright(_shallow(stored, name))
+    if picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+        remarks += ("transparent in part; the colour behind is data.backdrop",)
+        picture = _composed(picture.convert("RGBA"), behind, grey=picture.mode == "LA" and len({*behind}) == 1)
+    return Picture(_pixels(picture), remarks)
 
 
 def decode_mask(data: bytes, name: str) -> np.ndarray:
-    """Values of a mask file, (H, W) uint8: 0 and 1 where it has one bit, palette indices where it has a palette.
+    """Values of a mask file, (H, W) uint8.
+
+    Grey ones, and palettes of greys, by brightness (0 and 255 where there is one bit); coloured palettes by index, as
+    Pascal VOC has them; other colours by brightness; transparency only where the colour says nothing.
 
     Raises:
-        BadData: the file is truncated, unreadable or has more than 8 bits a channel.
+        BadData: the file is truncated, unreadable or too large, has values above 255, or colours of one brightness.
     """
-    picture = _decode(data, name)
-    if picture.mode not in ("1", "L", "P"):
-        picture = picture.convert("L")
-    return np.asarray(picture).astype(np.uint8)
+    return _values(_decode(data, name), name).values
 
 
-def _decode(data: bytes, name: str):
+def decode_values(data: bytes, name: str) -> MaskValues:
+    """What a user's mask holds, as every viewer shows it; otherwise as `decode_mask`."""
+    return _values(_upright(_decode(data, name)), name)
+
+
+def _decode(data: bytes, name: str) -> Image.Image:
     from PIL import Image
 
     try:
-        picture = Image.open(io.BytesIO(data))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is refused here, in our words
+            picture = Image.open(io.BytesIO(_without_text(data)), formats=FORMATS)
+        if (pixels := picture.width * picture.height) > MOST_PIXELS:
+            raise BadData(
+                f"{name}: {picture.width:,} x {picture.height:,} pixels; more than {MOST_PIXELS:,} are refused "
+                f"({pixels:,} here). Make it smaller."
+            )
         picture.load()
-    except (*BROKEN, Image.DecompressionBombError) as error:
-        # Pillow names the in-memory buffer, which tells nobody anything
-        why = "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error)
-        raise BadData(f"{name}: truncated or unreadable ({len(data)} bytes; {why})") from error
+    except Image.DecompressionBombError as error:
+        raise BadData(f"{name}: more than {MOST_PIXELS:,} pixels ({error}). Make it smaller.") from error
+    except Image.UnidentifiedImageError as error:  # whose text names the in-memory buffer, which tells nobody anything
+        kinds = ", ".join(FORMATS)
+        raise BadData(
+            f"{name}: truncated or unreadable ({len(data)} bytes; not a picture: {kinds} are read)"
+        ) from error
+    except BROKEN as error:
+        raise BadData(f"{name}: truncated or unreadable ({len(data)} bytes; {error})") from error
+    return picture
+
+
+def _without_text(data: bytes) -> bytes:
+    """A PNG without its texts and colour profile: a long history in one must not cost the picture."""
+    if not data.startswith(PNG):
+        return data
+    kept, at = [PNG], len(PNG)
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4])  # length, type, contents, checksum
+        if data[at + 4 : at + 8] not in NOT_PIXELS:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)
+
+
+def _composed(picture: Image.Image, behind: tuple[int, int, int], grey: bool) -> Image.Image:
+    from PIL import Image
+
+    composed = Image.alpha_composite(Image.new("RGBA", picture.size, (*behind, 255)), picture)
+    return composed.convert("L" if grey else "RGB")
+
+
+def _moves(picture: Image.Image) -> bool:
+    """Whether there is more than the first frame; the second picture of a camera's JPEG is a preview."""
+    return picture.format != "MPO" and getattr(picture, "is_animated", False)
+
+
+def _shallow(picture: Image.Image, name: str) -> Image.Image:
     if picture.mode[0] in "IF":  # I, I;16, F
         raise BadData(f"{name}: more than 8 bits a channel (mode {picture.mode}); save it with 8")
     return picture
 
 
-def foreground_table(values: Iterable[int], setting: str, where: str) -> np.ndarray:
-    """A table that turns mask values into foreground: `table[values]` is bool, or uint8 opacity for "soft".
+def _upright(picture: Image.Image) -> Image.Image:
+    from PIL import ImageOps
 
-    Args:
-        values: all values that occur in the masks of the data set, 0..255.
-        setting: "" takes the only value besides 0 for foreground; "8,9" takes these; "soft" reads opacities.
-        where: the data set, for the error.
-
-    Raises:
-        BadData: masks with several values, and `setting` does not say which are foreground.
-        BadRecipe: `setting` is none of the above.
-    """
-    if setting == "soft":
-        return np.arange(256, dtype=np.uint8)
-    table = np.zeros(256, dtype=bool)
-    if setting:
-        try:
-            table[[_value(text) for text in setting.split(",")]] = True
-        except ValueError:
-            raise BadRecipe(
-                f"foreground = {setting!r} is neither a list of mask values from 0 to 255, such as '8,9', nor 'soft'."
-            ) from None
-        return table
-    several = sorted(set(values) - {0})
-    if len(several) > 1:
-        shown = ", ".join(map(str, several[:12])) + (", ..." if len(several) > 12 else "")
-        raise BadData(
-            f"The masks of {where} have several values besides 0 ({shown}): they are label maps or soft masks. Say "
-            "which values are foreground, for instance with `--set data.foreground=8,9`, or "
-            "`--set data.foreground=soft` where the values are opacities."
-        )
-    table[1:] = True
-    return table
+    return ImageOps.exif_transpose(picture)
 
 
-def _value(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 255:
-        raise ValueError(text)
-    return value
+def _pixels(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB"))
 
 
-def sound(
-    samples: Iterable[Sample], raw: RawDataset, provides: frozenset[str], problems: list[str]
-) -> Iterator[Sample]:
-    """Those of `samples` that can be used; what is wrong with the others is added to `problems`.
-
-    Args:
-        raw: says what its labels, class maps and attributes are, and how its pictures become square.
-        provides: what these samples have of `PARTS`.
-
-    Stops when `problems` has `MOST_PROBLEMS` entries. An iterator that can go on after a `BadData` (a `map` can, a
-    generator cannot) has all its faulty files named, not only the first.
-    """
-    iterator = iter(samples)
-    while len(problems) < MOST_PROBLEMS:
-        try:
-            sample = next(iterator)
-        except StopIteration:
-            return
-        except BadData as error:
-            problems.append(str(error))
-            continue
-        fault = _fault(sample, raw, provides)
-        if fault:
-            problems.append(f"{sample.name}: {fault}")
-        else:
-            yield sample
+def _values(picture: Image.Image, name: str) -> MaskValues:
+    if picture.mode[0] in "IF":
+        deep = np.asarray(picture)
+        if deep.min() < 0 or deep.max() > 255 or (deep != np.floor(deep)).any():
+            raise BadData(
+                f"{name}: values from {deep.min():g} to {deep.max():g}; save it with whole ones from 0 to 255"
+            )
+        return MaskValues(deep.astype(np.uint8))
+    if picture.mode == "P":
+        return _palette_values(picture)
+    if picture.has_transparency_data:
+        return MaskValues(_transparent_values(picture, name))
+    return MaskValues(_brightness(picture, name))
 
 
-def _fault(sample: Sample, raw: RawDataset, provides: frozenset[str]) -> str | None:
-    image = sample.image
-    if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or not image.size:
-        return f"an image of shape {image.shape} and type {image.dtype}; (H, W) or (H, W, 3) uint8 is needed"
-    if raw.crop != "center" and image.shape[0] != image.shape[1]:
-        return f"{image.shape[1]} x {image.shape[0]} pixels, but its data set says that pictures are square"
-    for part, attribute in PARTS.items():
-        if part in provides and getattr(sample, attribute) is None:
-            return f"has no {attribute}"
-    for part, types in (("mask", (np.bool_, np.uint8)), ("instances", (np.uint8,)), ("segments", (np.uint8,))):
-        array = getattr(sample, part)
-        if array is None:
-            continue
-        if array.shape != image.shape[:2]:
-            size, its = (" x ".join(map(str, a.shape[1::-1])) for a in (array, image))
-            return f"{part} of {size} pixels, image of {its}"
-        if array.dtype not in types:
-            return f"{part} of type {array.dtype}"
-    return _misnamed(sample, raw)
+def _palette_values(picture: Image.Image) -> MaskValues:
+    """Brightness where the whole palette is grey, else the indices; opacity where all that is used is one colour."""
+    index = np.asarray(picture)
+    colours = np.zeros((256, 3), dtype=np.int64)
+    stored = np.array(picture.getpalette("RGB"), dtype=np.int64).reshape(-1, 3)
+    colours[: len(stored)] = stored
+    used = np.unique(index)
+    if picture.has_transparency_data and len(np.unique(colours[used], axis=0)) == 1:
+        return MaskValues(np.asarray(picture.convert("RGBA").getchannel("A")))
+    brightness = (colours @ LUMA // sum(LUMA)).astype(np.uint8)
+    if np.ptp(colours, axis=1).max() <= NEARLY_GREY:
+        return MaskValues(brightness[index])
+    return MaskValues(index, {int(value): int(brightness[value]) for value in used})
 
 
-def _misnamed(sample: Sample, raw: RawDataset) -> str | None:
-    """What is wrong with the values of what a data set names."""
-    classes, segments, attributes = len(raw.classes), len(raw.segment_names), len(raw.attribute_names)
-    if sample.label is not None and (sample.label < 0 or (classes and sample.label >= classes)):
-        return f"label {sample.label} is not one of the {classes} classes"
-    if sample.segments is not None:
-        unknown = np.setdiff1d(sample.segments, [*range(segments), IGNORED])
-        if unknown.size:
-            return f"class map with the values {unknown.tolist()}, but there are {segments} classes of segments"
-    if sample.attributes is not None and (
-        np.shape(sample.attributes) != (attributes,) or not np.isin(sample.attributes, (0, 1)).all()
-    ):
-        return f"attributes {np.asarray(sample.attributes).tolist()}; {attributes} of 0 or 1 are needed"
-    if sample.landmarks is not None and (
-        sample.landmarks.ndim != 2 or sample.landmarks.shape[1] != 2 or not np.isfinite(sample.landmarks).all()
-    ):
-        return f"landmarks of shape {sample.landmarks.shape}; finite (P, 2) are needed"
-    return None
+def _transparent_values(picture: Image.Image, name: str) -> np.ndarray:
+    """The colour's brightness where the visible part has several colours or stands out, else the opacity."""
+    alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+    colour = np.asarray(picture.convert("RGB").convert("L"))
+    shown, hidden = np.unique(colour[alpha > 0]), np.unique(colour[alpha == 0])
+    if alpha.min() == 255 or len(shown) > 1:
+        return _brightness(picture.convert("RGB"), name)
+    if len(shown) == len(hidden) == 1 and hidden[0] > shown[0]:
+        raise BadData(f"{name}: what is opaque is darker than what is transparent: either may be meant; save it grey")
+    return colour if len(shown) == len(hidden) == 1 and hidden[0] < shown[0] else alpha
 
 
-def report(where: str, problems: list[str]) -> BadData:
-    """One error that names all of `problems`."""
-    count = f"{len(problems)} or more" if len(problems) >= MOST_PROBLEMS else str(len(problems))
-    lines = "".join(f"\n  - {problem}" for problem in problems)
-    return BadData(f"{count} problem(s) in {where}:{lines}\nReplace or remove these files, then run the command again.")
+def _brightness(picture: Image.Image, name: str) -> np.ndarray:
+    if picture.mode == "1":
+        return np.asarray(picture).astype(np.uint8) * 255
+    values = np.asarray(picture.convert("L"))
+    if picture.mode != "L":
+        channels = np.asarray(picture.convert("RGB")).astype(np.int64)
+        colours = np.unique(channels @ np.array([1 << 16, 1 << 8, 1]))
+        if len(np.unique(values)) < len(colours) <= FEW:
+            raise BadData(
+                f"{name}: {len(colours)} colours, some of which are equally bright; save it in grey or with a palette"
+            )
+    return values

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from lgbench.errors import BadData, BadRecipe, RunFailed
-from lgbench.files import UNWRITABLE, read_json, sha256_of_json, write_json
-from lgbench.records import PARTS
+from lgbench.files import FORBIDDEN, UNWRITABLE, read_json, sha256_of_file, sha256_of_json, write_json
+from lgbench.permissions import in_the_way, share
 
+from .arrays import ARRAYS, ColourFound, SplitWriter, fingerprint, synced
+from .checks import report, sound
 from .download import Progress
 from .locks import alone
-from .pictures import central_square, report, sound
-from .samples import RawDataset, Sample
-from .split import Split, digest_of
+from .samples import RawDataset
+from .split import Split
+from .squares import Square
+from .truth import HALF, notes_on
 
 __all__ = ["PREPARE_VERSION", "check_prepared", "prepare", "prepared_folders"]
 
 PREPARE_VERSION = 1  # raised whenever the same files would give other arrays
 SPLIT_NAMES = ("train", "val", "test")
+LONGEST_NAME = 80  # of a data set, in the names of folders
+UNUSABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError)
+"""What reading damaged files may raise."""
 
 logger = logging.getLogger(__name__)
-
-
-class _Colour(Exception):
-    """A coloured picture in a data set that was taken for grey."""
 
 
 def prepare(
@@ -45,15 +47,16 @@ def prepare(
 ) -> dict[str, Split]:
     """Bring every sample to `resolution` and open the result; at once where that has been done before.
 
-    The largest centre square is resized with Pillow's antialiased bilinear filter; a mask becomes opacities 0..255 and
-    goes the same way, instances take the nearest pixel. A square of the right size is taken as it is.
+    Pictures become square as `raw.crop` says and are resized with Pillow's antialiased bilinear filter; masks become
+    opacities 0..255 and go the same way, instances take the nearest pixel. A square of the right size is taken as it
+    is. How many masks there are, and what became of them, is logged (see `Truth`).
 
     Args:
         config: settings of the data set, as JSON would hold them.
         resolution: side, pixels.
         root: folder of all prepared data sets; this one lies in `<name>-<resolution>-<key>` below it, key being the
-            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, what it provides, what
-            its splits lack of that, and `PREPARE_VERSION`.
+            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, version, what is
+            ignored of its masks, what it provides, what its splits or samples lack of that, and `PREPARE_VERSION`.
         progress: called as `(what, samples done, samples in all)`.
 
     Raises:
@@ -76,18 +79,26 @@ def prepare(
         "provides": sorted(raw.provides),
         "version": PREPARE_VERSION,
     }
+    if raw.version != 1:
+        key["dataset_version"] = raw.version
+    if raw.ignore:
+        key["ignore"] = raw.ignore
+    if raw.partial:
+        key["partial"] = sorted(raw.partial)
     if lacks := {split: sorted(raw.provides & parts) for split, parts in raw.lacks.items() if raw.provides & parts}:
         key["lacks"] = lacks  # absent where nothing is lacking: folders that were prepared before keep their names
     folder = root / f"{_safe(name)}-{resolution}-{sha256_of_json(key)[:12]}"
-    if ready := _open(folder):
-        return ready
-    with alone(folder, f"the data set {name}"):
-        if ready := _open(folder):  # somebody else made it meanwhile
-            return ready
-        _sweep(folder)
-        _make(raw, name, key, folder, progress)
     ready = _open(folder)
+    if ready is None:
+        with alone(folder, f"the data set {name}"):
+            ready = _open(folder)  # somebody else may have made it meanwhile
+            if ready is None:
+                _make(raw, name, key, folder, progress)
+                ready = _open(folder)
     assert ready is not None
+    facts = {split: read_json(folder / split / "meta.json").get("facts") for split in ready}
+    for note in notes_on({split: fact for split, fact in facts.items() if fact}):
+        logger.warning("%s: %s", name, note)
     return ready
 
 
@@ -98,39 +109,58 @@ def prepared_folders(root: Path, name: str) -> list[Path]:
 
 
 def check_prepared(folder: Path) -> list[str]:
-    """What is wrong with a prepared folder: each split's arrays are read and compared with their fingerprint."""
-    splits = _open(folder)
-    if splits is None:
-        return [f"{folder} is incomplete or damaged"]
-    return [
-        f"{folder / name} differs from its fingerprint"
-        for name, split in splits.items()
-        if _fingerprint({part: getattr(split, part) for part in ("images", *PARTS)}) != split.fingerprint
-    ]
+    """What is wrong with a prepared folder: all its files are read and compared with their hashes."""
+    return _opened(folder)[1]
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:LONGEST_NAME]
 
 
 def _open(folder: Path) -> dict[str, Split] | None:
-    """The splits of a complete folder; None where there is none or it cannot be used."""
+    """The splits of a whole folder; None where there is none, or it cannot be used and is to be made again.
+
+    Every byte is compared with its hash, each time: one or two seconds a gigabyte, against scores of what a failing
+    disk or a power cut has made.
+    """
     if not folder.is_dir():
         return None
+    splits, faults = _opened(folder)
+    for fault in faults:
+        logger.warning("%s; it will be made again.", fault)
+    return None if faults else splits
+
+
+def _opened(folder: Path) -> tuple[dict[str, Split], list[str]]:
+    """The splits of a folder, and what is wrong with it."""
     try:
         names = [name for name in SPLIT_NAMES if (folder / name).is_dir()]
         splits = {name: _open_split(folder / name) for name in names}
         if set(names) != set(next(iter(splits.values()))[1]):
             raise ValueError("a split is missing")
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        logger.warning("%s is damaged (%s) and will be made again.", folder, error)
-        return None
-    return {name: split for name, (split, _) in splits.items()}
+    except PermissionError as error:
+        raise RunFailed(
+            f"{folder} is prepared, and you cannot read it: {in_the_way(Path(error.filename or folder))}. Have it "
+            "opened to you, or choose another folder with the environment variable LGBENCH_HOME."
+        ) from error
+    except UNUSABLE as error:
+        return {}, [f"{folder} is incomplete or damaged ({error or type(error).__name__})"]
+    faults = [
+        f"{folder / name} differs from its fingerprint"
+        for name, (split, _) in splits.items()
+        if fingerprint({part: getattr(split, part) for part in ARRAYS}) != split.fingerprint
+    ]
+    return {name: split for name, (split, _) in splits.items()}, faults
 
 
 def _open_split(folder: Path) -> tuple[Split, list[str]]:
     meta = read_json(folder / "meta.json")
+    seal = meta.pop("seal", None)
+    if seal is not None and (seal != sha256_of_json(meta) or meta["names"] != sha256_of_file(folder / "names.json")):
+        raise ValueError("what describes it was changed")
     arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in meta["parts"]}
+    if "facts" not in meta and _may_have_lost(arrays.get("masks")):
+        raise ValueError("objects that preparation removed were not counted when it was made")
     split = Split(
         **arrays,
         classes=tuple(meta["classes"]),
@@ -140,9 +170,19 @@ def _open_split(folder: Path) -> tuple[Split, list[str]]:
         origin=meta["origin"],
         provides=frozenset(meta["provides"]),
         crop=meta["key"]["crop"],
+        ignore=meta["key"].get("ignore", ""),
+        lost=meta.get("facts", {}).get("lost", {}),
         read_names=partial(read_json, folder / "names.json"),
     )
     return split, list(meta["counts"])
+
+
+def _may_have_lost(masks: np.ndarray | None) -> bool:
+    """Whether a mask is foreground or background everywhere."""
+    if masks is None:
+        return False
+    lowest, highest = masks.min(axis=(1, 2)), masks.max(axis=(1, 2))
+    return bool(((lowest > HALF) | (highest <= HALF)).any())
 
 
 def _sweep(folder: Path) -> None:
@@ -153,21 +193,28 @@ def _sweep(folder: Path) -> None:
 
 
 def _make(raw: RawDataset, name: str, key: Mapping[str, Any], folder: Path, progress: Progress | None) -> None:
-    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.making."))
+    making = folder.with_name(f".{folder.name}.making.{secrets.token_hex(4)}")
     try:
+        _sweep(folder)
+        making.mkdir()
         try:
             _write(raw, name, key, making, 1, progress)
-        except _Colour:
+        except ColourFound:
             _write(raw, name, key, making, 3, progress)
-        making.chmod(0o755)
+        for path in (making, *sorted(making.rglob("*"))):
+            share(path)
         making.replace(folder)
+        synced(folder.parent)
     except OSError as error:
-        if error.errno in UNWRITABLE:
-            raise RunFailed(
-                f"Cannot prepare {name} in {folder.parent}: {error.strerror}. Nothing half-made is left; make room, or "
-                "choose another folder with the environment variable LGBENCH_HOME, and run the same command again."
-            ) from error
-        raise
+        if error.errno not in (*UNWRITABLE, *FORBIDDEN):
+            raise
+        advice = "make room"
+        if error.errno in FORBIDDEN:
+            advice = f"{in_the_way(Path(error.filename or folder))}: have it opened to you"
+        raise RunFailed(
+            f"Cannot prepare {name} in {folder.parent}: {error.strerror}. Nothing half-made is left; {advice}, or "
+            "choose another folder with the environment variable LGBENCH_HOME, and run the same command again."
+        ) from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
 
@@ -177,18 +224,28 @@ def _write(
 ) -> None:
     """Write all splits below `making`, or raise one error that names all faulty files."""
     counts = {split: raw.counts[split] for split in SPLIT_NAMES if raw.counts.get(split)}
-    if not counts:
-        raise BadData(f"The data set {name} has no pictures.")
+    if "train" not in counts:
+        has = " and ".join(counts) or "no"
+        raise BadData(f"The data set {name} has {has} pictures, and none to train on.")
     problems: list[str] = []
     tick = _ticker(name, sum(counts.values()), progress)
+    square = Square(raw.crop, key["resolution"], raw.backdrop)
     for split, count in counts.items():
         provides = raw.provided(split)
-        samples = sound(raw.splits[split](), raw, provides, problems)
-        names = _write_split(samples, provides, making / split, count, channels, key["resolution"], tick)
-        if not problems and len(names) != count:
-            raise BadData(f"The data set {name} says that {split!r} has {count:,} pictures, but {len(names):,} came.")
-        if not problems:
-            _describe(making / split, names, provides, raw, counts, key)
+        with SplitWriter(making / split, provides, count, channels, square) as writer:
+            for sample in sound(raw.splits[split](), raw, provides, problems):
+                writer.add(sample)
+                tick()
+        if problems:
+            continue
+        if len(writer.names) != count:
+            raise BadData(
+                f"The data set {name} says that {split!r} has {count:,} pictures, but {len(writer.names):,} came."
+            )
+        if constant := writer.truth.check(split, drawn=split == "val" and split in raw.drawn):
+            problems.append(constant)
+        writer.write_masked()
+        _describe(making / split, writer, provides, raw, counts, key)
     if problems:
         raise report(f"data set {name}", problems)
 
@@ -205,104 +262,34 @@ def _ticker(name: str, total: int, progress: Progress | None) -> Callable[[], No
     return tick
 
 
-def _write_split(
-    samples, provides: frozenset[str], folder: Path, count: int, channels: int, side: int, tick
-) -> list[str]:
-    """Write the arrays of one split row by row; returns the samples' names."""
-    folder.mkdir(exist_ok=True)
-    parts = ["images", *(part for part in PARTS if part in provides)]
-    names = []
-    files = {part: (folder / f"{part}.npy").open("wb") for part in parts}
-    try:
-        first: dict[str, np.ndarray] = {}
-        for sample in samples:
-            rows = _rows(sample, side, channels)
-            for part, file in files.items():
-                if part not in first:
-                    first[part] = rows[part]
-                    _write_header(file, rows[part], count)
-                if rows[part].shape != first[part].shape:
-                    raise BadData(f"{sample.name}: {part} of shape {rows[part].shape}, others {first[part].shape}.")
-                file.write(rows[part].tobytes())
-            names.append(sample.name)
-            tick()
-    finally:
-        for file in files.values():
-            file.close()
-    return names
-
-
-def _write_header(file: BinaryIO, row: np.ndarray, count: int) -> None:
-    header = {"descr": np.lib.format.dtype_to_descr(row.dtype), "fortran_order": False, "shape": (count, *row.shape)}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
-def _rows(sample: Sample, side: int, channels: int) -> dict[str, np.ndarray]:
-    """One row of every array."""
-    image = _resized(central_square(sample.image), side)
-    if image.ndim == 3 and channels == 1:
-        raise _Colour
-    image = image.transpose(2, 0, 1) if image.ndim == 3 else np.broadcast_to(image, (channels, side, side))
-    rows = {"images": image}
-    if sample.mask is not None:
-        opacity = sample.mask.astype(np.uint8) * 255 if sample.mask.dtype == np.bool_ else sample.mask
-        rows["masks"] = _resized(central_square(opacity), side)
-    for part in ("instances", "segments"):
-        if (values := getattr(sample, part)) is not None:
-            rows[part] = _resized(central_square(values), side, nearest=True)
-    if sample.label is not None:
-        rows["labels"] = np.asarray(sample.label, dtype="<i4")
-    if sample.attributes is not None:
-        rows["attributes"] = np.asarray(sample.attributes, dtype=np.uint8)
-    if sample.landmarks is not None:
-        rows["landmarks"] = _moved(sample.landmarks, sample.image.shape[:2], side)
-    return rows
-
-
-def _moved(landmarks: np.ndarray, size: Sequence[int], side: int) -> np.ndarray:
-    """Landmarks of a picture of `size` (height, width) where its central square, brought to `side`, shows them."""
-    height, width = size
-    square = min(height, width)
-    corner = np.array([(width - square) // 2, (height - square) // 2])
-    return ((landmarks - corner + 0.5) * (side / square) - 0.5).astype("<f4")
-
-
-def _resized(array: np.ndarray, side: int, nearest: bool = False) -> np.ndarray:
-    from PIL import Image
-
-    if array.shape[:2] == (side, side):
-        return array
-    how = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR  # Pillow's bilinear is antialiased
-    return np.asarray(Image.fromarray(np.ascontiguousarray(array)).resize((side, side), how, reducing_gap=None))
-
-
 def _describe(
     folder: Path,
-    names: list[str],
+    writer: SplitWriter,
     provides: frozenset[str],
     raw: RawDataset,
     counts: Mapping[str, int],
     key: Mapping[str, Any],
 ) -> None:
-    parts = [part for part in ("images", *PARTS) if (folder / f"{part}.npy").exists()]
+    parts = [part for part in ARRAYS if (folder / f"{part}.npy").exists()]
     arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in parts}
-    write_json(folder / "names.json", names)
-    write_json(
-        folder / "meta.json",
-        {
-            "parts": parts,
-            "counts": dict(counts),
-            "origin": raw.origin,
-            "provides": sorted(provides),
-            "classes": list(raw.classes),
-            "segment_names": list(raw.segment_names),
-            "attribute_names": list(raw.attribute_names),
-            "fingerprint": _fingerprint(arrays),
-            "key": dict(key),
+    write_json(folder / "names.json", writer.names)
+    meta = {
+        "parts": parts,
+        "counts": dict(counts),
+        "origin": raw.origin,
+        "provides": sorted(provides),
+        "classes": list(raw.classes),
+        "segment_names": list(raw.segment_names),
+        "attribute_names": list(raw.attribute_names),
+        "facts": {
+            "pictures": len(writer.names),
+            "masked": sum(writer.truth.masked),
+            "lost": dict(writer.truth.lost),
+            "remarks": dict(writer.remarks),
         },
-    )
-
-
-def _fingerprint(arrays: Mapping[str, np.ndarray | None]) -> str:
-    """SHA-256 over name, type, shape and bytes of all parts, hex."""
-    return digest_of({part: array for part, array in sorted(arrays.items()) if array is not None})
+        "names": sha256_of_file(folder / "names.json"),
+        "fingerprint": fingerprint(arrays),
+        "key": dict(key),
+    }
+    write_json(folder / "meta.json", meta | {"seal": sha256_of_json(meta)})
+    synced(folder)

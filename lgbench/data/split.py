@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -12,7 +13,7 @@ import numpy as np
 from lgbench.errors import BadData, did_you_mean
 from lgbench.records import PARTS
 
-__all__ = ["Split", "digest_of"]
+__all__ = ["Split", "digest_of", "joined"]
 
 OTHERWISE = "Choose another, or all images (training.category=-1)."
 
@@ -23,7 +24,9 @@ class Split:
 
     Attributes:
         images: (N, C, R, R) uint8, C = 1 where every image of the data set is grey, else 3.
-        masks: opacity of the foreground, (N, R, R) uint8, 255 for fully opaque; None where there are none.
+        masks: opacity of the foreground, (N, R, R) uint8, 255 for fully opaque; None where there are none. A picture
+            without one has 0 everywhere; `masked` tells.
+        ignored: pixels that are left out of every mask score, (N, R, R) bool; None where none are.
         instances: which object each pixel belongs to, (N, R, R) uint8, 0 for background; None where there are none.
         labels: class indices from 0, (N,) int32; None where there are none.
         segments: class maps, (N, R, R) uint8, 255 is ignored; None where there are none.
@@ -36,11 +39,15 @@ class Split:
         origin: which copy of the data set this is.
         provides: what this split has of `lgbench.records.PARTS`; another split of the copy may have more.
         crop: how its pictures became square.
+        ignore: which values of mask files became `ignored`, in words; "" where none did.
+        masked: which pictures have a mask that says something, (N,) bool; None where all have, or none has.
+        lost: how many masks lost their object (or all but it) to the "crop" and to the "size"; they are not `masked`.
         read_names: reads the samples' names; use `names`.
     """
 
     images: np.ndarray
     masks: np.ndarray | None = None
+    ignored: np.ndarray | None = None
     instances: np.ndarray | None = None
     labels: np.ndarray | None = None
     segments: np.ndarray | None = None
@@ -53,6 +60,9 @@ class Split:
     origin: str = ""
     provides: frozenset[str] = frozenset()
     crop: str = "center"
+    ignore: str = ""
+    masked: np.ndarray | None = None
+    lost: Mapping[str, int] = field(default_factory=dict)
     read_names: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
 
     def __len__(self) -> int:
@@ -89,6 +99,11 @@ class Split:
                 f"This split of the data ({self.origin}) has no {' and no '.join(lacking)}. Choose a data set that has "
                 "them; `lgbench data list` shows what each has."
             )
+        if "masks" in known and self.masked is not None and not self.masked[index].all():
+            raise BadData(
+                f"Only {np.count_nonzero(self.masked):,} of {len(self):,} pictures here ({self.origin}) have a mask, "
+                "and one is asked of all. Choose a data set that has all masks."
+            )
         return {part: np.asarray(array[index]) for part, array in known.items()}
 
     def digest(self, parts: Iterable[str]) -> str:
@@ -107,11 +122,25 @@ class Split:
         chosen = np.flatnonzero(self.labels == index)
         if not len(chosen):
             raise BadData(f"There is no image of the class {label!r} here. {OTHERWISE}")
-        parts = {part: getattr(self, part) for part in ("images", *PARTS)}
+        return self._of(chosen, f"only label {index}")
+
+    def scored(self) -> Split:
+        """The images whose masks a prediction can be scored against, in memory where they are not all.
+
+        Raises:
+            BadData: there are none.
+        """
+        chosen = np.arange(len(self)) if self.masked is None else np.flatnonzero(self.masked)
+        if self.masks is None or not len(chosen):
+            raise BadData(f"This split of the data ({self.origin}) has no masks.")
+        return self if len(chosen) == len(self) else self._of(chosen, "only masked")
+
+    def _of(self, chosen: np.ndarray, which: str) -> Split:
+        parts = {part: getattr(self, part) for part in ("images", *PARTS, "masked")}
         return replace(
             self,
             **{part: None if array is None else np.asarray(array[chosen]) for part, array in parts.items()},
-            fingerprint=hashlib.sha256(f"{self.fingerprint} only label {index}".encode()).hexdigest(),
+            fingerprint=hashlib.sha256(f"{self.fingerprint} {which}".encode()).hexdigest(),
             read_names=partial(_pick, self.read_names, chosen),
         )
 
@@ -132,6 +161,28 @@ class Split:
         if not 0 <= label < count:
             raise BadData(f"There is no class {label}; they go from 0 to {count - 1}. {OTHERWISE}")
         return int(label)
+
+
+def joined(splits: Sequence[Split]) -> Split:
+    """The images of several splits of one data set, one after the other, in memory, with what is known of them all."""
+    first = splits[0]
+    kept = {
+        part: np.concatenate([np.asarray(getattr(split, part)) for split in splits])
+        for part in ("images", *PARTS)
+        if all(getattr(split, part) is not None for split in splits)
+    }
+    whole = [np.ones(len(s), dtype=bool) if s.masked is None else np.asarray(s.masked) for s in splits]
+    masked = np.concatenate(whole) if "masks" in kept else np.ones(0, dtype=bool)
+    prints = " ".join(split.fingerprint for split in splits)
+    return replace(
+        first,
+        **{part: kept.get(part) for part in ("images", *PARTS)},
+        masked=None if masked.all() else masked,
+        lost=dict(sum((Counter(split.lost) for split in splits), Counter())),
+        provides=frozenset.intersection(*(split.provides for split in splits)),
+        fingerprint=hashlib.sha256(f"joined {prints}".encode()).hexdigest(),
+        read_names=lambda: [name for split in splits for name in split.names],
+    )
 
 
 def _pick(read_names: Callable[[], Sequence[str]], chosen: np.ndarray) -> list[str]:

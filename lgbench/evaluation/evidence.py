@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lgbench.data import Split
-from lgbench.errors import LgbenchError, NotAvailable, RunFailed
+from lgbench.errors import BadData, LgbenchError, NotAvailable, RunFailed
 from lgbench.files import atomic, sha256_of_json
 from lgbench.game import Game
 from lgbench.records import Part
@@ -70,9 +70,23 @@ class Evidence:
 
     @property
     def whole(self) -> list[Split]:
-        """The splits that together are all of the data set's images (see `Dataset.apart`)."""
-        apart = self.run.recipe.dataset.apart
-        return [split for name, split in self.splits.items() if name not in apart]
+        """The splits that together are all of the data set's images, each once (see `Dataset.apart`)."""
+        recipe = self.run.recipe
+        if recipe.use_all_images:
+            return [self.splits["train"]]
+        return [split for name, split in self.splits.items() if name not in recipe.dataset.apart]
+
+    @property
+    def scored(self) -> Split:
+        """The images of it that masks are known of.
+
+        Raises:
+            NotAvailable: there are none.
+        """
+        try:
+            return self.test.scored()
+        except BadData as error:
+            raise NotAvailable("no masks in this data set") from error
 
     def __getitem__(self, name: str) -> Any:
         """A part's value.

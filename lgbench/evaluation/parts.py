@@ -28,7 +28,7 @@ from .evidence import Evidence
 
 __all__ = ["PARTS", "real_moments", "reference"]
 
-MASKS, LAYERS = "no masks in this data set", "the method paints no layers"
+LAYERS = "the method paints no layers"
 
 
 @torch.no_grad()
@@ -88,27 +88,26 @@ def _sampling(evidence: Evidence) -> dict[str, object]:
 
 @torch.no_grad()
 def _predicted_masks(evidence: Evidence) -> np.ndarray:
-    """Foreground on the test images, (N, R, R) bool: where its probability reaches the threshold; kept."""
+    """Foreground on the test images with masks, (N, R, R) bool: where its probability reaches the threshold; kept."""
     config, run, segmenter = evidence.config, evidence.run, evidence.segmenter
     if segmenter is None:
         paints = run.recipe.generator.layered and evidence.game.painter.layered
         raise NotAvailable("no segmenter" if paints else "the method paints no masks")
-    if evidence.test.masks is None:
-        raise NotAvailable(MASKS)
+    reals = evidence.scored
     networks = [weights_hash(network) for network in (*segmenter.networks.values(), segmenter.painter)]
-    inputs = [networks, run.recipe.as_dict()["segmenter"], config.threshold, config.batch, evidence.test.digest(())]
-    kept = evidence.kept("predictions", inputs, partial(_predict, evidence, segmenter))
+    inputs = [networks, run.recipe.as_dict()["segmenter"], config.threshold, config.batch, reals.digest(())]
+    kept = evidence.kept("predictions", inputs, partial(_predict, evidence, segmenter, reals))
     return np.unpackbits(kept["bits"], axis=-1, count=int(kept["side"])).astype(bool)
 
 
-def _predict(evidence: Evidence, segmenter: Game) -> dict[str, np.ndarray]:
+def _predict(evidence: Evidence, segmenter: Game, reals: Split) -> dict[str, np.ndarray]:
     config, run = evidence.config, evidence.run
     assert segmenter.predict is not None
     for network in (*segmenter.networks.values(), segmenter.painter):
         network.eval()
-    predicted = np.empty((len(evidence.test), run.recipe.resolution, run.recipe.resolution), bool)
+    predicted = np.empty((len(reals), run.recipe.resolution, run.recipe.resolution), bool)
     run.reporter.stage("predict", len(predicted))
-    for where, batch in real_batches(evidence.test, config.batch, (), run.runtime):
+    for where, batch in real_batches(reals, config.batch, (), run.runtime):
         with run.runtime.autocast():
             probability = segmenter.predict(batch.images)
         if not probability.isfinite().all():
@@ -123,15 +122,27 @@ def _committed(evidence: Evidence) -> dict[str, object]:
 
 
 def _true_masks(evidence: Evidence) -> np.ndarray:
-    if evidence.test.masks is None:
-        raise NotAvailable(MASKS)
-    return evidence.test.masks[:] > 127
+    masks = evidence.scored.masks
+    assert masks is not None
+    return masks[:] > 127
+
+
+def _ignored(evidence: Evidence) -> np.ndarray:
+    """Pixels of those masks that no score counts, (N, R, R) bool; none of them where the data set leaves none out."""
+    reals = evidence.scored
+    return np.broadcast_to(False, reals.images[:, 0].shape) if reals.ignored is None else reals.ignored[:]
+
+
+def _left_out(evidence: Evidence) -> dict[str, object]:
+    return {"ignore": evidence.test.ignore or None}
 
 
 def _instances(evidence: Evidence) -> np.ndarray:
     if evidence.test.instances is None:
         raise NotAvailable("no instance maps in this data set")
-    return evidence.test.instances[:]
+    known = evidence.test.instances if evidence.test.masks is None else evidence.scored.instances
+    assert known is not None
+    return known[:]
 
 
 def _labels(evidence: Evidence) -> np.ndarray:
@@ -264,6 +275,7 @@ PARTS: dict[str, Part] = {
         Part("layer_difference", partial(_sample_part, "difference"), _sampling),
         Part("predicted_masks", _predicted_masks, _committed),
         Part("true_masks", _true_masks),
+        Part("ignored", _ignored, _left_out),
         Part("instances", _instances),
         Part("labels", _labels),
         Part("clusters", _clusters, lambda evidence: {"split": "all"}),

@@ -21,7 +21,6 @@ from lgbench.records import Metric, Part
 from lgbench.results import protocol_id
 from lgbench.runtime import Run
 from lgbench.score import Score
-from lgbench.settings import plain
 from lgbench.training.watch import flags, prediction_flags
 
 from .evidence import Evidence
@@ -133,10 +132,11 @@ def shared_protocol(evidence: Evidence) -> dict[str, Any]:
     category = recipe.training.category
     return {
         "dataset": recipe.dataset.name,
-        "dataset_config": plain(recipe.data_config) | ({"category": category} if category >= 0 else {}),
+        "dataset_config": recipe.data_settings | ({"category": category} if category >= 0 else {}),
         "origin": test.origin,
         "resolution": recipe.resolution,
         "crop": test.crop,
+        "dataset_version": recipe.dataset.version if recipe.dataset.version != 1 else None,
     }
 
 
@@ -209,11 +209,11 @@ def _intervals(metric: Metric, score: Score, aggregation: str | None) -> dict[st
 
 def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
     """Scores of masks that look at nothing, or at colours only: the floor of every segmentation board."""
-    if evidence.test.masks is None:
+    if evidence.get("true_masks") is None:
         return {}
     on_masks = [metric for metric in metrics.values() if "predicted_masks" in metric.needs]
     scores: dict[str, dict[str, float]] = {}
-    for name, masks in trivial_masks(evidence.test.rgb(slice(None))).items():
+    for name, masks in trivial_masks(evidence.scored.rgb(slice(None))).items():
         floor, scores[name] = evidence.replaced(predicted_masks=masks), {}
         for metric in on_masks:
             with contextlib.suppress(NotAvailable):

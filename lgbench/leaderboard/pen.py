@@ -150,10 +150,12 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
     settings = ", ".join(f"{k} = {v}" for k, v in sorted(config.items())) if isinstance(config, dict) else config
     words = [(protocol["dataset"] or "any data") + (f" with {settings}" if settings else "")]
     phrases = {
+        "dataset_version": "version {}",
         "origin": "{} copy",
         "split": "{} split",
         "resolution": "{} px",
         "crop": "crop {}",
+        "ignore": "masks' value {} left out",
         "polarity": "{} polarity",
         "aggregation": "aggregated {}",
         "threshold": "threshold {}",

@@ -129,20 +129,27 @@ def load_extractor(name: str, weights: Path | None = None, device: str | torch.d
             "The extractor 'squeezenet' needs the ImageNet weights of torchvision's squeezenet1_1 as a state dict "
             f"(torch.save of its state_dict()). Set {VARIABLES[name]}=PATH to that file."
         )
-    content = path.read_bytes()  # read once, so that what is hashed is what is loaded
-    digest = hashlib.sha256(content).hexdigest()
     try:
+        content = path.read_bytes()  # read once, so that what is hashed is what is loaded
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         network = (_inception if name == "inception" else _squeezenet)(state)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # zip, pickle, tensors and modules fail in many ways; all mean the same to a user
         raise BadData(
-            f"{path} does not hold the weights of {name!r}: {str(error).splitlines()[0]} "
+            f"{path} does not hold the weights of {name!r} ({_reason(error)}). "
             f"Fetch the file again, or set {VARIABLES[name]} to another one."
         ) from error
+    digest = hashlib.sha256(content).hexdigest()
     network = network.to(place).eval().requires_grad_(False)
     if isinstance(network, InceptionFeatures):
         return Extractor(name, 2048, digest, network, place)
     return Extractor(name, 512, digest, lambda images: (network(images), None), place)
+
+
+def _reason(error: Exception) -> str:
+    """Why weights do not load, in a line; torch's own advice is to trust the file."""
+    if isinstance(error, pickle.UnpicklingError | EOFError):
+        return "it is no file of tensors"
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".:")
 
 
 def extractor_available(name: str, weights: Path | None = None) -> bool:

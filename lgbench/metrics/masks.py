@@ -52,12 +52,13 @@ class Confusion:
         )
 
 
-def confusion(predicted: np.ndarray, true: np.ndarray) -> Confusion:
+def confusion(predicted: np.ndarray, true: np.ndarray, ignored: np.ndarray | None = None) -> Confusion:
     """Count, for each image, how the pixels of two sets of masks meet.
 
     Args:
         predicted: (N, H, W) bool.
         true: (N, H, W) bool.
+        ignored: pixels that are not counted, whatever is predicted there, (N, H, W) bool; None where all are.
 
     Raises:
         ValueError: the shapes differ, or are not (N, H, W).
@@ -65,10 +66,17 @@ def confusion(predicted: np.ndarray, true: np.ndarray) -> Confusion:
     predicted, true = np.asarray(predicted, dtype=bool), np.asarray(true, dtype=bool)
     if predicted.shape != true.shape or predicted.ndim != 3:
         raise ValueError(f"Masks must be two arrays of one shape (N, H, W), not {predicted.shape} and {true.shape}.")
+    known = predicted[0].size if len(predicted) else 0
+    if ignored is not None:
+        left_out = np.asarray(ignored, dtype=bool)
+        if left_out.shape != true.shape:
+            raise ValueError(f"What is ignored must have the masks' shape {true.shape}, not {left_out.shape}.")
+        predicted, true = predicted & ~left_out, true & ~left_out
+        known = known - np.count_nonzero(left_out, axis=(1, 2))
     both = np.count_nonzero(predicted & true, axis=(1, 2))
     only_predicted = np.count_nonzero(predicted, axis=(1, 2)) - both
     only_true = np.count_nonzero(true, axis=(1, 2)) - both
-    neither = predicted[0].size - both - only_predicted - only_true if len(predicted) else both
+    neither = known - both - only_predicted - only_true
     return Confusion(both, only_predicted, only_true, neither)
 
 
@@ -99,7 +107,11 @@ def mean_iou(counts: Confusion) -> np.ndarray:
 
 
 def score_masks(
-    measure: Callable[[Confusion], np.ndarray], predicted: np.ndarray, true: np.ndarray, aggregation: str = "per_image"
+    measure: Callable[[Confusion], np.ndarray],
+    predicted: np.ndarray,
+    true: np.ndarray,
+    aggregation: str = "per_image",
+    ignored: np.ndarray | None = None,
 ) -> Score:
     """A mask score with everything that stands beside it.
 
@@ -113,6 +125,7 @@ def score_masks(
         predicted: (N, H, W) bool, committed polarity.
         true: (N, H, W) bool.
         aggregation: "per_image" for the mean over images, "pooled" for the score of one confusion matrix.
+        ignored: pixels that are not counted, (N, H, W) bool; None where all are.
 
     Returns:
         Score with `per_image` (N,), intervals of `pooled` and of `per_image` (of two images or more), and the details
@@ -123,7 +136,7 @@ def score_masks(
         NotAvailable: there are no images.
         BadRecipe: `aggregation` is neither of the two.
     """
-    counts = confusion(predicted, true)
+    counts = confusion(predicted, true, ignored)
     if not len(counts.true_positive):
         raise NotAvailable("no test images")
     aggregate = {"pooled": lambda c: float(measure(c.pooled())[0]), "per_image": lambda c: float(measure(c).mean())}

@@ -14,12 +14,14 @@ __all__ = ["ari", "ari_fg", "msc", "msc_fg", "sc_weighted"]
 def ari(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Adjusted Rand index over all pixels, the background a cluster like any other (Hubert & Arabie, 1985).
 
-    It does not detect an inverted mask: exchanging labels leaves it as it is.
+    Pixels with a negative true label are ignored. It does not detect an inverted mask: exchanging labels leaves it as
+    it is.
 
     Returns:
         (N,) in [-0.5, 1]: 1 for equal partitions, 0 for a constant prediction where the truth has several clusters.
     """
-    return np.array([_adjusted_rand(*pair) for pair in _flat_pairs(predicted, truth)], dtype=np.float64)
+    kept = ((p[t >= 0], t[t >= 0]) for p, t in _flat_pairs(predicted, truth))
+    return np.array([_adjusted_rand(*pair) for pair in kept], dtype=np.float64)
 
 
 def ari_fg(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -20,6 +20,8 @@ class Schedule:
         seed: of the order of images, of initial weights and of everything sampled.
         crop: smallest share of a real image's area that a random crop keeps; 1 for no crops.
         crop_ratio: largest side ratio of a crop; 1 for squares of exactly the share `crop`.
+        side: of the images that a step sees, pixels; 0 for that of the stored ones, which may be larger where they are
+            cropped.
         stop: pause with a checkpoint before this step; 0 to play to the end.
         judge_every: steps between looks of the judge (see `fit`); 0 for the last weights.
         judge_from: up to this step it does not look.
@@ -35,6 +37,7 @@ class Schedule:
     seed: int = 0
     crop: float = 1.0
     crop_ratio: float = 4 / 3
+    side: int = 0
     stop: int = 0
     judge_every: int = 0
     judge_from: int = 0

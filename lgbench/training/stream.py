@@ -65,10 +65,15 @@ class Stream:
         if self.schedule.flip:
             mirrored = torch.rand(len(real), generator=self._random(1, step)).to(real.images.device) < 0.5
             real = _each_map(real, lambda x, how: torch.where(_as(mirrored, x), x.flip(-1), x))
-        if self.schedule.crop < 1:
-            maps = random_crops(len(real), self.schedule.crop, self.schedule.crop_ratio, self._random(CROPS, step))
-            real = _each_map(real, partial(cut, maps.to(real.images.device)))
-        return real
+        return self._cropped(real, self._random(CROPS, step)) if self.schedule.crop < 1 else real
+
+    def _cropped(self, real: Batch, random: torch.Generator) -> Batch:
+        share, ratio, stored = self.schedule.crop, self.schedule.crop_ratio, real.images.shape[-1]
+        side = self.schedule.side or stored
+        maps = random_crops(len(real), share, ratio, random).to(real.images.device)
+        if ratio == 1 and side == round(stored * share**0.5) < stored:
+            return _each_map(real, partial(window, maps, side))  # whole pixels: nothing is blurred
+        return _each_map(real, partial(cut, maps, side))
 
     def _start(self, step: int) -> int:
         """How many images come before a step."""
@@ -119,9 +124,35 @@ def random_crops(n: int, share: float, ratio: float, generator: torch.Generator)
     return torch.stack([w, zero, (1 - w) * (2 * u - 1), zero, h, (1 - h) * (2 * v - 1)], dim=1).view(-1, 2, 3)
 
 
-def cut(maps: Tensor, x: Tensor, mode: str) -> Tensor:
-    """What `maps`, (N, 2, 3), cut out of images (N, C, R, R) or maps (N, R, R) of bytes, resized to the whole."""
+def window(maps: Tensor, side: int, x: Tensor, mode: str) -> Tensor:
+    """The pixels of images (N, C, P, P) or maps (N, P, P) nearest to what `maps` cut out of them: (N, ..., side, side).
+
+    Args:
+        maps: (N, 2, 3), of squares of `side` pixels.
+        mode: is not needed, since no values are mixed.
+    """
+    space = x.shape[-1] - side
+    scale = (1 - maps[:, 0, 0]).clamp(min=1e-6)
+    left, top = (((maps[:, axis, 2] / scale + 1) / 2 * (space + 1)).long().clamp(0, space) for axis in (0, 1))
+    pixels = torch.arange(side, device=x.device)
+    rows, columns = (top[:, None] + pixels)[:, :, None], (left[:, None] + pixels)[:, None, :]
+    first = torch.arange(len(x), device=x.device)[:, None, None]
+    if x.ndim == 3:
+        return x[first, rows, columns]
+    return x.movedim(1, 3)[first, rows, columns].movedim(3, 1).contiguous()
+
+
+def cut(maps: Tensor, side: int, x: Tensor, mode: str) -> Tensor:
+    """What `maps`, (N, 2, 3), cut out of images (N, C, P, P) in [-1, 1] or maps (N, P, P) of bytes, resized to `side`.
+
+    From images that are larger than `side` by as much as a crop may be smaller than they, bicubic leaves the Laplacian
+    energy that crops of the originals have (0.213 for 0.214, on photographs at 64 px); bilinear leaves 0.169.
+    """
+    if mode == "bilinear" and x.ndim == 4 and x.shape[-1] > side:
+        mode = "bicubic"
     values = x if x.ndim == 4 else x[:, None].float()
-    grid = F.affine_grid(maps, list(values.shape), align_corners=False)
+    grid = F.affine_grid(maps, [len(values), 1, side, side], align_corners=False)
     values = F.grid_sample(values, grid, mode, "border", align_corners=False)
+    if mode == "bicubic":
+        values = values.clamp(-1, 1)
     return values if x.ndim == 4 else values[:, 0].to(x.dtype)

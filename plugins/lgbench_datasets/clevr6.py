@@ -100,12 +100,11 @@ def _divided(objects: Sequence[int], config: Config, path: Path) -> dict[str, li
 
 
 def _object_counts(path: Path, home: DataHome) -> list[int]:
-    """Objects in each scene of the file, counted once per size and time of change."""
+    """Objects in each scene of the file, counted once for as long as it is the same."""
     from lgbench.data import alone
 
     index = path.with_name(f"{path.name}.objects.json")
-    state = path.stat()
-    stamp = f"{state.st_size} {state.st_mtime_ns}"
+    stamp = home.checksum(path, "sha256")
     with alone(index, f"the scenes of {path.name}"):
         try:
             known = read_json(index)

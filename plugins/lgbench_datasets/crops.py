@@ -84,7 +84,7 @@ def _middle(sample: Sample) -> Sample:
     height, width = sample.image.shape[:2]
     side = max(1, round(min(height, width) * 128 / 152))
     top, left = (height - side) // 2, (width - side) // 2
-    maps = {name: getattr(sample, name) for name in ("image", "mask", "instances", "segments")}
+    maps = {name: getattr(sample, name) for name in ("image", "mask", "ignored", "instances", "segments")}
     cut = {name: x[top : top + side, left : left + side] for name, x in maps.items() if x is not None}
     if sample.landmarks is not None:
         cut["landmarks"] = sample.landmarks - (left, top)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,7 @@ from lgbench.errors import BadData, BadRecipe
 from lgbench.settings import later
 
 from .crops import TestCrop, scored
-from .photographs import check_choice, read_bytes
+from .photographs import check_choice, matlab, read_bytes
 from .unpack import unpacked
 
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ BLUE = (0, 0, 254)  # behind a segmented flower
 # Levels by which some channel must differ. JPEG smears the blue along the outline: of 40, 60, 80, 100 and 128, 80 has
 # the best worst overlap (IoU 0.987) with known masks of four flower textures cut out at 500 pixels, JPEG 75 to 95.
 TOLERANCE = 80
+BORDER = "2"  # unlabelled, in trimaps of flowers
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +68,27 @@ class Config:
     Attributes:
         split: "redo" trains on the 6,149 official test images and tests on the 1,020 official training images, as
             layered GANs have since ReDO (Chen et al., NeurIPS 2019); "official" is the other way round. "val" is the
-            official one in both.
+            official one in both. An added archive with more pictures to train on than to test on has splits of its own,
+            and keeps them; its origin says so.
         masks: how official segmentations, JPEGs of flowers before blue, are read: "tolerant" of what compression does
             to the blue, or by ReDO's rule, as the numbers of ReDO, IEM and those who compare with them are:
             background where red or green is 0 or blue 254.
         test_crop: pictures that are scored are cut to the largest centre square, or to its "middle", 128 of 152 parts
             of its side, as ComGAN's test has it.
+        ignore: the value of an archive's masks that is left out of every mask score, where they have it: a trimap's
+            border. The official masks have none.
+        foreground: which values of an archive's masks are flower, as folders and archives have it.
     """
 
     split: Literal["redo", "official"] = "redo"
     masks: Literal["tolerant", "redo"] = later("tolerant")
     test_crop: TestCrop = later("square")
+    ignore: str = later(BORDER)
+    foreground: str = later("")
 
 
 def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     """Official files where they are here, else an archive added under the name "flowers", else fetched files."""
-    from lgbench.data import MaskConfig, build_archive
-
     if config.split not in ("redo", "official"):
         raise BadRecipe(f"The split of flowers is 'redo' or 'official', not {config.split!r}.")
     check_choice("flowers", "masks setting", config.masks, ("tolerant", "redo"))
@@ -96,17 +100,32 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
                 f"ReDO's rule reads the official segmentations of flowers, and {archive} brings masks of its own: "
                 "leave data.masks out, or remove the archive to have the official files fetched."
             )
-        raw = build_archive(archive, MaskConfig(), resolution, home)
-        if set(raw.counts) != {"train", "val", "test"}:
-            raise BadData(
-                f"{archive} lacks the official split: its table needs a column `split` of train, valid and test."
-            )
-    else:
-        raw = _official(home.fetch("flowers", SOURCES), config.masks)
+        return scored(_archived(archive, config, home), config.test_crop)
+    if (config.foreground, config.ignore) != ("", BORDER):
+        raise BadRecipe(
+            "foreground and ignore of flowers are about an added archive's masks; the official ones have none."
+        )
+    raw = _official(home.fetch("flowers", SOURCES), config.masks)
     return scored(_redo(raw) if config.split == "redo" else raw, config.test_crop)
 
 
 build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lgbench data add flowers FILE.zip`
+
+
+def _archived(path: Path, config: Config, home: DataHome) -> RawDataset:
+    """An added archive, whose splits are the official ones or, with more pictures in train than in test, its own."""
+    from lgbench.data import MaskConfig, open_package, origin_of
+
+    package = open_package(path)
+    if package.drawn or set(package.counts) != {"train", "val", "test"}:
+        raise BadData(f"{path} lacks the official split: its table needs a column `split` of train, valid and test.")
+    ignore = "" if config.ignore == BORDER and int(BORDER) not in package.mask_values else config.ignore
+    raw = package.raw(origin_of(path, home), MaskConfig(foreground=config.foreground, ignore=ignore))
+    if raw.counts["train"] > raw.counts["test"]:
+        if config.split == "official":
+            raise BadRecipe(f"{path} has splits of its own rather than the official ones; leave data.split out.")
+        return replace(raw, origin=f"{raw.origin}, its own split")
+    return _redo(raw) if config.split == "redo" else raw
 
 
 def _redo(raw: RawDataset) -> RawDataset:
@@ -115,6 +134,7 @@ def _redo(raw: RawDataset) -> RawDataset:
         raw,
         splits={split: raw.splits[official] for split, official in other.items()},
         counts={split: raw.counts[official] for split, official in other.items()},
+        lacks={split: raw.lacks[official] for split, official in other.items() if official in raw.lacks},
     )
 
 
@@ -147,12 +167,8 @@ def _official(folder: Path, rule: str) -> RawDataset:
 
 
 def _matrix(path: Path, key: str) -> np.ndarray:
-    from scipy.io import loadmat
-
-    try:
-        return loadmat(path)[key].reshape(-1)
-    except (ValueError, KeyError, TypeError, OSError, zlib.error) as error:
-        raise BadData(f"{path} has no readable {key!r} ({error}); delete it and run the command again.") from error
+    (found,) = matlab(path, key)
+    return found.reshape(-1)
 
 
 def _sample(images: Path, masks: Path | None, rule: str, labels: np.ndarray, number: int) -> Sample:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lgbench import Dataset
 from lgbench.errors import BadData, BadRecipe
 
-from .photographs import Photograph, content, photographs
+from .photographs import Photograph, photographs
 
 if TYPE_CHECKING:
     from lgbench.data import DataHome, RawDataset
@@ -68,7 +68,8 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         for number, file in enumerate(files, 1):
             split = "test" if number % EVERY == 0 else "train"
             splits[split].append(Photograph(name=f"{person}/{file.name}", image=file, label=label))
-    which = content(folder, [file for files in chosen.values() for file in files], home)
+    used = sorted(file.relative_to(folder) for files in chosen.values() for file in files)
+    which = home.content(folder, [path.as_posix() for path in used])[:12]
     return photographs(splits, origin=f"by hand:{which}", classes=list(chosen))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from lgbench.errors import BadData, BadRecipe, DataMissing
-from lgbench.files import sha256_of_file, sha256_of_json
 
 from .crops import Box, around
 
@@ -24,7 +22,6 @@ __all__ = [
     "ReadMask",
     "any_value",
     "check_choice",
-    "content",
     "matlab",
     "photographs",
     "read_bytes",
@@ -87,11 +84,11 @@ def photographs(
 
     bare = [split for split, chosen in splits.items() if not all(photograph.mask for photograph in chosen)]
     masked = len(bare) < len(splits)
+    cuts = {split: _whole if crop == "center" else _around_box if split == "train" else _middle for split in splits}
     return RawDataset(
         # a map goes on after a file that fails, so all of them are named
         splits={
-            split: partial(map, partial(_sample, crop == "bbox" and split == "train", read_mask), chosen)
-            for split, chosen in splits.items()
+            split: partial(map, partial(_sample, cuts[split], read_mask), chosen) for split, chosen in splits.items()
         },
         counts={split: len(chosen) for split, chosen in splits.items()},
         origin=origin,
@@ -135,22 +132,8 @@ def with_masks(
     }
     if not kept["test"]:
         raise BadData(f"{folder} has no mask of any test photograph; {named}")
-    used = [p.mask for chosen in kept.values() for p in chosen if p.mask]
-    return kept, f"masks {content(folder, used, home)}"
-
-
-def content(folder: Path, files: Sequence[Path], home: DataHome) -> str:
-    """First 12 hex digits of the SHA-256 over names below `folder` and contents; remembered while no file changes."""
-    states = [(path, path.relative_to(folder).as_posix(), path.stat()) for path in sorted(files)]
-
-    def compute() -> str:
-        digest = hashlib.sha256()
-        for path, name, _ in states:
-            digest.update(f"{name}\0{sha256_of_file(path)}\0".encode())
-        return digest.hexdigest()
-
-    stamp = sha256_of_json([[name, state.st_size, state.st_mtime_ns] for _, name, state in states])
-    return home.remembered(f"content {folder}", stamp, compute)[:12]
+    used = sorted(p.mask.relative_to(folder) for chosen in kept.values() for p in chosen if p.mask)
+    return kept, f"masks {home.content(folder, [path.as_posix() for path in used])[:12]}"
 
 
 def read_bytes(path: Path, name: str) -> bytes:
@@ -167,23 +150,37 @@ def matlab(path: Path, *keys: str) -> list[np.ndarray]:
     Raises:
         BadData: it is truncated, unreadable or lacks one of them.
     """
-    import zlib
-
     import numpy as np
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
         read = loadmat(path, squeeze_me=True)
         return [np.atleast_1d(read[key]) for key in keys]
-    except (MatReadError, ValueError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
+    except Exception as error:  # scipy's reader raises what its parts do: all mean the same to a user
+        reason = str(error) or type(error).__name__
         raise BadData(
-            f"{path} is truncated or has no {', '.join(keys)} ({error}); put the official file there."
+            f"{path} is truncated or has no {', '.join(keys)} ({reason}); put the official file there."
         ) from error
 
 
-def _sample(boxed: bool, read_mask: ReadMask, photograph: Photograph) -> Sample:
-    from lgbench.data import Sample, central_square, decode_image
+def _whole(photograph: Photograph, pixels: np.ndarray) -> np.ndarray:
+    return pixels  # the middle is cut when it is prepared, where objects that the cut loses are counted
+
+
+def _middle(photograph: Photograph, pixels: np.ndarray) -> np.ndarray:
+    from lgbench.data import central_square
+
+    return central_square(pixels)
+
+
+def _around_box(photograph: Photograph, pixels: np.ndarray) -> np.ndarray:
+    if photograph.box is None:
+        raise BadData(f"{photograph.name}: has no bounding box to crop by")
+    return around(photograph.box, pixels)
+
+
+def _sample(cut: Callable[[Photograph, np.ndarray], np.ndarray], read_mask: ReadMask, photograph: Photograph) -> Sample:
+    from lgbench.data import Sample, decode_image
 
     name = photograph.name
     image = decode_image(read_bytes(photograph.image, name), name)
@@ -193,12 +190,8 @@ def _sample(boxed: bool, read_mask: ReadMask, photograph: Photograph) -> Sample:
         if mask.shape != image.shape[:2]:  # seen here: cropping would hide it
             size, its = (" x ".join(map(str, array.shape[1::-1])) for array in (mask, image))
             raise BadData(f"{name}: mask of {size} pixels, image of {its}")
-    cut = central_square
-    if boxed:
-        if photograph.box is None:
-            raise BadData(f"{name}: has no bounding box to crop by")
-        cut = partial(around, photograph.box)
-    return Sample(image=cut(image), mask=None if mask is None else cut(mask), label=photograph.label, name=name)
+        mask = cut(photograph, mask)
+    return Sample(image=cut(photograph, image), mask=mask, label=photograph.label, name=name)
 
 
 def _masked(chosen: Sequence[Photograph], folder: Path, mask_of: Callable[[str], str]) -> list[Photograph]:

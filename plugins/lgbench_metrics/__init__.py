@@ -91,7 +91,7 @@ def _mask_metrics() -> list[Metric]:
             name=name,
             summary=summary,
             compute=partial(_masks, measure),
-            needs=frozenset({"predicted_masks", "true_masks"}),
+            needs=frozenset({"predicted_masks", "true_masks", "ignored"}),
             direction="up",
             reference=reference,
             deviation="0 on 200 random masks, per image and pooled",
@@ -101,7 +101,7 @@ def _mask_metrics() -> list[Metric]:
 
 
 def _partition_metrics() -> list[Metric]:
-    masks = frozenset({"predicted_masks", "true_masks"})
+    masks = frozenset({"predicted_masks", "true_masks", "ignored"})
     return [
         Metric(
             name="ari",
@@ -117,7 +117,7 @@ def _partition_metrics() -> list[Metric]:
             name="ari-fg",
             summary="Adjusted Rand index over the pixels of the true objects, where images hold several",
             compute=_ari_fg,
-            needs=frozenset({"predicted_masks", "instances"}),
+            needs=frozenset({"predicted_masks", "instances", "ignored"}),
             direction="up",
             range=(-0.5, 1.0),
             reference="sklearn.metrics.adjusted_rand_score",
@@ -216,7 +216,13 @@ def _masks(measure: str, evidence: Evidence) -> Score:
     from lgbench.metrics import masks
 
     aggregation = evidence.config.aggregation
-    score = masks.score_masks(getattr(masks, measure), evidence["predicted_masks"], evidence["true_masks"], aggregation)
+    score = masks.score_masks(
+        getattr(masks, measure),
+        evidence["predicted_masks"],
+        evidence["true_masks"],
+        aggregation,
+        evidence["ignored"],
+    )
     return replace(score, protocol={"aggregation": aggregation})
 
 
@@ -231,10 +237,11 @@ def _ari_fg(evidence: Evidence) -> Score:
 
     from lgbench.metrics.partitions import ari_fg
 
-    predicted, instances = evidence["predicted_masks"], evidence["instances"]
+    predicted, instances, ignored = (evidence[part] for part in ("predicted_masks", "instances", "ignored"))
     if predicted.dtype == np.bool_:
         # the perfect union of two objects would score 0, and one of them alone 1
         raise NotAvailable("needs a part for each object, and this method predicts foreground or not; see ari")
+    instances = np.where(ignored, 0, instances)
     objects = np.array([len(np.unique(one[one > 0])) for one in instances])
     if not (objects >= 2).any():
         raise NotAvailable("degenerate: no test image has two objects, so ari-fg is 0 or 1; see ari")
@@ -288,9 +295,12 @@ def _layer_difference(evidence: Evidence) -> Score:
 
 
 def _partitions(evidence: Evidence) -> tuple[Any, Any]:
-    """Predicted masks, and the instance maps where there are any, else the true masks."""
+    """Predicted masks, and the instance maps where there are any, else the true masks; -1 where nothing is scored."""
+    import numpy as np
+
     predicted, true, instances = evidence["predicted_masks"], evidence["true_masks"], evidence.get("instances")
-    return predicted, true if instances is None else instances
+    known = true if instances is None else instances
+    return predicted, np.where(evidence["ignored"], np.int16(-1), known.astype(np.int16))
 
 
 def _mean(per_image: Any, **details: float) -> Score:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -135,7 +136,11 @@ def _weights(name: str, given: str) -> Mapping[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types; all mean the same to a user
-        raise LgbenchError(f"{path} is not a file of weights ({error}).") from None
+        reason = "no tensors" if isinstance(error, pickle.UnpicklingError) else str(error) or type(error).__name__
+        raise LgbenchError(
+            f"{path} is not a file of weights ({reason.splitlines()[0]}). Fetch it again, or name another with "
+            f"regularizers.equivariance.weights=FILE or {VARIABLES[name]}."
+        ) from None
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     return {key.removeprefix("module.").removeprefix("body."): value for key, value in state.items()}
 

@@ -1,8 +1,13 @@
 """Preparation: one resolution, whole or not at all, and faults named together."""
 
+import errno
 import os
+import stat
 import subprocess
 import sys
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -223,6 +228,92 @@ def test_fewer_samples_than_promised_are_refused(tmp_path: Path):
     with pytest.raises(BadData, match="has 9 pictures, but 5 came"):
         make(replace(dataset(samples()), counts={"train": 9}), tmp_path)
     assert list(tmp_path.glob("made-*")) == []
+
+
+def test_data_without_train_pictures_are_refused(tmp_path: Path):
+    raw = dataset(samples())
+    for splits in (("test",), ()):
+        some = replace(raw, splits={name: raw.splits[name] for name in splits}, counts=dict.fromkeys(splits, 2))
+        with pytest.raises(BadData, match="none to train on"):
+            make(some, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [EOFError("Compressed file ended"), EOFError(), zlib.error("bad"), zipfile.BadZipFile("bad"), tarfile.ReadError()],
+)
+@pytest.mark.parametrize("when", ["build", "read"])
+def test_a_damaged_file_of_a_data_set_is_one_clear_error(tmp_path: Path, error: Exception, when: str):
+    def truncated():
+        yield samples()[0]
+        raise error
+
+    def build(config: object, resolution: int, home: DataHome) -> RawDataset:
+        if when == "build":
+            raise error
+        return replace(dataset(samples()), splits={"train": truncated}, counts={"train": 4})
+
+    record = Dataset(name="made", summary="", build=build)
+    with pytest.raises(BadData, match=r"A file of the data set made is damaged .*data verify made"):
+        open_dataset(record, None, 8, DataHome(tmp_path))
+    assert not list((tmp_path / "prepared").glob("*made-*making*"))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_told_with_its_owner(tmp_path: Path):
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "prepared").chmod(0o500)
+    with pytest.raises(RunFailed, match="belongs to"):
+        make(dataset(samples()), tmp_path / "prepared")
+    assert list((tmp_path / "prepared").iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["mkdir", "replace"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC])
+def test_what_keeps_a_preparation_from_its_folder_is_told(tmp_path: Path, monkeypatch, call: str, number: int):
+    raw = dataset(samples())
+    honest = getattr(Path, call)
+
+    def refuse(self, *args, **kwargs):
+        if ".making." in self.name:
+            raise OSError(number, os.strerror(number), str(self))
+        return honest(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, call, refuse)
+        told = "make room" if number == errno.ENOSPC else "belongs to"
+        with pytest.raises(RunFailed, match=f"Cannot prepare made .*{told}.*LGBENCH_HOME"):
+            make(raw, tmp_path)
+    assert not list(tmp_path.glob("*making*"))
+    assert len(make(raw, tmp_path)["train"]) == 5
+
+
+def test_what_is_prepared_and_cannot_be_read_is_told_with_its_owner(tmp_path: Path, monkeypatch):
+    raw = dataset(samples())
+    make(raw, tmp_path)
+
+    def refuse(path, *args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(np, "load", refuse)
+    with pytest.raises(RunFailed, match=r"images\.npy belongs to .*LGBENCH_HOME"):
+        make(raw, tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such modes")
+def test_what_is_prepared_is_open_to_those_whom_the_umask_and_a_shared_folder_name(tmp_path: Path):
+    before = os.umask(0o077)
+    try:
+        make(dataset(samples()), tmp_path / "own")
+        (tmp_path / "shared").mkdir()
+        (tmp_path / "shared").chmod(0o2770)
+        make(dataset(samples()), tmp_path / "shared")
+    finally:
+        os.umask(before)
+    for name, folder_mode, file_mode in (("own", 0o700, 0o600), ("shared", 0o2770, 0o660)):
+        (folder,) = prepared_folders(tmp_path / name, "made")
+        for path in (folder, *folder.rglob("*")):
+            assert stat.S_IMODE(path.stat().st_mode) == (folder_mode if path.is_dir() else file_mode), path
 
 
 def test_a_killed_preparation_is_not_taken_for_whole(tmp_path: Path):

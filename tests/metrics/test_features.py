@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import pickle
 from pathlib import Path
 from urllib.error import URLError
 
@@ -131,6 +132,19 @@ def test_a_stated_file_that_is_missing_or_wrong_is_named(monkeypatch, tmp_path):
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(BadData, match=r"other\.pth"):
         load_extractor("squeezenet", tmp_path / "other.pth")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", pickle.dumps({"a": Path("x")}, protocol=2), b"PK\x03\x04" + bytes(60)]
+)
+@pytest.mark.parametrize("name", ["squeezenet", "inception"])
+def test_a_file_that_holds_no_weights_is_refused_in_one_line_of_its_own(tmp_path, name: str, content: bytes):
+    path = tmp_path / "empty.pth"
+    path.write_bytes(content)
+    with pytest.raises(BadData, match=r"empty\.pth does not hold the weights .* Fetch the file again") as refusal:
+        load_extractor(name, path)
+    assert "weights_only" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 class Mischief:

@@ -134,3 +134,35 @@ def test_no_images_have_no_score_and_an_unknown_aggregation_is_named():
 def test_masks_of_different_shapes_are_a_bug():
     with pytest.raises(ValueError, match="shape"):
         confusion(np.zeros((2, 4, 4), bool), np.zeros((2, 4, 5), bool))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("aggregation", ["pooled", "per_image"])
+def test_what_is_ignored_has_no_part_in_any_score(measure, aggregation):
+    """Scores with some pixels ignored are those of the other pixels alone, whatever is predicted or true there."""
+    predicted, true = noisy_masks()
+    ignored = np.zeros_like(true)
+    ignored[:, 4:9] = True
+    rest = np.delete(np.arange(16), np.s_[4:9])
+    alone = score_masks(measure, predicted[:, rest], true[:, rest], aggregation)
+    for flip in (ignored & False, ignored):
+        score = score_masks(measure, predicted ^ flip, true ^ (flip & predicted), aggregation, ignored)
+        assert score.value == alone.value
+        assert score.details == alone.details
+        assert_array_equal(score.per_image, alone.per_image)
+
+
+def test_an_ignored_border_does_not_count_as_a_miss():
+    true = np.zeros((1, 8, 8), bool)
+    true[0, 2:6, 2:6] = True
+    larger = np.zeros_like(true)
+    larger[0, 1:7, 1:7] = True
+    ring = larger & ~true
+    assert score_masks(iou, larger, true).value == pytest.approx(16 / 36)
+    assert score_masks(iou, larger, true, ignored=ring).value == 1
+
+
+def test_ignored_pixels_of_another_shape_are_a_bug():
+    masks = np.zeros((2, 4, 4), bool)
+    with pytest.raises(ValueError, match="ignored"):
+        confusion(masks, masks, np.zeros((1, 4, 4), bool))

@@ -34,6 +34,7 @@ def evidence(aggregation: str = "per_image", **changes) -> Evidence:
         "predicted_masks": (instances > 0) ^ (random.random(instances.shape) < 0.1),
         "true_masks": instances > 0,
         "instances": instances,
+        "ignored": np.zeros(instances.shape, bool),
         "labels": labels,
         "clusters": (labels + 1) % 3,
         "sample_alphas": random.integers(256, size=(20, 16, 16), dtype=np.uint8),
@@ -101,6 +102,26 @@ def test_partition_scores_use_instances_where_there_are_any():
     for name in ("ari", "msc"):
         assert METRICS[name].compute(perfect).value < 1  # two objects, one label
         assert METRICS[name].compute(alone).value == 1
+
+
+@pytest.mark.parametrize("name", [*MASKS, "ari", "ari-fg", "msc"])
+@pytest.mark.parametrize("instances", [True, False])
+def test_pixels_that_are_left_out_change_no_score(name: str, instances: bool):
+    random = np.random.default_rng(1)
+    ignored = random.random((10, 16, 16)) < 0.2
+    others = {} if instances or name == "ari-fg" else {"instances": NotAvailable("none")}
+    given = evidence(ignored=ignored, **others)
+    kind = given["instances"] if name == "ari-fg" else given["predicted_masks"]
+    noise = kind ^ True
+    scores = [
+        METRICS[name].compute(evidence(ignored=ignored, predicted_masks=np.where(ignored, there, kind), **others))
+        for there in (kind, noise, 0)
+    ]
+    assert [score.details for score in scores] == [scores[0].details] * 3
+    for score in scores[1:]:
+        np.testing.assert_array_equal(score.per_image, scores[0].per_image)
+    counted = METRICS[name].compute(evidence(predicted_masks=np.where(ignored, noise, kind), **others))
+    assert counted.value != scores[0].value
 
 
 def test_partition_scores_are_per_image_whatever_the_recipe_says():

@@ -18,6 +18,7 @@ from PIL import Image
 from lgbench import Dataset, Source
 from lgbench.data import DataHome, decode_image, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
+from lgbench.settings import plain
 from lgbench_datasets import flowers
 
 SPLITS = {"trnid": [3, 1], "valid": [4, 2], "tstid": [5, 8, 6, 7]}
@@ -225,6 +226,66 @@ def test_an_archive_without_the_official_split_is_refused(tmp_path: Path):
         open_dataset(flowers.FLOWERS, None, 48, home)
 
 
+def png(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def trimapped(path: Path, masks: dict[int, np.ndarray]) -> Path:
+    """An archive with splits of its own and masks for some pictures."""
+    split = {5: "val", 6: "val", 7: "test", 8: "test"}
+    rows = [
+        f"images/{i}.jpg,{f'masks/{i}.png' if i in masks else ''},{LABELS[i - 1]},{split.get(i, 'train')}"
+        for i in range(1, 9)
+    ]
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("index.csv", "\n".join(["image,mask,label,split", *rows]))
+        for i in range(1, 9):
+            file.writestr(f"images/{i}.jpg", jpeg(i, (40, 120, 40)))
+        for i, mask in masks.items():
+            file.writestr(f"masks/{i}.png", png(mask))
+    return path
+
+
+def test_an_archive_with_its_own_splits_and_trimaps_keeps_and_says_them(tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    border = disc(9)  # around every smaller disc
+    trimaps = {i: np.where(disc(i), 1, 2 * border) for i in (1, 5, 7)}
+    home.add_archive("flowers", trimapped(tmp_path / "x.zip", trimaps))
+    opened = open_dataset(flowers.FLOWERS, None, 48, home)
+    assert {name: len(split) for name, split in opened.items()} == {"train": 4, "val": 2, "test": 2}
+    for split in opened.values():
+        assert split.masked is not None
+        assert split.masked.tolist() == [Path(name).stem in "157" for name in split.names]
+        assert split.ignored is not None
+        assert split.ignored[split.masked].any()
+        assert split.ignore == "2"
+        assert split.origin.endswith(", its own split")
+    with pytest.raises(BadRecipe, match="splits of its own"):
+        open_dataset(flowers.FLOWERS, {"split": "official"}, 48, home)
+
+
+def test_an_archives_masks_may_have_two_values(tmp_path: Path):
+    home = DataHome(tmp_path / "home")
+    home.add_archive("flowers", trimapped(tmp_path / "x.zip", {i: disc(i) for i in range(1, 9)}))
+    train = open_dataset(flowers.FLOWERS, None, 48, home)["train"]
+    assert (train.masked, train.ignored) == (None, None)
+    assert train.origin.endswith(", its own split")
+    assert train.ignore == ""
+    with pytest.raises(BadData, match="data.ignore=3 names 3"):
+        open_dataset(flowers.FLOWERS, {"ignore": "3"}, 48, home)
+
+
+def test_settings_of_an_archives_masks_are_refused_where_there_is_none(site: Path, tmp_path: Path):
+    with pytest.raises(BadRecipe, match="added archive's masks"):
+        open_dataset(flowers.FLOWERS, {"foreground": "1"}, 48, DataHome(tmp_path / "home"))
+
+
+def test_older_records_keep_their_settings():
+    assert plain(flowers.Config()) == {"split": "redo"}
+
+
 def test_without_network_or_files_the_error_says_where_to_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     dead = tuple(Source(s.file, ("http://127.0.0.1:9/x",), s.checksum, s.size, s.optional) for s in flowers.SOURCES)
     monkeypatch.setattr(flowers, "SOURCES", dead)
@@ -248,3 +309,22 @@ def test_the_shared_package_has_the_published_counts(tmp_path: Path):
     opened = open_dataset(flowers.FLOWERS, None, 64, home)
     assert {name: len(split) for name, split in opened.items()} == {"train": 6149, "val": 1020, "test": 1020}
     assert len(opened["train"].classes) == 102
+
+
+def test_the_shared_trimaps_have_the_published_floors(tmp_path: Path, shared: Path):
+    """The archive's description states the mean IoU of four trivial masks with the border left out."""
+    from lgbench.metrics.masks import iou, score_masks
+    from lgbench.metrics.trivial import trivial_masks
+
+    home = DataHome(tmp_path)
+    home.add_archive("flowers", shared / "data" / "flowers102_masked_64.zip")
+    opened = open_dataset(flowers.FLOWERS, None, 64, home)
+    assert {name: len(split) for name, split in opened.items()} == {"train": 7807, "val": 142, "test": 240}
+    test = opened["test"].scored()
+    assert len(test) == 239
+    assert test.masks is not None
+    stated = {"full": 0.444, "centre-ellipse": 0.660, "otsu": 0.691, "two-means": 0.749}
+    for name, masks in trivial_masks(test.rgb(np.arange(len(test)))).items():
+        if name in stated:
+            score = score_masks(iou, masks, test.masks > 127, ignored=test.ignored)
+            assert score.value == pytest.approx(stated[name], abs=0.0006)

@@ -1,5 +1,8 @@
 """Distances between pictures as a network sees them; the networks' weights are a user's files."""
 
+import pickle
+from pathlib import Path
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -187,8 +190,11 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 def test_a_file_that_is_no_weights_is_refused(tmp_path):
-    (tmp_path / "text.pth").write_text("hello")
-    assert "not a file of weights" in refusal("squeezenet", tmp_path / "text.pth")
+    for content in (b"", b"hello", pickle.dumps({"a": Path("x")}, protocol=2), b"PK" + bytes(60)):
+        (tmp_path / "text.pth").write_bytes(content)
+        text = refusal("squeezenet", tmp_path / "text.pth")
+        assert "not a file of weights" in text
+        assert "weights_only" not in text
 
 
 def test_a_record_can_tell_which_weights_were_read(squeezenet, tmp_path):

@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
 from lgbench.data import Split
 from lgbench.errors import BadData, BadRecipe
 from lgbench.runtime import Runtime
+from lgbench.stage_configs import TrainingConfig
 from lgbench.training import Schedule
-from lgbench.training.stream import Stream
+from lgbench.training.stream import Stream, random_crops
 
 CPU = Runtime(torch.device("cpu"), channels_last=False)
 
@@ -120,6 +122,82 @@ def test_a_crop_leaves_the_order_of_images_and_the_mirroring_as_they_are():
         Stream(Split(images), Schedule(1, 8, crop=crop), CPU)(3).images.mean(dim=(1, 2, 3)) for crop in (1.0, 0.5)
     )
     assert_close(plain, crops)
+
+
+# Crops that are cut down from larger pictures.
+
+
+def textures(n: int, side: int = 256) -> np.ndarray:
+    """Pictures with detail at every scale, (n, 3, side, side) uint8."""
+    random = np.random.default_rng(0)
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)) + 1 / side
+    waves = np.fft.fft2(random.normal(size=(n, side, side))) / frequency
+    grey = np.fft.ifft2(waves).real
+    grey = 127.5 + 40 * (grey - grey.mean(axis=(1, 2), keepdims=True)) / grey.std(axis=(1, 2), keepdims=True)
+    return np.repeat(grey.clip(0, 255).astype(np.uint8)[:, None], 3, axis=1)
+
+
+def resized(images: np.ndarray, side: int) -> np.ndarray:
+    """As data sets are prepared."""
+    small = [Image.fromarray(x[0]).resize((side, side), Image.Resampling.BILINEAR) for x in images]
+    return np.repeat(np.stack([np.asarray(x) for x in small])[:, None], 3, axis=1)
+
+
+def energy(images: torch.Tensor) -> float:
+    """Mean absolute Laplacian."""
+    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]
+    return float(torch.nn.functional.conv2d(images.mean(dim=1, keepdim=True), kernel).abs().mean())
+
+
+def cut_from_originals(originals: np.ndarray, share: float, ratio: float, side: int) -> torch.Tensor:
+    """The papers' way: a part of the original, resized with antialiasing."""
+    maps = random_crops(len(originals), share, ratio, torch.Generator().manual_seed(0))
+    out, whole = [], originals.shape[-1]
+    for image, ((w, _, x), (_, h, y)) in zip(originals, maps.tolist(), strict=True):
+        box = ((x + 1 - w) / 2 * whole, (y + 1 - h) / 2 * whole, (x + 1 + w) / 2 * whole, (y + 1 + h) / 2 * whole)
+        box = tuple(min(max(end, 0), whole) for end in box)
+        small = Image.fromarray(image[0]).resize((side, side), Image.Resampling.BILINEAR, box)
+        out.append(torch.from_numpy(np.array(small)).expand(3, -1, -1))
+    return torch.stack(out) / 127.5 - 1
+
+
+@pytest.mark.parametrize(("share", "ratio"), [(0.8, 4 / 3), (0.79, 1.0), ((256 / 304) ** 2, 1.0)])
+def test_crops_of_larger_pictures_have_the_detail_of_crops_of_the_originals(share: float, ratio: float):
+    originals, training = textures(60), TrainingConfig(crop=share, crop_ratio=ratio)
+    schedule = Schedule(1, 60, flip=False, crop=share, crop_ratio=ratio, side=64)
+    expected = energy(cut_from_originals(originals, share, ratio, 64))
+    larger = Stream(Split(resized(originals, training.prepared_side(64))), schedule, CPU)(0).images
+    enlarged = Stream(Split(resized(originals, 64)), schedule, CPU)(0).images
+    assert larger.shape == enlarged.shape == (60, 3, 64, 64)
+    assert energy(larger) == pytest.approx(expected, rel=0.05)
+    assert energy(enlarged) < 0.85 * expected
+    assert larger.abs().max() <= 1
+
+
+@pytest.mark.parametrize(("share", "factor"), [(0.79, 1.125), ((256 / 304) ** 2, 304 / 256)])
+def test_squares_are_whole_pixels_of_the_larger_picture(share: float, factor: float):
+    side = TrainingConfig(crop=share, crop_ratio=1).prepared_side(32)
+    assert side == round(32 * factor)
+    ramps = np.stack([*np.meshgrid(np.arange(side), np.arange(side)), np.zeros((side, side))]).astype(np.uint8)
+    columns = np.broadcast_to(ramps[0], (300, side, side))
+    split = Split(np.broadcast_to(ramps, (300, 3, side, side)), segments=columns, masks=columns)
+    schedule = Schedule(1, 300, flip=True, crop=share, crop_ratio=1.0, side=32)
+    batch = Stream(split, schedule, CPU, frozenset({"segments", "masks"}))(0)
+    assert batch.segments is not None
+    assert batch.masks is not None
+    pixels = (batch.images + 1) * 127.5
+    assert_close(pixels, pixels.round(), atol=1e-4, rtol=0)
+    assert torch.equal(pixels[:, 0].round(), batch.segments.float())
+    assert torch.equal((255 * batch.masks[:, 0]).round(), batch.segments.float())
+    lowest = pixels[:, 1, 0, 0].round()
+    assert torch.equal(pixels[:, 1, 31, 0].round(), lowest + 31)
+    assert set(lowest.tolist()) == set(range(side - 31))  # every place, and none beyond
+
+
+def test_without_crops_nothing_is_prepared_larger():
+    assert [TrainingConfig().prepared_side(side) for side in (16, 64, 2048)] == [16, 64, 2048]
+    assert TrainingConfig(crop=0.8).prepared_side(64) == 72
+    assert TrainingConfig(crop=0.25).prepared_side(64) == 128
 
 
 def everything(n: int = 8) -> Split:

@@ -1,0 +1,274 @@
+"""The tables of a package: CSV files that say what belongs together.
+
+`labels.csv`, `index.csv` or `metadata.csv` has a column that names each picture and, optionally, its mask, label, class
+name and split; columns of zeros and ones are attributes. What a table does not say, the names of files do. A table
+`landmarks.csv` names pictures too, and has x1, y1, x2, y2, ... in their pixels.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from lgbench.errors import BadData
+
+from .layout import SPLITS, Item, Layout, meaning
+from .names import Index, as_numbers, counted, few, folder_of, in_order
+
+__all__ = ["LANDMARKS", "OURS", "TABLES", "add_landmarks", "add_table", "names_pictures"]
+
+OURS = ("labels.csv", "index.csv")
+TABLES = (*OURS, "metadata.csv")  # which may be of anything; it is read where it names pictures
+LANDMARKS = "landmarks.csv"
+
+HEADINGS: Mapping[str, tuple[str, ...]] = {
+    "file": (
+        *("file", "image", "images", "filename", "file_name", "image_file", "image_name", "path", "image_path", "img"),
+        *("picture", "photo"),
+    ),
+    "mask": (
+        *("mask", "masks", "mask_file", "mask_name", "mask_path", "segmentation", "segmentations", "seg", "trimap"),
+        *("matte", "ground_truth", "gt"),
+    ),
+    "label": ("label", "labels", "class", "classes", "class_id", "label_id", "category", "target"),
+    "class_name": ("class_name", "classname", "class_names", "label_name", "category_name"),
+    "split": ("split", "splits", "set", "subset"),
+    "valid": ("valid_mask", "mask_valid"),
+}
+"""What columns are for, and what they are called, in any case; the first of two is read."""
+
+NOT_ATTRIBUTES = frozenset({"", "number", "id", "index", "identity", "fold"})  # though they may be 0 and 1 throughout
+BITS = {"0": 0, "1": 1, "-1": 0, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+MOST_BYTES = 128 << 20  # of a table: the landmarks of 200,000 faces take 110 MB
+MOST_ROWS = 1_000_000
+MOST_COLUMNS = 2_000
+SLACK = 1_000  # rows beyond those of the pictures, which are named one by one
+
+
+@dataclass(slots=True)
+class Table:
+    """What was read of a CSV.
+
+    Attributes:
+        where: which it is, for errors.
+        cells: what a column is for -> its cells, stripped.
+        bits: attributes, name -> 0 or 1 for each row.
+        unread: headings of the other columns.
+        rows: how many there are.
+    """
+
+    where: str
+    cells: dict[str, list[str]]
+    bits: dict[str, bytearray]
+    unread: list[str] = field(default_factory=list)
+    rows: int = 0
+
+
+def add_table(layout: Layout, data: bytes, name: str, where: str, names: Sequence[str]) -> Layout:
+    """The pictures that a table names, in its order, with what names tell where it says nothing.
+
+    Args:
+        layout: what the names of all files tell.
+        data: bytes of the table.
+        name: of its file.
+        where: the package, for errors.
+        names: of all pictures and masks.
+
+    Raises:
+        BadData: it is malformed or names a picture twice.
+    """
+    table, folder = _parse(data, f"{name} in {where}", len(names)), folder_of(name)
+    known = {item.image: item for item in layout.items}
+    found = _files(table.cells["file"], folder, known, names)
+    if twice := [name for name, times in Counter(found).items() if times > 1]:
+        raise BadData(f"{table.where} names {twice[0]!r} more than once.")
+    masks = [known[file].mask if file in known else None for file in found]
+    if "mask" in table.cells:
+        others = {*names} - {*found}
+        masks = [file or None for file in _files(table.cells["mask"], folder, others)]
+    none = [mask for mask, valid in zip(masks, _valid(table), strict=True) if mask and not valid]
+    masks = [mask if valid else None for mask, valid in zip(masks, _valid(table), strict=True)]
+    splits = _splits(table) or [known[file].split if file in known else "" for file in found]
+    labels, classes = _labels(table)
+    if not classes and layout.classes and all(file in known for file in found):
+        labels, classes = [known[file].label for file in found], layout.classes
+    bits = [np.frombuffer(column, dtype=np.uint8) for column in table.bits.values()]
+    attributes = np.stack(bits, axis=1) if bits else [None] * table.rows
+    items = [Item(*row) for row in zip(found, splits, masks, labels, attributes, strict=True)]
+    return Layout(
+        items,
+        masked=any(masks),
+        classes=classes,
+        attribute_names=tuple(table.bits),
+        unread=_unread(table, name, none, {*found, *filter(None, masks)}, names),
+    )
+
+
+def add_landmarks(layout: Layout, data: bytes, name: str, where: str) -> Layout:
+    """The same pictures with their landmarks, where the table has those of every one of them.
+
+    Raises:
+        BadData: it is malformed.
+    """
+    where = f"{name} in {where}"
+    rows = _lines(data, where)
+    heading = [text.strip().casefold() for text in next(rows, [])]
+    column = next((heading.index(word) for word in HEADINGS["file"] if word in heading), None)
+    points: list[list[int]] = []
+    while {f"x{len(points) + 1}", f"y{len(points) + 1}"} <= {*heading}:
+        points.append([heading.index(f"{axis}{len(points) + 1}") for axis in "xy"])
+    if column is None or not points:
+        raise BadData(f"{where} needs a heading with the column `file` or `image`, and x1, y1, x2, y2 and so on.")
+    flat = list(itertools.chain(*points))
+    called, numbers = [], []
+    for row in rows:
+        try:
+            numbers.append([float(row[at]) for at in flat])
+            called.append(row[column].strip())
+        except (ValueError, IndexError) as error:
+            raise BadData(f"{where} has no numbers for all landmarks of {row[0]!r} ({error}).") from error
+    landmarks = np.array(numbers, dtype=np.float32).reshape(-1, len(points), 2)
+    of = dict(zip(_files(called, folder_of(name), [item.image for item in layout.items]), landmarks, strict=True))
+    unread = [*layout.unread, *_columns([text for i, text in enumerate(heading) if i not in {column, *flat}], name)]
+    if lacking := [item.image for item in layout.items if item.image not in of]:
+        unread.append(f"{name}, which has no landmarks of {counted(len(lacking), 'picture')} ({few(lacking)})")
+        return replace(layout, unread=unread)
+    return replace(layout, unread=unread, items=[replace(i, landmarks=of[i.image]) for i in layout.items])
+
+
+def names_pictures(data: bytes) -> bool:
+    """Whether a table has a column of pictures."""
+    try:
+        heading = next(_lines(data, ""), [])
+    except BadData:
+        return False
+    return bool({*map(_key, heading)} & {*HEADINGS["file"]})
+
+
+def _key(heading: str) -> str:
+    """A heading as it is compared: in one case, with one kind of blank."""
+    return "_".join(heading.casefold().replace("-", " ").split())
+
+
+def _lines(data: bytes, where: str) -> Iterator[list[str]]:
+    """Rows of a CSV, none of them empty; with commas, semicolons or tabs, whichever its heading has most of."""
+    if len(data) > MOST_BYTES:
+        raise BadData(f"{where} has {len(data):,} bytes; more than {MOST_BYTES:,} are refused.")
+    if b"\0" in data:
+        raise BadData(f"{where} is not a UTF-8 table with commas (it holds zero bytes).")
+    heading = data.partition(b"\n")[0]
+    delimiter = max(",;\t", key=lambda mark: heading.count(mark.encode()))
+    try:
+        text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+        for number, row in enumerate(csv.reader(text, delimiter=delimiter)):
+            if len(row) > MOST_COLUMNS or number > MOST_ROWS:
+                raise BadData(f"{where} has more than {MOST_ROWS:,} rows or {MOST_COLUMNS:,} columns; it is refused.")
+            if any(row):
+                yield row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadData(f"{where} is not a UTF-8 table with commas ({error}).") from error
+
+
+def _parse(data: bytes, where: str, pictures: int) -> Table:
+    """What a table says; one of far more pictures than there are is not read to its end."""
+    rows = _lines(data, where)
+    heading = [text.strip() for text in next(rows, [])]
+    keys = [_key(text) for text in heading]
+    role_of = {}
+    for role, words in HEADINGS.items():
+        column = next((keys.index(word) for word in words if word in keys), None)
+        if column is not None:
+            role_of[column] = role
+    table = Table(where, {role: [] for role in role_of.values()}, {})
+    bits = {i: bytearray() for i, key in enumerate(keys) if i not in role_of and key not in NOT_ATTRIBUTES}
+    for row in rows:
+        table.rows += 1
+        if table.rows > 2 * pictures + SLACK:
+            raise BadData(f"{where} has far more rows than there are pictures ({pictures:,}): which of them are meant?")
+        if any(row[len(heading) :]):
+            raise BadData(
+                f"{where} has {len(heading)} headings and {len(row)} cells for {row[0]!r}; quote what has commas."
+            )
+        for i, role in role_of.items():
+            table.cells[role].append(row[i].strip() if i < len(row) else "")
+        for i in list(bits):
+            bit = BITS.get(row[i].strip().casefold()) if i < len(row) else None
+            if bit is None:
+                del bits[i]
+            else:
+                bits[i].append(bit)
+    if not table.rows or "file" not in table.cells:
+        raise BadData(f"{where} needs a heading with the column `file` or `image`, and a row per picture.")
+    table.bits = {heading[i]: column for i, column in bits.items()}
+    table.unread = [text for i, text in enumerate(heading) if i not in role_of and i not in bits and text]
+    return table
+
+
+def _files(called: Iterable[str], folder: str, *sides: Iterable[str]) -> list[str]:
+    """The files that a table means, of the first side that has one; what it calls them where there is none."""
+    indices = [Index(side) for side in sides]
+
+    def file(name: str) -> str:
+        found = (index.find(path) for index in indices for path in dict.fromkeys((folder + name, name)))
+        return next(filter(None, found), name)
+
+    return [file(name) if name else "" for name in called]
+
+
+def _valid(table: Table) -> list[bool]:
+    """Whether each row's mask is one, as the table itself says."""
+    return [BITS.get(text.casefold()) != 0 for text in table.cells.get("valid", [""] * table.rows)]
+
+
+def _columns(headings: Sequence[str], name: str) -> list[str]:
+    """That these columns are not read, if there are any."""
+    if not headings:
+        return []
+    return [f"the column{'s' if len(headings) > 1 else ''} {few(headings, 8)} of {name}"]
+
+
+def _splits(table: Table) -> list[str] | None:
+    cells = table.cells.get("split")
+    for text in set(cells or ()):
+        if text.casefold() not in SPLITS:
+            raise BadData(f"{table.where} has the split {text!r}; known are {', '.join(SPLITS)}.")
+    return [SPLITS[text.casefold()] for text in cells] if cells else None
+
+
+def _labels(table: Table) -> tuple[list[int | None], tuple[str, ...]]:
+    """Class indices from 0 in the order of the distinct labels, and the classes' names."""
+    role = next((role for role in ("label", "class_name") if role in table.cells), None)
+    if role is None:
+        return [None] * table.rows, ()
+    cells = table.cells[role]
+    if "" in cells:
+        raise BadData(f"{table.where} has no {role} for {table.cells['file'][cells.index('')]!r}.")
+    numbers = as_numbers(cells)
+    cells = [numbers[cell] for cell in cells] if numbers else cells
+    order = in_order(cells)
+    index = {text: i for i, text in enumerate(order)}
+    called = table.cells.get("class_name", cells)
+    names = {text: name or text for text, name in zip(reversed(cells), reversed(called), strict=True)}
+    return [index[text] for text in cells], tuple(names[text] for text in order)
+
+
+def _unread(table: Table, name: str, none: Sequence[str], used: set[str], names: Sequence[str]) -> list[str]:
+    """Columns and files that nobody reads; `none` are masks that are none."""
+    unread = _columns(table.unread, name)
+    kinds: dict[str, list[str]] = {"mask": [], "picture": []}
+    for file in names:
+        if file not in used and file not in none:
+            is_mask = any(meaning(folder).role == "masks" for folder in file.split("/")[:-1])
+            kinds["mask" if is_mask else "picture"].append(file)
+    for kind, files in kinds.items():
+        if files:
+            unread.append(f"{counted(len(files), kind)} that no row of {name} names ({few(files)})")
+    if none:
+        unread.append(f"{counted(len(none), 'mask')} that {name} says are not valid ({few(none)})")
+    return unread
