@@ -11,12 +11,14 @@ COMMON = {"training.ema": 0.0, "training.flip": False}
 
 SMOKE = {
     **COMMON,
-    "training.batch": 16,
-    "training.steps": 800,  # as many moves of the generator, of as many pictures, as SCGAN's preset has
+    "training.batch": 8,
+    "training.steps": 5000,  # as many moves of the generator, of as many pictures, as SCGAN's preset has
     "training.precision": "fp32",
     "training.channels_last": True,
-    "training.grid_every": 200,
+    "training.grid_every": 1000,
     "evaluation.samples": 2000,
+    "evaluation.judge": "small",
+    "evaluation.judge_epochs": 4,
 }
 
 SMALL = {**COMMON, "training.batch": 16, "training.steps": 20_000, "training.precision": "auto"}

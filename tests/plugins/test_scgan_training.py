@@ -351,14 +351,16 @@ def test_every_preset_resolves_and_mirrors_nothing(method, preset):
     check_conditions(chosen, {})
     assert chosen.training.flip is False
     assert chosen.segmenter is None
-    assert {c.record.name: c.weight for c in chosen.regularizers} == ({"segmentor": 1.0} if method == "scgan" else {})
+    assert {c.record.name: c.weight for c in chosen.regularizers} == (
+        {"segmentor": 5.0 if preset == "smoke" else 1.0} if method == "scgan" else {}
+    )
 
 
 @pytest.mark.parametrize("preset", ["smoke", "small"])
 def test_rivals_have_as_many_steps_of_as_many_images(preset):
     chosen = [recipe(method, preset) for method in METHODS]
     assert len({(c.training.steps, c.training.batch, c.method_config.n_repeat) for c in chosen}) == 1
-    assert {c.training.batch for c in chosen} == {16}
+    assert {c.training.batch for c in chosen} == {8 if preset == "smoke" else 16}
 
 
 def test_smoke_names_how_it_computes():

@@ -9,6 +9,7 @@ import pytest
 from lgbench.data import DataHome, open_dataset
 from lgbench.evaluation.evidence import Evidence
 from lgbench.settings import plain
+from lgbench.stage_configs import EvaluationConfig
 from lgbench_datasets import datasets
 
 RECORDS = {record.name: record for record in datasets()}
@@ -92,7 +93,7 @@ def test_flora_does_not_shift_val(home):
 
 @pytest.mark.parametrize("name", ["flora", "digits-one", "mnist-one", "mnist-two"])
 def test_numbers_over_all_images_leave_val_out_of_worlds_that_had_none(name):
-    recipe = SimpleNamespace(dataset=RECORDS[name])
+    recipe = SimpleNamespace(dataset=RECORDS[name], use_all_images=False, evaluation=EvaluationConfig())
     splits = {"train": "training", "val": "held back", "test": "scored"}
     evidence = Evidence(SimpleNamespace(recipe=recipe), None, None, splits, {})
     assert evidence.whole == ["training", "scored"]
@@ -100,7 +101,8 @@ def test_numbers_over_all_images_leave_val_out_of_worlds_that_had_none(name):
 
 def test_numbers_over_all_images_have_the_val_split_of_photographs():
     splits = {"train": "training", "val": "held back", "test": "scored"}
-    evidence = Evidence(SimpleNamespace(recipe=SimpleNamespace(dataset=RECORDS["cub"])), None, None, splits, {})
+    recipe = SimpleNamespace(dataset=RECORDS["cub"], use_all_images=False, evaluation=EvaluationConfig())
+    evidence = Evidence(SimpleNamespace(recipe=recipe), None, None, splits, {})
     assert evidence.whole == ["training", "held back", "scored"]
 
 
