@@ -1,8 +1,8 @@
 """Presets of SCGAN, ACWGAN and WGAN-GP: equal steps, batches and widths, so that rows of a board compare the methods.
 
-A step is one batch of real images; the generator moves at every fifth. In `smoke` it moves at every one, at five times the
-paper's rate: there, more moves help more than a critic that is further ahead (README). No preset mirrors images: left
-and right mean something in class maps.
+A step is one batch of real images; the generator moves at every fifth. In `smoke` it moves at every one, at five times
+the paper's rate: there, more moves help more than a critic that is further ahead (README). No preset mirrors images:
+left and right mean something in class maps.
 """
 
 __all__ = ["ACWGAN", "SCGAN", "WGAN_GP"]

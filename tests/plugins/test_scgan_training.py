@@ -398,6 +398,7 @@ TINY = {
     "generator__g": 2,
     "generator__nz": 4,
     "method__d": 2,
+    "method__n_repeat": 5,
 }
 
 
