@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 import time
 from dataclasses import replace
@@ -26,7 +25,7 @@ from lgbench.training.stream import Stream
 
 from .printing import print_table, say
 
-__all__ = ["show"]
+__all__ = ["noise", "show"]
 
 MEASURED, PATIENCE = 8, 10.0
 
@@ -76,9 +75,9 @@ def _seconds_per_step(game: Game, batch: int, spec: ImageSpec, runtime: Runtime)
     if game.frozen:
         runtime.place(game.painter).eval()
     player = Player(game, Schedule(MEASURED, batch), runtime)
-    stream = Stream(_noise(2 * batch, spec), Schedule(MEASURED, batch, flip=False), runtime, player.reads)
+    stream = Stream(noise(2 * batch, spec), Schedule(MEASURED, batch, flip=False), runtime, player.reads)
     began, spent = time.monotonic(), []
-    period = math.lcm(*(phase.every for phase in player.phases))
+    period = player.period
     for number in range(max(MEASURED, period) + 1):
         start = time.monotonic()
         player.play(number, stream(number), looking=False)
@@ -96,7 +95,7 @@ def _unprepared(recipe: Recipe, home: DataHome) -> RawDataset | None:
     return recipe.dataset.build(recipe.data_config, recipe.resolution, home) if here else None
 
 
-def _noise(count: int, spec: ImageSpec) -> Split:
+def noise(count: int, spec: ImageSpec) -> Split:
     """Pictures of noise, with everything that may be known of pictures."""
     random, side = np.random.default_rng(0), spec.resolution
     return Split(

@@ -66,9 +66,14 @@ class Player:
         parts = self.game.painter.conditional | self.game.reads
         return parts.union(*(term.reads for _, _, term in self.game.terms)) - {"images"}
 
+    @property
+    def period(self) -> int:
+        """At the last of every so many steps all phases are played."""
+        return math.lcm(*(phase.every for phase in self.phases))
+
     def logged(self, number: int) -> bool:
         """Whether a step is one to look at: every so many, or the next at which all phases are played."""
-        period = math.lcm(*(phase.every for phase in self.phases))
+        period = self.period
         if (number + 1) % period:
             return False
         return any(earlier % self.schedule.log_every == 0 for earlier in range(number - period + 1, number + 1))
