@@ -93,6 +93,21 @@ def test_arrows_point_one_way(path: Path):
         assert level(name) <= level(module), f"{module} imports {name}, which lies above it"
 
 
+def parameters(function: ast.FunctionDef) -> int:
+    named = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return len([one for one in named if one.arg not in ("self", "cls")])
+
+
+FILES = [*MODULES, *sorted((ROOT / "plugins").rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_function_but_a_command_has_more_than_six_parameters(path: Path):
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    commands = (ROOT / "lgbench/cli") in path.parents
+    assert [function.name for function in functions if parameters(function) > 6 and not commands] == []
+
+
 @pytest.mark.parametrize("info", list(pkgutil.walk_packages(lgbench.__path__, "lgbench.")), ids=lambda info: info.name)
 def test_all_that_is_public_is_there(info: pkgutil.ModuleInfo):
     module = importlib.import_module(info.name)

@@ -45,17 +45,19 @@ def build(config: DigitsOne, resolution: int, home: object) -> RawDataset:
     Raises:
         BadRecipe: a count, the seed or the resolution makes no sense.
     """
-    from .digits_scene import digit_pictures
+    from .digits_scene import Written, digit_pictures
 
     if min(config.images, config.val_images, config.test_images) < 1:
         raise BadRecipe("digits-one needs at least one picture in images, val_images and test_images; raise them.")
     tiles, labels = load_tiles()
-    first, last = slice(TEST_WRITERS_FROM), slice(TEST_WRITERS_FROM, None)
+    ours, theirs = slice(TEST_WRITERS_FROM), slice(TEST_WRITERS_FROM, None)
     return digit_pictures(
         name="digits-one",
-        tiles={"train": tiles[first], "val": tiles[first], "test": tiles[last]},
-        labels={"train": labels[first], "val": labels[first], "test": labels[last]},
-        counts={"train": config.images, "val": config.val_images, "test": config.test_images},
+        splits={
+            "train": Written(tiles[ours], labels[ours], config.images),
+            "val": Written(tiles[ours], labels[ours], config.val_images),
+            "test": Written(tiles[theirs], labels[theirs], config.test_images),
+        },
         seed=config.seed,
         resolution=resolution,
         digits=1,

@@ -15,7 +15,7 @@ from PIL import Image
 from lgbench.data.samples import RawDataset, Sample
 from lgbench.errors import BadRecipe
 
-__all__ = ["Placement", "Scene", "digit_pictures", "draw_scene", "render"]
+__all__ = ["Placement", "Scene", "Written", "digit_pictures", "draw_scene", "render"]
 
 CANVAS = {1: 48, 2: 78}  # side of the canvas by the number of digits, pixels
 SPLITS = ("train", "test", "val")  # each has a stream of its own, by its place here: a new one comes last
@@ -95,24 +95,29 @@ def render(scene: Scene, tiles: np.ndarray, resolution: int) -> tuple[np.ndarray
     return np.rint(scene.grey + alpha * (255 - scene.grey)).astype(np.uint8), alpha
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """The handwritten digits of one split.
+
+    Attributes:
+        tiles: (T, 28, 28) uint8, white on black.
+        labels: (T,) digits 0..9.
+        pictures: how many are painted of them.
+    """
+
+    tiles: np.ndarray
+    labels: np.ndarray
+    pictures: int
+
+
 def digit_pictures(
-    *,
-    name: str,
-    tiles: Mapping[str, np.ndarray],
-    labels: Mapping[str, np.ndarray],
-    counts: Mapping[str, int],
-    seed: int,
-    resolution: int,
-    digits: int,
-    origin: str,
+    *, name: str, splits: Mapping[str, Written], seed: int, resolution: int, digits: int, origin: str
 ) -> RawDataset:
     """Pictures of one or two digits as a data set; each is painted when it is asked for.
 
     Args:
         name: of the data set.
-        tiles: split -> (T, 28, 28) uint8.
-        labels: split -> (T,) digits 0..9.
-        counts: split -> number of pictures.
+        splits: by name.
         seed: of scales, rotations, places and greys.
         resolution: side of the pictures, pixels.
         digits: 1, or 2: then instance 1 is the left digit, 2 the right one, and the label 10 * left + right.
@@ -127,18 +132,19 @@ def digit_pictures(
     def samples(split: str) -> Iterator[Sample]:
         right = (np.arange(resolution) >= resolution / 2) if digits == 2 else np.zeros(resolution, bool)
         numbers = np.where(right, 2, 1).astype(np.uint8)
-        for index in range(counts[split]):
-            scene = draw_scene(seed, split, index, digits, len(tiles[split]))
-            image, alpha = render(scene, tiles[split], resolution)
+        written = splits[split]
+        for index in range(written.pictures):
+            scene = draw_scene(seed, split, index, digits, len(written.tiles))
+            image, alpha = render(scene, written.tiles, resolution)
             mask = np.rint(255 * alpha).astype(np.uint8)
             label = 0
             for digit in scene.digits:
-                label = 10 * label + int(labels[split][digit.source])
+                label = 10 * label + int(written.labels[digit.source])
             yield Sample(image, mask, numbers * (mask >= 128), label, f"{name}/{split}/{index:06d}")
 
     return RawDataset(
-        splits={split: lambda split=split: samples(split) for split in counts},
-        counts=counts,
+        splits={split: lambda split=split: samples(split) for split in splits},
+        counts={split: written.pictures for split, written in splits.items()},
         origin=origin,
         provides=frozenset({"masks", "instances", "labels"}),
         classes=tuple(f"{c:0{digits}d}" for c in range(10**digits)),

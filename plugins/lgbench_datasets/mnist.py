@@ -87,10 +87,10 @@ def build_two(config: Mnist, resolution: int, home: Home) -> RawDataset:
 
 
 def build(name: str, digits: int, config: Mnist, resolution: int, home: Home) -> RawDataset:
-    from .digits_scene import digit_pictures
+    from .digits_scene import Written, digit_pictures
 
     folder = locate(home) or home.fetch(name, SOURCES)
-    tiles, labels, contents = {}, {}, []
+    splits, contents = {}, []
     for split, prefix in (("train", "train"), ("test", "t10k")):
         images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", (28, 28))
         classes = read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", ())
@@ -99,15 +99,15 @@ def build(name: str, digits: int, config: Mnist, resolution: int, home: Home) ->
                 f"{folder}: {prefix}-images has {len(images)} pictures, {prefix}-labels {len(classes)} labels; there "
                 "must be one of 0 to 9 for each. Put MNIST's four files there, or remove these to have them fetched."
             )
-        tiles[split], labels[split] = images, classes
+        splits[split] = Written(images, classes, len(images))
         contents += [images, classes]
-    for known in (tiles, labels):  # MNIST has no digits to spare: "val" places its last training digits otherwise
-        known["val"] = known["train"][-len(known["test"]) :]
+    # MNIST has no digits to spare: "val" places its last training digits otherwise
+    train, held = splits["train"], splits["test"].pictures
+    last = train.tiles[-held:]
+    splits["val"] = Written(last, train.labels[-held:], len(last))
     return digit_pictures(
         name=name,
-        tiles=tiles,
-        labels=labels,
-        counts={split: len(tiles[split]) for split in tiles},
+        splits=splits,
         seed=config.seed,
         resolution=resolution,
         digits=digits,
