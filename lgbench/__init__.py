@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .errors import LgbenchError, NotAvailable
 from .hookspecs import API_VERSION, hookimpl
-from .records import Dataset, Generator, ImageSpec, Lazy, Method, Metric, NoConfig, Part, Regularizer, Segmenter, Source
+from .offers import Dataset, Generator, ImageSpec, Lazy, Method, Metric, NoConfig, Part, Regularizer, Segmenter, Source
 
 if TYPE_CHECKING:
     from .trained import load_run

@@ -17,7 +17,7 @@ import torch
 
 from . import __version__
 from .plugins import PluginInfo
-from .results import Record
+from .record import Record
 from .runtime import Runtime
 
 __all__ = ["changes", "code_state", "describe", "device_name", "module_hash", "what_ran"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from .records import Dataset, Generator, Method, Metric, Regularizer, Segmenter
+from .offers import Dataset, Generator, Method, Metric, Regularizer, Segmenter
 
 __all__ = ["API_VERSION", "RENAMED", "hookimpl", "hookspec"]
 
@@ -23,6 +23,8 @@ RENAMED = {
     "lgbench.evidence": "lgbench.evaluation (Evidence, Score)",
     "evidence.samples, evidence.moments(extractor), ...": 'evidence["samples"], evidence["moments/inception"], ...',
     "Metric(extractor=...)": "Metric(needs={'moments/inception'}): parts say which extractor they read",
+    "lgbench.records": "lgbench.offers, and `from lgbench import ...`",
+    "lgbench.results": "lgbench.record",
     "lgbench.segmenters, lgbench.segmentation": "the plugin lgbench_segmenters, and a hook of that name",
     "Phase.every: played at steps that it divides": "played at the last of every so many steps",
 }

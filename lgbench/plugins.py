@@ -14,7 +14,7 @@ import pluggy
 
 from . import hookspecs
 from .errors import BadPlugin, UnknownName, did_you_mean
-from .records import Dataset, Generator, Method, Metric, Regularizer, Segmenter
+from .offers import Dataset, Generator, Method, Metric, Regularizer, Segmenter
 
 __all__ = ["KINDS", "PluginInfo", "Registry", "load", "registry"]
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from .errors import BadPlugin, did_you_mean
-from .records import Method, Regularizer, Segmenter
+from .offers import Method, Regularizer, Segmenter
 
 __all__ = ["check_presets"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
+from .offers import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
 from .preset_check import TABLES, check_presets
-from .records import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
 from .settings import plain
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 

@@ -18,11 +18,11 @@ from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
 from .game import Game
 from .nn import count_parameters
+from .offers import ImageSpec, Metric
 from .plugins import PluginInfo
 from .progress import Reporter
 from .recipe import Recipe
-from .records import ImageSpec, Metric
-from .results import read_record, record_files, write_record
+from .record import read_record, record_files, write_record
 from .runtime import Run, Runtime, fast_precision
 from .settings import plain
 from .stages import Learned, build_game, build_segmenter, learn

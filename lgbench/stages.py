@@ -17,9 +17,9 @@ from .game import Game, Term, Weighted
 from .layers import Painter
 from .metrics.features import load_extractor, moments_of
 from .metrics.frechet import frechet_distance
+from .offers import ImageSpec
 from .painting import painted, uint8
 from .recipe import Recipe
-from .records import ImageSpec
 from .runtime import Run
 from .stage_configs import TrainingConfig
 from .training import Fitted, Schedule, Stage, fit

@@ -13,9 +13,9 @@ from .files import read_sound
 from .game import Game
 from .layers import Painter
 from .lookup import look_up
+from .offers import ImageSpec
 from .progress import Quiet, Reporter
 from .recipe import Request
-from .records import ImageSpec
 from .run import runtime_of
 from .runtime import Run, choose_device
 from .stages import build_game, build_segmenter

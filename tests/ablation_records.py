@@ -8,7 +8,7 @@ from typing import Any
 from board_records import a_record, seeds
 
 from lgbench.leaderboard import Beside, Outcome, beside, build, committed, outcomes, read_boards, sections
-from lgbench.results import Record, read_record, write_record
+from lgbench.record import Record, read_record, write_record
 
 ABLATION = """
 title = "Weights"

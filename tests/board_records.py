@@ -9,7 +9,7 @@ from typing import Any
 
 from lgbench.files import sha256_of_json
 from lgbench.leaderboard import Table, add, build, committed, read_boards, tables
-from lgbench.results import protocol_id, write_record
+from lgbench.record import protocol_id, write_record
 
 BOARD = """
 title = "Flora"

@@ -17,7 +17,7 @@ from lgbench.leaderboard import BadBoard, Variant, build, check, committed, outc
 from lgbench.lookup import look_up
 from lgbench.plugins import registry
 from lgbench.recipe import Request
-from lgbench.results import write_record
+from lgbench.record import write_record
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

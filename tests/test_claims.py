@@ -13,7 +13,7 @@ from scipy import stats
 from lgbench.leaderboard import BadBoard, build, read_board, read_boards, welch
 from lgbench.leaderboard.claims import _rarer
 from lgbench.leaderboard.collapse import signs_of
-from lgbench.results import read_record, write_record
+from lgbench.record import read_record, write_record
 from lgbench.training.watch import gradient_history
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from test_results import a_record
+from test_record import a_record
 
 from lgbench.cli import progress
 from lgbench.cli.printing import print_table, say
 from lgbench.cli.results import show_record
 from lgbench.plain import plain
-from lgbench.results import write_record
+from lgbench.record import write_record
 
 ROOT = Path(__file__).parent.parent
 NAMES = ["birds [raw]", "x[/set]", "[/]", "[red]a[/red]", "[link=x]", "a\\[b]"]

@@ -13,7 +13,7 @@ from board_records import IMAGES, PROTOCOL, a_record, board_tables, commit, line
 from lgbench.files import sha256_of_json
 from lgbench.leaderboard import BadBoard, add, build, check
 from lgbench.leaderboard.pen import csv_safe, escape
-from lgbench.results import BadRecord, read_record, record_id
+from lgbench.record import BadRecord, read_record, record_id
 
 
 @pytest.fixture

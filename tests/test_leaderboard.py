@@ -27,7 +27,7 @@ from lgbench import Method
 from lgbench.leaderboard.pen import protocol_in_words
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
-from lgbench.results import protocol_id, read_record
+from lgbench.record import protocol_id, read_record
 
 
 @pytest.fixture

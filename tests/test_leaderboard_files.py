@@ -29,7 +29,7 @@ from click.testing import CliRunner
 from lgbench.cli.leaderboard import leaderboard
 from lgbench.errors import UnknownName
 from lgbench.leaderboard import BadBoard, add, build, check, read_boards, record_name
-from lgbench.results import BadRecord, read_record, write_record
+from lgbench.record import BadRecord, read_record, write_record
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -23,7 +23,7 @@ from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Recipe, Request, resolve
-from lgbench.results import Record, read_record
+from lgbench.record import Record, read_record
 from lgbench.run import Place, Played, _supervision, chosen_metrics, run
 from lgbench.score import Score
 from lgbench.settings import later

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from lgbench.data import DataHome, Progress
-    from lgbench.records import Dataset
+    from lgbench.offers import Dataset
 
 __all__ = ["data"]
 

@@ -91,7 +91,7 @@ def add(context: click.Context, runs: tuple[Path, ...], boards: tuple[str, ...],
     """
     from lgbench.leaderboard import add as add_record
     from lgbench.leaderboard import read_boards, why_not
-    from lgbench.results import RECORD_FILE, read_record
+    from lgbench.record import RECORD_FILE, read_record
 
     unmatched = False
     for run in runs:

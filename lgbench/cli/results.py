@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lgbench.files import read_json
-from lgbench.results import read_record
+from lgbench.record import read_record
 
 from .printing import print_table, say
 

@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from lgbench.errors import BadData, BadRecipe, UnknownName, did_you_mean
-from lgbench.records import Dataset
+from lgbench.offers import Dataset
 from lgbench.settings import plain
 
 from .download import Progress

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from lgbench.errors import BadData
-from lgbench.records import PARTS
+from lgbench.offers import PARTS
 
 from .samples import Sample
 from .split import digest_of

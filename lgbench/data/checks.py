@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from lgbench.errors import BadData
-from lgbench.records import PARTS
+from lgbench.offers import PARTS
 
 from .samples import RawDataset, Sample
 from .squares import CROPS

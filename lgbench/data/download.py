@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lgbench.errors import BadData, DataMissing
 from lgbench.files import writing
-from lgbench.records import Source
+from lgbench.offers import Source
 
 from .locks import alone
 

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from lgbench.errors import BadData, BadRecipe, DataMissing, RunFailed
 from lgbench.files import atomic, canonical_json, keep, read_json, sha256_of_file, sha256_of_json, sweep_parts
+from lgbench.offers import Dataset, Source
 from lgbench.permissions import in_the_way
-from lgbench.records import Dataset, Source
 
 from .download import Progress, checksum_of_file, download
 from .locks import alone

@@ -16,7 +16,7 @@ import numpy as np
 
 from lgbench.errors import BadData, DataMissing
 from lgbench.files import sha256_of_file
-from lgbench.records import Dataset
+from lgbench.offers import Dataset
 
 from .checks import report, sound
 from .division import draw_splits, draw_val

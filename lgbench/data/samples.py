@@ -60,7 +60,7 @@ class RawDataset:
         partial: what only some of its samples have, of what it provides; "masks" may be. Scores leave the others out.
         backdrop: red, green and blue of what padding adds.
         drawn: splits that were drawn by names, so that a user cannot be told to mend them.
-        version: the record's (`lgbench.records.Dataset.version`); `open_dataset` fills it in.
+        version: the record's (`lgbench.offers.Dataset.version`); `open_dataset` fills it in.
         notes: what its user should be told, a sentence each: say, which files nobody read.
     """
 

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from lgbench.errors import BadData, did_you_mean
-from lgbench.records import PARTS
+from lgbench.offers import PARTS
 
 __all__ = ["Split", "digest_of", "joined"]
 
@@ -37,7 +37,7 @@ class Split:
         attribute_names: names of the attributes, in order.
         fingerprint: SHA-256 of the arrays' bytes, hex.
         origin: which copy of the data set this is.
-        provides: what this split has of `lgbench.records.PARTS`; another split of the copy may have more.
+        provides: what this split has of `lgbench.offers.PARTS`; another split of the copy may have more.
         crop: how its pictures became square.
         ignore: which values of mask files became `ignored`, in words; "" where none did.
         masked: which pictures have a mask that says something, (N,) bool; None where all have, or none has.

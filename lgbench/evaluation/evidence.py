@@ -16,7 +16,7 @@ from lgbench.data import Split
 from lgbench.errors import BadData, LgbenchError, NotAvailable, RunFailed
 from lgbench.files import atomic, sha256_of_json
 from lgbench.game import Game
-from lgbench.records import Part
+from lgbench.offers import Part
 from lgbench.runtime import Run
 from lgbench.stage_configs import EvaluationConfig
 

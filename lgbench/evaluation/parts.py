@@ -20,8 +20,8 @@ from lgbench.layers import Layers
 from lgbench.metrics.features import EXTRACTORS, Extractor, load_extractor, stream_features
 from lgbench.metrics.frechet import MomentStream
 from lgbench.nn import weights_hash
+from lgbench.offers import Part
 from lgbench.painting import as_sampled, painted, real_batches, uint8
-from lgbench.records import Part
 from lgbench.score import Moments
 
 from .evidence import Evidence

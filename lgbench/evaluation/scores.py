@@ -17,8 +17,8 @@ from lgbench.game import Game
 from lgbench.metrics.intervals import interval, within
 from lgbench.metrics.layers import coverage, saturated
 from lgbench.metrics.trivial import trivial_masks
-from lgbench.records import Metric, Part
-from lgbench.results import protocol_id
+from lgbench.offers import Metric, Part
+from lgbench.record import protocol_id
 from lgbench.runtime import Run
 from lgbench.score import Score
 from lgbench.training.watch import flags, prediction_flags

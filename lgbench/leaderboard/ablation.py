@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from lgbench.results import Record
+from lgbench.record import Record
 
 from .definition import Board, BoardMetric
 from .reported import ReportedRow, reproduced

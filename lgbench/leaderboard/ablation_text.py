@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lgbench.results import Record
+from lgbench.record import Record
 
 from .ablation import Beside, Section, beside, sections
 from .claims import Outcome, outcomes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lgbench.results import Measured, Record
+from lgbench.record import Measured, Record
 
 __all__ = ["GREY", "VANISHED", "Sign", "Signs", "signs_of", "told"]
 

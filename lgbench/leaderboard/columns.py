@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lgbench.results import Measured, Record
+from lgbench.record import Measured, Record
 
 from .definition import Board
 

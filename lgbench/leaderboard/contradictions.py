@@ -13,7 +13,7 @@ from typing import Any
 
 from lgbench.plugins import registry
 from lgbench.recipe import LARGEST_SEED
-from lgbench.results import Measured, Record
+from lgbench.record import Measured, Record
 
 __all__ = ["contradictions"]
 

@@ -12,7 +12,7 @@ from pydantic import model_validator as validates
 
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 from lgbench.recipe import LARGEST_SEED
-from lgbench.results import Protocol, Record
+from lgbench.record import Protocol, Record
 
 from .variants import Claim, Variant
 

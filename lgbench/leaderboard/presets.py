@@ -9,7 +9,7 @@ from lgbench.errors import LgbenchError
 from lgbench.files import canonical_json
 from lgbench.plugins import registry
 from lgbench.recipe import Request, resolve
-from lgbench.results import Record
+from lgbench.record import Record
 
 from .definition import Board
 

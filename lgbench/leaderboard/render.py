@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lgbench.results import Record
+from lgbench.record import Record
 
 from .ablation_text import ablation_csv, ablation_grids, ablation_page, standing
 from .definition import Board

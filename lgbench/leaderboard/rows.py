@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lgbench.files import canonical_json, sha256_of_json
-from lgbench.results import Measured, Missing, Record
+from lgbench.record import Measured, Missing, Record
 
 from .columns import as_columns
 from .definition import Board, BoardMetric

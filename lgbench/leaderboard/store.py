@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lgbench.errors import LgbenchError
 from lgbench.files import atomic
-from lgbench.results import RECORD_FILE, BadRecord, Measured, Record, read_record
+from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
 from .columns import key_of, wanted_splits
 from .contradictions import contradictions

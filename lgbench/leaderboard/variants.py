@@ -11,7 +11,7 @@ from pydantic import model_validator as validates
 
 from lgbench.errors import BadRecipe
 from lgbench.recipe import parse_with
-from lgbench.results import Record
+from lgbench.record import Record
 
 from .collapse import Sign
 

@@ -12,7 +12,7 @@ import pytest
 from lgbench.data import MaskConfig
 from lgbench.files import sha256_of_json
 from lgbench.plugins import registry
-from lgbench.results import SELDOM, BadRecord, Measured, Missing, Protocol, protocol_id, read_record, write_record
+from lgbench.record import SELDOM, BadRecord, Measured, Missing, Protocol, protocol_id, read_record, write_record
 from lgbench.settings import plain
 
 REPOSITORY = Path(__file__).resolve().parents[1]

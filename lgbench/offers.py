@@ -196,7 +196,7 @@ class Part:
         make: `(evidence) -> value`, from the run's networks and data and from other parts (see
             `lgbench.evaluation.Evidence`); raises `NotAvailable` with the reason where it cannot be had.
         protocol: `(evidence) -> fields`, what it adds to the protocol of every number that reads it (see
-            `lgbench.results.Protocol`).
+            `lgbench.record.Protocol`).
     """
 
     name: str
