@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .errors import BadRecipe, did_you_mean
-from .layers import Batch, Painter
-from .painting import as_sampled, real_batch, uint8
+from .layers import Painter
+from .painting import as_sampled, uint8
 from .runtime import Runtime
 from .trained import Trained
 from .training.pictures import coloured
@@ -68,7 +68,7 @@ def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) ->
     """
     painter = trained.painter
     with as_sampled(painter, False, seed):
-        batch = _conditions(trained, rows)
+        batch = trained.given(rows)
         codes = painter.codes(rows, batch)
         if name not in codes:
             hint = did_you_mean(name, codes, f"It has {', '.join(sorted(codes))}.")
@@ -88,7 +88,7 @@ def _choices(trained: Trained, codes: Mapping[str, Tensor], name: str, columns: 
     if name == "c" and code.ndim == 2 and "attributes" in trained.painter.conditional:
         sides = torch.eye(code.shape[1], device=code.device)
         return [code, *((code - side).abs() for side in sides)]
-    others = trained.painter.codes(columns, _conditions(trained, columns, skip=rows))[name]
+    others = trained.painter.codes(columns, trained.given(columns, skip=rows))[name]
     return [other[None].expand(rows, *other.shape) for other in others]
 
 
@@ -110,7 +110,7 @@ def interpolate(trained: Trained, name: str, rows: int, frames: int, seed: int =
     walk = _walk(trained, name)
     segments = np.stack([[regions(points, recipe.resolution) for points in walk(row, frames)] for row in range(rows)])
     with as_sampled(painter, False, seed):
-        codes = painter.codes(rows, _conditions(trained, rows))
+        codes = painter.codes(rows, trained.given(rows))
         images = []
         for frame in range(frames):
             maps = torch.from_numpy(segments[:, frame]).to(painter.device)
@@ -134,15 +134,6 @@ def _walk(trained: Trained, name: str) -> Callable[[int, int], np.ndarray]:
         return (1 - a) * landmarks[row] + a * landmarks[(row + 1) % len(split)]
 
     return straight
-
-
-def _conditions(trained: Trained, n: int, skip: int = 0) -> Batch | None:
-    """The first test images after `skip`, where the painter is conditional on what is known of them."""
-    painter = trained.painter
-    if not painter.conditional:
-        return None
-    split = trained.splits()["test"]
-    return real_batch(split, np.arange(skip, skip + n) % len(split), painter.conditional, trained.run.runtime)
 
 
 def _painted(trained: Trained, codes: Mapping[str, Tensor]) -> np.ndarray:

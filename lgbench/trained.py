@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .data import DataHome, Split, open_dataset
 from .errors import RunFailed
 from .files import read_sound
 from .game import Game
-from .layers import Painter
+from .layers import Batch, Painter
 from .lookup import look_up
 from .offers import ImageSpec
+from .painting import real_batch
 from .progress import Quiet, Reporter
 from .recipe import Request
 from .run import runtime_of
@@ -43,8 +46,16 @@ class Trained:
 
     @property
     def painter(self) -> Painter:
-        """The generator: `painter(painter.codes(8))` are eight images' layers."""
+        """The generator: `painter(painter.codes(8, given(8)))` are eight images' layers."""
         return self.game.painter
+
+    def given(self, n: int, skip: int = 0) -> Batch | None:
+        """What the generator paints from, of n test images after the first `skip`; None where it is given nothing."""
+        if not self.painter.conditional:
+            return None
+        split = self.splits()["test"]
+        index = np.arange(skip, skip + n) % len(split)
+        return real_batch(split, index, self.painter.conditional, self.run.runtime)
 
     def splits(self) -> Mapping[str, Split]:
         """The run's data set, opened, and prepared where it is not."""

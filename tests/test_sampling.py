@@ -102,6 +102,20 @@ def test_its_segmenter_predicts_again_what_was_scored(petals: Path):
     assert np.array_equal(probability[:, 0].numpy() >= 0.5, bits)
 
 
+def test_a_generator_of_given_class_maps_paints_from_those_of_test_images(faces: Path):
+    trained = load_run(faces, "cpu")
+    given = trained.given(3)
+    assert given is not None
+    assert given.segments is not None
+    assert np.array_equal(given.segments.numpy(), trained.splits()["test"].segments[:3])
+    with torch.no_grad():
+        assert trained.painter(trained.painter.codes(3, given)).image.shape == (3, 3, 32, 32)
+
+
+def test_a_generator_that_reads_nothing_is_given_nothing(petals: Path):
+    assert load_run(petals, "cpu").given(3) is None
+
+
 @pytest.mark.parametrize(
     ("harm", "advice"),
     [

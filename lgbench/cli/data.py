@@ -127,6 +127,12 @@ def add(name: str, archive: Path) -> None:
     click.echo(f"{name}: {counts}; provides {', '.join(sorted(info.provides)) or 'images'}; archive:{info.sha256[:12]}")
     for note in info.notes:
         click.echo(note, err=True)
+    if len(info.mask_values) == 1:
+        click.echo(
+            f"Its masks are {info.mask_values[0]} everywhere, which tells foreground from nothing: a run would refuse "
+            "them. Mend them and add the archive again, or leave masks/ out.",
+            err=True,
+        )
     if len(info.mask_values) > 2 and record is None:
         values = ", ".join(map(str, info.mask_values[:8])) + (", ..." if len(info.mask_values) > 8 else "")
         click.echo(

@@ -217,3 +217,14 @@ def test_mnist_in_its_shared_folder_is_here(home: DataHome):
 def test_the_command_group_loads_neither_numpy_nor_rich():
     code = "import sys, lgbench.cli.data; sys.exit(bool({'numpy', 'torch', 'rich'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_masks_that_tell_nothing_apart_are_told_when_they_are_added(home: DataHome, tmp_path: Path):
+    picture, mask = io.BytesIO(), io.BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(picture, "PNG")
+    Image.fromarray(np.full((8, 8), 255, dtype=np.uint8)).save(mask, "PNG")
+    with zipfile.ZipFile(tmp_path / "full.zip", "w") as file:
+        for name in ("a", "b", "c"):
+            file.writestr(f"images/{name}.png", picture.getvalue())
+            file.writestr(f"masks/{name}.png", mask.getvalue())
+    assert "Its masks are 255 everywhere" in run("add", "full", str(tmp_path / "full.zip"))
