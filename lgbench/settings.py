@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["later", "plain"]
+__all__ = ["dotted", "later", "plain"]
 
 T = TypeVar("T")
 
@@ -26,3 +27,12 @@ def plain(config: Any) -> dict[str, Any]:
         if "later" in field.metadata and getattr(config, field.name) == field.default
     }
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in unsaid}
+
+
+def dotted(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of tables in tables by their dotted names, as `--set` says them."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{above}{name}.")
+        else:
+            yield above + name, value

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,6 +14,7 @@ from lgbench.layers import Batch
 from lgbench.leaderboard import read_board
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
+from lgbench.settings import dotted
 from lgbench.stages import build_game, judged_from
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -47,20 +46,12 @@ def recipes(name: str, preset: str) -> list[Recipe]:
         request = Request(
             variant.method, board.dataset, preset, 0, board.resolution, given, without=tuple(variant.without)
         )
-        made.append(resolve(method, generator, dataset, found.regularizers, registry().segmenters, request))
+        made.append(resolve(method, generator, dataset, found.regularizers, found.segmenters, request))
     return made
 
 
-def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{above}{name}.")
-        else:
-            yield above + name, value
-
-
 def differences(one: Recipe, other: Recipe) -> set[str]:
-    mine, its = dict(flat(one.as_dict())), dict(flat(other.as_dict()))
+    mine, its = dict(dotted(one.as_dict())), dict(dotted(other.as_dict()))
     return {name for name in mine.keys() | its.keys() if mine.get(name) != its.get(name)}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from board_records import PROTOCOL
 
 from lgbench.data import MaskConfig
 from lgbench.files import sha256_of_json
@@ -16,23 +17,6 @@ from lgbench.record import SELDOM, BadRecord, Measured, Missing, Protocol, proto
 from lgbench.settings import plain
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-PROTOCOL = {
-    "dataset": "flora",
-    "dataset_config": {"count": 64},
-    "origin": "procedural",
-    "split": "test",
-    "resolution": 32,
-    "crop": "center",
-    "polarity": "committed",
-    "aggregation": "per_image",
-    "threshold": 0.5,
-    "samples": None,
-    "extractor": None,
-    "weights": None,
-    "metric": "iou",
-    "metric_version": 1,
-}
 
 
 def a_record() -> dict[str, Any]:

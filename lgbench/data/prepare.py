@@ -68,25 +68,7 @@ def prepare(
         raise BadRecipe(
             f"A resolution of {resolution} is out of range: images of 4 to 2048 pixels a side can be prepared."
         )
-    key = {
-        "name": name,
-        "config": dict(config),
-        "resolution": resolution,
-        "origin": raw.origin,
-        "crop": raw.crop,
-        # official files may come with or without their optional ones
-        "counts": dict(raw.counts),
-        "provides": sorted(raw.provides),
-        "version": PREPARE_VERSION,
-    }
-    if raw.version != 1:
-        key["dataset_version"] = raw.version
-    if raw.ignore:
-        key["ignore"] = raw.ignore
-    if raw.partial:
-        key["partial"] = sorted(raw.partial)
-    if lacks := {split: sorted(raw.provides & parts) for split, parts in raw.lacks.items() if raw.provides & parts}:
-        key["lacks"] = lacks  # absent where nothing is lacking: folders that were prepared before keep their names
+    key = _key(raw, name, config, resolution)
     folder = root / f"{_safe(name)}-{resolution}-{sha256_of_json(key)[:12]}"
     ready = _open(folder)
     if ready is None:
@@ -100,6 +82,29 @@ def prepare(
     for note in notes_on({split: fact for split, fact in facts.items() if fact}):
         logger.warning("%s: %s", name, note)
     return ready
+
+
+def _key(raw: RawDataset, name: str, config: Mapping[str, Any], resolution: int) -> dict[str, Any]:
+    """What prepared arrays depend on; what is as usual is left out, so that older folders keep their names."""
+    lacks = {split: sorted(raw.provides & parts) for split, parts in raw.lacks.items() if raw.provides & parts}
+    unusual = {
+        "dataset_version": raw.version if raw.version != 1 else None,
+        "ignore": raw.ignore,
+        "partial": sorted(raw.partial),
+        "lacks": lacks,
+    }
+    return {
+        "name": name,
+        "config": dict(config),
+        "resolution": resolution,
+        "origin": raw.origin,
+        "crop": raw.crop,
+        # official files may come with or without their optional ones
+        "counts": dict(raw.counts),
+        "provides": sorted(raw.provides),
+        "version": PREPARE_VERSION,
+        **{field: value for field, value in unusual.items() if value},
+    }
 
 
 def prepared_folders(root: Path, name: str) -> list[Path]:

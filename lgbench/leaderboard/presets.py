@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lgbench.errors import LgbenchError
@@ -10,6 +9,7 @@ from lgbench.files import canonical_json
 from lgbench.plugins import registry
 from lgbench.recipe import Request, resolve
 from lgbench.record import Record
+from lgbench.settings import dotted
 
 from .definition import Board
 
@@ -43,7 +43,7 @@ def changed_since(record: Record) -> str:
     data set or setting that is not installed.
     """
     today = _today(record)
-    then = {key: value for key, value in _flat(record.recipe) if key in today and not key.startswith(ELSEWHERE)}
+    then = {key: value for key, value in dotted(record.recipe) if key in today and not key.startswith(ELSEWHERE)}
     told = [
         f"{key} was {canonical_json(value)}, is {canonical_json(today[key])}"
         for key, value in sorted(then.items())
@@ -62,16 +62,7 @@ def _today(record: Record) -> dict[str, Any]:
     request = Request(*named, {key: value for key, value in record.overrides.items() if key != "resolution"})
     generator = installed.generators[method.generator]
     try:
-        return dict(
-            _flat(resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request).as_dict())
-        )
+        recipe = resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request)
+        return dict(dotted(recipe.as_dict()))
     except LgbenchError:
         return {}
-
-
-def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}.")
-        else:
-            yield above + name, value
