@@ -31,7 +31,9 @@ LEVELS = [
     ("lgbench.environment", 4),
     ("lgbench.training", 4),
     ("lgbench.stages", 5),
-    ("lgbench.leaderboard", 4),
+    ("lgbench.leaderboard", 5),
+    ("lgbench.benchmark", 4),
+    ("lgbench.variant", 4),
     ("lgbench.data", 3),
     ("lgbench.metrics", 3),
     ("lgbench.nn", 3),
@@ -52,6 +54,7 @@ LEVELS = [
     ("lgbench.locks", 1),
     ("lgbench.permissions", 0),
     ("lgbench.plain", 0),
+    ("lgbench.intervals", 1),
     ("lgbench.errors", 0),
     ("lgbench", 1),
 ]
