@@ -22,7 +22,7 @@ import click
 import torch
 from reference import ReferenceStep, Savings
 
-from lgbench.cli.dry_run import noise
+from lgbench.cli.cost import noise
 from lgbench.data import DataHome
 from lgbench.lookup import look_up
 from lgbench.recipe import Recipe, Request, parse_setting
