@@ -8,7 +8,7 @@ import numpy as np
 
 from . import faces_outlines as outlines
 from .face_regions import EYES, INNER_MOUTH, LIPS, NOSE, SKIN, Area, brow_areas, brow_radius, filled
-from .faces import ATTRIBUTES
+from .faces_config import ATTRIBUTES
 from .faces_scene import People
 from .faces_shape import head_points, pixels, seen
 
