@@ -36,9 +36,9 @@ def test_the_bootstrap_gives_the_same_bytes_twice_and_stays_in_range():
 
 
 def test_one_value_has_no_interval():
-    for of in (interval, bootstrap_interval, lambda values: jackknife_interval(0.5, values)):
+    for estimate in (interval, bootstrap_interval, lambda values: jackknife_interval(0.5, values)):
         with pytest.raises(NotAvailable, match="at least 2"):
-            of([0.5])
+            estimate([0.5])
 
 
 def pooled_of(inside: np.ndarray, union: np.ndarray) -> tuple[float, np.ndarray]:
