@@ -19,17 +19,17 @@ from lgbench.plugins import registry
 ROOT = Path(__file__).parent.parent
 
 
-def sources(folder: str) -> dict[str, Path]:
-    """Every module below a folder of packages, by its absolute name."""
+def sources(packages: Path, base: Path) -> dict[str, Path]:
+    """Every module below a folder, by its absolute name from `base` on."""
     found = {}
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        parts = path.relative_to(ROOT / folder).with_suffix("").parts
+    for path in sorted(packages.rglob("*.py")):
+        parts = path.relative_to(base).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-LGBENCH = {name: path for name, path in sources(".").items() if name.partition(".")[0] == "lgbench"}
-KNOWN = {**LGBENCH, **sources("plugins")}
+LGBENCH = sources(ROOT / "lgbench", ROOT)
+KNOWN = {**LGBENCH, **sources(ROOT / "plugins", ROOT / "plugins")}
 MODULES = sorted(LGBENCH.values())
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from lgbench.data import Split
 from lgbench.errors import BadPlugin, NotAvailable
 from lgbench.game import Game
-from lgbench.metrics.intervals import interval, within
+from lgbench.intervals import interval, within
 from lgbench.metrics.layers import coverage, saturated
 from lgbench.metrics.trivial import trivial_masks
 from lgbench.offers import Metric, Part

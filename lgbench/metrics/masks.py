@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lgbench.errors import BadRecipe, NotAvailable
+from lgbench.intervals import interval, jackknife_interval
 from lgbench.score import Score
-
-from .intervals import interval, jackknife_interval
 
 __all__ = ["Confusion", "accuracy", "confusion", "dice", "iou", "mean_iou", "score_masks"]
 
