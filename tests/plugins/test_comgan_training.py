@@ -7,6 +7,7 @@ import torch
 from comgan_worlds import PAINTERS, SPEC, images, painted, step_of
 from torch.nn import functional as F
 from torch.testing import assert_close
+from weights import same, state, weights
 
 import lgbench_comgan
 from lgbench import ImageSpec
@@ -33,18 +34,6 @@ def player(made, terms=(), phases=None):
     chosen = [phase for phase in made.phases if phases is None or phase.name in phases]
     joined = list(terms) if any(phase.regularized for phase in chosen) else []
     return Player(replace(made, phases=chosen, terms=joined), Schedule(1, 4), Runtime(torch.device("cpu")))
-
-
-def weights(network):
-    return {name: p.detach().clone() for name, p in network.named_parameters()}
-
-
-def state(network):
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def same(before, after):
-    return before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
 
 
 # The adversarial stage.

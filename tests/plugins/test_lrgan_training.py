@@ -6,6 +6,7 @@ import torch
 from lrgan_worlds import METHOD, SPEC, images, painted, small
 from torch.nn import functional as F
 from torch.testing import assert_close
+from weights import same, state, weights
 
 import lgbench.run
 import lgbench.stages
@@ -35,18 +36,6 @@ def seeded():
 def player(made, phases=None):
     chosen = [phase for phase in made.phases if phases is None or phase.name in phases]
     return Player(replace(made, phases=chosen), Schedule(1, 4), Runtime(torch.device("cpu")))
-
-
-def weights(network):
-    return {name: p.detach().clone() for name, p in network.named_parameters()}
-
-
-def state(network):
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def same(before, after):
-    return before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
 
 
 # The game.
