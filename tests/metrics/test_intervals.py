@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from lgbench.errors import NotAvailable
-from lgbench.metrics.intervals import bootstrap_interval, interval, jackknife_interval, within
+from lgbench.intervals import bootstrap_interval, interval, jackknife_interval, within
 
 
 def test_three_seeds_have_students_interval():
