@@ -156,6 +156,7 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
         "resolution": "{} px",
         "crop": "crop {}",
         "ignore": "masks' value {} left out",
+        "pseudo": "pseudo truth: {}",
         "polarity": "{} polarity",
         "aggregation": "aggregated {}",
         "threshold": "threshold {}",
