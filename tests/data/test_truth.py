@@ -22,8 +22,8 @@ from lgbench.data import (
 from lgbench.data.squares import Square
 from lgbench.errors import BadData, BadRecipe
 from lgbench.evaluation.parts import PARTS
-from lgbench.metrics.masks import iou, score_masks
 from lgbench.settings import plain
+from lgbench_metrics.masks.confusion import iou, score_masks
 
 
 def grey(mask: np.ndarray, high: int = 255) -> np.ndarray:
