@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from lgbench.errors import NotAvailable
-from lgbench.metrics.frechet import MomentStream, frechet_distance
+from lgbench.features import MomentStream, frechet_distance
 from lgbench.score import Moments
 
 

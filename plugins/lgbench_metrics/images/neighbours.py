@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lgbench.errors import NotAvailable
+from lgbench import NotAvailable
 
 __all__ = ["nearest_neighbour_accuracy", "nearest_neighbours"]
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from lgbench.errors import NotAvailable
+from lgbench import NotAvailable
+from lgbench.evaluation import Evidence
+from lgbench.score import Score
 
-__all__ = ["cluster_accuracy", "nmi"]
+__all__ = ["cluster_accuracy", "nmi", "score_accuracy", "score_nmi"]
+
+METHODS = {"mean": "arithmetic", "max": "max"}
 
 
 def nmi(clusters: np.ndarray, labels: np.ndarray, *, by: str = "mean") -> float:
-    """Normalised mutual information.
+    """Normalised mutual information, as scikit-learn computes it.
 
     Args:
         clusters: (N,) int.
@@ -24,13 +28,10 @@ def nmi(clusters: np.ndarray, labels: np.ndarray, *, by: str = "mean") -> float:
     Raises:
         NotAvailable: there are no images.
     """
-    joint = _joint(clusters, labels) / len(labels)
-    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
-    entropies = [_entropy(rows), _entropy(columns)]
-    if max(entropies) == 0:
-        return 1.0
-    information = max(0.0, sum(entropies) - _entropy(joint.ravel()))
-    return min(1.0, information / {"mean": sum(entropies) / 2, "max": max(entropies)}[by])
+    from sklearn.metrics import normalized_mutual_info_score
+
+    _check(clusters, labels)
+    return float(normalized_mutual_info_score(labels, clusters, average_method=METHODS[by]))
 
 
 def cluster_accuracy(clusters: np.ndarray, labels: np.ndarray) -> float:
@@ -42,25 +43,30 @@ def cluster_accuracy(clusters: np.ndarray, labels: np.ndarray) -> float:
         NotAvailable: there are no images.
     """
     from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics.cluster import contingency_matrix
 
-    table = _joint(clusters, labels)
+    _check(clusters, labels)
+    table = contingency_matrix(labels, clusters)
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / table.sum())
 
 
-def _joint(clusters: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Images of each cluster (rows) in each class (columns), int64."""
+def score_nmi(evidence: Evidence) -> Score:
+    """`nmi` of the game's clusters, with the one by the larger entropy."""
+    clusters, labels = evidence["clusters"], evidence["labels"]
+    return Score(nmi(clusters, labels), details={"by_max": nmi(clusters, labels, by="max")}, n=len(clusters))
+
+
+def score_accuracy(evidence: Evidence) -> Score:
+    """`cluster_accuracy` of the game's clusters, with how many it uses."""
+    clusters, labels = evidence["clusters"], evidence["labels"]
+    used = {"clusters_used": float(len(np.unique(clusters)))}
+    return Score(cluster_accuracy(clusters, labels), details=used, n=len(clusters))
+
+
+def _check(clusters: np.ndarray, labels: np.ndarray) -> None:
     if np.shape(clusters) != np.shape(labels) or np.ndim(labels) != 1:
         raise ValueError(
             f"Clusters and labels must share one shape (N,), not {np.shape(clusters)}, {np.shape(labels)}."
         )
     if not len(labels):
         raise NotAvailable("no test images")
-    names, rows = np.unique(clusters, return_inverse=True)
-    classes, columns = np.unique(labels, return_inverse=True)
-    table = np.bincount(rows * len(classes) + columns, minlength=len(names) * len(classes))
-    return table.reshape(len(names), len(classes))
-
-
-def _entropy(shares: np.ndarray) -> float:
-    positive = shares[shares > 0]
-    return max(0.0, -float((positive * np.log(positive)).sum()))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lgbench.errors import BadRecipe, NotAvailable
+from lgbench import NotAvailable
+from lgbench.errors import BadRecipe
+from lgbench.evaluation import Evidence
 from lgbench.intervals import interval, jackknife_interval
 from lgbench.score import Score
 
-__all__ = ["Confusion", "accuracy", "confusion", "dice", "iou", "mean_iou", "score_masks"]
+__all__ = ["Confusion", "accuracy", "confusion", "dice", "iou", "mean_iou", "score_masks", "score_overlap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,10 @@ def mean_iou(counts: Confusion) -> np.ndarray:
     return (iou(counts) + iou(background)) / 2
 
 
+MEASURES = {"iou": iou, "dice": dice, "acc": accuracy, "miou": mean_iou}
+"""The measure of each metric."""
+
+
 def score_masks(
     measure: Callable[[Confusion], np.ndarray],
     predicted: np.ndarray,
@@ -150,6 +156,14 @@ def score_masks(
     details = {name: of(counts) for name, of in aggregate.items()}
     details |= {"oracle_dataset": oracle_dataset, "oracle_image": oracle_image, "gap": oracle_image - value}
     return Score(value, measure(counts), details, intervals=_intervals(measure, counts))
+
+
+def score_overlap(metric: str, evidence: Evidence) -> Score:
+    """`score_masks` of the predicted masks by a metric's measure, aggregated as the recipe says."""
+    aggregation = evidence.config.aggregation
+    predicted, true, ignored = (evidence[part] for part in ("predicted_masks", "true_masks", "ignored"))
+    score = score_masks(MEASURES[metric], predicted, true, aggregation, ignored)
+    return replace(score, protocol={"aggregation": aggregation})
 
 
 def _intervals(measure: Callable[[Confusion], np.ndarray], counts: Confusion) -> dict[str, tuple[float, float]]:

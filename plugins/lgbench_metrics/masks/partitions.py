@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["ari", "ari_fg", "msc", "msc_fg", "sc_weighted"]
+from lgbench import NotAvailable
+from lgbench.evaluation import Evidence
+from lgbench.score import Score
+from lgbench_metrics.scores import mean_of_images
+
+__all__ = ["ari", "ari_fg", "msc", "msc_fg", "sc_weighted", "score_ari", "score_ari_fg", "score_msc"]
 
 
 def ari(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -97,3 +102,37 @@ def _covering(predicted: np.ndarray, truth: np.ndarray, first: int = 0) -> tuple
         return 0.0, 0.0
     best = (table / union).max(axis=1)[kept]
     return float(best.mean()), float(np.average(best, weights=area[kept]))
+
+
+def score_ari(evidence: Evidence) -> Score:
+    """`ari` of the predicted masks."""
+    return mean_of_images(ari(*_partitions(evidence)), "per_image")
+
+
+def score_ari_fg(evidence: Evidence) -> Score:
+    """`ari_fg` of predicted parts, where images hold several objects."""
+    predicted, instances, ignored = (evidence[part] for part in ("predicted_masks", "instances", "ignored"))
+    if predicted.dtype == np.bool_:
+        # the perfect union of two objects would score 0, and one of them alone 1
+        raise NotAvailable("needs a part for each object, and this method predicts foreground or not; see ari")
+    instances = np.where(ignored, 0, instances)
+    objects = np.array([len(np.unique(one[one > 0])) for one in instances])
+    if not (objects >= 2).any():
+        raise NotAvailable("degenerate: no test image has two objects, so ari-fg is 0 or 1; see ari")
+    several = float((objects >= 2).mean())
+    return mean_of_images(ari_fg(predicted, instances), "per_image", share_of_several_objects=several)
+
+
+def score_msc(evidence: Evidence) -> Score:
+    """`msc` of the predicted masks, with its companions."""
+    predicted, truth = _partitions(evidence)
+    companions = {"msc_fg": msc_fg(predicted, truth), "sc_weighted": sc_weighted(predicted, truth)}
+    details = {name: float(each.mean()) for name, each in companions.items()}
+    return mean_of_images(msc(predicted, truth), "per_image", **details)
+
+
+def _partitions(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted masks, and the instance maps where there are any, else the true masks; -1 where nothing is scored."""
+    predicted, true, instances = evidence["predicted_masks"], evidence["true_masks"], evidence.get("instances")
+    known = true if instances is None else instances
+    return predicted, np.where(evidence["ignored"], np.int16(-1), known.astype(np.int16))

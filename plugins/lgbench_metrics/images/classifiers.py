@@ -7,9 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from lgbench.errors import NotAvailable
+from lgbench import NotAvailable
+from lgbench.evaluation import Evidence
+from lgbench.score import Score
 
-__all__ = ["adversarial_accuracy", "adversarial_divergence", "inception_score"]
+__all__ = ["adversarial_accuracy", "adversarial_divergence", "inception_score", "score_inception"]
+
+SPLITS = 10
 
 NORMALISED = 1e-3  # how far from 1 a sum of float32 or float16 probabilities may lie
 
@@ -43,6 +47,13 @@ def inception_score(probabilities: np.ndarray, splits: int = 10) -> tuple[float,
     bounds = len(p) * np.arange(splits + 1) // splits
     scores = [_exponential_information(p[start:stop]) for start, stop in pairwise(bounds)]
     return float(np.mean(scores)), float(np.std(scores))
+
+
+def score_inception(evidence: Evidence) -> Score:
+    """The Inception score of the samples, with its spread over the splits."""
+    probabilities = evidence["probabilities/inception"]
+    mean, std = inception_score(probabilities, SPLITS)
+    return Score(mean, details={"std": std, "splits": float(SPLITS)}, n=len(probabilities))
 
 
 def adversarial_accuracy(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -1,15 +1,18 @@
-"""Frechet distance between Gaussians fitted to features (Heusel et al., NeurIPS 2017), from streamed moments."""
+"""Mean and covariance of features, streamed in float64."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from lgbench.errors import NotAvailable
 from lgbench.score import Moments
 
-__all__ = ["MomentStream", "frechet_distance"]
+from .extractors import Extractor
+
+__all__ = ["MomentStream", "moments_of", "stream_features"]
 
 
 @dataclass(slots=True)
@@ -78,28 +81,24 @@ class MomentStream:
         return Moments(self.mean.copy(), self.scatter / (self.count - 1), self.count)
 
 
-def frechet_distance(a: Moments, b: Moments) -> float:
-    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)): the square of the Frechet distance, as FID is.
-
-    The trace of the root is that of (R C_b R)^(1/2), R^2 = C_a: symmetric, with eigenvalues of at least 0 but for
-    rounding, whatever the rank.
+def moments_of(images: np.ndarray, extractor: Extractor, batch: int = 100) -> Moments:
+    """Mean and covariance of the features of images, streamed in float64.
 
     Args:
-        a: moments of one set of features.
-        b: moments of the other; the order does not matter.
-
-    Returns:
-        At least 0; rounding below is cut off.
+        images: (N, 3, H, W) uint8; may be a memory map, of which one batch at a time is read.
+        extractor: describes them.
+        batch: images at a time; the result depends on it by rounding only.
 
     Raises:
-        NotAvailable: the moments are not finite.
+        NotAvailable: fewer than two images, or features that are not finite.
     """
-    if a.mean.shape != b.mean.shape:
-        raise ValueError(f"Moments of {a.mean.size} and {b.mean.size} features cannot be compared.")
-    if not all(np.isfinite(part).all() for part in (a.mean, a.covariance, b.mean, b.covariance)):
-        raise NotAvailable("moments that are not finite: the images that they describe are broken")
-    values, vectors = np.linalg.eigh(a.covariance)
-    root = vectors * np.sqrt(values.clip(min=0))  # R = root vectors^T; an orthogonal factor changes no eigenvalue
-    shared = np.sqrt(np.linalg.eigvalsh(root.T @ b.covariance @ root).clip(min=0)).sum()
-    shift = a.mean - b.mean
-    return max(0.0, float(shift @ shift + np.trace(a.covariance) + np.trace(b.covariance) - 2 * shared))
+    stream = MomentStream(extractor.dim)
+    stream_features(stream, images, extractor, batch)
+    return stream.moments()
+
+
+def stream_features(stream: MomentStream, images: np.ndarray, extractor: Extractor, batch: int = 100) -> None:
+    """Add the features of images, (N, 3, H, W) uint8, to `stream`."""
+    for start in range(0, len(images), batch):
+        part = torch.from_numpy(np.array(images[start : start + batch]))
+        stream.update(extractor(part).cpu().numpy())

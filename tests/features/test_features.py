@@ -13,8 +13,7 @@ import torch
 from torch.testing import assert_close
 
 from lgbench.errors import BadData, NotAvailable, UnknownName
-from lgbench.metrics.features import extractor_available, load_extractor, moments_of
-from lgbench.metrics.frechet import frechet_distance
+from lgbench.features import extractor_available, frechet_distance, load_extractor, moments_of
 
 SHARED = Path(os.environ.get("LGBENCH_SHARED", Path(__file__).parents[2].parent / "shared"))
 SQUEEZENET = SHARED / "data" / "weights" / "squeezenet1_1_caffe_imagenet.pth"

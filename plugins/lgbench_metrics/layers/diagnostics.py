@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["binarity", "binary_distance", "coverage", "saturated"]
+from lgbench.evaluation import Evidence
+from lgbench.evaluation.collapse import coverage, saturated
+from lgbench.score import Score
+from lgbench_metrics.scores import mean_of_images
 
-
-def coverage(alphas: np.ndarray) -> np.ndarray:
-    """Share of each image that its foregrounds cover, their mean opacity, (M,) in [0, 1].
-
-    Args:
-        alphas: (M, H, W) uint8, 255 for opaque.
-    """
-    return np.asarray(alphas).mean(axis=(1, 2)) / 255
-
-
-def saturated(coverages: np.ndarray, margin: float = 0.01) -> tuple[float, float]:
-    """Shares of images that the foreground leaves almost empty and covers almost whole.
-
-    Args:
-        coverages: (M,) in [0, 1].
-        margin: how little of the image is "almost".
-
-    Returns:
-        Share with coverage below `margin`, and share with coverage above 1 - `margin`.
-    """
-    return float((coverages < margin).mean()), float((coverages > 1 - margin).mean())
+__all__ = ["binarity", "binary_distance", "score_binarity", "score_coverage", "score_layer_difference"]
 
 
 def binarity(alphas: np.ndarray) -> np.ndarray:
@@ -52,3 +35,21 @@ def binary_distance(alphas: np.ndarray) -> np.ndarray:
 def _mean_of_levels(table: np.ndarray, alphas: np.ndarray) -> np.ndarray:
     # image by image: thousands of alphas at once would be eight times their size in float64
     return np.array([table[alpha].mean() for alpha in np.asarray(alphas)], dtype=np.float64)
+
+
+def score_coverage(evidence: Evidence) -> Score:
+    """Mean coverage of the samples, with the shares that are almost empty and almost full."""
+    covered = coverage(evidence["sample_alphas"])
+    empty, full = saturated(covered)
+    return mean_of_images(covered, share_below_1_percent=empty, share_above_99_percent=full)
+
+
+def score_binarity(evidence: Evidence) -> Score:
+    """Mean `binarity` of the samples, with their mean distance from binary masks."""
+    alphas = evidence["sample_alphas"]
+    return mean_of_images(binarity(alphas), mean_min=float(binary_distance(alphas).mean()))
+
+
+def score_layer_difference(evidence: Evidence) -> Score:
+    """Mean difference of the samples' layers."""
+    return mean_of_images(evidence["layer_difference"])
