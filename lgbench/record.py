@@ -39,6 +39,7 @@ __all__ = [
     "Record",
     "Segmentation",
     "Training",
+    "Value",
     "protocol_id",
     "read_record",
     "record_files",

@@ -32,6 +32,7 @@ LEVELS = [
     ("lgbench.training", 4),
     ("lgbench.stages", 5),
     ("lgbench.leaderboard", 5),
+    ("lgbench.frames", 5),
     ("lgbench.benchmark", 4),
     ("lgbench.variant", 4),
     ("lgbench.data", 3),
