@@ -14,11 +14,10 @@ import torch
 
 from lgbench.data import Split
 from lgbench.errors import NotAvailable, RunFailed
+from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, stream_features
 from lgbench.files import atomic, sha256_of_json
 from lgbench.game import Game
 from lgbench.layers import Layers
-from lgbench.metrics.features import EXTRACTORS, Extractor, load_extractor, stream_features
-from lgbench.metrics.frechet import MomentStream
 from lgbench.nn import weights_hash
 from lgbench.offers import Part
 from lgbench.painting import as_sampled, painted, real_batches, uint8
@@ -125,6 +124,10 @@ def _true_masks(evidence: Evidence) -> np.ndarray:
     masks = evidence.scored.masks
     assert masks is not None
     return masks[:] > 127
+
+
+def _drawn_by(evidence: Evidence) -> dict[str, object]:
+    return {"pseudo": evidence.test.pseudo.get("masks")}
 
 
 def _ignored(evidence: Evidence) -> np.ndarray:
@@ -274,7 +277,7 @@ PARTS: dict[str, Part] = {
         Part("sample_alphas", partial(_sample_part, "alphas"), _sampling),
         Part("layer_difference", partial(_sample_part, "difference"), _sampling),
         Part("predicted_masks", _predicted_masks, _committed),
-        Part("true_masks", _true_masks),
+        Part("true_masks", _true_masks, _drawn_by),
         Part("ignored", _ignored, _left_out),
         Part("instances", _instances),
         Part("labels", _labels),

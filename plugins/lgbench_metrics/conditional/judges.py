@@ -1,0 +1,246 @@
+"""What judges read in painted images, and in real ones beside them (Jiang et al., SCGAN, Table 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lgbench import NotAvailable, lessons
+from lgbench.evaluation import Evidence
+from lgbench.game import Lesson
+from lgbench.layers import Batch
+from lgbench.losses import multi_label, segmentation
+from lgbench.nn import Segmentor, from_seed, weights_hash
+from lgbench.painting import as_sampled, real_batch, uint8
+from lgbench.score import Score
+
+__all__ = [
+    "AttributeReader",
+    "agreement",
+    "attribute_accuracy",
+    "classifier",
+    "classifier_protocol",
+    "conditioned",
+    "conditioned_protocol",
+    "diversity",
+    "judge",
+    "judge_protocol",
+    "region_ious",
+    "spatial_consistency",
+]
+
+IGNORED = 255
+
+
+def conditioned(evidence: Evidence) -> np.ndarray:
+    """Images under the conditions of the first test images, as often as `repeats` says, (repeats, N, 3, R, R) uint8."""
+    painter, config, run = evidence.game.painter, evidence.config, evidence.run
+    if not painter.conditional & {"segments", "attributes"}:
+        raise NotAvailable("the method is given neither class maps nor attributes")
+    if lacking := sorted(part for part in painter.conditional if getattr(evidence.test, part) is None):
+        raise NotAvailable(f"the split {evidence.split} has no {' and no '.join(lacking)}")
+    given = evidence.test.digest(painter.conditional)
+    how = [config.conditions, config.repeats, config.batch, config.sample_bn, run.recipe.seed]
+    return evidence.kept("conditioned", [weights_hash(painter), given, *how], partial(_paint, evidence))["images"]
+
+
+@torch.no_grad()
+def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
+    painter, config, run = evidence.game.painter, evidence.config, evidence.run
+    count, side = len(_held_out(evidence)), run.recipe.resolution
+    images = np.empty((config.repeats, count, 3, side, side), np.uint8)
+    run.reporter.stage("paint conditions", config.repeats * count)
+    with as_sampled(painter, config.sample_bn == "batch", run.recipe.seed + 4):
+        for repeat in range(config.repeats):
+            for where, batch in _batches(evidence, painter.conditional):
+                with run.runtime.autocast():
+                    painted = painter(painter.codes(len(batch), batch)).image
+                images[repeat, where] = uint8((painted.float() + 1) / 2)
+                run.reporter.advance(repeat * count + where.stop)
+    return {"images": images}
+
+
+def conditioned_protocol(evidence: Evidence) -> dict[str, object]:
+    """Whose conditions are painted, and how often."""
+    config, given = evidence.config, " and ".join(sorted(evidence.game.painter.conditional))
+    samples, split = config.repeats * len(_held_out(evidence)), evidence.split
+    return {"split": split, "samples": samples, "given": f"{given} of {split}, {config.repeats} latents"}
+
+
+def _held_out(evidence: Evidence) -> np.ndarray:
+    return np.arange(min(evidence.config.conditions, len(evidence.test)))
+
+
+def _batches(evidence: Evidence, parts: frozenset[str]) -> Iterator[tuple[slice, Batch]]:
+    """The held-out images, with where among them each batch lies."""
+    index, size = _held_out(evidence), evidence.config.batch
+    for start in range(0, len(index), size):
+        where = slice(start, min(start + size, len(index)))
+        yield where, real_batch(evidence.test, index[where], parts, evidence.run.runtime)
+
+
+Judge = tuple[nn.Module, str, str]
+"""A network on eval, what it is called, and the SHA-256 of its weights."""
+
+
+def judge(evidence: Evidence) -> Judge:
+    """The Segmentor that all methods share: taught on the real training images, once per data set and side."""
+    train, kind, epochs = evidence.splits["train"], evidence.config.judge, evidence.config.judge_epochs
+    if train.segments is None or evidence.test.segments is None:
+        raise NotAvailable("no class maps in this data set")
+    network = from_seed(0, lambda: Segmentor(len(train.segment_names), kind))
+
+    def loss(real: Batch) -> Tensor:
+        assert real.segments is not None
+        return segmentation(network(real.images), real.segments)
+
+    lesson = Lesson(f"judge of class maps, {kind}", network, loss, frozenset({"segments"}), epochs)
+    return network, f"segmentor-{kind}, {epochs} epochs", lessons.teach(lesson, train, evidence.run)
+
+
+def classifier(evidence: Evidence) -> Judge:
+    """A classifier of attributes with SCGAN's critic's convolutions, taught as the judge is."""
+    train, kind, epochs = evidence.splits["train"], evidence.config.judge, evidence.config.judge_epochs
+    if train.attributes is None or evidence.test.attributes is None:
+        raise NotAvailable("no attributes in this data set")
+    side, width = evidence.run.recipe.resolution, 64 if kind == "wide" else 32
+    network = from_seed(0, lambda: AttributeReader(len(train.attribute_names), side, width))
+
+    def loss(real: Batch) -> Tensor:
+        assert real.attributes is not None
+        return multi_label(network(real.images), real.attributes)
+
+    lesson = Lesson(f"classifier of attributes, {width}", network, loss, frozenset({"attributes"}), epochs)
+    return network, f"classifier-{width}, {epochs} epochs", lessons.teach(lesson, train, evidence.run)
+
+
+def judge_protocol(evidence: Evidence) -> dict[str, object]:
+    """Which judge, and what made the class maps that it learnt from and judges by, where no person did."""
+    _, name, weights = evidence["judge"]
+    return {"extractor": name, "weights": weights, "pseudo": evidence.test.pseudo.get("segments")}
+
+
+def classifier_protocol(evidence: Evidence) -> dict[str, object]:
+    """Which classifier."""
+    _, name, weights = evidence["attribute-classifier"]
+    return {"extractor": name, "weights": weights}
+
+
+class AttributeReader(nn.Sequential):
+    """Which attributes does an image show? (N, 3, R, R) in [-1, 1] -> (N, attributes) logits.
+
+    SCGAN's critic without its patch head: stride-2 convolutions w, 2w, 4w, ... down to 2 x 2 with LeakyReLU 0.2, then
+    one of 2 x 2.
+    """
+
+    def __init__(self, attributes: int, side: int, width: int = 64) -> None:
+        widths = [3, *(width << k for k in range(side.bit_length() - 2))]
+        convs = [layer for i, o in pairwise(widths) for layer in (nn.Conv2d(i, o, 4, 2, 1), nn.LeakyReLU(0.2))]
+        super().__init__(*convs, nn.Conv2d(widths[-1], attributes, 2, bias=False), nn.Flatten())
+
+
+@torch.no_grad()
+def _read(network: Callable[[Tensor], Tensor], images: np.ndarray, evidence: Evidence, decide: Any) -> np.ndarray:
+    """What a network decides on images, (N, 3, R, R) uint8."""
+    runtime, size = evidence.run.runtime, evidence.config.batch
+    parts = (torch.from_numpy(images[start : start + size]) for start in range(0, len(images), size))
+    return np.concatenate([decide(network(runtime.images(part)).float()).cpu().numpy() for part in parts])
+
+
+def _maps(logits: Tensor) -> Tensor:
+    return logits.argmax(dim=1).byte()
+
+
+def spatial_consistency(evidence: Evidence) -> Score:
+    """ASC: the share of pixels that the judge reads as given, a mean over images and repeats; see the specification.
+
+    Details: `floor` (real images against the class maps of others), `ceiling` (against their own), `normalised` between
+    the two, `miou` and `iou-REGION` over all images together; `own`, flattering, is the ASC by the segmentor that the
+    generator learnt from, where it had one.
+    """
+    if "segments" not in evidence.game.painter.conditional:
+        raise NotAvailable("the method is not given class maps")
+    network, index = evidence["judge"][0], _held_out(evidence)
+    given = np.asarray(evidence.test.known(index, ["segments"])["segments"])
+    read = [_read(network, images, evidence, _maps) for images in evidence["conditioned"]]
+    real = _read(network, evidence.test.rgb(index), evidence, _maps)
+    per_image = np.mean([agreement(maps, given) for maps in read], axis=0)
+    value, ceiling = float(per_image.mean()), float(agreement(real, given).mean())
+    floor = float(agreement(real, given[_derangement(len(given))]).mean())
+    names = evidence.test.segment_names
+    ious = region_ious(np.concatenate(read), np.concatenate([given] * len(read)), len(names))
+    known = np.isfinite(ious)
+    details = {"floor": floor, "ceiling": ceiling, "normalised": (value - floor) / max(ceiling - floor, 1e-9)}
+    details |= {"miou": float(ious[known].mean())}
+    details |= {f"iou-{name}": float(iou) for name, iou in zip(names, ious, strict=True) if np.isfinite(iou)}
+    if own := next((term.regions for _, _, term in evidence.game.terms if term.regions), None):
+        reading = [_read(own, images, evidence, _maps) for images in evidence["conditioned"]]
+        details["own"] = float(np.mean([agreement(maps, given).mean() for maps in reading]))
+    return Score(value, per_image, details)
+
+
+def attribute_accuracy(evidence: Evidence) -> Score:
+    """The share of attributes that the classifier reads as given, a mean over images and repeats.
+
+    Details: `real` (the same on the real images), and each attribute's own by its name.
+    """
+    if "attributes" not in evidence.game.painter.conditional:
+        raise NotAvailable("the method is not given attributes")
+    network, index = evidence["attribute-classifier"][0], _held_out(evidence)
+    given = np.asarray(evidence.test.known(index, ["attributes"])["attributes"]) > 0
+    right = np.stack([_read(network, images, evidence, _signs) == given for images in evidence["conditioned"]])
+    real = _read(network, evidence.test.rgb(index), evidence, _signs) == given
+    each = {name: float(right[..., i].mean()) for i, name in enumerate(evidence.test.attribute_names)}
+    return Score(float(right.mean()), right.mean(axis=(0, 2)), {"real": float(real.mean()), **each})
+
+
+def _signs(logits: Tensor) -> Tensor:
+    return logits > 0
+
+
+def diversity(evidence: Evidence) -> Score:
+    """Standard deviation of each pixel over repeats, images in [0, 1]; a mean over pixels and images."""
+    images = evidence["conditioned"]
+    if len(images) < 2:
+        raise NotAvailable("evaluation.repeats=1 paints each condition once; diversity needs two latents or more")
+    spread = [images[:, i].std(axis=0, ddof=1).mean() / 255 for i in range(images.shape[1])]
+    return Score(float(np.mean(spread)), np.array(spread))
+
+
+def agreement(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Share of each image's pixels whose class is right, (N,) in [0, 1]; ignored ones (255) are left out.
+
+    Args:
+        predicted, true: (N, H, W) uint8.
+    """
+    known = true != IGNORED
+    right = np.count_nonzero((predicted == true) & known, axis=(1, 2))
+    return right / np.maximum(np.count_nonzero(known, axis=(1, 2)), 1)
+
+
+def region_ious(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
+    """Intersection over union of each class over all images together, (classes,) in [0, 1]; NaN where nobody has it.
+
+    Args:
+        predicted, true: (N, H, W) uint8; pixels that `true` ignores (255) are left out.
+    """
+    known = true != IGNORED
+    joint = np.bincount(true[known].astype(np.int64) * classes + predicted[known], minlength=classes * classes).reshape(
+        classes, classes
+    )
+    both, union = np.diag(joint), joint.sum(axis=0) + joint.sum(axis=1) - np.diag(joint)
+    return np.where(union > 0, both / np.maximum(union, 1), np.nan)
+
+
+def _derangement(n: int) -> np.ndarray:
+    """For each of n images another one, the same for the same n: no image meets itself."""
+    order = np.random.default_rng(0).permutation(n)
+    partner = np.empty(n, int)
+    partner[order] = np.roll(order, -1)
+    return partner
