@@ -203,7 +203,8 @@ class Data(_Part):
     """What it was trained and scored on: split -> SHA-256 of the prepared arrays, and -> number of images.
 
     Where only some pictures have a mask that tells something, `masked` has the number of those, split by split, and
-    `lost` how many masks lost their object to the "crop" or the "size"; the others are not scored.
+    `lost` how many masks lost their object to the "crop" or the "size"; the others are not scored. `one_sided` counts
+    those that are scored and showed no "object", or no "background", from the start.
     """
 
     fingerprints: dict[str, Sha256]
@@ -212,6 +213,7 @@ class Data(_Part):
     provides: list[str]
     masked: dict[str, Count] = Field(default_factory=dict)
     lost: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    one_sided: dict[str, dict[str, Count]] = Field(default_factory=dict)
 
 
 class Training(_Part):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,10 @@ from .names import counted
 from .samples import Sample
 from .squares import Square
 
-__all__ = ["HALF", "OPAQUE", "Truth", "notes_on", "opacity"]
+if TYPE_CHECKING:
+    from .split import Split
+
+__all__ = ["HALF", "OPAQUE", "Truth", "notes_on", "one_sided", "opacity"]
 
 OPAQUE = 255
 HALF = 127  # what is more opaque is foreground
@@ -24,6 +27,8 @@ CURES = {
     "size": "the size (a higher resolution keeps them)",
 }
 """Why an object may be lost, and what helps."""
+
+AT_ONCE = 1024  # masks that are looked at in memory
 
 
 def opacity(mask: np.ndarray) -> np.ndarray:
@@ -101,23 +106,42 @@ def _causes(lost: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} to {CURES[cause]}" for cause, count in sorted(lost.items()))
 
 
-def notes_on(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What a user should know of a data set's masks and pictures, a sentence each.
+def one_sided(masks: np.ndarray, ignored: np.ndarray | None) -> dict[str, int]:
+    """How many masks show no "object", and how many no "background", where nothing is left out.
 
     Args:
-        facts: split -> what was stored of it: "pictures" and "masked", their numbers; "lost", as `Truth` has it; and
-            "remarks", how many samples have each.
+        masks: (N, R, R) uint8.
+        ignored: what is left out of them, (N, R, R) bool.
     """
+    lacking: Counter[str] = Counter()
+    for start in range(0, len(masks), AT_ONCE):
+        known = np.True_ if ignored is None else ~ignored[start : start + AT_ONCE]
+        foreground = masks[start : start + AT_ONCE] > HALF
+        shown, around = ((side & known).any(axis=(1, 2)) for side in (foreground, ~foreground))
+        lacking["object"] += int((around & ~shown).sum())
+        lacking["background"] += int((shown & ~around).sum())
+    return {side: count for side, count in lacking.items() if count}
+
+
+def notes_on(splits: Mapping[str, Split]) -> list[str]:
+    """What a user should know of a data set's masks and pictures, a sentence each."""
     notes = []
-    partial = {split: fact for split, fact in facts.items() if fact["masked"] < fact["pictures"]}
-    if partial and any(fact["masked"] for fact in facts.values()):
-        counts = ", ".join(f"{fact['masked']:,} of {fact['pictures']:,} {split}" for split, fact in partial.items())
+    masked = {name: split.scorable for name, split in splits.items()}
+    partial = {name: count for name, count in masked.items() if count < len(splits[name])}
+    if partial and any(masked.values()):
+        counts = ", ".join(f"{count:,} of {len(splits[name]):,} {name}" for name, count in partial.items())
         notes.append(f"Masks are known of {counts} pictures; the others are trained on, and scores leave them out.")
-    if lost := _summed(facts, "lost"):
+    if lost := sum((Counter(split.lost) for split in splits.values()), Counter()):
         masks = counted(sum(lost.values()), "mask")
         notes.append(f"{masks} lost the object, or all but it, and cannot be scored: {_causes(lost)}.")
-    return notes + [f"{counted(number, 'picture')}: {remark}." for remark, number in _summed(facts, "remarks").items()]
-
-
-def _summed(facts: Mapping[str, Mapping[str, Any]], kind: str) -> Counter[str]:
-    return sum((Counter(fact[kind]) for fact in facts.values()), Counter())
+    lacking = [
+        f"{count:,} of {masked[name]:,} {name} masks show no {side}"
+        for name, split in splits.items()
+        for side, count in split.one_sided.items()
+    ]
+    if lacking:
+        notes.append(
+            f"{', '.join(lacking)}, and did so from the start: they count, and a mask that shows none either scores 1."
+        )
+    remarks = sum((Counter(split.remarks) for split in splits.values()), Counter())
+    return notes + [f"{counted(number, 'picture')}: {remark}." for remark, number in remarks.items()]
