@@ -13,7 +13,7 @@ import torch
 
 from . import environment
 from .data import DataHome, RawDataset, Split, joined, open_dataset
-from .errors import BadRecipe
+from .errors import BadRecipe, UnknownName
 from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
 from .game import Game
@@ -248,11 +248,11 @@ def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]
     """Metrics by comma-separated names; all of them where there are none.
 
     Raises:
-        BadRecipe: nobody offers one of them.
+        UnknownName: nobody offers one of them.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     if unknown := sorted(set(wanted) - set(known)):
-        raise BadRecipe(f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}.")
+        raise UnknownName(f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}.")
     return {name: metric for name, metric in known.items() if not wanted or name in wanted}
 
 
@@ -297,6 +297,7 @@ def _outcome_facts(
         "status": "diverged" if "diverged" in flagged else "done",
         "selected_by": _selected_by(recipe, fitted),
         "supervision": _supervision(recipe, played),
+        "features": sorted({name for _, _, term in played.game.terms for name in term.weights}),
         "training": _training_facts(recipe, played, learned, sorted(flagged), rows),
         "values": scores.values,
         "baselines": scores.baselines,

@@ -13,16 +13,17 @@ import torch
 from PIL import Image
 from toy import FAST, GENERATOR, METHOD, SQUARES, folder_of
 
-from lgbench import Metric, Part, load_run
+from lgbench import Metric, NoConfig, Part, Regularizer, load_run
 from lgbench.compare import compare
 from lgbench.data import DataHome, Split, folder_dataset, joined
 from lgbench.environment import code_state
 from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, RunBusy, RunFailed
 from lgbench.files import exclusive
+from lgbench.game import Term
 from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import Recipe, Request, resolve
+from lgbench.recipe import Chosen, Recipe, Request, resolve
 from lgbench.record import Record, read_record
 from lgbench.run import Place, Played, _supervision, chosen_metrics, run
 from lgbench.score import Score
@@ -93,6 +94,17 @@ def test_every_interval_is_that_of_its_number_and_stays_in_the_metrics_range(tmp
 def test_supervision_follows_what_is_read(reads: frozenset[str], category: int, supervision: str):
     played = Played(None, None, reads)  # pyright: ignore[reportArgumentType]
     assert _supervision(recipe(training__category=category), played) == supervision
+
+
+def test_networks_whose_features_losses_compare_are_named_in_the_record(tmp_path: Path):
+    def build(config, painter, spec):
+        return Term(penalty=lambda step: step.layers.alpha.mean(), weights={"rotnet": "0" * 64})
+
+    eye = Regularizer(name="eye", summary="", build=build)
+    chosen = replace(recipe(evaluation__metrics="iou"), regularizers=(Chosen(eye, 1.0, NoConfig()),))
+    record = carry_out(chosen, tmp_path / "runs")
+    assert (record["supervision"], record["features"]) == ("none", ["rotnet"])
+    assert record["training"]["weights"] == {"rotnet": "0" * 64}
 
 
 def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path: Path):

@@ -224,7 +224,7 @@ def _row(group: Runs, columns: Sequence[BoardMetric], chosen: Mapping[str, str |
         flags=dict(sorted(flags.items())),
         devices=tuple(sorted({record.environment.device for record in runs})),
         records=tuple((name, record.id) for name, record in sorted(group.items())),
-        supervision=", ".join(sorted({record.supervision or UNNOTED for record in runs})),
+        supervision=", ".join(sorted({record.learnt_from or UNNOTED for record in runs})),
     )
 
 

@@ -43,6 +43,7 @@ def generators() -> list[Generator]:
             config=Pix2PixConfig,
             build=Lazy("lgbench_translation.model:Pix2Pix"),
             layered=False,
+            varies=("s", "kept"),
             needs=frozenset({"segments"}),
         ),
         Generator(
@@ -51,6 +52,7 @@ def generators() -> list[Generator]:
             config=CycleGANConfig,
             build=Lazy("lgbench_translation.model:CycleGAN"),
             layered=False,
+            varies=("s",),
             needs=frozenset({"segments"}),
         ),
     ]
