@@ -89,6 +89,7 @@ class Generator:
         needs: what it cannot paint without, of what a data set may provide: "segments", "attributes", "labels".
         codes: recoverable categorical codes, name -> the layer that shows it ("foreground" or "background").
         with_codes: settings that give it a code where it has none, laid under the user's when a regularizer needs one.
+        varies: names of all codes that its painter may sample under some setting: what `lgbench sample --vary` takes.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Generator:
     needs: frozenset[str] = frozenset()
     codes: Mapping[str, str] = field(default_factory=dict)
     with_codes: Settings = field(default_factory=dict)
+    varies: tuple[str, ...] = ("z",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

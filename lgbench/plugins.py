@@ -60,16 +60,19 @@ class Registry:
         """The record of a kind ("methods", ...) by its name.
 
         Raises:
-            UnknownName: nobody offers it; the message suggests the nearest name and names plugins that were set aside.
+            UnknownName: nobody offers it; the message suggests the nearest name.
         """
         records = getattr(self, kind)
         if name in records:
             return records[name]
         hint = did_you_mean(name, records, f"`lgbench list {kind}` shows what is installed.")
-        broken = [plugin.name for plugin in self.plugins if plugin.reason]
-        if broken:
-            hint += f" (Set aside: {', '.join(broken)}; `lgbench doctor` says why.)"
         raise UnknownName(f"No installed plugin offers a {kind[:-1]} named {name!r}. {hint}")
+
+    @property
+    def hint(self) -> str:
+        """What to tell behind an unknown name: plugins that were set aside, any of which may offer it."""
+        names = ", ".join(plugin.name for plugin in self.set_aside)
+        return f" Plugins that may offer it were set aside ({names}): `lgbench doctor` says why." if names else ""
 
     @property
     def set_aside(self) -> list[PluginInfo]:
@@ -132,7 +135,8 @@ def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, 
     for kind, record in offers:
         getattr(found, kind)[record.name] = record
         found.owners[kind, record.name] = name
-    described = tuple(f"{kind[:-1]} {record.name}" for kind, record in offers)
+    own = [("segmenters", own) for kind, record in offers if kind == "methods" for own in record.segmenters]
+    described = tuple(f"{kind[:-1]} {record.name}" for kind, record in (*offers, *own))
     return PluginInfo(name, entry.value, dist, version, described, reason)
 
 

@@ -352,7 +352,7 @@ def _segmenter(name: str, method: Method, generator: Generator, known: Mapping[s
     name = method.segmenter if name == "auto" else name
     if name not in by_name:
         hint = did_you_mean(name, by_name, f"It has {sorted(by_name)}.")
-        raise BadRecipe(f"{method.name} has no segmenter named {name!r}. {hint}")
+        raise UnknownName(f"{method.name} has no segmenter named {name!r}. {hint}")
     return by_name[name]
 
 

@@ -206,7 +206,8 @@ class Data(_Part):
     """What it was trained and scored on: split -> SHA-256 of the prepared arrays, and -> number of images.
 
     Where only some pictures have a mask that tells something, `masked` has the number of those, split by split, and
-    `lost` how many masks lost their object to the "crop" or the "size"; the others are not scored.
+    `lost` how many masks lost their object to the "crop" or the "size"; the others are not scored. `one_sided` counts
+    those that are scored and showed no "object", or no "background", from the start.
     """
 
     fingerprints: dict[str, Sha256]
@@ -215,6 +216,7 @@ class Data(_Part):
     provides: list[str]
     masked: dict[str, Count] = Field(default_factory=dict)
     lost: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    one_sided: dict[str, dict[str, Count]] = Field(default_factory=dict)
 
 
 class Training(_Part):
@@ -251,7 +253,8 @@ class Segmentation(_Part):
 class Record(_Part):
     """A run, whole: see the attributes' own types. `baselines` are trivial masks' scores, name -> metric -> value.
 
-    `supervision` is what was learnt from besides pictures; None in records from before it was noted. `scoring` is the
+    `supervision` is what was learnt from besides pictures; None in records from before it was noted; `features` names
+    the pre-trained networks whose features losses compare (`training.weights` has their hashes). `scoring` is the
     SHA-256 of what it was scored by: settings of the evaluation, pictures and what is known of them,
     metrics. `adds_to` is the id of the run's first record where this one scores the same weights otherwise.
     """
@@ -274,6 +277,7 @@ class Record(_Part):
         "best-on-test",
     ]
     supervision: Literal["none", "weak", "full"] | None = None
+    features: list[Text] = Field(default_factory=list)
     recipe: dict[str, JsonValue]
     recipe_hash: Sha256
     overrides: dict[str, JsonValue] = Field(default_factory=dict)
@@ -292,6 +296,12 @@ class Record(_Part):
     wall_s: Amount
     device_hours: Amount
     created: Annotated[str, AfterValidator(_utc)]
+
+    @property
+    def learnt_from(self) -> str | None:
+        """`supervision`, with the `features` where there are some; None where it was not noted."""
+        named = f", features of {' and '.join(self.features)}" if self.features else ""
+        return self.supervision and self.supervision + named
 
     @validates(mode="after")
     def _fits(self) -> Record:

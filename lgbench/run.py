@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 
 from . import environment
 from .data import DataHome, RawDataset, Split, joined, open_dataset
-from .errors import BadRecipe
+from .errors import BadRecipe, UnknownName
 from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
 from .game import Game
@@ -29,7 +29,7 @@ from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted, log
 from .training.watch import gradient_history
 
-__all__ = ["Place", "chosen_metrics", "run", "runtime_of", "spec_of"]
+__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
 
 
 def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
@@ -76,7 +76,7 @@ def run(
         RunBusy: another process is at work in the run's folder.
         LgbenchError: see each stage.
     """
-    splits = _open(recipe, place.home, reporter)
+    splits = open_splits(recipe, place.home, reporter)
     uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
     runtime = runtime_of(recipe, place.device)
     runtime.set_up()
@@ -196,8 +196,8 @@ def _first_record(folder: Path) -> str | None:
     return None if first is None else read_record(first).id
 
 
-def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
-    """The data set's splits.
+def open_splits(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
+    """The data set's splits, prepared where they are not; "train" is what the recipe trains on.
 
     Raises:
         BadRecipe: there is no such split.
@@ -214,11 +214,14 @@ def _uncropped(recipe: Recipe, home: DataHome, reporter: Reporter) -> Split | No
     side = recipe.training.prepared_side(recipe.resolution)
     if side == recipe.resolution:
         return None
-    return _prepared(recipe, side, home, reporter, "" if recipe.use_all_images else "train")["train"]
+    only = {"train", "val", "test"} - recipe.dataset.apart if recipe.use_all_images else {"train"}
+    return _prepared(recipe, side, home, reporter, only)["train"]
 
 
-def _prepared(recipe: Recipe, side: int, home: DataHome, reporter: Reporter, only: str = "") -> dict[str, Split]:
-    """The splits of one side, or one of them; training images are those of all or of one class, as the recipe says."""
+def _prepared(
+    recipe: Recipe, side: int, home: DataHome, reporter: Reporter, only: Collection[str] = ()
+) -> dict[str, Split]:
+    """The splits of one side, or some of them; training images are those of all or of one class, as the recipe says."""
     splits = open_dataset(recipe.dataset, recipe.data_config, side, home, _preparing(reporter), only)
     if recipe.use_all_images:
         splits["train"] = joined([split for name, split in splits.items() if name not in recipe.dataset.apart])
@@ -245,11 +248,11 @@ def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]
     """Metrics by comma-separated names; all of them where there are none.
 
     Raises:
-        BadRecipe: nobody offers one of them.
+        UnknownName: nobody offers one of them.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     if unknown := sorted(set(wanted) - set(known)):
-        raise BadRecipe(f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}.")
+        raise UnknownName(f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}.")
     return {name: metric for name, metric in known.items() if not wanted or name in wanted}
 
 
@@ -294,6 +297,7 @@ def _outcome_facts(
         "status": "diverged" if "diverged" in flagged else "done",
         "selected_by": _selected_by(recipe, fitted),
         "supervision": _supervision(recipe, played),
+        "features": sorted({name for _, _, term in played.game.terms for name in term.weights}),
         "training": _training_facts(recipe, played, learned, sorted(flagged), rows),
         "values": scores.values,
         "baselines": scores.baselines,
@@ -310,6 +314,7 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
         "provides": sorted({part for split in splits.values() for part in split.provides}),
         "masked": {n: int(s.masked.sum()) for n, s in splits.items() if s.masked is not None},
         "lost": {name: dict(split.lost) for name, split in splits.items() if split.lost},
+        "one_sided": {name: split.one_sided for name, split in splits.items() if split.one_sided},
     }
 
 

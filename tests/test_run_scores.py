@@ -13,7 +13,7 @@ import torch
 from run_worlds import Told, carry_out, on_folder, recipe, scenes
 
 from lgbench import Metric, Part
-from lgbench.errors import BadPlugin, BadRecipe, NotAvailable
+from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, UnknownName
 from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.record import Record, read_record
@@ -202,5 +202,5 @@ def test_a_plugins_part_of_a_split_is_made_for_each(tmp_path: Path, monkeypatch)
 
 
 def test_unknown_metrics_are_refused():
-    with pytest.raises(BadRecipe, match="metrics \\['fidd'\\]"):
+    with pytest.raises(UnknownName, match="metrics \\['fidd'\\]"):
         chosen_metrics("iou,fidd", registry().metrics)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from lgbench import __version__
-from lgbench.errors import LgbenchError, did_you_mean
+from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 
 __all__ = ["main"]
 
@@ -87,6 +87,10 @@ def _outcome() -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except UnknownName as error:
+        from lgbench.plugins import registry
+
+        return _failed(f"{error}{registry().hint}")
     except LgbenchError as error:
         return _failed(str(error))
     except (KeyboardInterrupt, click.Abort) as error:

@@ -121,7 +121,10 @@ def show_record(path: Path) -> None:
         rows.append((name, f"{value['value']:.4g}", spread, "" if gap is None else f"{gap:+.3f}", value["protocol_id"]))
     console = Console()
     title = f"{record['method']} on {record['dataset']}, {record['preset']}, seed {record['seed']}"
-    print_table(console, ("metric", "value", "95 %", "oracle gap", "protocol"), rows, title, right=(1, 2, 3))
+    if rows:
+        print_table(console, ("metric", "value", "95 %", "oracle gap", "protocol"), rows, title, right=(1, 2, 3))
+    else:
+        say(console, f"{title}: no number, as none of the metrics is available.")
     for name, why in missing.items():
         say(console, f"{name}: not available: {why}")
     say(console, f"status {record['status']}, flags: {', '.join(record['training']['flags']) or 'none'}")

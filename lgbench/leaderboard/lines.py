@@ -253,7 +253,7 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
         unlike="; ".join(filter(None, [unlike_preset(board, one), stale])),
         runs=group,
         flags=dict(sorted(flags.items())),
-        supervision=", ".join(sorted({record.supervision or UNNOTED for record in runs})),
+        supervision=", ".join(sorted({record.learnt_from or UNNOTED for record in runs})),
         devices=tuple(sorted({record.environment.device for record in runs})),
     )
 
