@@ -94,7 +94,7 @@ def round_ends(training: TrainingConfig) -> list[int]:
 
 def judged_from(training: TrainingConfig) -> int:
     """After which training step a judge looks: in the last round, or in the last of those that the only one is for."""
-    ends = round_ends(replace(training, rounds=max(training.rounds, training.as_rounds)))
+    ends = round_ends(replace(training, rounds=max(training.rounds, training.as_rounds), as_rounds=1))
     return ends[-2] if len(ends) > 1 else 0
 
 

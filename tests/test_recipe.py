@@ -164,7 +164,7 @@ def test_two_resolutions_that_differ_are_refused_and_equal_ones_are_one():
         ({"presets": {"smoke": {"regularizers.binarization.from": "min"}}}, "nobody reads: Did you mean 'form'"),
         (
             {"presets": {"smoke": {"regularizers.binarisation.form": "min"}}},
-            "nobody reads: Did you mean 'binarization'",
+            "nobody reads: Did you mean 'regularizers.binarization'",
         ),
         ({"presets": {"@squares": {"x": 5}, "smoke": {}}}, "sets 'x', which nobody reads"),
         (
