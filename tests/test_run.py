@@ -14,7 +14,7 @@ from PIL import Image
 from toy import FAST, GENERATOR, METHOD, SQUARES, folder_of
 
 from lgbench import Metric, Part
-from lgbench.compare import compare
+from lgbench.cli.pairs import compare
 from lgbench.data import DataHome, Split, folder_dataset, joined
 from lgbench.environment import code_state
 from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, RunBusy, RunFailed

@@ -14,9 +14,9 @@ from torch.testing import assert_close
 
 from lgbench import load_run
 from lgbench.cli import group
+from lgbench.cli.walks import Walk, interpolate, sheet, vary
 from lgbench.errors import BadRecipe, RunFailed
 from lgbench.painting import as_sampled, painted, real_batch, uint8
-from lgbench.sampling import Walk, interpolate, sheet, vary
 
 SHORT = {
     "training.steps": 2,

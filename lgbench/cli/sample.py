@@ -10,8 +10,9 @@ import click
 if TYPE_CHECKING:
     import numpy as np
 
-    from lgbench.sampling import Walk
     from lgbench.trained import Trained
+
+    from .walks import Walk
 
 __all__ = ["sample"]
 
@@ -40,12 +41,12 @@ def sample(
     """Paint what finished runs do with their codes, into each RUN's folder `pictures`."""
     from rich.console import Console
 
-    from lgbench.sampling import interpolate, sheet, vary
     from lgbench.trained import load_run
-    from lgbench.training.pictures import save_gif, save_png
+    from lgbench.training.pictures import save_png
 
     from .printing import say
     from .progress import reporting
+    from .walks import interpolate, save_gif, sheet, vary
 
     if not codes and not walks:
         raise click.UsageError("Say what to paint: --vary CODE, or --interpolate WALK; both may be repeated.")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from .errors import BadRecipe, did_you_mean
-from .layers import Painter
-from .painting import as_sampled, uint8
-from .runtime import Runtime
-from .trained import Trained
-from .training.pictures import coloured
+from lgbench.errors import BadRecipe, did_you_mean
+from lgbench.files import atomic
+from lgbench.layers import Painter
+from lgbench.painting import as_sampled, uint8
+from lgbench.runtime import Runtime
+from lgbench.trained import Trained
+from lgbench.training.pictures import coloured
 
-__all__ = ["Walk", "interpolate", "sheet", "vary"]
+__all__ = ["Walk", "interpolate", "save_gif", "sheet", "vary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +151,10 @@ def sheet(grid: np.ndarray, scale: int = 1) -> np.ndarray:
     rows, columns, _, side, _ = padded.shape
     pixels = padded.transpose(0, 3, 1, 4, 2).reshape(rows * side, columns * side, 3)
     return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def save_gif(path: Path, frames: Sequence[np.ndarray], seconds: float = 0.15) -> None:
+    """Write pictures, (H, W, 3) uint8 each, as a film that runs for ever, atomically."""
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    with atomic(path) as file:
+        first.save(file, format="gif", save_all=True, append_images=others, duration=int(1000 * seconds), loop=0)
