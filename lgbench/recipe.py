@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
-from .offers import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
+from .offers import Dataset, Generator, Method, Regularizer, Segmenter
 from .preset_check import TABLES, check_presets
 from .settings import fill, names_of, plain, typed
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
@@ -25,7 +25,6 @@ __all__ = [
     "Chosen",
     "Recipe",
     "Request",
-    "check_conditions",
     "parse_setting",
     "parse_with",
     "resolve",
@@ -153,26 +152,6 @@ class Recipe:
         data = self.dataset.name.replace(":", "-").replace("/", "-")
         data = data.encode()[:LONGEST_NAME].decode(errors="ignore")  # folders have names of 255 bytes at most
         return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}"
-
-
-def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:
-    """Refuse a data set that lacks what the recipe is conditional on or reads.
-
-    Args:
-        datasets: all that are installed, by name: the error says which of them would do.
-
-    Raises:
-        BadRecipe: the data set does not provide it.
-    """
-    readers = {recipe.method.name: recipe.generator.needs}
-    readers |= {chosen.record.name: chosen.record.needs & PARTS.keys() for chosen in recipe.regularizers}
-    for reader, needs in readers.items():
-        if lacking := sorted(needs - recipe.dataset.provides):
-            others = ", ".join(name for name, other in datasets.items() if needs <= other.provides) or "none installed"
-            raise BadRecipe(
-                f"{reader} reads {' and '.join(sorted(needs))}, and {recipe.dataset.name} has no "
-                f"{' and no '.join(lacking)}. Data sets that have what it reads: {others}."
-            )
 
 
 def parse_setting(text: str) -> tuple[str, object]:

@@ -4,8 +4,9 @@ import pytest
 from toy import GENERATOR, METHOD, SQUARES
 
 from lgbench.errors import BadRecipe, LgbenchError, UnknownName
+from lgbench.lookup import check_conditions
 from lgbench.plugins import registry
-from lgbench.recipe import LARGEST_SEED, Recipe, Request, check_conditions, parse_setting, parse_with, resolve
+from lgbench.recipe import LARGEST_SEED, Recipe, Request, parse_setting, parse_with, resolve
 
 
 def recipe(method="dscomgan", dataset="flora", preset="smoke", without=(), resolution=None, **overrides):
