@@ -13,11 +13,9 @@ import torch
 from . import lessons
 from .data import Split
 from .errors import BadRecipe, NotAvailable
+from .features import extractor_of, frechet_distance, load_extractor, moments_of, real_moments
 from .game import Game, Term, Weighted
 from .layers import Painter
-from .metrics.features import load_extractor, moments_of
-from .metrics.frechet import frechet_distance
-from .metrics.reals import real_moments
 from .offers import ImageSpec
 from .painting import painted, uint8
 from .recipe import Recipe
@@ -27,8 +25,6 @@ from .training import Fitted, Schedule, Stage, fit
 from .training.checkpoint import load_weights
 
 __all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "restore", "round_ends"]
-
-EXTRACTOR = {"fid": "inception", "fid-squeezenet": "squeezenet", "fid-random": "random"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +212,7 @@ def _judge(run: Run, reals: Split) -> Callable[[Painter], float]:
     recipe, runtime = run.recipe, run.runtime
     t = recipe.training
     try:
-        extractor = load_extractor(EXTRACTOR[t.select], device=runtime.device)
+        extractor = load_extractor(extractor_of(t.select), device=runtime.device)
     except NotAvailable as error:
         raise BadRecipe(f"training.select={t.select} cannot judge. {error} Or set training.select=last.") from error
     real = real_moments([reals], extractor, run.home.root / "moments")

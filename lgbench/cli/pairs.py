@@ -9,7 +9,7 @@ import numpy as np
 
 from lgbench.errors import BadRecipe, RunFailed
 from lgbench.files import read_arrays
-from lgbench.metrics.matching import match_samples
+from lgbench.matching import match_samples
 from lgbench.record import Measured, Record, read_record, record_files
 from lgbench.training.pictures import save_png
 

@@ -17,16 +17,15 @@ from lgbench.errors import BadData, BadRecipe, UnknownName, did_you_mean
 from lgbench.offers import Dataset
 from lgbench.settings import plain
 
+from .archive import ArchiveInfo, add_archive, inspect_archive
 from .download import Progress
 from .home import DataHome
 from .locks import alone
 from .masks import MaskConfig
 from .package import (
-    ArchiveInfo,
     archive_dataset,
     build_package,
     folder_dataset,
-    inspect_archive,
     open_package,
     origin_of,
     takes_archive,
@@ -58,6 +57,7 @@ __all__ = [
     "RawDataset",
     "Sample",
     "Split",
+    "add_archive",
     "alone",
     "archive_dataset",
     "build_package",

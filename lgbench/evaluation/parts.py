@@ -11,11 +11,9 @@ import torch
 
 from lgbench.data import Split
 from lgbench.errors import NotAvailable
+from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, real_moments
 from lgbench.game import Game
 from lgbench.layers import Layers
-from lgbench.metrics.features import EXTRACTORS, Extractor, load_extractor
-from lgbench.metrics.frechet import MomentStream
-from lgbench.metrics.reals import real_moments
 from lgbench.nn import weights_hash
 from lgbench.offers import Part
 from lgbench.painting import as_sampled, painted, real_batches, uint8

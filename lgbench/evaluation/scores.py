@@ -14,16 +14,15 @@ import numpy as np
 from lgbench.data import Split
 from lgbench.errors import BadPlugin, NotAvailable
 from lgbench.game import Game
-from lgbench.metrics.intervals import interval, within
-from lgbench.metrics.layers import coverage, saturated
-from lgbench.metrics.trivial import trivial_masks
+from lgbench.intervals import interval, within
 from lgbench.offers import Metric, Part
 from lgbench.record import protocol_id
 from lgbench.runtime import Run
 from lgbench.score import Score
-from lgbench.training.watch import flags, prediction_flags
 
+from .collapse import flags_of
 from .evidence import Evidence
+from .floor import trivial_masks
 from .parts import PARTS
 
 __all__ = ["Scores", "evaluate", "parts_of"]
@@ -91,7 +90,7 @@ def _on_split(evidence: Evidence, metrics: Mapping[str, Metric]) -> Scores:
     for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
         evidence.get(stored)
     values = {name: _number(metric, evidence, protocol) for name, metric in metrics.items()}
-    return Scores(values, _baselines(evidence, metrics), tuple(_flags(evidence)), tuple(evidence.stored))
+    return Scores(values, _baselines(evidence, metrics), tuple(flags_of(evidence)), tuple(evidence.stored))
 
 
 def _named(found: Scores, of_split: Container[str], split: str) -> Scores:
@@ -207,14 +206,3 @@ def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, d
             with contextlib.suppress(NotAvailable):
                 scores[name][metric.name] = _scored(metric, floor).value
     return scores
-
-
-def _flags(evidence: Evidence) -> list[str]:
-    found, alphas = [], evidence.get("sample_alphas")
-    if alphas is not None:
-        covered = coverage(alphas)
-        found = flags(float(covered.mean()), *saturated(covered), float(evidence["layer_difference"].mean()))
-    predicted = evidence.get("predicted_masks")
-    if predicted is not None:
-        found += prediction_flags(*saturated(predicted.mean(axis=(1, 2))))
-    return found

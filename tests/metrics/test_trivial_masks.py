@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.cluster import KMeans
 
-from lgbench.metrics.trivial import centre_ellipse, commit_by_border, otsu, trivial_masks, two_means
+from lgbench.evaluation.floor import centre_ellipse, commit_by_border, otsu, trivial_masks, two_means
 
 
 def square(background: tuple[int, int, int], foreground: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
