@@ -32,6 +32,7 @@ from .package import (
 )
 from .pictures import decode_image, decode_mask
 from .prepare import check_prepared, prepare, prepared_folders
+from .pseudo import pseudo_masks_in
 from .samples import RawDataset, Sample
 from .split import Split, joined
 from .squares import central_square
@@ -73,6 +74,7 @@ __all__ = [
     "origin_of",
     "prepare",
     "prepared_folders",
+    "pseudo_masks_in",
     "resolve_dataset",
     "takes_archive",
 ]

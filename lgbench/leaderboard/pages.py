@@ -202,6 +202,7 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
         "resolution": "{} px",
         "crop": "crop {}",
         "ignore": "masks' value {} left out",
+        "pseudo": "pseudo truth: {}",
         "polarity": "{} polarity",
         "aggregation": "aggregated {}",
         "threshold": "threshold {}",
