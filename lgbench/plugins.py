@@ -158,8 +158,8 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
         for record in (record for records in hook() for record in records):
             if not isinstance(record, expected):
                 raise BadPlugin(f"its hook {kind} returned {type(record).__name__}, not {expected.__name__}")
-            taken = found.owners.get((kind, record.name)) or ("itself" if (kind, record.name) in _names(offers) else "")
-            if taken:
+            own = {(kind, each.name): "itself" for kind, each in offers}
+            if taken := found.owners.get((kind, record.name)) or own.get((kind, record.name)):
                 raise BadPlugin(f"offers the {kind[:-1]} {record.name!r}, a name that {taken} has taken")
             offers.append((kind, record))
     return offers
@@ -168,7 +168,3 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
 def _renamed() -> str:
     """What an author of a plugin of version 1 has to write otherwise."""
     return "Since API 1: " + "; ".join(f"{old} is now {new}" for old, new in hookspecs.RENAMED.items()) + "."
-
-
-def _names(offers: list[tuple[str, Any]]) -> set[tuple[str, str]]:
-    return {(kind, record.name) for kind, record in offers}

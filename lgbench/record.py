@@ -24,22 +24,15 @@ from pydantic import (
 from pydantic import model_validator as validates
 
 from .errors import LgbenchError
-from .files import canonical_json, sha256_of_json, write_json
+from .files import canonical_json, read_json, sha256_of_json, write_json
 
 __all__ = [
     "RECORD_FILE",
     "BadRecord",
-    "Data",
-    "Environment",
-    "Framework",
     "Measured",
     "Missing",
-    "Plugin",
     "Protocol",
     "Record",
-    "Segmentation",
-    "Training",
-    "Value",
     "protocol_id",
     "read_record",
     "record_files",
@@ -48,8 +41,6 @@ __all__ = [
 ]
 
 RECORD_FILE = "record.json"
-
-
 SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version")
 
 
@@ -358,21 +349,14 @@ def read_record(path: Path) -> Record:
         BadRecord: names the file and the reason.
     """
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = read_json(path)
+        if not isinstance(body, dict) or "id" not in body:
+            raise ValueError("it has no id")
+        expected = record_id(body)  # NaN and infinity, which JSON proper does not have, are refused there
     except FileNotFoundError:
         raise BadRecord(f"No record at {path}. A run writes it last: run the same command again to finish.") from None
-    except OSError as error:
-        raise BadRecord(f"{path} cannot be read ({error.strerror}). {_MEND}") from error
-    except RecursionError:
-        raise BadRecord(f"{path} is nested too deeply to be a record. {_MEND}") from None
-    except ValueError as error:
-        raise BadRecord(f"{path} is not JSON ({error}). {_MEND}") from error
-    if not isinstance(body, dict) or "id" not in body:
-        raise BadRecord(f"{path} is not a record: it has no id. {_MEND}")
-    try:
-        expected = record_id(body)
-    except ValueError as error:  # NaN or infinity, which JSON proper does not have
-        raise BadRecord(f"{path} holds a number that is not finite ({error}). {_MEND}") from error
+    except (OSError, ValueError) as error:
+        raise BadRecord(f"{path} cannot be read as a record ({error}). {_MEND}") from error
     if body["id"] != expected:
         raise BadRecord(f"{path} was altered: its id is {body['id']}, its content's is {expected}. {_MEND}")
     return _parse(body, path)

@@ -60,6 +60,13 @@ class TrainingConfig:
     grid_every: Annotated[int, Ge(0)] = 500
     checkpoint_seconds: Annotated[float, Ge(0)] = 60.0
 
+    def __post_init__(self) -> None:
+        if self.rounds > 1 and self.as_rounds > 1:
+            raise BadRecipe(
+                f"training.as_rounds={self.as_rounds} makes one round the control of so many, and here are "
+                f"{self.rounds}: leave it out, or set training.rounds=1."
+            )
+
     def prepared_side(self, resolution: int) -> int:
         """Side of the images that crops of `resolution` pixels are cut from; whole pixels for squares."""
         side = resolution / self.crop**0.5

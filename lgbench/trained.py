@@ -22,8 +22,7 @@ from .progress import Quiet, Reporter
 from .recipe import Request
 from .run import open_splits, runtime_of
 from .runtime import Run, choose_device
-from .stages import build_game, build_segmenter
-from .training.checkpoint import load_weights
+from .stages import build_game, build_segmenter, restore
 
 __all__ = ["Trained", "load_run"]
 
@@ -86,15 +85,10 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     runtime.set_up()
     spec = ImageSpec(**told["images"])
     game = build_game(recipe, spec)
-    for name in game.stored:
-        network = game.every_network[name]
-        load_weights(folder / "train" / f"{name}.safetensors", network)
-        runtime.place(network).eval().requires_grad_(False)
+    restore(game, folder / "train", runtime)
     segmenter = build_segmenter(recipe, game.painter, spec)
     if segmenter is not None and segmenter.phases:
-        network = segmenter.networks[segmenter.result]
-        load_weights(folder / "segment" / f"{segmenter.result}.safetensors", network)
-        runtime.place(network).eval().requires_grad_(False)
+        restore(segmenter, folder / "segment", runtime)
     return Trained(Run(recipe, folder, home, runtime, reporter or Quiet()), game, segmenter)
 
 

@@ -12,7 +12,7 @@ from run_worlds import Told, carry_out, on_folder, recipe, scenes
 from toy import FAST, folder_of
 
 from lgbench import NoConfig, Regularizer
-from lgbench.compare import compare
+from lgbench.cli.pairs import compare
 from lgbench.environment import code_state
 from lgbench.errors import RunBusy, RunFailed
 from lgbench.files import exclusive

@@ -14,11 +14,11 @@ from torch.testing import assert_close
 
 from lgbench import ImageSpec, load_run
 from lgbench.cli import group
+from lgbench.cli.walks import Walk, interpolate, sheet, vary
 from lgbench.errors import BadRecipe, RunFailed
 from lgbench.layers import Batch
 from lgbench.painting import as_sampled, painted, real_batch, uint8
 from lgbench.plugins import registry
-from lgbench.sampling import Walk, interpolate, sheet, vary
 
 SHORT = {
     "training.steps": 2,

@@ -12,8 +12,9 @@ import click
 if TYPE_CHECKING:
     import numpy as np
 
-    from lgbench.sampling import Walk
     from lgbench.trained import Trained
+
+    from .walks import Walk
 
 __all__ = ["sample"]
 
@@ -46,11 +47,11 @@ def sample(
     """Paint what finished runs do with their codes, into each RUN's folder `pictures`."""
     from rich.console import Console
 
-    from lgbench.sampling import interpolate, vary
     from lgbench.trained import load_run
 
     from .printing import say
     from .progress import reporting
+    from .walks import interpolate, vary
 
     if not codes and not walks:
         raise click.UsageError("Say what to paint: --vary CODE, or --interpolate WALK; both may be repeated.")
@@ -72,8 +73,9 @@ def sample(
 
 def _draw(path: Path, grid: np.ndarray, titles: Sequence[str] = (), moving: bool = False) -> Path:
     """Write a grid of pictures, moving from column to column too; beside other pictures of the name, under another."""
-    from lgbench.sampling import sheet
-    from lgbench.training.pictures import save_gif, save_png
+    from lgbench.training.pictures import save_png
+
+    from .walks import save_gif, sheet
 
     scale = max(1, 64 // grid.shape[-1])
     pixels = sheet(grid, scale, titles)

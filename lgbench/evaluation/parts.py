@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from lgbench.data import Split
-from lgbench.errors import NotAvailable, RunFailed
-from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, stream_features
-from lgbench.files import atomic, sha256_of_json
+from lgbench.errors import NotAvailable
+from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, real_moments
 from lgbench.game import Game
 from lgbench.layers import Layers
 from lgbench.nn import weights_hash
@@ -25,7 +21,7 @@ from lgbench.score import Moments
 
 from .evidence import Evidence
 
-__all__ = ["PARTS", "real_moments", "reference"]
+__all__ = ["PARTS", "reference"]
 
 LAYERS = "the method paints no layers"
 
@@ -204,46 +200,6 @@ def _probabilities(seen: str, evidence: Evidence) -> np.ndarray:
 def reference(evidence: Evidence) -> list[Split]:
     """The real images that samples are compared with."""
     return [evidence.splits["train"]] if evidence.config.reference == "train" else evidence.whole
-
-
-def real_moments(reals: list[Split], extractor: Extractor, cache: Path) -> Moments:
-    """Moments of the images of splits together, kept in the folder `cache` under what they depend on.
-
-    What is kept is a convenience: a file that is damaged is made again, and a folder that cannot be written costs
-    nothing but the time.
-    """
-    prints = [split.fingerprint for split in reals]
-    key = sha256_of_json([prints, extractor.name, extractor.weights_hash, "float64"])[:16]
-    path = cache / f"{key}.npz"
-    if (kept := _load_moments(path, extractor.dim)) is not None:
-        return kept
-    stream = MomentStream(extractor.dim)
-    for split in reals:
-        stream_features(stream, split.rgb(slice(None)), extractor)
-    moments = stream.moments()
-    with contextlib.suppress(OSError, RunFailed):  # somebody else's folder, or a full disk
-        _save_moments(path, moments)
-    return moments
-
-
-def _save_moments(path: Path, moments: Moments) -> None:
-    with atomic(path) as file:
-        np.savez(file, mean=moments.mean, covariance=moments.covariance, count=moments.count, check=_check(moments))
-
-
-def _load_moments(path: Path, dim: int) -> Moments | None:
-    """What was kept, or None where nothing was or it is not what was kept."""
-    try:
-        with np.load(path) as stored:
-            moments = Moments(stored["mean"], stored["covariance"], int(stored["count"]))
-            whole = moments.mean.shape == (dim,) and str(stored["check"]) == _check(moments)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return None
-    return moments if whole else None
-
-
-def _check(moments: Moments) -> str:
-    return sha256_of_json([moments.count, moments.mean.tobytes().hex(), moments.covariance.tobytes().hex()])
 
 
 def _of_extractor(name: str) -> list[Part]:

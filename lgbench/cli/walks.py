@@ -5,20 +5,22 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .errors import BadRecipe, did_you_mean
-from .layers import Painter
-from .painting import as_sampled, uint8
-from .runtime import Runtime
-from .trained import Trained
-from .training.pictures import coloured
+from lgbench.errors import BadRecipe, did_you_mean
+from lgbench.files import atomic
+from lgbench.layers import Painter
+from lgbench.painting import as_sampled, uint8
+from lgbench.runtime import Runtime
+from lgbench.trained import Trained
+from lgbench.training.pictures import coloured
 
-__all__ = ["Variation", "Walk", "interpolate", "sheet", "vary"]
+__all__ = ["Variation", "Walk", "interpolate", "save_gif", "sheet", "vary"]
 
 LETTER = (6, 12)  # width and height of Pillow's own font, pixels, about
 MOST_LINES = 3  # of a title
@@ -205,3 +207,10 @@ def _heads(titles: Sequence[str], width: int) -> np.ndarray:
         middle = (int((column + 0.5) * width), height // 2)
         draw.multiline_text(middle, "\n".join(told), "black", anchor="mm", spacing=1, align="center")
     return np.asarray(picture)
+
+
+def save_gif(path: Path, frames: Sequence[np.ndarray], seconds: float = 0.15) -> None:
+    """Write pictures, (H, W, 3) uint8 each, as a film that runs for ever, atomically."""
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    with atomic(path) as file:
+        first.save(file, format="gif", save_all=True, append_images=others, duration=int(1000 * seconds), loop=0)
