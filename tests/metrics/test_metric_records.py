@@ -9,14 +9,14 @@ import pytest
 
 import lgbench_metrics
 from lgbench import Metric, NotAvailable
-from lgbench.evaluation import PARTS, Evidence
+from lgbench.evaluation import Evidence, parts_of
 from lgbench.features import EXTRACTORS
 from lgbench.score import Moments
 from lgbench.stage_configs import EvaluationConfig
 from lgbench_metrics.masks.confusion import confusion, iou
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in lgbench_metrics.metrics()}
-OF_EVERY_EVALUATION = {name: metric for name, metric in METRICS.items() if not metric.parts}
+OF_EVERY_EVALUATION = {name: metric for name, metric in METRICS.items() if "conditioned" not in metric.needs}
 MASKS = ["iou", "dice", "acc", "miou"]
 
 
@@ -42,7 +42,7 @@ def evidence(aggregation: str = "per_image", **changes) -> Evidence:
         **{f"{kind}/{name}": moments for kind in ("moments", "background-moments") for name in EXTRACTORS},
     }
     recipe = SimpleNamespace(evaluation=EvaluationConfig(aggregation=aggregation))
-    return Evidence(SimpleNamespace(recipe=recipe), None, None, {}, PARTS, parts | changes)
+    return Evidence(SimpleNamespace(recipe=recipe), None, None, {}, parts_of(METRICS), parts | changes)
 
 
 def test_listing_metrics_imports_nothing_heavy():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from lgbench import Lazy, Metric
+from lgbench import Lazy, Metric, Part
 
 __all__ = ["MASKS"]
 
 HERE = "lgbench_metrics.masks"
 
 ANNOTATED = frozenset({"predicted_masks", "true_masks", "ignored"})
+
+AGREEMENT = Part("agreement", Lazy(f"{HERE}.partitions:agreement_of"))
+"""ARI and covering of every image, from one table each; it adds nothing to the protocol of the masks that it reads."""
 
 
 def _overlap(name: str, summary: str, reference: str) -> Metric:
@@ -38,7 +41,8 @@ MASKS = [
         name="ari",
         summary="Adjusted Rand index over all pixels; blind to an inverted mask",
         compute=Lazy(f"{HERE}.partitions:score_ari"),
-        needs=ANNOTATED,
+        needs=ANNOTATED | {"agreement"},
+        parts=(AGREEMENT,),
         direction="up",
         range=(-0.5, 1.0),
         reference="sklearn.metrics.adjusted_rand_score",
@@ -58,7 +62,8 @@ MASKS = [
         name="msc",
         summary="Mean segmentation covering of the true segments, background included; blind to an inverted mask",
         compute=Lazy(f"{HERE}.partitions:score_msc"),
-        needs=ANNOTATED,
+        needs=ANNOTATED | {"agreement"},
+        parts=(AGREEMENT,),
         direction="up",
         reference="best sklearn.metrics.jaccard_score of each true segment, averaged",
         deviation="0 on 20 label maps",
