@@ -636,6 +636,14 @@ def test_unknown_metrics_are_refused():
         chosen_metrics("iou,fidd", registry().metrics)
 
 
+def test_a_set_of_metrics_may_stand_among_names():
+    known = registry().metrics
+    named, default = chosen_metrics("default,spatial-consistency", known), chosen_metrics("", known)
+    assert set(named) - set(default) == {"spatial-consistency"}
+    assert chosen_metrics("default", known) == default
+    assert set(chosen_metrics("all", known)) == set(known)
+
+
 def test_compare_pairs_samples_and_shares_values(tmp_path: Path):
     for seed in (0, 1):
         carry_out(recipe(seed=seed), tmp_path / str(seed))

@@ -173,10 +173,8 @@ def score_ari(evidence: Evidence) -> Score:
 
 def score_ari_fg(evidence: Evidence) -> Score:
     """`ari_fg` of predicted parts, where images hold several objects."""
-    predicted, instances, ignored = (evidence[part] for part in ("predicted_masks", "instances", "ignored"))
-    if predicted.dtype == np.bool_:
-        # the perfect union of two objects would score 0, and one of them alone 1
-        raise NotAvailable("needs a part for each object, and this method predicts foreground or not; see ari")
+    # of parts, not of masks: the perfect union of two objects would score 0, and one of them alone 1
+    predicted, instances, ignored = (evidence[part] for part in ("predicted_parts", "instances", "ignored"))
     instances = np.where(ignored, 0, instances)
     objects = np.array([len(np.unique(one[one > 0])) for one in instances])
     if not (objects >= 2).any():
@@ -193,6 +191,8 @@ def score_msc(evidence: Evidence) -> Score:
 
 
 def agreement_of(evidence: Evidence) -> Agreement:
-    """How the predicted masks agree with the instance maps where there are any, else with the true masks."""
-    predicted, true, instances = evidence["predicted_masks"], evidence["true_masks"], evidence.get("instances")
-    return agreement(predicted, true if instances is None else instances, evidence["ignored"])
+    """How predictions, in parts where there are any, agree with instance maps where there are any, else with masks."""
+    predicted, true = evidence["predicted_masks"], evidence["true_masks"]
+    parts, instances = evidence.get("predicted_parts"), evidence.get("instances")
+    found, known = (predicted if parts is None else parts), (true if instances is None else instances)
+    return agreement(found, known, evidence["ignored"])
