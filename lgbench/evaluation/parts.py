@@ -137,7 +137,7 @@ def _probabilities_on_test(evidence: Evidence) -> Iterator[tuple[slice, Tensor]]
 
 
 def _predicted_masks(evidence: Evidence) -> np.ndarray:
-    """Foreground, (N, R, R) bool: where its probability reaches the threshold, or where any part but the first leads."""
+    """Foreground, (N, R, R) bool: its probability reaches the threshold, or any part but the first leads."""
     kept = evidence["predictions"]
     return np.unpackbits(kept["bits"], axis=-1, count=int(kept["side"])).astype(bool)
 
