@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from .errors import LgbenchError, NotAvailable
 from .hookspecs import API_VERSION, hookimpl
 from .offers import Dataset, Generator, ImageSpec, Lazy, Method, Metric, NoConfig, Part, Regularizer, Segmenter, Source
+from .version import __version__
 
 if TYPE_CHECKING:
     from .trained import load_run
-
-__version__ = "0.1.0"
 
 __all__ = [
     "API_VERSION",

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lgbench.files import sha256_of_json
-from lgbench.leaderboard import Table, add, build, committed, read_boards, tables
+from lgbench.leaderboard import add, build, committed, read_boards
+from lgbench.leaderboard.lines import Table, tables
 from lgbench.record import protocol_id, write_record
 
 BOARD = """

@@ -1,4 +1,4 @@
-"""Variants of an ablation: which settings a row stands for, and what a paper says of two rows."""
+"""A row of an ablation: a method with some settings said, and which records are its runs."""
 
 from __future__ import annotations
 
@@ -7,22 +7,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
-from pydantic import model_validator as validates
 
-from lgbench.errors import BadRecipe
-from lgbench.recipe import parse_with
-from lgbench.record import Record
+from .errors import BadRecipe
+from .recipe import parse_with
+from .record import Record
 
-from .collapse import Sign
-
-__all__ = ["Claim", "Variant"]
+__all__ = ["Variant"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Variant(_Part):
+class Variant(BaseModel):
     """One row of an ablation: a method with some settings said.
 
     Attributes:
@@ -34,6 +27,8 @@ class Variant(_Part):
         paper: the paper's row that it reproduces, by its `method` in the table of reported numbers.
         waits: why it has no runs yet; its row says so until it has.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1)]
     method: str
@@ -68,7 +63,7 @@ class Variant(_Part):
         return {**_switched_on(self.added), **self.set}
 
     def matches(self, record: Record) -> bool:
-        """Whether a run of this method had these settings; presets are the board's business."""
+        """Whether a run of this method had these settings; presets are the benchmark's business."""
         on = record.recipe.get("regularizers")
         return (
             record.method == self.method
@@ -84,34 +79,6 @@ class Variant(_Part):
         if any(not _same(mine[key], theirs[key]) for key in mine.keys() & theirs.keys()):
             return True
         return bool(_on(mine) & set(other.without) or _on(theirs) & set(self.without))
-
-
-class Claim(_Part):
-    """What a paper says of two rows: by this metric, `better` is better than `worse`.
-
-    Attributes:
-        metric: a column of the board; "" for a claim about collapse.
-        better, worse: names of variants.
-        source: where the paper says it, say "milgan Table 1".
-        margin: the claim is that the two are equal within it, in the metric's unit; 0 for an ordering.
-        collapse: the claim is that `worse` collapses where `better` does not, by any of these signs.
-    """
-
-    text: Annotated[str, Field(min_length=1)]
-    metric: str = ""
-    better: str
-    worse: str
-    source: str
-    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    collapse: list[Sign] = []
-
-    @validates(mode="after")
-    def _of_one_kind(self) -> Claim:
-        if bool(self.metric) == bool(self.collapse):
-            raise ValueError(f"the claim {self.text!r} needs a metric, or signs of collapse, and not both")
-        if self.collapse and self.margin:
-            raise ValueError(f"the claim {self.text!r} is about collapse, which has no margin")
-        return self
 
 
 def _switched_on(added: list[str]) -> dict[str, Any]:
