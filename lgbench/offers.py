@@ -219,6 +219,8 @@ class Metric:
         parts: parts that it brings along, besides those that every evaluation has.
         direction: "up" where higher is better, "down" where lower is, "none" for a diagnostic.
         version: raised whenever the same evidence would give another value; part of the protocol.
+        on_request: computed only where `evaluation.metrics` names it, or says "all": it teaches a network, or looks at
+            every real image once more.
         reference: the implementation it is tested against, and `deviation` the measured difference.
     """
 
@@ -231,6 +233,7 @@ class Metric:
     unit: str = ""
     range: tuple[float, float] = (0.0, 1.0)
     version: int = 1
+    on_request: bool = False
     reference: str = ""
     deviation: str = ""
 

@@ -233,15 +233,20 @@ def _preparing(reporter: Reporter) -> Callable[[str, int, int], None]:
 
 
 def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]:
-    """Metrics by comma-separated names; all of them where there are none.
+    """Metrics by comma-separated names, "default" (what no names are, too) and "all" among them.
 
     Raises:
         UnknownName: nobody offers one of them.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    if unknown := sorted(set(wanted) - set(known)):
-        raise UnknownName(f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}.")
-    return {name: metric for name, metric in known.items() if not wanted or name in wanted}
+    sets = {"all": {*known}, "default": {name for name, metric in known.items() if not metric.on_request}}
+    named = [name.strip() for name in names.split(",") if name.strip()] or ["default"]
+    if unknown := sorted({*named} - {*known, *sets}):
+        raise UnknownName(
+            f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}, and the sets default and "
+            "all. Correct evaluation.metrics."
+        )
+    wanted = {one for name in named for one in sets.get(name, {name})}
+    return {name: metric for name, metric in known.items() if name in wanted}
 
 
 def _recipe_facts(recipe: Recipe) -> dict[str, Any]:

@@ -113,7 +113,8 @@ class EvaluationConfig:
         reference: the real images that samples are compared with: the training images, or those of all splits.
         threshold: probability from which a pixel is foreground.
         aggregation: mean of per-image scores, or one confusion matrix over the split.
-        metrics: names separated by commas; empty for all that are installed.
+        metrics: names separated by commas; "default", as where it is empty, for those that teach nothing and take
+            little time, "all" for all that are installed.
         sample_bn: batch norm by its running statistics, or by those of each batch.
         conditions: test images whose class maps and attributes conditional generators are given.
         repeats: how often each, with other latents.

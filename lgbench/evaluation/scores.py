@@ -198,10 +198,12 @@ def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, d
     """Scores of masks that look at nothing, or at colours only: the floor of every segmentation board."""
     if evidence.get("true_masks") is None:
         return {}
-    on_masks = [metric for metric in metrics.values() if "predicted_masks" in metric.needs]
+    on_masks = [metric for metric in metrics.values() if metric.needs & {"predicted_masks", "predicted_probabilities"}]
     scores: dict[str, dict[str, float]] = {}
     for name, masks in trivial_masks(evidence.scored.rgb(slice(None))).items():
-        floor, scores[name] = evidence.replaced(predicted_masks=masks), {}
+        soft, nothing = masks.astype(np.uint8) * 255, NotAvailable("a mask has no parts")
+        floor = evidence.replaced(predicted_masks=masks, predicted_probabilities=soft, predicted_parts=nothing)
+        scores[name] = {}
         for metric in on_masks:
             with contextlib.suppress(NotAvailable):
                 scores[name][metric.name] = _scored(metric, floor).value
