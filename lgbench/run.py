@@ -32,11 +32,20 @@ from .training.watch import gradient_history
 __all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
 
 
-def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
-    """Where and how precisely a recipe computes."""
+ARITHMETIC = "arithmetic.json"
+"""In a run's folder: what precision and layout became where the recipe says "auto"."""
+
+
+def runtime_of(recipe: Recipe, device: torch.device, folder: Path | None = None) -> Runtime:
+    """Where and how precisely a recipe computes: on another device too as the run in `folder` began, if it has."""
     t = recipe.training
-    precision = fast_precision(device) if t.precision == "auto" else t.precision
-    return Runtime(device, precision, t.channels_last, t.compile)
+    kept = folder / ARITHMETIC if folder else None
+    began = read_sound(kept, dict, "Delete the run's folder.") if kept and kept.exists() else {}
+    precision = began.get("precision") or (fast_precision(device) if t.precision == "auto" else t.precision)
+    channels_last = began.get("channels_last", t.channels_last)
+    if channels_last == "auto":
+        channels_last = precision == "bf16"
+    return Runtime(device, precision, channels_last, t.compile)
 
 
 def spec_of(recipe: Recipe, data: Split | RawDataset | None) -> ImageSpec:
@@ -78,11 +87,13 @@ def run(
     """
     splits = open_splits(recipe, place.home, reporter)
     uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
-    runtime = runtime_of(recipe, place.device)
-    runtime.set_up()
     played = _built(recipe, splits["train"])
     identity = _identity(recipe, played, uncropped)
     folder = _folder(recipe, identity, place.runs, reporter)
+    runtime = runtime_of(recipe, place.device, folder)
+    runtime.set_up()
+    if "auto" in (recipe.training.precision, recipe.training.channels_last):
+        reporter.note(f"computes in {runtime.arithmetic}; a resumed run keeps that")
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
     scoring = _scoring(recipe, splits, metrics)
@@ -92,6 +103,7 @@ def run(
         sweep_parts(folder)
         write_json(folder / "identity.json", identity)
         write_json(folder / "recipe.json", recipe.as_dict())
+        write_json(folder / ARITHMETIC, {"precision": runtime.precision, "channels_last": runtime.channels_last})
         write_json(folder / "request.json", asdict(recipe.request))
         mixed = _mixed(folder, described)
         learned = learn(this, played.game, played.spec, splits, uncropped)

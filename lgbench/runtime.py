@@ -69,6 +69,11 @@ class Runtime:
     channels_last: bool = True
     compile: bool = False
 
+    @property
+    def arithmetic(self) -> str:
+        """Precision and layout in words."""
+        return f"{self.precision}, {'channels last' if self.channels_last else 'plain layout'}"
+
     def set_up(self) -> None:
         """Apply the settings that are the process's."""
         tf32 = self.precision == "tf32"

@@ -81,7 +81,7 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     told = _told(folder)
     home = DataHome()
     recipe = look_up(told["request"], home)
-    runtime = runtime_of(recipe, choose_device(device))
+    runtime = runtime_of(recipe, choose_device(device), folder)
     runtime.set_up()
     spec = ImageSpec(**told["images"])
     game = build_game(recipe, spec)

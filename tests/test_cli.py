@@ -13,11 +13,16 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from lgbench.cli import dry_run
+from lgbench import ImageSpec
+from lgbench.cli import cost, dry_run
 from lgbench.data import DataHome
 from lgbench.lookup import look_up
 from lgbench.recipe import Request, parse_setting
+from lgbench.runtime import Runtime
+from lgbench.stages import build_game
 
 ROOT = Path(__file__).parent.parent
 
@@ -109,12 +114,16 @@ def test_a_dry_run_shows_recipe_networks_and_cost_and_leaves_nothing(tmp_path: P
     assert '"two-alignment"' in done.stdout
     assert "code-critic-f" in done.stdout
     assert "In all about" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert re.search(r"train: painting \d\.\d{3} s, critic \d\.\d{3} s, generator \d\.\d{3} s\.", said)
+    assert re.search(r"\d GFLOP a step, [\d,]+ GFLOP/s: \d+% of the [\d,]+ that this device reaches in fp32", said)
+    assert re.search(r"The slowest parts: \d+% \w+ \[", said)
     assert not list(tmp_path.iterdir())
 
 
 def dry(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
     """A dry run of two steps per stage, in this process."""
-    monkeypatch.setattr(dry_run, "MEASURED", 1)
+    monkeypatch.setattr(cost, "MEASURED", 1)
     monkeypatch.setenv("COLUMNS", "400")
     settings = dict(parse_setting(text) for text in (*SHORT, *TINY[method], *more))
     home = DataHome(tmp_path)
@@ -123,16 +132,31 @@ def dry(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *more: str
 
 def test_a_dry_run_of_a_growing_generator_is_timed_full_grown(tmp_path: Path, monkeypatch, capsys):
     sides = []
-    play = dry_run.Player.play
+    play = cost.Player.play
 
     def played(player, *arguments, **options):
         play(player, *arguments, **options)
         sides.append(player.game.painter(player.game.painter.codes(2)).image.shape[-1])
 
-    monkeypatch.setattr(dry_run.Player, "play", played)
+    monkeypatch.setattr(cost.Player, "play", played)
     dry("perturbgan-full", tmp_path, monkeypatch)
-    assert sides == [32] * 4  # two stages
+    assert sides == [32] * 6  # two stages: the first step, one that is timed, one whose parts are
     assert "the estimate is an upper bound" in capsys.readouterr().out
+
+
+def test_the_cost_of_a_step_counts_every_product_and_all_of_its_time(tmp_path: Path):
+    settings = dict(parse_setting(text) for text in (*SHORT, *TINY["comgan"]))
+    recipe = look_up(Request("comgan", "flora", "smoke", settings=settings), DataHome(tmp_path))
+    runtime, spec = Runtime(torch.device("cpu"), channels_last=False), ImageSpec(32)
+    alone = cost.cost_of(build_game(recipe, spec), 4, spec, runtime)
+    assert alone.seconds == pytest.approx(sum(alone.phases.values()))
+    assert list(alone.phases) == ["painting", "critic", "generator"]
+    assert 0 < sum(share for _, share in alone.slowest) <= 1
+    assert cost.cost_of(build_game(recipe, spec), 8, spec, runtime).flops == pytest.approx(2 * alone.flops, rel=0.1)
+    critic = build_game(recipe, spec).networks["critic"]
+    with FlopCounterMode(display=False) as once:
+        critic(torch.zeros(4, 3, 32, 32))
+    assert alone.flops > 6 * once.get_total_flops()  # real and painted, forward and backward, then for the generator
 
 
 @pytest.mark.parametrize(("rounds", "round_steps", "steps"), [(1, 7, 30), (3, 0, 50), (2, 7, 37)])

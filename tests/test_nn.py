@@ -116,13 +116,15 @@ def test_heads_keep_images_and_masks_in_range():
     assert 0 <= mask.min() < 0.01 < 0.99 < mask.max() <= 1
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 @pytest.mark.parametrize("size", [(2, 2), (3, 5), (8, 8)], ids=str)
-def test_code_convolution_is_the_convolution_over_the_tiled_code(size):
-    layer, code = CodeConv(6, 4, 5), torch.tensor([0, 5, 2])
-    h = torch.randn(3, 4, *size, requires_grad=True)
+def test_code_convolution_is_the_convolution_over_the_tiled_code(size, layout):
+    layer, code = CodeConv(6, 4, 5).to(memory_format=layout), torch.tensor([0, 5, 2])
+    h = torch.randn(3, 4, *size).contiguous(memory_format=layout).requires_grad_()
     tiled = F.one_hot(code, 6).float()[:, :, None, None].expand(-1, -1, *size)
     ours, plain = layer(h, code), F.conv2d(torch.cat([tiled, h], dim=1), layer.weight, padding=1)
     assert_close(ours, plain, atol=1e-6, rtol=0)
+    assert ours.is_contiguous(memory_format=layout)
     incoming = torch.randn_like(plain) / plain.numel()
     for mine, theirs in zip(
         torch.autograd.grad(ours, (h, layer.weight), incoming),

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from lgbench.nn import CodeConv, Next, Up
 from lgbench.nn.blocks import upsampled_conv
+from lgbench.nn.gate import Gate
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +69,22 @@ def test_the_next_stage_halves_the_channels_keeps_the_side_and_shows_the_code():
     painted = stage(h, torch.tensor([1, 4]))
     assert painted.shape == (2, 4, 6, 6)
     assert not torch.allclose(painted[0], painted[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_a_gate_is_a_gated_linear_unit_whose_gradient_keeps_the_layout(layout, dtype):
+    h = (3 * torch.randn(2, 8, 5, 6)).to(dtype).contiguous(memory_format=layout).requires_grad_()
+    ours, plain = Gate()(h), F.glu(h, dim=1)
+    incoming = torch.randn_like(plain).contiguous(memory_format=layout)
+    (mine,), (theirs,) = (torch.autograd.grad(y, h, incoming) for y in (ours, plain))
+    assert ours.is_contiguous(memory_format=layout)
+    assert mine.is_contiguous(memory_format=layout)
+    tolerance = {"atol": 1e-6, "rtol": 1e-6} if dtype == torch.float32 else {"atol": 0.03, "rtol": 0.02}
+    assert_close(ours, plain, **tolerance)
+    assert_close(mine, theirs, **tolerance)
+
+
+def test_a_gate_of_vectors_is_a_gated_linear_unit_too():
+    h = torch.randn(3, 8)
+    assert torch.equal(Gate()(h), F.glu(h, dim=1))

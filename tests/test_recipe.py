@@ -309,5 +309,16 @@ def test_every_smoke_preset_names_its_arithmetic_so_that_its_records_do_not_depe
                 continue
             if not dataset:
                 assert {"training.precision", "training.channels_last"} <= set(settings), f"{method.name}: {key}"
-            assert settings.get("training.precision") != "auto", f"{method.name}: {key}"
-            assert settings.get("training.compile") != "auto", f"{method.name}: {key}"
+            for name in ("precision", "channels_last", "compile"):
+                assert settings.get(f"training.{name}") != "auto", f"{method.name}: {key}"
+
+
+def test_every_larger_preset_leaves_precision_and_layout_to_the_machine():
+    found = registry()
+    for method in found.methods.values():
+        generator = found.generators[method.generator]
+        dataset = next(each for each in found.datasets.values() if generator.needs <= each.provides)
+        for preset in ("small", "paper"):
+            request = Request(method.name, dataset.name, preset)
+            made = resolve(method, generator, dataset, found.regularizers, found.segmenters, request)
+            assert (made.training.precision, made.training.channels_last) == ("auto", "auto"), (method.name, preset)

@@ -17,9 +17,10 @@ from lgbench.runtime import fast_precision
 CPU = torch.device("cpu")
 
 
-def recipe(precision: str):
+def recipe(precision: str, layout: object = "auto"):
     settings = {
         "training.precision": precision,
+        "training.channels_last": layout,
         "training.steps": 2,
         "segmentation.name": "none",
         "evaluation.samples": 8,
@@ -49,6 +50,44 @@ def test_bf16_is_fast_where_the_processor_has_instructions_for_it(monkeypatch, a
 def test_a_precision_that_was_asked_for_is_used_whatever_is_fast(monkeypatch):
     instructions(monkeypatch, avx512=True, amx=True)
     assert runtime_of(recipe("fp32"), CPU).precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("precision", "layout", "amx", "channels_last"),
+    [
+        ("auto", "auto", True, True),
+        ("auto", "auto", False, False),
+        ("fp32", "auto", True, False),
+        ("bf16", "auto", False, True),
+        ("auto", "false", True, False),
+        ("fp32", "true", False, True),
+    ],
+)
+def test_channels_lie_last_where_it_computes_in_bf16_or_where_that_was_asked_for(
+    monkeypatch, precision, layout, amx, channels_last
+):
+    instructions(monkeypatch, avx512=False, amx=amx)
+    assert runtime_of(recipe(precision, layout), CPU).channels_last is channels_last
+
+
+def arithmetic_of(path: Path) -> tuple[str, bool]:
+    environment = json.loads(path.read_text())["environment"]
+    return environment["precision"], environment["channels_last"]
+
+
+@pytest.mark.parametrize("amx", [True, False], ids=["with", "without"])
+def test_a_run_keeps_what_auto_became_whatever_the_processor_it_is_resumed_on(tmp_path: Path, monkeypatch, amx: bool):
+    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
+    place, auto = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU), recipe("auto")
+    instructions(monkeypatch, avx512=False, amx=amx)
+    first = run(auto, place, {}, registry().plugins, Quiet())
+    assert arithmetic_of(first) == (("bf16", True) if amx else ("fp32", False))
+    instructions(monkeypatch, avx512=False, amx=not amx)
+    before = arithmetic_of(first)
+    first.unlink()  # as if it had been stopped
+    again = run(recipe("auto"), place, {}, registry().plugins, Quiet())
+    assert again.parent == first.parent
+    assert arithmetic_of(again) == before
 
 
 def test_a_record_says_which_precision_auto_was(tmp_path: Path, monkeypatch):

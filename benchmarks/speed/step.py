@@ -3,22 +3,29 @@
     uv run python benchmarks/speed/step.py dscomgan training.channels_last=false training.channels_last=true
     uv run python benchmarks/speed/step.py lrgan training.precision=bf16 training.precision=fp32 --resolution 32
     uv run python benchmarks/speed/step.py scgan method.n_repeat=1 method.n_repeat=5 --dataset faces
+    uv run python benchmarks/speed/step.py dscomgan training.batch=2 reference --preset paper --resolution 128
+    uv run python benchmarks/speed/step.py dscomgan reference:look_up,join_up reference --set training.batch=2
 
-Steps of the two alternate, so that a busy machine slows both; the ratio of the medians is what to quote.
+Several settings are separated by commas. `reference` is DS-ComGAN's step as its public code plays it (`reference.py`),
+with the widths and the batch that the preset says; names behind it are those of its savings. Steps of the two
+alternate, so that a busy machine slows both; the ratio of the medians is what to quote. On one thread of a CPU it is
+the thread's own time that counts, not what others take from it.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 
 import click
 import torch
+from reference import ReferenceStep, Savings
 
-from lgbench.cli.dry_run import noise
+from lgbench.cli.cost import noise
 from lgbench.data import DataHome
 from lgbench.lookup import look_up
-from lgbench.recipe import Request, parse_setting
+from lgbench.recipe import Recipe, Request, parse_setting
 from lgbench.run import runtime_of, spec_of
 from lgbench.runtime import choose_device
 from lgbench.stages import build_game
@@ -26,8 +33,11 @@ from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench.training.stream import Stream
 
+Step = Callable[[], float]
+"""Plays a step, and returns the seconds that it took."""
 
-def stepper(request: Request, device: str):
+
+def stepper(request: Request, device: str) -> Step:
     """A function that plays as many steps as it takes until every phase has moved, and returns the seconds of one."""
     home = DataHome()
     recipe = look_up(request, home)
@@ -35,21 +45,75 @@ def stepper(request: Request, device: str):
     runtime.set_up()
     raw = recipe.dataset.build(recipe.data_config, recipe.resolution, home)  # painted: nothing is read
     spec, batch = spec_of(recipe, raw), recipe.training.batch
-    player = Player(build_game(recipe, spec), Schedule(10**9, batch), runtime)
+    player = Player(build_game(recipe, spec), Schedule(10**9, batch, recipe.training.ema), runtime)
     stream = Stream(noise(2 * batch, spec), Schedule(10**9, batch, flip=False), runtime, player.reads)
     number = 0
 
     def step() -> float:
         nonlocal number
-        began = time.perf_counter()
+        began = _now(runtime.device)
         for _ in range(player.period):
             player.play(number, stream(number), looking=False)
             number += 1
-        if runtime.device.type == "cuda":
-            torch.cuda.synchronize(runtime.device)
-        return (time.perf_counter() - began) / player.period
+        return (_now(runtime.device) - began) / player.period
 
     return step
+
+
+def reference_stepper(request: Request, savings: list[str], device: str) -> Step:
+    """The same for the reference, of the widths that a recipe of DS-ComGAN says."""
+    recipe, place = look_up(request, DataHome()), choose_device(device)
+    reference = reference_of(recipe, Savings(**dict.fromkeys(savings, True)))
+    for network in (*reference.networks.values(), reference.average):
+        network.to(place)
+    n, classes = recipe.training.batch, _classes(recipe)
+    real = torch.rand(n, 3, recipe.resolution, recipe.resolution, device=place) * 2 - 1
+
+    def step() -> float:
+        began = _now(place)
+        f, b = torch.randint(classes, (2, n), device=place)
+        z = recipe.generator_config.z_scale * torch.randn(n, recipe.generator_config.nz, device=place)
+        reference.play(real, {"z": z, "f": f, "b": b})
+        return _now(place) - began
+
+    return step
+
+
+def reference_of(recipe: Recipe, savings: Savings) -> ReferenceStep:
+    """The reference with the widths of a recipe."""
+    painter, code = recipe.generator_config, next(c for c in recipe.regularizers if c.record.name == "mi-recovery")
+    widths = {"g": painter.g, "nz": painter.nz, "d": recipe.method_config.d, "code": code.config.width}
+    return ReferenceStep(widths, _classes(recipe), recipe.resolution, savings)
+
+
+def _classes(recipe: Recipe) -> int:
+    return recipe.generator_config.n_codes or 20
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.thread_time() if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()
+
+
+def contender(request: Request, settings: str, device: str) -> Step:
+    """What the command line names: settings of a recipe, or the reference with some savings."""
+    name, _, savings = settings.partition(":")
+    if name == "reference":
+        return reference_stepper(request, [each for each in savings.split(",") if each], device)
+    own = dict(parse_setting(setting) for setting in settings.split(","))
+    return stepper(
+        Request(
+            request.method,
+            request.dataset,
+            request.preset,
+            0,
+            request.resolution,
+            {**request.settings, **own},
+            request.without,
+        ),
+        device,
+    )
 
 
 @click.command()
@@ -59,14 +123,26 @@ def stepper(request: Request, device: str):
 @click.option("--dataset", default="flora", show_default=True, help="Of painted pictures.")
 @click.option("--preset", default="smoke", show_default=True)
 @click.option("--resolution", default=64, show_default=True)
+@click.option("--set", "settings", multiple=True, metavar="TABLE.FIELD=VALUE", help="For both; repeatable.")
+@click.option("--without", multiple=True, help="A regularizer that both leave out; repeatable.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--steps", default=12, show_default=True)
 def main(
-    method: str, setting_a: str, setting_b: str, dataset: str, preset: str, resolution: int, device: str, steps: int
+    method: str,
+    setting_a: str,
+    setting_b: str,
+    dataset: str,
+    preset: str,
+    resolution: int,
+    settings: tuple[str, ...],
+    without: tuple[str, ...],
+    device: str,
+    steps: int,
 ) -> None:
     """Time a training step of METHOD with SETTING_A against SETTING_B."""
-    settings = [dict([parse_setting(setting)]) for setting in (setting_a, setting_b)]
-    a, b = (stepper(Request(method, dataset, preset, 0, resolution, each), device) for each in settings)
+    shared = dict(parse_setting(setting) for setting in settings)
+    request = Request(method, dataset, preset, 0, resolution, shared, without)
+    a, b = (contender(request, each, device) for each in (setting_a, setting_b))
     a(), b()
     times = [(a(), b()) for _ in range(steps)]
     median_a, median_b = (statistics.median(column) for column in zip(*times, strict=True))

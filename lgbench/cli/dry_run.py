@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-import statistics
-import time
+from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-import torch
 from rich.console import Console
 
-from lgbench import ImageSpec
-from lgbench.data import DataHome, RawDataset, Split
+from lgbench.data import DataHome, RawDataset
 from lgbench.game import Game
 from lgbench.nn import count_parameters
 from lgbench.recipe import Recipe
 from lgbench.run import runtime_of, spec_of
 from lgbench.runtime import Runtime, choose_device
 from lgbench.stages import build_game, build_segmenter
-from lgbench.training import Schedule
-from lgbench.training.player import Player
-from lgbench.training.stream import Stream
 
+from .cost import Cost, ceiling, cost_of
 from .printing import print_table, say
 
-__all__ = ["noise", "show"]
-
-MEASURED, PATIENCE = 8, 10.0
+__all__ = ["show"]
 
 
 def show(recipe: Recipe, home: DataHome, device: str) -> None:
@@ -46,14 +38,16 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
     if segmenter is not None and segmenter.phases:
         steps = recipe.segmentation.all_steps(max(recipe.training.rounds, recipe.training.as_rounds))
         stages.append(("segment", segmenter, steps, recipe.segmentation.batch))
-    rows, total = [], 0.0
+    rows, costs, total = [], {}, 0.0
     for name, stage, steps, batch in stages:
         networks = ", ".join(f"{n} {count_parameters(m):,}" for n, m in stage.every_network.items())
-        seconds = _seconds_per_step(_grown_up(stage, steps), batch, spec, runtime)
+        costs[name] = cost_of(_grown_up(stage, steps), batch, spec, runtime)
+        seconds = costs[name].seconds
         total += seconds * steps
         rows.append((name, networks, f"{steps:,}", f"{seconds:.3f}", _duration(seconds * steps)))
-    title = f"cost on {runtime.device}, measured over a few steps on noise"
+    title = f"cost on {runtime.device} in {runtime.arithmetic}, measured over a few steps on noise"
     print_table(console, ("stage", "networks", "steps", "s/step", "about"), rows, title)
+    _tell(console, costs, runtime)
     if game.begin:
         say(console, "The networks grow while they train and were timed full-grown: the estimate is an upper bound.")
     say(console, f"In all about {_duration(total)}, and the evaluation of {recipe.evaluation.samples:,} samples.")
@@ -67,44 +61,25 @@ def _grown_up(game: Game, steps: int) -> Game:
     return replace(game, begin=lambda number: begin(steps - 1))
 
 
-def _seconds_per_step(game: Game, batch: int, spec: ImageSpec, runtime: Runtime) -> float:
-    """Time of a step after the first, over `MEASURED` steps or as many as fit into `PATIENCE` seconds.
-
-    Where some phases are played at some steps only, it is the mean over one round of steps of their medians.
-    """
-    if game.frozen:
-        runtime.place(game.painter).eval()
-    player = Player(game, Schedule(MEASURED, batch), runtime)
-    stream = Stream(noise(2 * batch, spec), Schedule(MEASURED, batch, flip=False), runtime, player.reads)
-    began, spent = time.monotonic(), []
-    period = player.period
-    for number in range(max(MEASURED, period) + 1):
-        start = time.monotonic()
-        player.play(number, stream(number), looking=False)
-        if runtime.device.type == "cuda":
-            torch.cuda.synchronize(runtime.device)
-        spent.append(time.monotonic() - start)
-        if number >= period and time.monotonic() - began > PATIENCE:
-            break
-    return statistics.mean(statistics.median(spent[1 + offset :: period]) for offset in range(period))
-
-
 def _unprepared(recipe: Recipe, home: DataHome) -> RawDataset | None:
     """The data set as it lies there, without preparing it; None where it would have to be fetched."""
     here = recipe.dataset.offline or home.locate(recipe.dataset) is not None
     return recipe.dataset.build(recipe.data_config, recipe.resolution, home) if here else None
 
 
-def noise(count: int, spec: ImageSpec) -> Split:
-    """Pictures of noise, with everything that may be known of pictures."""
-    random, side = np.random.default_rng(0), spec.resolution
-    return Split(
-        images=random.integers(0, 256, (count, 3, side, side), dtype=np.uint8),
-        masks=random.integers(0, 256, (count, side, side), dtype=np.uint8),
-        labels=random.integers(0, max(spec.classes, 1), count, dtype=np.int32),
-        segments=random.integers(0, max(spec.segments, 1), (count, side, side), dtype=np.uint8),
-        attributes=random.integers(0, 2, (count, spec.attributes), dtype=np.uint8),
-    )
+def _tell(console: Console, costs: Mapping[str, Cost], runtime: Runtime) -> None:
+    """Where the time of a step goes, and how far that is from what the machine can do."""
+    limit = ceiling(runtime)
+    for name, cost in costs.items():
+        rate = cost.flops / cost.seconds
+        phases = ", ".join(f"{phase} {seconds:.3f} s" for phase, seconds in cost.phases.items())
+        say(console, f"{name}: {phases}.")
+        say(
+            console,
+            f"{cost.flops / 1e9:,.1f} GFLOP a step, {rate / 1e9:,.0f} GFLOP/s: {rate / limit:.0%} of the "
+            f"{limit / 1e9:,.0f} that this device reaches in {runtime.arithmetic}. The slowest parts: "
+            + "; ".join(f"{share:.0%} {part}" for part, share in cost.slowest),
+        )
 
 
 def _duration(seconds: float) -> str:

@@ -13,6 +13,8 @@ from lgbench.errors import LgbenchError, RunFailed
 from lgbench.lookup import look_up
 from lgbench.recipe import LARGEST_SEED, PRESETS, Recipe, Request, parse_setting, parse_with
 
+from .time_limit import MINUTES, time_limit
+
 if TYPE_CHECKING:
     from lgbench.data import DataHome
 
@@ -60,6 +62,7 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="auto,
 @click.option("--resolution", type=int, help="Side of the images; the data set's own by default.")
 @DEVICE
 @RUNS
+@MINUTES
 @click.option("--dry-run", is_flag=True, help="Show the resolved recipe, its networks and what it will cost.")
 @click.option("--strict", is_flag=True, help="Refuse to work while any plugin is set aside.")
 def run(
@@ -73,6 +76,7 @@ def run(
     resolution: int | None,
     device: str,
     runs: Path,
+    minutes: float | None,
     dry_run: bool,
     strict: bool,
 ) -> None:
@@ -95,7 +99,8 @@ def run(
         chosen_metrics(recipe.evaluation.metrics, registry().metrics)
         show(recipe, home, device)
         return
-    carry_out(recipe, home, device, runs)
+    with time_limit(minutes):
+        carry_out(recipe, home, device, runs)
 
 
 @click.command()
@@ -106,6 +111,7 @@ def run(
 @click.option("--seed", "only_seeds", multiple=True, type=SEED, help="Only this one; repeatable.")
 @DEVICE
 @RUNS
+@MINUTES
 def sweep(
     benchmark: Path,
     only_methods: Sequence[str],
@@ -114,6 +120,7 @@ def sweep(
     only_seeds: Sequence[int],
     device: str,
     runs: Path,
+    minutes: float | None,
 ) -> None:
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done."""
     from lgbench.benchmark import read_benchmark
@@ -123,12 +130,13 @@ def sweep(
     asked = read_benchmark(benchmark).requests(only_methods, only_presets, only_variants, only_seeds)
     recipes = [look_up(request, home) for request in asked]
     failed = []
-    for recipe in recipes:
-        try:
-            carry_out(recipe, home, device, runs)
-        except LgbenchError as error:  # the others may well succeed
-            failed.append(recipe.label)
-            click.secho(plain(f"{recipe.label}: {error}"), fg="red", err=True)
+    with time_limit(minutes):
+        for recipe in recipes:
+            try:
+                carry_out(recipe, home, device, runs)
+            except LgbenchError as error:  # the others may well succeed
+                failed.append(recipe.label)
+                click.secho(plain(f"{recipe.label}: {error}"), fg="red", err=True)
     if failed:
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
 

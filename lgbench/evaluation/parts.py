@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any

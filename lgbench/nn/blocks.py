@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .codes import CodeConv
+from .gate import Gate
 
 __all__ = [
     "Act",
@@ -36,7 +37,7 @@ def _gates(act: Act) -> int:
 
 
 def _activation(act: Act) -> nn.Module:
-    return nn.GLU(dim=1) if act == "glu" else nn.ReLU(inplace=True)
+    return Gate() if act == "glu" else nn.ReLU(inplace=True)
 
 
 class Same(nn.Module):

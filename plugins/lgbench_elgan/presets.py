@@ -89,7 +89,7 @@ SIZES = {
         "method.d": 32,
         "method.fresh": True,
         "training.precision": "auto",
-        "training.channels_last": True,
+        "training.channels_last": "auto",
         "training.steps": 20_000,
         "training.ema": 0.999,
         "regularizers.equivariance.ramp": 10_000,

@@ -38,6 +38,7 @@ PRESETS = {
         "training.steps": 6000,
         "training.ema": 0.999,
         "training.precision": "auto",
+        "training.channels_last": "auto",
         "segmentation.steps": 500,
         "segmenter.width": 32,
     },

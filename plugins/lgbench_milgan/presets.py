@@ -46,7 +46,7 @@ PRESETS = {
         "generator.g_b": 16,
         "method.d": 32,
         "training.precision": "auto",
-        "training.channels_last": True,
+        "training.channels_last": "auto",
         "method.fresh": True,
         "generator.n_codes": 20,
         "training.steps": 20_000,

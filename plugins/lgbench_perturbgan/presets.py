@@ -73,7 +73,7 @@ LIGHT = {
         "generator.g_b": 16,
         "method.d": 32,
         "training.precision": "auto",
-        "training.channels_last": True,
+        "training.channels_last": "auto",
         "training.steps": 20_000,
         "training.ema": 0.999,
         "segmentation.steps": 2000,

@@ -30,7 +30,6 @@ SMALL = {
     "evaluation.metrics": "default,spatial-consistency,attribute-accuracy",
     "training.batch": 16,
     "training.steps": 20_000,
-    "training.precision": "auto",
     "training.ema": 0.999,
     "training.flip": False,
     "evaluation.samples": 10_000,

@@ -1,0 +1,181 @@
+"""What a training step costs here: its time phase by phase, its arithmetic, and its share of what the device can do."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from lgbench import ImageSpec
+from lgbench.data import Split
+from lgbench.game import Game, Phase, Step
+from lgbench.runtime import Runtime
+from lgbench.training import Schedule
+from lgbench.training.player import Player
+from lgbench.training.stream import Stream
+
+__all__ = ["Cost", "ceiling", "cost_of", "noise"]
+
+MEASURED, PATIENCE = 8, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A step of a game, the mean over as many as it takes until every phase has moved.
+
+    Attributes:
+        seconds: of a step.
+        phases: of that, "painting" and each phase, with all that follows it until the next.
+        flops: floating-point operations of its matrix products and convolutions, forward and backward.
+        slowest: the operations that take most of a step, with the shapes of what they read: (name, share).
+    """
+
+    seconds: float
+    phases: dict[str, float]
+    flops: int
+    slowest: list[tuple[str, float]]
+
+
+def cost_of(game: Game, batch: int, spec: ImageSpec, runtime: Runtime) -> Cost:
+    """Measure steps of `batch` images of noise after the first, `MEASURED` or as many as `PATIENCE` seconds allow."""
+    if game.frozen:
+        runtime.place(game.painter).eval()
+    watch = _Watch(runtime)
+    game = replace(game, phases=[watch.over(phase) for phase in game.phases])
+    player = Player(game, Schedule(MEASURED, batch), runtime)
+    stream = Stream(noise(2 * batch, spec), Schedule(MEASURED, batch, flip=False), runtime, player.reads)
+
+    def play(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            watch.begin()
+            player.play(number, stream(number), looking=False)
+            watch.end()
+
+    began, period = time.monotonic(), player.period
+    play(0, 1)
+    watch.steps.clear()  # the first step is slower than all others
+    for number in range(1, max(MEASURED, period) + 1):
+        play(number, 1)
+        if number >= period and time.monotonic() - began > PATIENCE:
+            break
+    phases = watch.means(period)
+    with _Meter(runtime) as meter:
+        play(len(watch.steps) + 1, period)
+    return Cost(sum(phases.values()), phases, meter.flops // period, meter.slowest())
+
+
+class _Watch:
+    """Notes when each phase of a step begins."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.steps: list[dict[str, float]] = []
+
+    def over(self, phase: Phase) -> Phase:
+        def loss(step: Step) -> dict[str, Any]:
+            self._next(phase.name)
+            return phase.loss(step)
+
+        return replace(phase, loss=loss)
+
+    def begin(self) -> None:
+        self.steps.append({})
+        self.name, self.since = "painting", self._now()
+
+    def end(self) -> None:
+        self._next("")
+
+    def _next(self, name: str) -> None:
+        now, spent = self._now(), self.steps[-1]
+        spent[self.name] = spent.get(self.name, 0.0) + now - self.since
+        self.name, self.since = name, now
+
+    def _now(self) -> float:
+        _wait(self.runtime)
+        return time.monotonic()
+
+    def means(self, period: int) -> dict[str, float]:
+        """Of a step: the mean over one period of the medians of its steps, since they differ."""
+        names = {name: None for step in self.steps for name in step}
+        each = {name: [step.get(name, 0.0) for step in self.steps] for name in names}
+        return {
+            name: statistics.mean(statistics.median(spent[k::period]) for k in range(period))
+            for name, spent in each.items()
+        }
+
+
+class _Meter(TorchDispatchMode):
+    """Counts the arithmetic of every operation, and times it by what it is called and the shapes that it reads."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__()
+        self.runtime = runtime
+        self.flops, self.spent = 0, defaultdict[str, float](float)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        _wait(self.runtime)
+        began, named, packet = time.perf_counter(), kwargs or {}, func.overloadpacket
+        done = func(*args, **named)
+        _wait(self.runtime)
+        if packet in flop_registry:
+            self.flops += flop_registry[packet](*args, **named, out_val=done)
+        shapes = [list(part.shape) for part in args if isinstance(part, torch.Tensor)]
+        self.spent[f"{packet.__name__} {' '.join(map(str, shapes))}"] += time.perf_counter() - began
+        return done
+
+    def slowest(self, count: int = 6) -> list[tuple[str, float]]:
+        total = sum(self.spent.values())
+        first = sorted(self.spent.items(), key=lambda item: -item[1])[:count]
+        return [(name, spent / total) for name, spent in first]
+
+
+def ceiling(runtime: Runtime) -> float:
+    """The most FLOP/s that a matrix product or a 3 x 3 convolution reaches here in a run's precision and layout."""
+    side = 4096 if runtime.device.type == "cuda" else 1024
+    matrix = torch.randn(side, side, device=runtime.device)
+    conv = runtime.place(nn.Conv2d(128, 128, 3, 1, 1, bias=False))
+    images = torch.randn(8, 128, side // 16, side // 16, device=runtime.device)
+    images = images.contiguous(memory_format=torch.channels_last if runtime.channels_last else torch.contiguous_format)
+    with torch.no_grad(), runtime.autocast():
+        typed = matrix.bfloat16() if runtime.precision == "bf16" else matrix
+        images = images.to(typed.dtype)
+        product = _best(lambda: typed @ typed, runtime)
+        convolution = _best(lambda: conv(images), runtime)
+    return max(2 * side**3 / product, 2 * images.numel() * 128 * 9 / convolution)
+
+
+def _best(call: Callable[[], object], runtime: Runtime) -> float:
+    spent = []
+    for _ in range(6):
+        _wait(runtime)
+        began = time.perf_counter()
+        call()
+        _wait(runtime)
+        spent.append(time.perf_counter() - began)
+    return min(spent)
+
+
+def _wait(runtime: Runtime) -> None:
+    if runtime.device.type == "cuda":
+        torch.cuda.synchronize(runtime.device)
+
+
+def noise(count: int, spec: ImageSpec) -> Split:
+    """Pictures of noise, with everything that may be known of pictures."""
+    random, side = np.random.default_rng(0), spec.resolution
+    return Split(
+        images=random.integers(0, 256, (count, 3, side, side), dtype=np.uint8),
+        masks=random.integers(0, 256, (count, side, side), dtype=np.uint8),
+        labels=random.integers(0, max(spec.classes, 1), count, dtype=np.int32),
+        segments=random.integers(0, max(spec.segments, 1), (count, side, side), dtype=np.uint8),
+        attributes=random.integers(0, 2, (count, spec.attributes), dtype=np.uint8),
+    )
