@@ -11,6 +11,7 @@ from .offers import Dataset, Generator, ImageSpec, Lazy, Method, Metric, NoConfi
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .frames import frame
     from .trained import load_run
 
 __all__ = [
@@ -29,13 +30,18 @@ __all__ = [
     "Segmenter",
     "Source",
     "__version__",
+    "frame",
     "hookimpl",
     "load_run",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """What needs torch is imported when it is first read."""
+    """What needs torch or pandas is imported when it is first read."""
+    if name == "frame":
+        from .frames import frame
+
+        return frame
     if name == "load_run":
         from .trained import load_run
 

@@ -111,38 +111,38 @@ def code_state(modules: Sequence[str] = ()) -> dict[str, Any]:
     commit = _git(folder, "rev-parse", "HEAD") if (folder / ".git").exists() else None
     within = [str(path.relative_to(folder)) for path in _roots(["lgbench", *modules]) if path.is_relative_to(folder)]
     changes = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", *within) if commit else None
-    if commit is None or changes is None:
-        return {"version": __version__, "commit": "unknown", "dirty": None, "dirty_hash": None, "sha256": sources}
-    dirty = changes != ""
+    known = commit is not None and changes is not None
     return {
         "version": __version__,
-        "commit": commit,
-        "dirty": dirty,
-        "dirty_hash": sources if dirty else None,
+        "commit": commit if known else "unknown",
+        "dirty": changes != "" if known else None,
+        "dirty_hash": sources if known and changes else None,
         "sha256": sources,
     }
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git says of the repository in `folder`, whichever repository the environment means; None if nothing."""
-    command = ["git", "-C", str(folder), "--no-optional-locks", *arguments]
     # variables of hooks and of bare repositories point elsewhere; GIT_TEST_... only make git play that it is elsewhere
     astray = re.compile(r"GIT_(?!TEST_)")
     here = {name: value for name, value in os.environ.items() if not astray.match(name)}
-    try:
-        done = subprocess.run(command, env=here, capture_output=True, encoding="utf-8", errors="replace", timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return _answer(["git", "-C", str(folder), "--no-optional-locks", *arguments], here)
 
 
 def _driver() -> str | None:
+    versions = _answer(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"])
+    return versions.partition("\n")[0].strip() or None if versions else None
+
+
+def _answer(command: Sequence[str], variables: Mapping[str, str] | None = None) -> str | None:
+    """What another program says; None where it is not here, fails or takes too long."""
     try:
-        command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            command, env=variables, capture_output=True, encoding="utf-8", errors="replace", timeout=10
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.split("\n")[0].strip() or None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _roots(modules: Iterable[str]) -> Iterator[Path]:

@@ -91,7 +91,8 @@ class Game:
         given: what the painter is given for the real images of a step, where it is not they themselves: say, the same
             class maps in another order.
         frozen: the painter is not trained here: it paints in eval mode and without a graph.
-        predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W).
+        predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W), or the
+            probabilities of K + 1 parts, (N, K + 1, H, W), of which the first is the background.
         cluster: for code networks, images -> class scores (N, classes).
         features: images -> what the critic sees in them, layer by layer, for perceptual distances.
         kept: networks besides the result whose weights are stored: those that `cluster` or `features` read.

@@ -26,6 +26,7 @@ RENAMED = {
     "lgbench.records": "lgbench.offers, and `from lgbench import ...`",
     "lgbench.results": "lgbench.record",
     "lgbench.segmenters, lgbench.segmentation": "the plugin lgbench_segmenters, and a hook of that name",
+    "lgbench.nn.AffineRange, jitter_contrast": "lgbench_regularizers.ranges",
     "Phase.every: played at steps that it divides": "played at the last of every so many steps",
 }
 """What plugins of API version 1 called or did otherwise."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .errors import BadRecipe
+from .offers import PARTS, Dataset
 from .plugins import registry
-from .recipe import Recipe, Request, check_conditions, resolve
+from .recipe import Recipe, Request, resolve
 
 if TYPE_CHECKING:
     from .data import DataHome
 
-__all__ = ["look_up"]
+__all__ = ["check_conditions", "look_up"]
 
 
 def look_up(request: Request, home: DataHome | None) -> Recipe:
@@ -36,3 +39,23 @@ def look_up(request: Request, home: DataHome | None) -> Recipe:
     recipe = resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request)
     check_conditions(recipe, installed.datasets)
     return recipe
+
+
+def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:
+    """Refuse a data set that lacks what the recipe is conditional on or reads.
+
+    Args:
+        datasets: all that are installed, by name: the error says which of them would do.
+
+    Raises:
+        BadRecipe: the data set does not provide it.
+    """
+    readers = {recipe.method.name: recipe.generator.needs}
+    readers |= {chosen.record.name: chosen.record.needs & PARTS.keys() for chosen in recipe.regularizers}
+    for reader, needs in readers.items():
+        if lacking := sorted(needs - recipe.dataset.provides):
+            others = ", ".join(name for name, other in datasets.items() if needs <= other.provides) or "none installed"
+            raise BadRecipe(
+                f"{reader} reads {' and '.join(sorted(needs))}, and {recipe.dataset.name} has no "
+                f"{' and no '.join(lacking)}. Data sets that have what it reads: {others}."
+            )

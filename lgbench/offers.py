@@ -89,6 +89,7 @@ class Generator:
         needs: what it cannot paint without, of what a data set may provide: "segments", "attributes", "labels".
         codes: recoverable categorical codes, name -> the layer that shows it ("foreground" or "background").
         with_codes: settings that give it a code where it has none, laid under the user's when a regularizer needs one.
+        varies: names of all codes that its painter may sample under some setting: what `lgbench sample --vary` takes.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Generator:
     needs: frozenset[str] = frozenset()
     codes: Mapping[str, str] = field(default_factory=dict)
     with_codes: Settings = field(default_factory=dict)
+    varies: tuple[str, ...] = ("z",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,8 @@ class Metric:
         parts: parts that it brings along, besides those that every evaluation has.
         direction: "up" where higher is better, "down" where lower is, "none" for a diagnostic.
         version: raised whenever the same evidence would give another value; part of the protocol.
+        on_request: computed only where `evaluation.metrics` names it, or says "all": it teaches a network, or looks at
+            every real image once more.
         reference: the implementation it is tested against, and `deviation` the measured difference.
     """
 
@@ -229,6 +233,7 @@ class Metric:
     unit: str = ""
     range: tuple[float, float] = (0.0, 1.0)
     version: int = 1
+    on_request: bool = False
     reference: str = ""
     deviation: str = ""
 

@@ -60,16 +60,19 @@ class Registry:
         """The record of a kind ("methods", ...) by its name.
 
         Raises:
-            UnknownName: nobody offers it; the message suggests the nearest name and names plugins that were set aside.
+            UnknownName: nobody offers it; the message suggests the nearest name.
         """
         records = getattr(self, kind)
         if name in records:
             return records[name]
         hint = did_you_mean(name, records, f"`lgbench list {kind}` shows what is installed.")
-        broken = [plugin.name for plugin in self.plugins if plugin.reason]
-        if broken:
-            hint += f" (Set aside: {', '.join(broken)}; `lgbench doctor` says why.)"
         raise UnknownName(f"No installed plugin offers a {kind[:-1]} named {name!r}. {hint}")
+
+    @property
+    def hint(self) -> str:
+        """What to tell behind an unknown name: plugins that were set aside, any of which may offer it."""
+        names = ", ".join(plugin.name for plugin in self.set_aside)
+        return f" Plugins that may offer it were set aside ({names}): `lgbench doctor` says why." if names else ""
 
     @property
     def set_aside(self) -> list[PluginInfo]:
@@ -132,7 +135,8 @@ def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, 
     for kind, record in offers:
         getattr(found, kind)[record.name] = record
         found.owners[kind, record.name] = name
-    described = tuple(f"{kind[:-1]} {record.name}" for kind, record in offers)
+    own = [("segmenters", own) for kind, record in offers if kind == "methods" for own in record.segmenters]
+    described = tuple(f"{kind[:-1]} {record.name}" for kind, record in (*offers, *own))
     return PluginInfo(name, entry.value, dist, version, described, reason)
 
 
@@ -154,8 +158,8 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
         for record in (record for records in hook() for record in records):
             if not isinstance(record, expected):
                 raise BadPlugin(f"its hook {kind} returned {type(record).__name__}, not {expected.__name__}")
-            taken = found.owners.get((kind, record.name)) or ("itself" if (kind, record.name) in _names(offers) else "")
-            if taken:
+            own = {(kind, each.name): "itself" for kind, each in offers}
+            if taken := found.owners.get((kind, record.name)) or own.get((kind, record.name)):
                 raise BadPlugin(f"offers the {kind[:-1]} {record.name!r}, a name that {taken} has taken")
             offers.append((kind, record))
     return offers
@@ -164,7 +168,3 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
 def _renamed() -> str:
     """What an author of a plugin of version 1 has to write otherwise."""
     return "Since API 1: " + "; ".join(f"{old} is now {new}" for old, new in hookspecs.RENAMED.items()) + "."
-
-
-def _names(offers: list[tuple[str, Any]]) -> set[tuple[str, str]]:
-    return {(kind, record.name) for kind, record in offers}

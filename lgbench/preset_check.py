@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 
 from .errors import BadPlugin, did_you_mean
 from .offers import Method, Regularizer, Segmenter
+from .settings import names_of
 
 __all__ = ["check_presets"]
 
@@ -33,9 +33,20 @@ def check_presets(
     Raises:
         BadPlugin: names the method and the key.
     """
+    fields = {f"regularizers.{name}": {"weight", *names_of(each.config)} for name, each in regularizers.items()}
+    fields["segmenter"] = {
+        name for each in (*segmenters.values(), *method.segmenters) for name in names_of(each.config)
+    }
     for name in settings:
-        if why := _unread(name, method, regularizers, segmenters):
-            raise BadPlugin(f"The method {method.name} sets {name!r}, which nobody reads: {why}")
+        table, _, field = name.rpartition(".")
+        if name == "resolution" or field in fields.get(table, {field} if table in TABLES else ()):
+            continue
+        if table in fields:
+            why = did_you_mean(field, fields[table], f"it has {sorted(fields[table])}.")
+        else:
+            tables = f"tables are {', '.join(TABLES)}, regularizers.NAME."
+            why = did_you_mean(table or name, [*TABLES, *fields], tables)
+        raise BadPlugin(f"The method {method.name} sets {name!r}, which nobody reads: {why}")
     weighed = {name for preset in method.presets.values() for name in preset}
     for name, table in method.regularizers.items():
         if "weight" not in table and f"regularizers.{name}.weight" not in weighed:
@@ -47,27 +58,3 @@ def check_presets(
             raise BadPlugin(
                 f"The method {method.name} has {key!r}, which nobody reads: no preset is {preset!r}. {hint}"
             )
-
-
-def _unread(
-    name: str, method: Method, regularizers: Mapping[str, Regularizer], segmenters: Mapping[str, Segmenter]
-) -> str | None:
-    table, _, field = name.rpartition(".")
-    if name == "resolution" or (table in TABLES and table != "segmenter"):
-        return None
-    if table == "segmenter":
-        fields = {
-            one.name for each in (*segmenters.values(), *method.segmenters) for one in dataclasses.fields(each.config)
-        }
-        if not fields or field in fields:  # without any segmenter, the recipe of one is not looked at
-            return None
-        return did_you_mean(field, fields, "no segmenter has such a setting.")
-    kind, _, regularizer = table.partition(".")
-    if kind != "regularizers":
-        return did_you_mean(table or name, TABLES, f"tables are {', '.join(TABLES)}, regularizers.NAME.")
-    if not regularizers:
-        return None
-    if regularizer not in regularizers:
-        return did_you_mean(regularizer, regularizers, f"no installed plugin offers a regularizer {regularizer!r}.")
-    fields = {"weight", *(one.name for one in dataclasses.fields(regularizers[regularizer].config))}
-    return None if field in fields else did_you_mean(field, fields, f"it has {sorted(fields)}.")

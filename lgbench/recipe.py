@@ -7,17 +7,16 @@ reads it, and only that part sees it.
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
-from .offers import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
+from .offers import Dataset, Generator, Method, Regularizer, Segmenter
 from .preset_check import TABLES, check_presets
-from .settings import plain
+from .settings import fill, names_of, plain, typed
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
 __all__ = [
@@ -26,8 +25,6 @@ __all__ = [
     "Chosen",
     "Recipe",
     "Request",
-    "check_conditions",
-    "check_seed",
     "parse_setting",
     "parse_with",
     "resolve",
@@ -39,6 +36,9 @@ LARGEST_SEED = 2**31 - 1
 """Seeds lie between 0 and this: generators of random numbers keep 32 bits, and stages add small numbers to it."""
 USE_ALL = "use_all_images"
 """The setting of `data` that every data set has."""
+WEIGHT = "weight"
+"""The setting that every regularizer has."""
+WEIGHED = re.compile(rf"regularizers\.[^.]+\.{WEIGHT}")
 LOOKING = ("log_every", "grid_every", "checkpoint_seconds")
 """Settings of the training that change nothing but what one sees of it."""
 
@@ -60,7 +60,7 @@ class Request:
     preset: str = "small"
     seed: int = 0
     resolution: int | None = None
-    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     without: tuple[str, ...] = ()
 
 
@@ -97,7 +97,7 @@ class Recipe:
     segmentation: SegmentationConfig
     evaluation: EvaluationConfig
     request: Request
-    overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    overrides: Mapping[str, object] = field(default_factory=dict)
     use_all_images: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -154,37 +154,6 @@ class Recipe:
         return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}"
 
 
-def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:
-    """Refuse a data set that lacks what the recipe is conditional on or reads.
-
-    Args:
-        datasets: all that are installed, by name: the error says which of them would do.
-
-    Raises:
-        BadRecipe: the data set does not provide it.
-    """
-    readers = {recipe.method.name: recipe.generator.needs}
-    readers |= {chosen.record.name: chosen.record.needs & PARTS.keys() for chosen in recipe.regularizers}
-    for reader, needs in readers.items():
-        if lacking := sorted(needs - recipe.dataset.provides):
-            others = ", ".join(name for name, other in datasets.items() if needs <= other.provides) or "none installed"
-            raise BadRecipe(
-                f"{reader} reads {' and '.join(sorted(needs))}, and {recipe.dataset.name} has no "
-                f"{' and no '.join(lacking)}. Data sets that have what it reads: {others}."
-            )
-
-
-def check_seed(seed: object) -> int:
-    """A seed, if it is one.
-
-    Raises:
-        BadRecipe: it is no whole number from 0 to `LARGEST_SEED`.
-    """
-    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
-        raise BadRecipe(f"seed={seed!r} does not fit: a seed is a whole number from 0 to {LARGEST_SEED:,}.")
-    return seed
-
-
 def parse_setting(text: str) -> tuple[str, object]:
     """`a.b=c` -> ("a.b", "c"); "null" is None.
 
@@ -225,21 +194,17 @@ def resolve(
     Raises:
         BadRecipe: a setting that does not exist, does not fit its type, or makes no sense for this generator.
     """
-    given, without = dict(request.settings), request.without
     presets = _presets(method, dataset, request.preset)
-    settings = {**presets, **given}
-    training = _training(settings)
-    segmentation = _fill(SegmentationConfig, "segmentation", settings)
+    settings = {**presets, **request.settings}
+    training = fill(TrainingConfig, "training", settings)
+    segmentation = fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
-    weights, tables = _regularizer_tables(settings, regularizers, generator, method, without)
+    weights = _weights(settings, regularizers, method, request.without)
     for name in weights:
         _sensible(regularizers[name], generator, segmenter, training.rounds)
     if any("codes" in regularizers[name].needs for name in weights):
         settings = {**generator.with_codes, **settings}
-    segmenter_config = None
-    if segmenter is not None:
-        segmenter_config = _fill(segmenter.config, "segmenter", _fitting(segmenter, settings, given))
-    _all_read(given, segmenter, weights, without)
+    _all_read(request, segmenter, weights)
     check_presets(method, presets, regularizers, segmenters, _known_presets(method))
     return Recipe(
         method=method,
@@ -247,37 +212,29 @@ def resolve(
         dataset=dataset,
         segmenter=segmenter,
         regularizers=tuple(
-            Chosen(regularizers[name], weight, _fill(regularizers[name].config, f"regularizers.{name}", tables))
+            Chosen(
+                regularizers[name], weight, fill(regularizers[name].config, f"regularizers.{name}", settings, WEIGHT)
+            )
             for name, weight in sorted(weights.items())
         ),
         preset=request.preset,
-        seed=check_seed(request.seed),
-        resolution=_resolution(_agreed(request.resolution, given) or settings.get("resolution", dataset.resolution)),
-        method_config=_fill(method.config, "method", settings),
-        generator_config=_fill(generator.config, "generator", settings),
-        data_config=_fill(dataset.config, "data", {k: v for k, v in settings.items() if k != f"data.{USE_ALL}"}),
-        use_all_images=_typed(bool, settings.get(f"data.{USE_ALL}", False), f"data.{USE_ALL}"),
-        segmenter_config=segmenter_config,
+        seed=_seed(request.seed),
+        resolution=_resolution(request, settings.get("resolution", dataset.resolution)),
+        method_config=fill(method.config, "method", settings),
+        generator_config=fill(generator.config, "generator", settings),
+        data_config=fill(dataset.config, "data", settings, USE_ALL),
+        use_all_images=typed(bool, settings.get(f"data.{USE_ALL}", False), f"data.{USE_ALL}"),
+        segmenter_config=_segmenter_config(segmenter, settings, request) if segmenter else None,
         training=training,
         segmentation=segmentation,
-        evaluation=_fill(EvaluationConfig, "evaluation", settings),
+        evaluation=fill(EvaluationConfig, "evaluation", settings),
         request=request,
-        overrides=given | {f"regularizers.{name}.weight": 0 for name in without},
+        overrides={**request.settings, **{f"regularizers.{name}.weight": 0 for name in request.without}},
     )
 
 
 def _known_presets(method: Method) -> set[str]:
     return {key for key in method.presets if "@" not in key} | set(PRESETS)
-
-
-def _training(settings: Mapping[str, object]) -> TrainingConfig:
-    training = _fill(TrainingConfig, "training", settings)
-    if training.rounds > 1 and training.as_rounds > 1:
-        raise BadRecipe(
-            f"training.as_rounds={training.as_rounds} makes one round the control of so many, and here are "
-            f"{training.rounds}: leave it out, or set training.rounds=1."
-        )
-    return training
 
 
 def _presets(method: Method, dataset: Dataset, preset: str) -> dict[str, object]:
@@ -294,35 +251,20 @@ def _presets(method: Method, dataset: Dataset, preset: str) -> dict[str, object]
     return settings
 
 
-def _regularizer_tables(
-    settings: Mapping[str, object],
-    known: Mapping[str, Regularizer],
-    generator: Generator,
-    method: Method,
-    without: Sequence[str],
-) -> tuple[dict[str, float], dict[str, object]]:
-    """Weights of the regularizers that are on, and the settings below `regularizers.` with the weights taken out."""
-    tables = {name: value for name, value in settings.items() if name.startswith("regularizers.")}
-    if odd := [name for name in tables if name.count(".") != 2]:
-        raise BadRecipe(f"There is no setting {odd[0]!r}. Write it as regularizers.NAME.FIELD.")
-    weights: dict[str, float] = {}
-    for key in [key for key in tables if key.endswith(".weight")]:
-        name = key.split(".")[1]
-        _known_regularizer(name, known)
-        weights[name] = _typed(float, tables.pop(key), key)
-    for name in without:
-        _known_regularizer(name, known)
-        if name not in weights:
-            raise BadRecipe(f"{method.name} has no {name} to leave out; it has {sorted(weights) or 'no regularizers'}.")
-        del weights[name]
-    weights = {name: weight for name, weight in weights.items() if weight}
-    return weights, {key: value for key, value in tables.items() if key.split(".")[1] in weights}
-
-
-def _known_regularizer(name: str, known: Mapping[str, Regularizer]) -> None:
-    if name not in known:
-        hint = did_you_mean(name, known, "`lgbench list regularizers` shows what is installed.")
-        raise UnknownName(f"No installed plugin offers a regularizer named {name!r}. {hint}")
+def _weights(
+    settings: Mapping[str, object], known: Mapping[str, Regularizer], method: Method, without: Sequence[str]
+) -> dict[str, float]:
+    """The regularizers that are switched on, and their weights."""
+    weighed = {name.split(".")[1]: name for name in settings if WEIGHED.fullmatch(name)}
+    if unknown := [name for name in (*weighed, *without) if name not in known]:
+        hint = did_you_mean(unknown[0], known, "`lgbench list regularizers` shows what is installed.")
+        raise UnknownName(f"No installed plugin offers a regularizer named {unknown[0]!r}. {hint}")
+    if absent := [name for name in without if name not in weighed]:
+        raise BadRecipe(
+            f"{method.name} has no {absent[0]} to leave out; it has {sorted(weighed) or 'no regularizers'}."
+        )
+    weights = {name: typed(float, settings[key], key) for name, key in weighed.items() if name not in without}
+    return {name: weight for name, weight in weights.items() if weight}
 
 
 def _sensible(regularizer: Regularizer, generator: Generator, segmenter: Segmenter | None, rounds: int) -> None:
@@ -332,106 +274,67 @@ def _sensible(regularizer: Regularizer, generator: Generator, segmenter: Segment
         raise BadRecipe(f"{regularizer.name} needs a code that a layer shows, and {generator.name} has none.")
     if "rounds" not in regularizer.needs:
         return
-    without = f"or leave it out with --without {regularizer.name}"
     if segmenter is None:
-        lacks, instead = "this recipe teaches none", "Set segmentation.name"
+        lacks = "this recipe teaches none. Set segmentation.name"
     elif rounds < 2:
-        lacks, instead = "there is one round only", "Set training.rounds=2 or more"
+        lacks = "there is one round only. Set training.rounds=2 or more"
     elif segmenter.paints:
-        lacks = f"{segmenter.name} asks the generator that is in training"
-        instead = "Set segmentation.name=unet-s"
+        lacks = f"{segmenter.name} asks the generator that is in training. Set segmentation.name=unet-s"
     else:
         return
-    raise BadRecipe(f"{regularizer.name} reads the segmenter of a round before, and {lacks}. {instead}, {without}.")
+    raise BadRecipe(
+        f"{regularizer.name} reads the segmenter of a round before, and {lacks}, or leave it out with "
+        f"--without {regularizer.name}."
+    )
 
 
 def _segmenter(name: str, method: Method, generator: Generator, known: Mapping[str, Segmenter]) -> Segmenter | None:
-    by_name = {**known, **{segmenter.name: segmenter for segmenter in method.segmenters}}
     if name == "none" or not generator.layered:
         return None
+    by_name = {**known, **{segmenter.name: segmenter for segmenter in method.segmenters}}
     name = method.segmenter if name == "auto" else name
     if name not in by_name:
         hint = did_you_mean(name, by_name, f"It has {sorted(by_name)}.")
-        raise BadRecipe(f"{method.name} has no segmenter named {name!r}. {hint}")
+        raise UnknownName(f"{method.name} has no segmenter named {name!r}. {hint}")
     return by_name[name]
 
 
-def _fill(config: type, table: str, settings: Mapping[str, object]) -> Any:
-    """An instance of the dataclass `config` from the settings below `table`."""
-    fields = {field.name for field in dataclasses.fields(config)}
-    values = {}
-    for name, value in settings.items():
-        if name.rpartition(".")[0] == table:
-            key = name.rpartition(".")[2]
-            if key not in fields:
-                hint = did_you_mean(key, fields, f"It has {sorted(fields) or 'nothing to set'}.")
-                raise BadRecipe(f"[{table}] has no setting {key!r}. {hint}")
-            values[key] = value
-    return _typed(config, values, table)
+def _segmenter_config(segmenter: Segmenter, settings: Mapping[str, object], request: Request) -> Any:
+    """Without what a preset says to another segmenter and this one does not know."""
+    known = {f"segmenter.{name}" for name in names_of(segmenter.config)} | request.settings.keys()
+    fitting = {name: value for name, value in settings.items() if name in known}
+    return fill(segmenter.config, "segmenter", fitting)
 
 
-def _typed(kind: type, value: object, where: str) -> Any:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        typed = TypeAdapter(kind).validate_python(value)
-        _all_finite(typed, where)
-        return typed
-    except ValidationError as error:
-        problem = error.errors()[0]
-        name = ".".join([where, *map(str, problem["loc"])])
-        raise BadRecipe(f"{name}={problem['input']!r} does not fit: {problem['msg']}.") from None
-
-
-def _all_finite(value: object, where: str) -> None:
-    """Refuse what is not a number, or none that a computer can count to: JSON has neither, nor has any paper."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise BadRecipe(f"{where}={value} does not fit: it must be a finite number.")
-    if dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            _all_finite(getattr(value, field.name), f"{where}.{field.name}")
-    if isinstance(value, tuple | list):
-        for each in value:
-            _all_finite(each, where)
-
-
-def _fitting(segmenter: Segmenter, settings: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
-    """The settings without what a preset says to another segmenter and this one does not know."""
-    known = {f"segmenter.{field.name}" for field in dataclasses.fields(segmenter.config)}
-    return {name: value for name, value in settings.items() if name in known or name in given}
-
-
-def _all_read(
-    given: Mapping[str, object], segmenter: Segmenter | None, weights: Mapping[str, float], without: Sequence[str]
-) -> None:
+def _all_read(request: Request, segmenter: Segmenter | None, weights: Mapping[str, float]) -> None:
     """Refuse a setting of the user's that nobody would read: an experiment that silently was another."""
-    for name in given:
-        table, _, key = name.rpartition(".")
-        regularizer = table.removeprefix("regularizers.")
-        if name == "resolution" or (table in TABLES and (table != "segmenter" or segmenter)):
+    read = {*TABLES, *(f"regularizers.{name}" for name in weights)} - ({"segmenter"} if segmenter is None else set())
+    for name in request.settings:
+        table, _, _ = name.rpartition(".")
+        if name == "resolution" or table in read or WEIGHED.fullmatch(name):
             continue
-        if table.startswith("regularizers.") and (key == "weight" or regularizer in weights):
-            continue
-        if table.startswith("regularizers."):
-            why = "it was left out" if regularizer in without else f"add --with {regularizer}"
-            raise BadRecipe(f"{name} has no effect: {regularizer} is not switched on; {why}.")
         if table == "segmenter":
             raise BadRecipe(f"{name} has no effect: this run has no segmenter.")
+        if name.startswith("regularizers.") and name.count(".") == 2:
+            regularizer = table.removeprefix("regularizers.")
+            why = "it was left out" if regularizer in request.without else f"add --with {regularizer}"
+            raise BadRecipe(f"{name} has no effect: {regularizer} is not switched on; {why}.")
         near = did_you_mean(table or name, TABLES, f"Tables are {', '.join(TABLES)}, regularizers.NAME.")
         raise BadRecipe(f"There is no setting {name!r}. {near}")
 
 
-def _agreed(resolution: int | None, given: Mapping[str, object]) -> int | None:
-    """The resolution that a user gives, who has two ways to; None where they give none."""
-    if resolution is None:
-        return None
-    if "resolution" in given and _typed(int, given["resolution"], "resolution") != resolution:
-        raise BadRecipe(f"resolution={given['resolution']} and --resolution {resolution} differ: leave one out.")
-    return _resolution(resolution)
+def _seed(seed: object) -> int:
+    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
+        raise BadRecipe(f"seed={seed!r} does not fit: a seed is a whole number from 0 to {LARGEST_SEED:,}.")
+    return seed
 
 
-def _resolution(value: object) -> int:
-    side = _typed(int, value, "resolution")
+def _resolution(request: Request, otherwise: object) -> int:
+    """The resolution that a user gives, who has two ways to, or the presets' or the data set's."""
+    side = typed(int, otherwise if request.resolution is None else request.resolution, "resolution")
+    other = request.settings.get("resolution", side)
+    if request.resolution is not None and typed(int, other, "resolution") != side:
+        raise BadRecipe(f"resolution={other} and --resolution {side} differ: leave one out.")
     if side < 16 or side & (side - 1):
         raise BadRecipe(f"resolution={side} does not fit: networks here need a power of two from 16 up.")
     return side

@@ -24,21 +24,15 @@ from pydantic import (
 from pydantic import model_validator as validates
 
 from .errors import LgbenchError
-from .files import canonical_json, sha256_of_json, write_json
+from .files import canonical_json, read_json, sha256_of_json, write_json
 
 __all__ = [
     "RECORD_FILE",
     "BadRecord",
-    "Data",
-    "Environment",
-    "Framework",
     "Measured",
     "Missing",
-    "Plugin",
     "Protocol",
     "Record",
-    "Segmentation",
-    "Training",
     "protocol_id",
     "read_record",
     "record_files",
@@ -47,8 +41,6 @@ __all__ = [
 ]
 
 RECORD_FILE = "record.json"
-
-
 SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version")
 
 
@@ -205,7 +197,8 @@ class Data(_Part):
     """What it was trained and scored on: split -> SHA-256 of the prepared arrays, and -> number of images.
 
     Where only some pictures have a mask that tells something, `masked` has the number of those, split by split, and
-    `lost` how many masks lost their object to the "crop" or the "size"; the others are not scored.
+    `lost` how many masks lost their object to the "crop" or the "size"; the others are not scored. `one_sided` counts
+    those that are scored and showed no "object", or no "background", from the start.
     """
 
     fingerprints: dict[str, Sha256]
@@ -214,6 +207,7 @@ class Data(_Part):
     provides: list[str]
     masked: dict[str, Count] = Field(default_factory=dict)
     lost: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    one_sided: dict[str, dict[str, Count]] = Field(default_factory=dict)
 
 
 class Training(_Part):
@@ -250,7 +244,8 @@ class Segmentation(_Part):
 class Record(_Part):
     """A run, whole: see the attributes' own types. `baselines` are trivial masks' scores, name -> metric -> value.
 
-    `supervision` is what was learnt from besides pictures; None in records from before it was noted. `scoring` is the
+    `supervision` is what was learnt from besides pictures; None in records from before it was noted; `features` names
+    the pre-trained networks whose features losses compare (`training.weights` has their hashes). `scoring` is the
     SHA-256 of what it was scored by: settings of the evaluation, pictures and what is known of them,
     metrics. `adds_to` is the id of the run's first record where this one scores the same weights otherwise.
     """
@@ -273,6 +268,7 @@ class Record(_Part):
         "best-on-test",
     ]
     supervision: Literal["none", "weak", "full"] | None = None
+    features: list[Text] = Field(default_factory=list)
     recipe: dict[str, JsonValue]
     recipe_hash: Sha256
     overrides: dict[str, JsonValue] = Field(default_factory=dict)
@@ -291,6 +287,12 @@ class Record(_Part):
     wall_s: Amount
     device_hours: Amount
     created: Annotated[str, AfterValidator(_utc)]
+
+    @property
+    def learnt_from(self) -> str | None:
+        """`supervision`, with the `features` where there are some; None where it was not noted."""
+        named = f", features of {' and '.join(self.features)}" if self.features else ""
+        return self.supervision and self.supervision + named
 
     @validates(mode="after")
     def _fits(self) -> Record:
@@ -347,21 +349,14 @@ def read_record(path: Path) -> Record:
         BadRecord: names the file and the reason.
     """
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = read_json(path)
+        if not isinstance(body, dict) or "id" not in body:
+            raise ValueError("it has no id")
+        expected = record_id(body)  # NaN and infinity, which JSON proper does not have, are refused there
     except FileNotFoundError:
         raise BadRecord(f"No record at {path}. A run writes it last: run the same command again to finish.") from None
-    except OSError as error:
-        raise BadRecord(f"{path} cannot be read ({error.strerror}). {_MEND}") from error
-    except RecursionError:
-        raise BadRecord(f"{path} is nested too deeply to be a record. {_MEND}") from None
-    except ValueError as error:
-        raise BadRecord(f"{path} is not JSON ({error}). {_MEND}") from error
-    if not isinstance(body, dict) or "id" not in body:
-        raise BadRecord(f"{path} is not a record: it has no id. {_MEND}")
-    try:
-        expected = record_id(body)
-    except ValueError as error:  # NaN or infinity, which JSON proper does not have
-        raise BadRecord(f"{path} holds a number that is not finite ({error}). {_MEND}") from error
+    except (OSError, ValueError) as error:
+        raise BadRecord(f"{path} cannot be read as a record ({error}). {_MEND}") from error
     if body["id"] != expected:
         raise BadRecord(f"{path} was altered: its id is {body['id']}, its content's is {expected}. {_MEND}")
     return _parse(body, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 
 from . import environment
 from .data import DataHome, RawDataset, Split, joined, open_dataset
-from .errors import BadRecipe
+from .errors import BadRecipe, UnknownName
 from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
 from .game import Game
@@ -29,7 +29,7 @@ from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted, log
 from .training.watch import gradient_history
 
-__all__ = ["Place", "chosen_metrics", "run", "runtime_of", "spec_of"]
+__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
 
 
 ARITHMETIC = "arithmetic.json"
@@ -86,7 +86,7 @@ def run(
         RunBusy: another process is at work in the run's folder.
         LgbenchError: see each stage.
     """
-    splits = _open(recipe, place.home, reporter)
+    splits = open_splits(recipe, place.home, reporter)
     uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
     played = _built(recipe, splits["train"])
     identity = _identity(recipe, played, uncropped)
@@ -106,7 +106,7 @@ def run(
         write_json(folder / "recipe.json", recipe.as_dict())
         write_json(folder / ARITHMETIC, {"precision": runtime.precision, "channels_last": runtime.channels_last})
         write_json(folder / "request.json", asdict(recipe.request))
-        sessions = _sessions(folder, described)
+        mixed = _mixed(folder, described)
         learned = learn(this, played.game, played.spec, splits, uncropped)
         began = time.monotonic()
         scores = evaluate(this, played.game, learned.segmenter, splits, metrics)
@@ -115,12 +115,11 @@ def run(
             "schema": 1,
             **_recipe_facts(recipe),
             **described,
-            **_outcome_facts(recipe, played, learned, scores, sessions, log.read(folder / "train" / "log.jsonl")),
+            **_outcome_facts(this, played, learned, scores, mixed),
             "data": _data_facts(splits),
-            "segmentation": _segmentation_facts(recipe, learned),
             "artefacts": _artefacts(folder, scores.stored),
             "scoring": scoring,
-            "adds_to": _first_record(folder),
+            "adds_to": next((read_record(first).id for first in record_files(folder)), None),
             "wall_s": round(taken, 1),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
@@ -156,15 +155,11 @@ def _folder(recipe: Recipe, identity: Mapping[str, Any], runs: Path, reporter: R
     """The folder of what is learnt; what it is named after stands in its `identity.json`."""
     folder = runs / f"{recipe.label}-{sha256_of_json(identity)[:8]}"
     reporter.note(f"run: {folder}")
-    older = [path for path in sorted(runs.glob(f"{recipe.label}-*")) if _is_older(path)]
-    if older and not folder.exists():
-        reporter.note(f"left alone, since it does not say what data it is of: {', '.join(path.name for path in older)}")
+    made_before = [path for path in sorted(runs.glob(f"{recipe.label}-*")) if (path / "recipe.json").exists()]
+    untold = [path.name for path in made_before if not (path / "identity.json").exists()]
+    if untold and not folder.exists():
+        reporter.note(f"left alone, since it does not say what data it is of: {', '.join(untold)}")
     return folder
-
-
-def _is_older(folder: Path) -> bool:
-    """Whether a run's folder was made before folders told their data."""
-    return (folder / "recipe.json").exists() and not (folder / "identity.json").exists()
 
 
 def _scoring(recipe: Recipe, splits: Mapping[str, Split], metrics: Mapping[str, Metric]) -> str:
@@ -193,32 +188,25 @@ def _done_before(this: Run, scoring: str, described: Mapping[str, Any]) -> Path 
     return None
 
 
-def _sessions(folder: Path, described: dict[str, Any]) -> int:
-    """In how many different environments networks were trained here; the record tells the last one."""
+def _mixed(folder: Path, described: dict[str, Any]) -> bool:
+    """Whether networks were trained here in different environments; the record tells the last one."""
     path = folder / "sessions.json"
     before = read_sound(path, list, "Delete it.") if path.exists() else []
-    if not record_files(folder):
-        before = [*before, *([described] if described not in before else [])]
+    if described not in before and not record_files(folder):
+        before = [*before, described]
         write_json(path, before)
-    return len({canonical_json(environment.what_ran(each)) for each in before})
+    return len({canonical_json(environment.what_ran(each)) for each in before}) > 1
 
 
-def _first_record(folder: Path) -> str | None:
-    """The id of the record that a further one adds to."""
-    first = next(iter(record_files(folder)), None)
-    return None if first is None else read_record(first).id
-
-
-def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
-    """The data set's splits.
+def open_splits(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
+    """The data set's splits, prepared where they are not; "train" is what the recipe trains on.
 
     Raises:
         BadRecipe: there is no such split.
     """
     splits = _prepared(recipe, recipe.resolution, home, reporter)
-    for name in recipe.evaluation.splits:
-        if name not in splits:
-            raise BadRecipe(f"{recipe.dataset.name} has no split {name!r}; it has {sorted(splits)}.")
+    if absent := [name for name in recipe.evaluation.splits if name not in splits]:
+        raise BadRecipe(f"{recipe.dataset.name} has no split {absent[0]!r}; it has {sorted(splits)}.")
     return splits
 
 
@@ -227,11 +215,14 @@ def _uncropped(recipe: Recipe, home: DataHome, reporter: Reporter) -> Split | No
     side = recipe.training.prepared_side(recipe.resolution)
     if side == recipe.resolution:
         return None
-    return _prepared(recipe, side, home, reporter, "" if recipe.use_all_images else "train")["train"]
+    only = {"train", "val", "test"} - recipe.dataset.apart if recipe.use_all_images else {"train"}
+    return _prepared(recipe, side, home, reporter, only)["train"]
 
 
-def _prepared(recipe: Recipe, side: int, home: DataHome, reporter: Reporter, only: str = "") -> dict[str, Split]:
-    """The splits of one side, or one of them; training images are those of all or of one class, as the recipe says."""
+def _prepared(
+    recipe: Recipe, side: int, home: DataHome, reporter: Reporter, only: Collection[str] = ()
+) -> dict[str, Split]:
+    """The splits of one side, or some of them; training images are those of all or of one class, as the recipe says."""
     splits = open_dataset(recipe.dataset, recipe.data_config, side, home, _preparing(reporter), only)
     if recipe.use_all_images:
         splits["train"] = joined([split for name, split in splits.items() if name not in recipe.dataset.apart])
@@ -255,15 +246,20 @@ def _preparing(reporter: Reporter) -> Callable[[str, int, int], None]:
 
 
 def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]:
-    """Metrics by comma-separated names; all of them where there are none.
+    """Metrics by comma-separated names, "default" (what no names are, too) and "all" among them.
 
     Raises:
-        BadRecipe: nobody offers one of them.
+        UnknownName: nobody offers one of them.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    if unknown := sorted(set(wanted) - set(known)):
-        raise BadRecipe(f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}.")
-    return {name: metric for name, metric in known.items() if not wanted or name in wanted}
+    sets = {"all": {*known}, "default": {name for name, metric in known.items() if not metric.on_request}}
+    named = [name.strip() for name in names.split(",") if name.strip()] or ["default"]
+    if unknown := sorted({*named} - {*known, *sets}):
+        raise UnknownName(
+            f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}, and the sets default and "
+            "all. Correct evaluation.metrics."
+        )
+    wanted = {one for name in named for one in sets.get(name, {name})}
+    return {name: metric for name, metric in known.items() if name in wanted}
 
 
 def _recipe_facts(recipe: Recipe) -> dict[str, Any]:
@@ -287,31 +283,54 @@ def _supervision(recipe: Recipe, played: Played) -> str:
     return "weak" if chosen or played.reads & {"attributes", "labels"} else "none"
 
 
-def _selected_by(recipe: Recipe, fitted: Fitted) -> str:
-    if fitted.best is not None:
-        return f"best-{recipe.training.select}-on-train"
-    return "ema-last" if recipe.training.ema else "last"
-
-
-def _outcome_facts(
-    recipe: Recipe, played: Played, learned: Learned, scores: Scores, sessions: int, rows: Sequence[dict[str, float]]
-) -> dict[str, Any]:
-    fitted, taught = learned.fitted, learned.taught
-    flagged = {*fitted.flags, *(taught.flags if taught else ())}
+def _outcome_facts(this: Run, played: Played, learned: Learned, scores: Scores, mixed: bool) -> dict[str, Any]:
+    """What came of it; `mixed`: its parts were trained in different environments."""
+    recipe, game, fitted, taught = this.recipe, played.game, learned.fitted, learned.taught
+    flagged = {*fitted.flags, *(taught.flags if taught else ()), *(["mixed_environment"] if mixed else [])}
     if fitted.status != "diverged":  # flags of collapse say nothing about a generator that is not a number
         flagged |= {*scores.flags}
-    if sessions > 1:
-        flagged.add("mixed_environment")
+    last, judged = "ema-last" if recipe.training.ema else "last", fitted.best is not None
     trained = fitted.seconds + learned.teaching_seconds  # over all the parts of a resumed run
+    read = {name: sha for _, _, term in game.terms for name, sha in term.weights.items()}
+    training = {
+        "steps": fitted.steps,
+        "parameters": _parameters(game),
+        "flags": sorted(flagged),
+        "gradients": gradient_history(log.read(this.folder / "train" / "log.jsonl")),
+        "rounds": recipe.training.rounds,
+        "selected": fitted.selected if judged else None,
+        "judged": {recipe.training.select: fitted.best} if judged else None,
+        "wall_s": round(fitted.seconds, 1),
+        "images_per_s": round(_images_seen(recipe, game, fitted) / max(fitted.seconds, 1e-9), 1),
+        "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
+        "weights": {**learned.lessons, **read},
+    }
+    segmentation = learned.segmenter and {
+        "name": recipe.segmenter and recipe.segmenter.name,
+        "steps": learned.teaching_steps,
+        "parameters": _parameters(learned.segmenter),
+        "wall_s": round(learned.teaching_seconds, 1),
+    }
     return {
         "status": "diverged" if "diverged" in flagged else "done",
-        "selected_by": _selected_by(recipe, fitted),
+        "selected_by": f"best-{recipe.training.select}-on-train" if judged else last,
         "supervision": _supervision(recipe, played),
-        "training": _training_facts(recipe, played, learned, sorted(flagged), rows),
+        "features": sorted(read),
+        "training": training,
+        "segmentation": segmentation,
         "values": scores.values,
         "baselines": scores.baselines,
         "device_hours": round(trained / 3600, 4),
     }
+
+
+def _parameters(game: Game) -> dict[str, int]:
+    return {name: count_parameters(network) for name, network in game.networks.items()}
+
+
+def _images_seen(recipe: Recipe, game: Game, fitted: Fitted) -> int:
+    batches = sum(map(game.batches, range(fitted.steps))) if game.batches else fitted.steps
+    return batches * recipe.training.batch
 
 
 def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
@@ -323,43 +342,7 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
         "provides": sorted({part for split in splits.values() for part in split.provides}),
         "masked": {n: int(s.masked.sum()) for n, s in splits.items() if s.masked is not None},
         "lost": {name: dict(split.lost) for name, split in splits.items() if split.lost},
-    }
-
-
-def _training_facts(
-    recipe: Recipe, played: Played, learned: Learned, found: list[str], rows: Sequence[dict[str, float]]
-) -> dict[str, Any]:
-    fitted = learned.fitted
-    read = {name: sha for _, _, term in played.game.terms for name, sha in term.weights.items()}
-    return {
-        "steps": fitted.steps,
-        "parameters": {name: count_parameters(network) for name, network in played.game.networks.items()},
-        "flags": found,
-        "gradients": gradient_history(rows),
-        "rounds": recipe.training.rounds,
-        "selected": None if fitted.best is None else fitted.selected,
-        "judged": None if fitted.best is None else {recipe.training.select: fitted.best},
-        "wall_s": round(fitted.seconds, 1),
-        "images_per_s": round(_images_seen(recipe, played.game, fitted) / max(fitted.seconds, 1e-9), 1),
-        "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
-        "weights": {**learned.lessons, **read},
-    }
-
-
-def _images_seen(recipe: Recipe, game: Game, fitted: Fitted) -> int:
-    batches = sum(map(game.batches, range(fitted.steps))) if game.batches else fitted.steps
-    return batches * recipe.training.batch
-
-
-def _segmentation_facts(recipe: Recipe, learned: Learned) -> dict[str, Any] | None:
-    segmenter = learned.segmenter
-    if segmenter is None or recipe.segmenter is None:
-        return None
-    return {
-        "name": recipe.segmenter.name,
-        "steps": learned.teaching_steps,
-        "parameters": {name: count_parameters(network) for name, network in segmenter.networks.items()},
-        "wall_s": round(learned.teaching_seconds, 1),
+        "one_sided": {name: split.one_sided for name, split in splits.items() if split.one_sided},
     }
 
 

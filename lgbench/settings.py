@@ -1,4 +1,4 @@
-"""Configurations in plain values, as recipes, protocols and prepared folders hold them."""
+"""Configurations and their plain values, as recipes, protocols and prepared folders hold them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["dotted", "later", "plain"]
+from .errors import BadRecipe, did_you_mean
+
+__all__ = ["dotted", "fill", "later", "names_of", "plain", "typed"]
 
 T = TypeVar("T")
 
@@ -36,3 +38,40 @@ def dotted(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any
             yield from dotted(value, f"{above}{name}.")
         else:
             yield above + name, value
+
+
+def names_of(config: type) -> set[str]:
+    """What a configuration has to set."""
+    return {field.name for field in dataclasses.fields(config)}
+
+
+def fill(config: type[T], table: str, settings: Mapping[str, object], apart: str = "") -> T:
+    """A configuration from the settings below `table`, dotted names and values; the one called `apart` is another's.
+
+    Raises:
+        BadRecipe: it has no such setting, or a value does not fit.
+    """
+    values = {name.rpartition(".")[2]: value for name, value in settings.items() if name.rpartition(".")[0] == table}
+    values.pop(apart, None)
+    known = names_of(config)
+    if unknown := [name for name in values if name not in known]:
+        hint = did_you_mean(unknown[0], known, f"It has {sorted(known) or 'nothing to set'}.")
+        raise BadRecipe(f"[{table}] has no setting {unknown[0]!r}. {hint}")
+    return typed(config, values, table)
+
+
+def typed(kind: type[T], value: object, name: str) -> T:
+    """A setting as its type; numbers are finite: JSON has no others, nor has any paper.
+
+    Raises:
+        BadRecipe: it does not fit.
+    """
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    try:
+        adapter = TypeAdapter(dict[str, kind], config=ConfigDict(allow_inf_nan=False))  # pyright: ignore
+        return adapter.validate_python({name: value})[name]
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise BadRecipe(f"{where}={problem['input']!r} does not fit: {problem['msg']}.") from None

@@ -63,6 +63,13 @@ class TrainingConfig:
     grid_every: Annotated[int, Ge(0)] = 500
     checkpoint_seconds: Annotated[float, Ge(0)] = 60.0
 
+    def __post_init__(self) -> None:
+        if self.rounds > 1 and self.as_rounds > 1:
+            raise BadRecipe(
+                f"training.as_rounds={self.as_rounds} makes one round the control of so many, and here are "
+                f"{self.rounds}: leave it out, or set training.rounds=1."
+            )
+
     def prepared_side(self, resolution: int) -> int:
         """Side of the images that crops of `resolution` pixels are cut from; whole pixels for squares."""
         side = resolution / self.crop**0.5
@@ -109,7 +116,8 @@ class EvaluationConfig:
         reference: the real images that samples are compared with: the training images, or those of all splits.
         threshold: probability from which a pixel is foreground.
         aggregation: mean of per-image scores, or one confusion matrix over the split.
-        metrics: names separated by commas; empty for all that are installed.
+        metrics: names separated by commas; "default", as where it is empty, for those that teach nothing and take
+            little time, "all" for all that are installed.
         sample_bn: batch norm by its running statistics, or by those of each batch.
         conditions: test images whose class maps and attributes conditional generators are given.
         repeats: how often each, with other latents.

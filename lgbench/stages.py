@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,18 @@ import torch
 from . import lessons
 from .data import Split
 from .errors import BadRecipe, NotAvailable
-from .evaluation import real_moments
-from .features import extractor_of, frechet_distance, load_extractor, moments_of
+from .features import extractor_of, frechet_distance, load_extractor, moments_of, real_moments
 from .game import Game, Term, Weighted
 from .layers import Painter
 from .offers import ImageSpec
 from .painting import painted, uint8
 from .recipe import Recipe
-from .runtime import Run
+from .runtime import Run, Runtime
 from .stage_configs import TrainingConfig
 from .training import Fitted, Schedule, Stage, fit
 from .training.checkpoint import load_weights
 
-__all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "round_ends"]
+__all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "restore", "round_ends"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +81,27 @@ def build_segmenter(recipe: Recipe, painter: Any, spec: ImageSpec) -> Game | Non
     return recipe.segmenter.build(recipe.segmenter_config, painter, spec)
 
 
+def restore(game: Game, folder: Path, runtime: Runtime) -> None:
+    """Give a game's networks the weights that its fit stored in `folder`; they are on eval then, and held fixed.
+
+    Raises:
+        RunFailed: a file is missing, damaged, or of another network.
+    """
+    for name in game.stored:
+        network = game.every_network[name]
+        load_weights(folder / f"{name}.safetensors", network)
+        runtime.place(network).eval().requires_grad_(False)
+
+
 def round_ends(training: TrainingConfig) -> list[int]:
     """After which training step each round ends."""
     rest, rounds = training.steps * (1 - training.first_round), training.rounds
-    return [training.steps - round(rest * (rounds - k) / max(rounds - 1, 1)) for k in range(1, rounds)] + [
-        training.steps
-    ]
+    return [training.steps - round(rest * (rounds - k) / max(rounds - 1, 1)) for k in range(1, rounds + 1)]
 
 
 def judged_from(training: TrainingConfig) -> int:
     """After which training step a judge looks: in the last round, or in the last of those that the only one is for."""
-    ends = round_ends(replace(training, rounds=max(training.rounds, training.as_rounds)))
+    ends = round_ends(replace(training, rounds=max(training.rounds, training.as_rounds), as_rounds=1))
     return ends[-2] if len(ends) > 1 else 0
 
 
@@ -122,9 +132,7 @@ def learn(
     for number, end in enumerate(middle, start=1):
         name = f"segment-{number}"
         fitted = rounds.train(previous, stop=end)
-        if (
-            fitted.status == "diverged" and not (run.folder / name / "done.json").exists()
-        ):  # not in a later round, either
+        if fitted.status == "diverged" and not (run.folder / name / "done.json").exists():  # nor in a later round
             break
         previous, taught = rounds.teach(name, previous)
         before += [taught] if taught else []
@@ -166,22 +174,17 @@ class _Rounds:
         )
         played = replace(game, segment=previous.predict if previous else None)
         fitted = fit(played, self.uncropped, schedule, self._stage("train"), judge)
-        for name in game.stored:
-            network = game.every_network[name]
-            load_weights(self.run.folder / "train" / f"{name}.safetensors", network)
-            self.run.runtime.place(network).eval()
+        restore(game, self.run.folder / "train", self.run.runtime)
         return fitted
 
     def teach(self, name: str, previous: Game | None) -> tuple[Game | None, Fitted | None]:
         """Teach a segmenter, from the weights of the one before it; None and None where the recipe has none."""
         run, game = self.run, self.game
         s, t = run.recipe.segmentation, run.recipe.training
-        painter = game.networks[game.result]
-        painter.requires_grad_(False)
-        segmenter = build_segmenter(run.recipe, painter, self.spec)
+        segmenter = build_segmenter(run.recipe, game.networks[game.result], self.spec)
         if segmenter is None or not segmenter.phases:
             return segmenter, None
-        segmenter = _with_features(segmenter, game)
+        segmenter = replace(segmenter, features=segmenter.features or game.features)  # as the trained critic sees them
         network = segmenter.networks[segmenter.result]
         if previous:
             network.load_state_dict(previous.networks[previous.result].state_dict())
@@ -197,19 +200,11 @@ class _Rounds:
         )
         moves = [each._replace(term=Term(compose=each.term.compose)) for each in game.terms if s.perturbed]
         taught = fit(replace(segmenter, terms=moves), self.reals, schedule, self._stage(name))
-        load_weights(run.folder / name / f"{segmenter.result}.safetensors", network)
-        run.runtime.place(network).eval().requires_grad_(False)
+        restore(segmenter, run.folder / name, run.runtime)
         return segmenter, taught
 
     def _stage(self, name: str) -> Stage:
         return Stage(name, self.run.folder / name, self.run.runtime, self.run.reporter)
-
-
-def _with_features(segmenter: Game, game: Game) -> Game:
-    """Segmenters may compare pictures as the trained critic sees them."""
-    for name in game.kept:
-        game.networks[name].requires_grad_(False)
-    return replace(segmenter, features=segmenter.features or game.features)
 
 
 def _judge(run: Run, reals: Split) -> Callable[[Painter], float]:

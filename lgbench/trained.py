@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .data import DataHome, Split, open_dataset
+from .data import DataHome, Split
 from .errors import RunFailed
 from .files import read_sound
 from .game import Game
@@ -19,17 +20,16 @@ from .offers import ImageSpec
 from .painting import real_batch
 from .progress import Quiet, Reporter
 from .recipe import Request
-from .run import runtime_of
+from .run import open_splits, runtime_of
 from .runtime import Run, choose_device
-from .stages import build_game, build_segmenter
-from .training.checkpoint import load_weights
+from .stages import build_game, build_segmenter, restore
 
 __all__ = ["Trained", "load_run"]
 
 REMEDY = "Delete it and run the run's command again."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Trained:
     """What a run has learnt.
 
@@ -58,9 +58,12 @@ class Trained:
         return real_batch(split, index, self.painter.conditional, self.run.runtime)
 
     def splits(self) -> Mapping[str, Split]:
-        """The run's data set, opened, and prepared where it is not."""
-        recipe = self.run.recipe
-        return open_dataset(recipe.dataset, recipe.data_config, recipe.resolution, self.run.home)
+        """The run's data set, opened, and prepared where it is not; "train" is what it was trained on."""
+        return self._splits
+
+    @cached_property
+    def _splits(self) -> Mapping[str, Split]:
+        return open_splits(self.run.recipe, self.run.home, self.run.reporter)
 
 
 def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None = None) -> Trained:
@@ -82,15 +85,10 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     runtime.set_up()
     spec = ImageSpec(**told["images"])
     game = build_game(recipe, spec)
-    for name in game.stored:
-        network = game.every_network[name]
-        load_weights(folder / "train" / f"{name}.safetensors", network)
-        runtime.place(network).eval().requires_grad_(False)
+    restore(game, folder / "train", runtime)
     segmenter = build_segmenter(recipe, game.painter, spec)
     if segmenter is not None and segmenter.phases:
-        network = segmenter.networks[segmenter.result]
-        load_weights(folder / "segment" / f"{segmenter.result}.safetensors", network)
-        runtime.place(network).eval().requires_grad_(False)
+        restore(segmenter, folder / "segment", runtime)
     return Trained(Run(recipe, folder, home, runtime, reporter or Quiet()), game, segmenter)
 
 

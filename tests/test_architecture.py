@@ -100,7 +100,7 @@ def floors() -> tuple[dict[str, str], dict[str, set[str]]]:
         floors = set(filter(None, named.split(", ")))
         assert floors <= may.keys(), f"the floor {floor} names one that is not above it in the table: {floors}"
         may[floor] = {floor} | (may.keys() - floors if below.startswith("every") else floors)
-    home["lgbench"], may["lgbench"] = "lgbench", {"tools", "offers", "trained"}
+    home["lgbench"], may["lgbench"] = "lgbench", {"tools", "offers", "trained", "boards"}
     may["doors"].add("lgbench")
     return home, may
 

@@ -236,6 +236,46 @@ def test_doctor_and_completion_answer():
     assert "dscomgan" in lgbench(env=words).stdout
 
 
+def test_info_tells_choices_bounds_and_what_can_be_varied_with_the_citation_indented():
+    said = lgbench("info", "lrgan").stdout
+    assert "transform = 'affine'  (affine | none)" in said
+    assert "min_scale = 1.2  (above 0)" in said
+    assert "  sample --vary: z, image" in said
+    bibtex = said[said.index("citation:") :].splitlines()[1:6]
+    assert all(line.startswith("    ") for line in bibtex)
+    assert bibtex[-1] == "    }"
+    assert "sample --vary: z, f, b" in lgbench("info", "dscomgan").stdout
+
+
+def test_doctor_lists_methods_own_segmenters():
+    said = lgbench("doctor").stdout
+    for name in ("two-alignment", "encoder", "unet-s"):
+        assert f"segmenter {name}" in said
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--method", "starry"],
+        ["--method", "lrgan", "--with", "starry"],
+        ["--method", "lrgan", "--set", "segmentation.name=starry"],
+        ["--method", "lrgan", "--set", "evaluation.metrics=starry", "--dry-run"],
+        ["--method", "lrgan", "--dataset", "starry"],
+    ],
+    ids=lambda asked: asked[-1] if asked[-1] != "--dry-run" else asked[-2],
+)
+def test_a_name_that_a_plugin_set_aside_may_offer_is_answered_with_that_plugin(tmp_path: Path, asked: list[str]):
+    (tmp_path / "starry.py").write_text("raise ImportError('needs telescopes')")
+    told = tmp_path / "starry-1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: starry\nVersion: 1\n")
+    (told / "entry_points.txt").write_text("[lgbench]\nsky = starry\n")
+    done = lgbench("run", "--dataset", "flora", *asked, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 1
+    assert "starry" in done.stderr
+    assert "may offer it were set aside (starry:sky): `lgbench doctor` says why" in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("dataset", ["flora", "digits-one"])

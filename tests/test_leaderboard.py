@@ -128,6 +128,12 @@ def test_supervision_as_used_stands_on_the_board(root: Path, noted: str | None, 
     assert [line["supervision"] for line in lines(root) if line["kind"] == "reported"] == ["unsupervised"]
 
 
+def test_pre_trained_features_are_named_beside_the_supervision(root: Path):
+    commit(root, *seeds("lrgan", 0.5, supervision="none", features=["rotnet_vgg16", "squeezenet"]))
+    shown = [line["supervision"] for line in lines(root) if line["kind"] == "reproduced"]
+    assert set(shown) == {"none, features of rotnet_vgg16 and squeezenet"}
+
+
 def test_rows_that_are_equal_as_printed_are_ties(root: Path):
     commit(root, *seeds("a", 0.701), *seeds("b", 0.699), *seeds("c", 0.68), *seeds("d", 0.75))
     ranks = {row.method: (row.rank, row.tied) for row in board_tables(root)[0].lines}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import pkgutil
+import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from lgbench import Lazy
 from lgbench.errors import BadPlugin, UnknownName
@@ -50,6 +54,24 @@ def lazy_parts() -> list[Lazy]:
 @pytest.mark.parametrize("lazy", lazy_parts(), ids=lambda lazy: lazy.where)
 def test_what_is_imported_late_is_there(lazy: Lazy):
     assert callable(pkgutil.resolve_name(lazy.where))
+
+
+def test_the_readmes_plugin_works_as_it_is_copied(tmp_path, monkeypatch):
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    module, project = (
+        re.search(rf"```{kind}\n# {name}[^\n]*\n(.*?)```", readme, re.DOTALL)[1]  # pyright: ignore[reportOptionalSubscript]
+        for kind, name in (("python", "my_plugin.py"), ("toml", "pyproject.toml"))
+    )
+    told = tomllib.loads(project)
+    assert {"name", "version"} <= told["project"].keys()
+    ((name, value),) = told["project"]["entry-points"]["lgbench"].items()
+    (tmp_path / f"{value}.py").write_text(module)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = load([*OWN, EntryPoint(name, value, "lgbench")])
+    assert found.set_aside == []
+    regularizer = found.regularizers["quarter"]
+    step = SimpleNamespace(layers=SimpleNamespace(alpha=torch.full((2, 1, 4, 4), 0.05)))
+    assert regularizer.build(regularizer.config(), None, None).penalty(step).item() == pytest.approx(0.2)
 
 
 def test_a_third_party_plugin_is_found(tmp_path, monkeypatch):

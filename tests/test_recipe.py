@@ -4,8 +4,9 @@ import pytest
 from toy import GENERATOR, METHOD, SQUARES
 
 from lgbench.errors import BadRecipe, LgbenchError, UnknownName
+from lgbench.lookup import check_conditions
 from lgbench.plugins import registry
-from lgbench.recipe import LARGEST_SEED, Recipe, Request, check_conditions, parse_setting, parse_with, resolve
+from lgbench.recipe import LARGEST_SEED, Recipe, Request, parse_setting, parse_with, resolve
 
 
 def recipe(method="dscomgan", dataset="flora", preset="smoke", without=(), resolution=None, **overrides):
@@ -178,7 +179,7 @@ def test_two_resolutions_that_differ_are_refused_and_equal_ones_are_one():
         ({"presets": {"smoke": {"regularizers.binarization.from": "min"}}}, "nobody reads: Did you mean 'form'"),
         (
             {"presets": {"smoke": {"regularizers.binarisation.form": "min"}}},
-            "nobody reads: Did you mean 'binarization'",
+            "nobody reads: Did you mean 'regularizers.binarization'",
         ),
         ({"presets": {"@squares": {"x": 5}, "smoke": {}}}, "sets 'x', which nobody reads"),
         (

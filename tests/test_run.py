@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 from run_worlds import Told, carry_out, on_folder, recipe, scenes
 from toy import FAST, folder_of
 
-from lgbench.compare import compare
+from lgbench import NoConfig, Regularizer
+from lgbench.cli.pairs import compare
 from lgbench.environment import code_state
 from lgbench.errors import RunBusy, RunFailed
 from lgbench.files import exclusive
+from lgbench.game import Term
+from lgbench.recipe import Chosen
 from lgbench.run import Played, _supervision
 
 
@@ -53,6 +57,17 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
 def test_supervision_follows_what_is_read(reads: frozenset[str], category: int, supervision: str):
     played = Played(None, None, reads)  # pyright: ignore[reportArgumentType]
     assert _supervision(recipe(training__category=category), played) == supervision
+
+
+def test_networks_whose_features_losses_compare_are_named_in_the_record(tmp_path: Path):
+    def build(config, painter, spec):
+        return Term(penalty=lambda step: step.layers.alpha.mean(), weights={"rotnet": "0" * 64})
+
+    eye = Regularizer(name="eye", summary="", build=build)
+    chosen = replace(recipe(evaluation__metrics="iou"), regularizers=(Chosen(eye, 1.0, NoConfig()),))
+    record = carry_out(chosen, tmp_path / "runs")
+    assert (record["supervision"], record["features"]) == ("none", ["rotnet"])
+    assert record["training"]["weights"] == {"rotnet": "0" * 64}
 
 
 def test_the_same_recipe_gives_the_same_numbers_and_another_seed_others(tmp_path: Path):

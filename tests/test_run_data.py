@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from run_worlds import Told, carry_out, on_folder, recipe, scenes
-from toy import SQUARES
+from toy import SQUARES, folder_of
 
+from lgbench import load_run
 from lgbench.data import Split, joined
 from lgbench.errors import BadRecipe
 from lgbench.settings import later
@@ -140,6 +141,25 @@ def test_objects_that_the_crop_removed_are_counted_and_not_scored(tmp_path: Path
     assert kept["values"]["iou"]["protocol"]["dataset_config"]["fit"] == "squeeze"
 
 
+def test_pictures_without_an_object_count_by_the_convention_and_the_record_counts_them(tmp_path: Path):
+    root = scenes(tmp_path / "photos", (255, 0, 0), 40)
+    for path in sorted((root / "masks").iterdir())[::2]:
+        Image.fromarray(np.zeros((16, 16), np.uint8)).save(path)
+    record = on_folder(root, tmp_path / "runs")
+    empty, count = record["data"]["one_sided"]["test"]["object"], record["data"]["counts"]["test"]
+    assert 0 < empty < count
+    assert (record["data"]["masked"], record["data"]["lost"]) == ({}, {})
+    assert record["baselines"]["empty"]["iou"] == pytest.approx(empty / count)
+
+
+@pytest.mark.parametrize("all_images", [False, True])
+def test_what_the_data_lack_is_told_once_where_pictures_are_prepared_twice(tmp_path: Path, caplog, all_images: bool):
+    root = trimaps(tmp_path / "photos", without=24)
+    settings = {"data.ignore": "2", "data.use_all_images": all_images}
+    on_folder(root, tmp_path / "runs", **settings, **{"training.crop": 0.79, "training.crop_ratio": 1.0})
+    assert caplog.text.count("Masks are known of") == 1
+
+
 def test_where_training_crops_only_its_pictures_are_prepared_larger(tmp_path: Path):
     root = scenes(tmp_path / "photos", (255, 0, 0), 40)
     plain = on_folder(root, tmp_path / "runs")
@@ -172,6 +192,18 @@ def test_all_images_may_be_trained_on_and_protocol_and_identity_say_so(tmp_path:
     assert every["values"]["fid-random"]["details"]["real"] == some["values"]["fid-random"]["details"]["real"] == 40
     cropped = on_folder(root, tmp_path / "runs", **asked, **{"data.use_all_images": True, "training.crop": 0.8})
     assert cropped["data"] == every["data"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "train"), [({"data.use_all_images": True}, 48 + 20), ({"training.category": 1}, 16), ({}, 48)]
+)
+def test_a_loaded_runs_training_images_are_those_it_was_trained_on(monkeypatch, tmp_path: Path, settings, train: int):
+    chosen = recipe(**{"evaluation.metrics": "iou", **settings})
+    carry_out(chosen, tmp_path / "runs")
+    monkeypatch.setattr("lgbench.trained.look_up", lambda request, home: chosen)
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
+    splits = load_run(folder_of(tmp_path / "runs"), "cpu").splits()
+    assert (len(splits["train"]), len(splits["test"])) == (train, 20)
 
 
 @pytest.mark.parametrize("value", ["yes, please", 3, None])

@@ -12,8 +12,10 @@ import pytest
 import torch
 from run_worlds import Told, carry_out, on_folder, recipe, scenes
 
-from lgbench import Metric, Part
-from lgbench.errors import BadPlugin, BadRecipe, NotAvailable
+from lgbench import ImageSpec, Metric, Part, Segmenter
+from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, UnknownName
+from lgbench.game import Game
+from lgbench.layers import Painter
 from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.record import Record, read_record
@@ -201,6 +203,51 @@ def test_a_plugins_part_of_a_split_is_made_for_each(tmp_path: Path, monkeypatch)
     assert {name: value["value"] for name, value in values.items()} == {"sizes@train": 96, "sizes@test": 40}
 
 
+def test_a_set_of_metrics_may_stand_among_names():
+    known = registry().metrics
+    named, default = chosen_metrics("default,spatial-consistency", known), chosen_metrics("", known)
+    assert set(named) - set(default) == {"spatial-consistency"}
+    assert chosen_metrics("default", known) == default
+    assert set(chosen_metrics("all", known)) == set(known)
+
+
+def test_metrics_on_request_are_scored_and_nearest_training_images_shown(tmp_path: Path):
+    names = "two-sample-1nn-random,memorisation,1nn,max-f,mae,boundary-f,kid-random"
+    record = carry_out(recipe(evaluation__metrics=names), tmp_path / "run")
+    values = record["values"]
+    assert values["1nn"]["not_available"].startswith("this method's critic does not show its features")
+    assert values["kid-random"]["not_available"].startswith("kid needs at least 1000 samples")
+    for name in ("two-sample-1nn-random", "memorisation", "max-f", "mae", "boundary-f"):
+        assert 0 <= values[name]["value"] <= 1
+    assert values["two-sample-1nn-random"]["protocol"]["extractor"] == "random"
+    assert record["baselines"]["full"]["max-f"] > 0
+    assert record["baselines"]["empty"]["mae"] + record["baselines"]["full"]["mae"] == pytest.approx(1)
+    assert "neighbours.png" in record["artefacts"]
+
+
+def stripes(config: object, painter: Painter, spec: ImageSpec) -> Game:
+    """A segmenter that takes the middle third of every picture for one part, and the right third for another."""
+    thirds = torch.eye(3).repeat_interleave(6, dim=1)[:, None, : spec.resolution].expand(-1, spec.resolution, -1)
+
+    def predict(images: torch.Tensor) -> torch.Tensor:
+        return thirds.expand(len(images), -1, -1, -1)
+
+    return Game(painter=painter, networks={}, phases=[], predict=predict)
+
+
+def test_a_segmenter_may_tell_several_parts(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(registry().segmenters, "stripes", Segmenter(name="stripes", summary="", build=stripes))
+    chosen = recipe(segmentation__name="stripes", evaluation__metrics="iou,ari,instance-iou,max-f")
+    record = carry_out(chosen, tmp_path / "run")
+    stored = next(name for name in record["artefacts"] if name.startswith("predictions"))
+    kept = np.load(next((tmp_path / "run").rglob(stored)))
+    assert (kept["parts"] == np.repeat([0, 1, 2], 6)[:16]).all()
+    assert (np.unpackbits(kept["bits"], axis=-1, count=16) == (kept["parts"] > 0)).all()
+    assert record["values"]["iou"]["value"] > 0
+    assert "instance maps" in record["values"]["instance-iou"]["not_available"]
+    assert record["values"]["ari"]["value"] != record["baselines"]["full"]["ari"] == 0
+
+
 def test_unknown_metrics_are_refused():
-    with pytest.raises(BadRecipe, match="metrics \\['fidd'\\]"):
+    with pytest.raises(UnknownName, match="metrics \\['fidd'\\]"):
         chosen_metrics("iou,fidd", registry().metrics)

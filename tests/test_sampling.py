@@ -12,11 +12,13 @@ from click.testing import CliRunner
 from PIL import Image
 from torch.testing import assert_close
 
-from lgbench import load_run
+from lgbench import ImageSpec, load_run
 from lgbench.cli import group
+from lgbench.cli.walks import Walk, interpolate, sheet, vary
 from lgbench.errors import BadRecipe, RunFailed
+from lgbench.layers import Batch
 from lgbench.painting import as_sampled, painted, real_batch, uint8
-from lgbench.sampling import Walk, interpolate, sheet, vary
+from lgbench.plugins import registry
 
 SHORT = {
     "training.steps": 2,
@@ -142,17 +144,28 @@ def test_what_cannot_be_loaded_says_what_to_do(petals: Path, tmp_path: Path, har
 
 def test_a_latent_varies_from_column_to_column_and_the_class_map_stays(faces: Path):
     trained = load_run(faces, "cpu")
-    grid = vary(trained, "z", 3, 4)
-    assert (grid.shape, grid.dtype) == ((3, 4, 3, 32, 32), np.uint8)
-    assert len({column.tobytes() for column in grid[0]}) == 4
-    assert np.array_equal(grid, vary(trained, "z", 3, 4))
-    assert not np.array_equal(grid, vary(trained, "z", 3, 4, seed=1))
+    varied = vary(trained, "z", 3, 4)
+    grid = varied.images
+    assert (grid.shape, grid.dtype) == ((3, 5, 3, 32, 32), np.uint8)
+    assert varied.columns == ("class map", "z 1", "z 2", "z 3", "z 4")
+    assert len({column.tobytes() for column in grid[0]}) == 5
+    assert np.array_equal(grid, vary(trained, "z", 3, 4).images)
+    assert not np.array_equal(grid, vary(trained, "z", 3, 4, seed=1).images)
+    maps = trained.splits()["test"].segments
+    assert maps is not None
+    for row, segments in zip(grid, maps, strict=False):  # one colour a class
+        colours = {tuple(row[0][:, segments == value].T[0]) for value in np.unique(segments)}
+        assert len(colours) == len(np.unique(segments))
+        assert {tuple(pixel) for pixel in row[0].reshape(3, -1).T} == colours
 
 
 def test_attributes_are_turned_one_by_one_after_what_was_given(faces: Path):
     trained = load_run(faces, "cpu")
-    grid = vary(trained, "c", 2, 4)
-    assert grid.shape[:2] == (2, 6)  # as given, then each of five
+    varied = vary(trained, "c", 2, 4)
+    names = trained.splits()["test"].attribute_names
+    assert varied.columns == ("class map", "as given", *(f"{name} turned" for name in names))
+    grid = varied.images[:, 1:]
+    assert grid.shape[:2] == (2, 6)
     with as_sampled(trained.painter, False, 0), torch.no_grad():
         given = real_batch(trained.splits()["test"], np.arange(2), ("segments", "attributes"), trained.run.runtime)
         codes = trained.painter.codes(2, given)
@@ -161,10 +174,16 @@ def test_attributes_are_turned_one_by_one_after_what_was_given(faces: Path):
     assert_close(torch.from_numpy(grid[:, 2] / 127.5 - 1).float(), turned, atol=1.1 / 127.5, rtol=0)
 
 
+def test_a_generator_that_reads_no_class_map_shows_none(petals: Path):
+    varied = vary(load_run(petals, "cpu"), "z", 2, 3)
+    assert (varied.images.shape[:2], varied.columns) == ((2, 3), ("z 1", "z 2", "z 3"))
+
+
 def test_class_maps_vary_below_a_row_that_shows_them(faces: Path):
     trained = load_run(faces, "cpu")
-    grid = vary(trained, "s", 2, 3)
-    assert grid.shape[:2] == (3, 3)
+    varied = vary(trained, "s", 2, 3)
+    grid = varied.images
+    assert (grid.shape[:2], varied.columns) == ((3, 3), ("s 1", "s 2", "s 3"))
     assert len({column.tobytes() for column in grid[1]}) == 3
 
 
@@ -196,7 +215,7 @@ def test_a_walk_that_nobody_knows_is_refused_with_those_that_there_are(faces: Pa
 
 
 def test_a_generator_that_reads_no_class_map_cannot_be_walked(petals: Path):
-    with pytest.raises(BadRecipe, match=r"lrgan reads none|no landmarks"):
+    with pytest.raises(BadRecipe, match=r"lrgan paints from no class map.* change one code: --vary z"):
         interpolate(load_run(petals, "cpu"), "pose", 1, 3)
 
 
@@ -234,6 +253,17 @@ def test_a_sheet_keeps_pictures_apart_by_white_lines():
     assert (pixels[14:22, 26:34] == 7).all()
 
 
+def test_what_columns_show_stands_above_them():
+    grid = np.zeros((2, 3, 3, 30, 30), np.uint8)
+    plain, titled = sheet(grid), sheet(grid, titles=["as given", "eyeglasses turned", ""])
+    above = titled[: len(titled) - len(plain)]
+    assert np.array_equal(titled[len(above) :], plain)
+    dark = [int((above[:, column * 32 : column * 32 + 32] < 128).sum()) for column in range(3)]
+    assert dark[0] > 0
+    assert dark[1] > dark[0]
+    assert dark[2] == 0
+
+
 # The command.
 
 
@@ -247,10 +277,45 @@ def test_sample_writes_sheets_and_moving_pictures_and_tells_consistency_frame_by
         assert moving.n_frames == 3
     with Image.open(pictures / "smile.png") as strip:  # maps above pictures, two pixels of line each, twice the size
         assert strip.size == (3 * 34 * 2, 4 * 34 * 2)
+    assert "columns: class map, as given," in result.output
+    assert "share of pixels in which a judge reads" in result.output
     rows = [line.replace("│", " ").split() for line in result.output.splitlines()]
     rows = [row for row in rows if row and row[0].isdigit()]
     assert [int(row[0]) for row in rows] == [1, 2, 3]
     assert all(0 <= float(row[1]) <= 1 for row in rows)
+
+
+def test_other_pictures_stand_beside_those_that_are_there(petals: Path):
+    def painted(*arguments: str) -> set[str]:
+        result = CliRunner().invoke(group, ["sample", str(petals), "--vary", "z", *arguments, "--device", "cpu"])
+        assert result.exit_code == 0, result.output
+        return {path.name for path in (petals / "pictures").iterdir()}
+
+    assert painted("--rows", "2") == {"vary-z.png"}
+    first = (petals / "pictures" / "vary-z.png").read_bytes()
+    assert painted("--rows", "2") == {"vary-z.png"}
+    assert painted("--rows", "2", "--seed", "1") == {"vary-z.png", "vary-z-2.png"}
+    assert painted("--rows", "2", "--seed", "1") == {"vary-z.png", "vary-z-2.png"}
+    (petals / "pictures" / "vary-z-2.png").write_bytes(b"")
+    assert painted("--rows", "3") == {"vary-z.png", "vary-z-2.png", "vary-z-3.png"}
+    assert (petals / "pictures" / "vary-z.png").read_bytes() == first
+
+
+VARIANTS = [
+    ("comgan", {"n_codes": 20}),
+    ("pi2", {"shared_z": False}),
+    ("lrgan", {"conditional": True}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [*((name, {}) for name in sorted(registry().generators)), *VARIANTS], ids=str
+)
+def test_a_generator_says_all_codes_that_can_be_varied(name: str, settings: dict):
+    generator = registry().generators[name]
+    painter = generator.build(generator.config(**settings), ImageSpec(32, 3, 10, 4, 5)).eval()
+    batch = Batch(torch.zeros(2, 3, 32, 32), segments=torch.zeros(2, 32, 32).byte(), attributes=torch.zeros(2, 5))
+    assert {*painter.codes(2, batch)} <= {*generator.varies}
 
 
 def test_sample_asks_what_to_paint(faces: Path):

@@ -56,6 +56,14 @@ def test_an_example_of_the_timing_program_tells_a_ratio(example: str):
     assert re.search(r"^ratio \d+\.\d\d \(single pairs", told.stdout, flags=re.M)
 
 
+def test_the_registered_mask_scores_are_scikit_learns():
+    program = PROGRAM.with_name("masks.py")
+    arguments = [sys.executable, str(program), "--masks", "40", "--side", "32", "--rounds", "2", "--share", "20"]
+    told = subprocess.run(arguments, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert float(re.findall(r"difference (\S+)", told.stdout)[0]) < 1e-9
+
+
 SAVINGS = ["", "look_up", "join_up", "score_once", "hold_critic", "fused_adam", "joint_ema"]
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from lgbench import __version__
-from lgbench.errors import LgbenchError, did_you_mean
+from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 
 __all__ = ["main"]
 
@@ -24,6 +24,7 @@ COMMANDS = {
     "list": ("lgbench.cli.listing", "list_", "Show what is installed."),
     "info": ("lgbench.cli.listing", "info", "Tell all about one method, data set, metric or regularizer."),
     "data": ("lgbench.cli.data", "data", "Fetch, add, list and verify data sets."),
+    "results": ("lgbench.cli.results", "results", "Show records as one table; write CSV, LaTeX, Parquet."),
     "compare": ("lgbench.cli.compare", "compare", "Hold two runs side by side."),
     "leaderboard": ("lgbench.cli.leaderboard", "leaderboard", "Build, check and show the boards."),
     "doctor": ("lgbench.cli.listing", "doctor", "Report on the environment and on every plugin."),
@@ -86,6 +87,10 @@ def _outcome() -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except UnknownName as error:
+        from lgbench.plugins import registry
+
+        return _failed(f"{error}{registry().hint}")
     except LgbenchError as error:
         return _failed(str(error))
     except (KeyboardInterrupt, click.Abort) as error:

@@ -20,8 +20,7 @@ def compare(run_a: Path, run_b: Path, picture: Path | None, samples: int) -> Non
     """Hold RUN_A and RUN_B side by side: shared metrics, and samples in Hungarian-matched pairs."""
     from rich.console import Console
 
-    from lgbench.compare import compare as hold
-
+    from .pairs import compare as hold
     from .printing import print_table, say
 
     picture = picture or run_a / f"pairs-with-{run_b.name}.png"

@@ -106,7 +106,7 @@ def verify(name: str) -> None:
 
 @data.command()
 @click.argument("name")
-@click.argument("archive", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.zip")
+@click.argument("archive", type=click.Path(exists=True, path_type=Path), metavar="FILE.zip")
 def add(name: str, archive: Path) -> None:
     """Keep a portable archive as data set NAME, after reading every picture in it.
 
@@ -116,6 +116,11 @@ def add(name: str, archive: Path) -> None:
     from lgbench.data import DataHome, add_archive, takes_archive
     from lgbench.errors import BadRecipe
 
+    if archive.is_dir():
+        raise BadRecipe(
+            f"{archive} is a folder, and an archive is a zip. Zip it (`python -m zipfile -c {name}.zip "
+            f"{archive}`) and add {name}.zip; or use it as it is: `--dataset folder:{archive}`."
+        )
     record = _records().get(name)
     if record is not None and not takes_archive(record):
         raise BadRecipe(

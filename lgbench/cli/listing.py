@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import textwrap
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 
 from lgbench import NoConfig
 from lgbench.plugins import KINDS, registry
+from lgbench.settings import dotted
 
 __all__ = ["completion", "doctor", "info", "list_"]
 
 NOT_TOLD = ("name", "summary", "build", "compute", "config", "locate", "presets", "regions")  # as facts of a record
+NAMES = {"by_hand": "by hand", "varies": "sample --vary"}
 
 
 @click.command("list")
@@ -46,10 +50,13 @@ def info(name: str) -> None:
         click.echo(f"  {record.summary}\n  from plugin: {owner}")
         for label, value in _facts(record):
             click.echo(f"  {label}: {value}")
-        if dataclasses.fields(getattr(record, "config", NoConfig)):
+        config = getattr(record, "config", NoConfig)
+        if dataclasses.fields(config):
             click.echo(f"  settings ({_table(kind, name)}):")
-            for field in dataclasses.fields(record.config):
-                click.echo(f"    {field.name} = {field.default!r}")
+            hints = get_type_hints(config, include_extras=True)
+            for field in dataclasses.fields(config):
+                allowed = ", ".join(_allowed(hints[field.name]))
+                click.echo(f"    {field.name} = {field.default!r}" + (f"  ({allowed})" if allowed else ""))
 
 
 @click.command()
@@ -99,21 +106,47 @@ def _records(kind: str) -> dict[str, Any]:
     return {**offered, **{segmenter.name: segmenter for segmenter in own}}
 
 
+def _allowed(hint: Any) -> list[str]:
+    """What a setting may be, beyond its type: choices, bounds."""
+    if get_origin(hint) is Literal:
+        return [" | ".join(map(str, get_args(hint)))]
+    if get_origin(hint) is not Annotated:
+        return [text for each in get_args(hint) for text in _allowed(each)]
+    kind, *bounds = get_args(hint)
+    signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    told = [
+        f"{word} {getattr(each, sign)}"
+        for bound in bounds
+        for each in ([bound] if not hasattr(bound, "__iter__") else bound)  # an Interval is several
+        for sign, word in signs.items()
+        if getattr(each, sign, None) is not None
+    ]
+    return _allowed(kind) + told
+
+
 def _facts(record: Any) -> list[tuple[str, str]]:
     facts = []
+    if generator := registry().generators.get(getattr(record, "generator", "")):  # a method's
+        facts.append(("sample --vary", ", ".join(generator.varies)))
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
         if field.name == "walks":
             value = ", ".join(value)
-        if field.name in NOT_TOLD or value in ("", (), None):
+        if field.name in NOT_TOLD or value in ("", (), None, {}):
             continue
+        if field.name == "citation":
+            value = textwrap.indent(value.strip(), " " * 4).strip()
+        if field.name == "varies":
+            value = ", ".join(value)
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key}={each}" for key, each in dotted(value))
         if isinstance(value, frozenset):
             value = ", ".join(sorted(value)) or "nothing"
         if field.name == "sources":
             value = ", ".join(source.file for source in record.sources)
         if field.name == "segmenters":
             value = ", ".join(segmenter.name for segmenter in record.segmenters)
-        facts.append((field.name.replace("by_hand", "by hand"), str(value)))
+        facts.append((NAMES.get(field.name, field.name), str(value)))
     for preset, settings in getattr(record, "presets", {}).items():
         facts.append((f"preset {preset}", ", ".join(f"{k}={v}" for k, v in settings.items()) or "the defaults"))
     return facts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,9 @@ import click
 if TYPE_CHECKING:
     import numpy as np
 
-    from lgbench.sampling import Walk
     from lgbench.trained import Trained
+
+    from .walks import Walk
 
 __all__ = ["sample"]
 
@@ -21,7 +24,11 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RUN, metavar="RUN...")
 @click.option(
-    "--vary", "codes", multiple=True, metavar="CODE", help="A row an image, a column a value: z, c, s, f, b ..."
+    "--vary",
+    "codes",
+    multiple=True,
+    metavar="CODE",
+    help="A row an image, a column a value: z, c, s, f, b ...; `lgbench info METHOD` says which there are.",
 )
 @click.option("--interpolate", "walks", multiple=True, metavar="WALK", help="pose, smile or landmarks, frame by frame.")
 @click.option("--rows", default=6, show_default=True, type=click.IntRange(min=1), help="Images.")
@@ -40,12 +47,11 @@ def sample(
     """Paint what finished runs do with their codes, into each RUN's folder `pictures`."""
     from rich.console import Console
 
-    from lgbench.sampling import interpolate, sheet, vary
     from lgbench.trained import load_run
-    from lgbench.training.pictures import save_gif, save_png
 
     from .printing import say
     from .progress import reporting
+    from .walks import interpolate, vary
 
     if not codes and not walks:
         raise click.UsageError("Say what to paint: --vary CODE, or --interpolate WALK; both may be repeated.")
@@ -53,19 +59,48 @@ def sample(
     for folder in runs:
         with reporting() as reporter:
             trained = load_run(folder, device, reporter)
-        scale = max(1, 64 // trained.run.recipe.resolution)
         for code in codes:
-            path = folder / "pictures" / f"vary-{code}.png"
-            save_png(path, sheet(vary(trained, code, rows, columns, seed), scale))
+            varied = vary(trained, code, rows, columns, seed)
+            path = _draw(folder / "pictures" / f"vary-{code}.png", varied.images, varied.columns)
             say(console, f"{code} varied: {path}")
+            say(console, f"  columns: {', '.join(varied.columns)}")
         for name in walks:
             walk = interpolate(trained, name, rows, columns, seed)
-            path = folder / "pictures" / f"{name}.png"
-            frames = _frames(walk)
-            save_png(path, sheet(frames, scale))
-            save_gif(path.with_suffix(".gif"), [sheet(frames[:, [i]], scale) for i in range(columns)])
+            path = _draw(folder / "pictures" / f"{name}.png", _frames(walk), moving=True)
             say(console, f"{name}: {path}, {path.with_suffix('.gif').name}")
             _tell(console, trained, walk)
+
+
+def _draw(path: Path, grid: np.ndarray, titles: Sequence[str] = (), moving: bool = False) -> Path:
+    """Write a grid of pictures, moving from column to column too; beside other pictures of the name, under another."""
+    from lgbench.training.pictures import save_png
+
+    from .walks import save_gif, sheet
+
+    scale = max(1, 64 // grid.shape[-1])
+    pixels = sheet(grid, scale, titles)
+    path = _free(path, pixels)
+    save_png(path, pixels)
+    if moving:
+        save_gif(path.with_suffix(".gif"), [sheet(grid[:, [i]], scale) for i in range(grid.shape[1])])
+    return path
+
+
+def _free(path: Path, pixels: np.ndarray) -> Path:
+    """`path`, or with a number behind its name where that holds another picture."""
+    import itertools
+
+    import numpy as np
+    from PIL import Image
+
+    for number in itertools.count(1):
+        place = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        if not place.exists():
+            return place
+        with contextlib.suppress(OSError), Image.open(place) as held:
+            if np.array_equal(np.asarray(held), pixels):
+                return place
+    raise AssertionError
 
 
 def _frames(walk: Walk) -> np.ndarray:
@@ -84,7 +119,7 @@ def _frames(walk: Walk) -> np.ndarray:
 
 def _tell(console, trained: Trained, walk: Walk) -> None:
     """Per frame, how well a judge reads what was asked for, and how much the rest of the picture changes."""
-    from .printing import print_table
+    from .printing import print_table, say
 
     consistency, change = (
         walk.consistency(_judge(trained), trained.run.runtime).mean(axis=0),
@@ -94,6 +129,11 @@ def _tell(console, trained: Trained, walk: Walk) -> None:
         (f"{i + 1}", f"{consistency[i]:.3f}", f"{change[i - 1]:.4f}" if i else "") for i in range(walk.images.shape[1])
     ]
     print_table(console, ("frame", "consistency", "change outside"), rows, right=(0, 1, 2))
+    say(
+        console,
+        "consistency: share of pixels in which a judge reads the class map that was asked for. change outside: mean "
+        "difference to the frame before, from 0 to 1, where neither frame shows anything but background.",
+    )
 
 
 def _judge(trained: Trained):

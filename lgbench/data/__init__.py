@@ -9,7 +9,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from .download import Progress
 from .home import DataHome
 from .locks import alone
 from .masks import MaskConfig
+from .notes import notes_on
 from .package import (
     archive_dataset,
     build_package,
@@ -104,7 +105,7 @@ def open_dataset(
     resolution: int | None,
     home: DataHome,
     progress: Progress | None = None,
-    only: str = "",
+    only: Collection[str] = (),
 ) -> dict[str, Split]:
     """Fetch what is missing, prepare what is not prepared, and open the splits.
 
@@ -112,9 +113,9 @@ def open_dataset(
         config: an instance of `record.config`, settings for one, or None for its defaults.
         resolution: side, pixels; None for the data set's own.
         progress: called as `(what, done, total)` while something is fetched or prepared.
-        only: the one split to open, where the others are not needed; "" for all.
+        only: splits to open, where the whole was opened before and told of; none for all.
 
-    What its user should know of the data set (`RawDataset.notes`) is logged.
+    What its user should know of the data set (`RawDataset.notes`, `notes.notes_on`) is logged.
 
     Returns:
         "train" and, where the data set has them, "val" and "test".
@@ -131,15 +132,24 @@ def open_dataset(
     try:
         raw = replace(record.build(settings, side, home), version=record.version)
         if only:
-            raw = replace(raw, counts={only: raw.counts[only]}, splits={only: raw.splits[only]}, notes=())
-        for note in raw.notes:
-            logger.warning("%s", note)
-        return prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
+            chosen = {name: count for name, count in raw.counts.items() if name in only}
+            raw = replace(raw, counts=chosen, splits={name: raw.splits[name] for name in chosen})
+        else:
+            _tell(raw.notes)
+        splits = prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
     except DAMAGED as error:
         raise BadData(
             f"A file of the data set {record.name} is damaged ({str(error) or type(error).__name__}). `lgbench data "
             f"verify {record.name}` says which; delete it, and run the command again or put it there anew."
         ) from error
+    if not only:
+        _tell(f"{record.name}: {note}" for note in notes_on(splits))
+    return splits
+
+
+def _tell(notes: Iterable[str]) -> None:
+    for note in notes:
+        logger.warning("%s", note)
 
 
 def _settings(record: Dataset, config: object | Mapping[str, Any] | None) -> object:

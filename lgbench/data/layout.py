@@ -41,18 +41,22 @@ IMAGES = frozenset({"images", "imgs", "jpegimages"})
 """Folders of pictures, whatever lies beside them."""
 
 PHOTOS = frozenset(
-    {"image", "img", "photo", "photos", "picture", "pictures", "pics", "rgb", "jpg", "jpgs", "input", "inputs"}
+    {"leftimg8bit", "originals", "original", "image", "img", "im", "photo", "photos", "picture", "pictures", "pics"}
+    | {"rgb", "jpg", "jpgs", "input", "inputs"}
 )
 """Folders of pictures where there are masks beside them."""
 
 MASKS = (
     *("masks", "mask", "segmentationclass", "segmentationclassaug", "segmentations", "segmentation", "groundtruth"),
     *("ground_truth", "gt", "gts", "trimaps", "trimap", "mattes", "matte", "alphas", "alpha"),
-    *("silhouettes", "segs", "seg", "labels", "label", "annotations", "annotation", "annot", "targets", "target"),
+    *("silhouettes", "segs", "seg", "lbls", "lbl", "labels", "label", "annotations", "annotation", "annot"),
+    *("targets", "target"),
 )
 """Folders of masks, the likelier ones first."""
 
-FILLERS = frozenset({"set", "data", "dataset", "split"})  # as in `training_set`
+FILLERS = frozenset(
+    {"set", "data", "dataset", "split", "png", "pngs", "tif", "bmp", "binary", "fine", "coarse", "resized"}
+)  # as in `training_set`, `masks_png`, `gtFine`
 STRAYS = 0.1  # share of pictures that may lie outside the classes' folders and be left out
 
 
@@ -104,10 +108,12 @@ def meaning(folder: str) -> Word:
     parts = [part.rstrip("0123456789").casefold() for part in re.split(r"[ _.-]+|(?<=[a-z])(?=[A-Z])", folder)]
     words = [_word(part) for part in parts if part and part not in FILLERS]
     splits = {word.split for word in words if word and word.split}
-    roles = {word for word in words if word and word.role}
-    if None in words or len(splits) > 1 or len(roles) > 1:
+    roles = [word for word in words if word and word.role]
+    if None in words or len(splits) > 1:
         return Word()
-    return next(iter(roles), Word())._replace(split=next(iter(splits), ""))
+    # masks of images, in `image_masks`; the likelier of two words for masks
+    role = min(roles, key=lambda word: (word.role != "masks", word.rank), default=Word())
+    return role._replace(split=next(iter(splits), ""))
 
 
 def _word(text: str) -> Word | None:
@@ -277,6 +283,10 @@ def _classes(images: list[File], unread: list[str]) -> tuple[dict[str, int], tup
         unread.append(f"classes, as {counted(len(outside), 'picture')} lie beside the folders {few(sorted(sizes))}")
         return {}, (), images
     _left_out(outside, "outside the folders of classes", unread)
+    called = [Counter(file.stem for file in inside if file.folders[0] == name) for name in sizes]
+    if len(called) == 2 and called[0] == called[1]:
+        names = few(sorted(sizes))
+        unread.append(f"masks: if the folders {names}, whose files have the same names, are no classes, call one masks")
     order = in_order(sizes)
     return {file.name: order.index(file.folders[0]) for file in inside}, tuple(order), inside
 

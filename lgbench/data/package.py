@@ -110,16 +110,17 @@ class Package:
     def raw(self, origin: str, config: MaskConfig) -> RawDataset:
         """The data set that a builder hands over; files are read when it is iterated over.
 
-        Masks that do not fit `config` raise `BadData` then.
+        Masks that do not fit `config` raise `BadData` then. Splits that were drawn by names are told in `origin`.
         """
         provides = self.provides | ({"ignored"} if self.masked and config.ignore else set())
         masked = {split: [bool(item.mask) for item in self._items(split)] for split in self.counts}
         bare = [split for split, here in masked.items() if not any(here)]
         of_masks = frozenset({"masks", "ignored"})
+        drawn = [split for split in ("val", "test") if split in self.drawn]  # the rest is train
         return RawDataset(
             splits={split: partial(self._samples, split, config) for split in self.counts},
             counts=self.counts,
-            origin=origin,
+            origin=origin + (f", {' and '.join(drawn)} by hash" if drawn else ""),
             provides=provides,
             classes=self.classes,
             attribute_names=self.attribute_names,

@@ -28,6 +28,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 NOT_PIXELS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks of a PNG that may be larger than Pillow takes
 FEW = 64  # colours that a label map may have; a photograph or a JPEG has more
 NEARLY_GREY = 8  # levels between the channels of a grey, which rounding leaves
+DEEP = 257  # steps of 16 bits in one of 8
 LUMA = np.array([299, 587, 114])  # ITU-R BT.601, in thousandths
 
 
@@ -165,6 +166,8 @@ def _pixels(picture: Image.Image) -> np.ndarray:
 def _values(picture: Image.Image, name: str) -> MaskValues:
     if picture.mode[0] in "IF":
         deep = np.asarray(picture)
+        if picture.mode[0] == "I" and deep.min() >= 0 and (deep % DEEP == 0).all():
+            deep = deep // DEEP  # 16 bits for what 8 would do: 0 and 65535 are 0 and 255
         if deep.min() < 0 or deep.max() > 255 or (deep != np.floor(deep)).any():
             raise BadData(
                 f"{name}: values from {deep.min():g} to {deep.max():g}; save it with whole ones from 0 to 255"

@@ -24,7 +24,7 @@ from .locks import alone
 from .samples import RawDataset
 from .split import Split
 from .squares import Square
-from .truth import HALF, notes_on
+from .truth import HALF
 
 __all__ = ["PREPARE_VERSION", "check_prepared", "prepare", "prepared_folders"]
 
@@ -49,7 +49,7 @@ def prepare(
 
     Pictures become square as `raw.crop` says and are resized with Pillow's antialiased bilinear filter; masks become
     opacities 0..255 and go the same way, instances take the nearest pixel. A square of the right size is taken as it
-    is. How many masks there are, and what became of them, is logged (see `Truth`).
+    is. How many masks there are, and what became of them, `notes.notes_on` tells.
 
     Args:
         config: settings of the data set, as JSON would hold them.
@@ -79,9 +79,6 @@ def prepare(
                 _make(raw, name, key, folder, progress)
                 ready = _open(folder)
     assert ready is not None
-    facts = {split: read_json(folder / split / "meta.json").get("facts") for split in ready}
-    for note in notes_on({split: fact for split, fact in facts.items() if fact}):
-        logger.warning("%s: %s", name, note)
     return ready
 
 
@@ -180,6 +177,7 @@ def _open_split(folder: Path) -> tuple[Split, list[str]]:
         ignore=meta["key"].get("ignore", ""),
         pseudo=meta["key"].get("pseudo", {}),
         lost=meta.get("facts", {}).get("lost", {}),
+        remarks=meta.get("facts", {}).get("remarks", {}),
         read_names=partial(read_json, folder / "names.json"),
     )
     return split, list(meta["counts"])

@@ -13,6 +13,8 @@ import numpy as np
 from lgbench.errors import BadData, did_you_mean
 from lgbench.offers import PARTS
 
+from .truth import one_sided
+
 __all__ = ["Split", "digest_of", "joined"]
 
 OTHERWISE = "Choose another, or all images (training.category=-1)."
@@ -43,6 +45,7 @@ class Split:
         pseudo: what of its truth no person drew -> what made it.
         masked: which pictures have a mask that says something, (N,) bool; None where all have, or none has.
         lost: how many masks lost their object (or all but it) to the "crop" and to the "size"; they are not `masked`.
+        remarks: how many pictures there are with each remark on how they were read.
         read_names: reads the samples' names; use `names`.
     """
 
@@ -65,6 +68,7 @@ class Split:
     pseudo: Mapping[str, str] = field(default_factory=dict)
     masked: np.ndarray | None = None
     lost: Mapping[str, int] = field(default_factory=dict)
+    remarks: Mapping[str, int] = field(default_factory=dict)
     read_names: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
 
     def __len__(self) -> int:
@@ -79,6 +83,25 @@ class Split:
     def names(self) -> tuple[str, ...]:
         """Where each image comes from, for finding it again."""
         return tuple(self.read_names())
+
+    @property
+    def scorable(self) -> int:
+        """How many pictures have a mask that a prediction can be scored against."""
+        if self.masks is None:
+            return 0
+        return len(self) if self.masked is None else int(np.count_nonzero(self.masked))
+
+    @cached_property
+    def one_sided(self) -> dict[str, int]:
+        """How many of those masks show no "object" or no "background", as they did before they were prepared.
+
+        Truth that preparation changed so is `lost`; this is what the data set says. A prediction that shows none either
+        scores 1, as is the convention.
+        """
+        if self.masks is None or not self.scorable:
+            return {}
+        chosen = slice(None) if self.masked is None else np.flatnonzero(self.masked)
+        return one_sided(self.masks[chosen], None if self.ignored is None else self.ignored[chosen])
 
     def rgb(self, index: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
         """Images as (n, 3, R, R) uint8; a grey image has three equal channels."""

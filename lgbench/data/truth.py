@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from .names import counted
 from .samples import Sample
 from .squares import Square
 
-__all__ = ["HALF", "OPAQUE", "Truth", "notes_on", "opacity"]
+__all__ = ["HALF", "OPAQUE", "Truth", "causes", "one_sided", "opacity"]
 
 OPAQUE = 255
 HALF = 127  # what is more opaque is foreground
@@ -24,6 +23,8 @@ CURES = {
     "size": "the size (a higher resolution keeps them)",
 }
 """Why an object may be lost, and what helps."""
+
+AT_ONCE = 1024  # masks that are looked at in memory
 
 
 def opacity(mask: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ class Truth:
         if gone and not constant:
             raise BadData(
                 f"All {counted(len(self.offered), 'mask')} of {split} lost their object, or all but it, when pictures "
-                f"became square and small: {_causes(self.lost)}."
+                f"became square and small: {causes(self.lost)}."
             )
         return constant
 
@@ -97,27 +98,23 @@ def _sides(foreground: np.ndarray, ignored: np.ndarray | None) -> set[bool]:
     return {side for side, here in ((True, known.any()), (False, not known.all())) if here}
 
 
-def _causes(lost: Mapping[str, int]) -> str:
+def causes(lost: Mapping[str, int]) -> str:
+    """How many masks were lost to what, and what helps."""
     return ", ".join(f"{count:,} to {CURES[cause]}" for cause, count in sorted(lost.items()))
 
 
-def notes_on(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What a user should know of a data set's masks and pictures, a sentence each.
+def one_sided(masks: np.ndarray, ignored: np.ndarray | None) -> dict[str, int]:
+    """How many masks show no "object", and how many no "background", where nothing is left out.
 
     Args:
-        facts: split -> what was stored of it: "pictures" and "masked", their numbers; "lost", as `Truth` has it; and
-            "remarks", how many samples have each.
+        masks: (N, R, R) uint8.
+        ignored: what is left out of them, (N, R, R) bool.
     """
-    notes = []
-    partial = {split: fact for split, fact in facts.items() if fact["masked"] < fact["pictures"]}
-    if partial and any(fact["masked"] for fact in facts.values()):
-        counts = ", ".join(f"{fact['masked']:,} of {fact['pictures']:,} {split}" for split, fact in partial.items())
-        notes.append(f"Masks are known of {counts} pictures; the others are trained on, and scores leave them out.")
-    if lost := _summed(facts, "lost"):
-        masks = counted(sum(lost.values()), "mask")
-        notes.append(f"{masks} lost the object, or all but it, and cannot be scored: {_causes(lost)}.")
-    return notes + [f"{counted(number, 'picture')}: {remark}." for remark, number in _summed(facts, "remarks").items()]
-
-
-def _summed(facts: Mapping[str, Mapping[str, Any]], kind: str) -> Counter[str]:
-    return sum((Counter(fact[kind]) for fact in facts.values()), Counter())
+    lacking: Counter[str] = Counter()
+    for start in range(0, len(masks), AT_ONCE):
+        known = np.True_ if ignored is None else ~ignored[start : start + AT_ONCE]
+        foreground = masks[start : start + AT_ONCE] > HALF
+        shown, around = ((side & known).any(axis=(1, 2)) for side in (foreground, ~foreground))
+        lacking["object"] += int((around & ~shown).sum())
+        lacking["background"] += int((shown & ~around).sum())
+    return {side: count for side, count in lacking.items() if count}

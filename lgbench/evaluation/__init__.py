@@ -3,7 +3,7 @@
 from lgbench.score import Score
 
 from .evidence import Evidence
-from .parts import PARTS, real_moments
+from .parts import PARTS
 from .scores import Scores, evaluate, parts_of
 
-__all__ = ["PARTS", "Evidence", "Score", "Scores", "evaluate", "parts_of", "real_moments"]
+__all__ = ["PARTS", "Evidence", "Score", "Scores", "evaluate", "parts_of"]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lgbench.data import Split
 from lgbench.errors import BadData, LgbenchError, NotAvailable, RunFailed
-from lgbench.files import atomic, sha256_of_json
+from lgbench.files import atomic, read_arrays, sha256_of_json
 from lgbench.game import Game
 from lgbench.offers import Part
 from lgbench.runtime import Run
@@ -144,23 +142,17 @@ class Evidence:
             RunFailed: the disk is full.
         """
         path = self.run.folder / f"{name}-{sha256_of_json(inputs)[:8]}.npz"
-        arrays = self._read(path)
+        arrays = None
+        try:
+            arrays = read_arrays(path, "It is made again.") if path.exists() else None
+        except RunFailed as damaged:
+            self.run.reporter.note(str(damaged))
         if arrays is None:
             arrays = make()
             with atomic(path) as file:
                 np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
         self.stored.append(path.name)
         return arrays
-
-    def _read(self, path: Path) -> Arrays | None:
-        try:
-            with np.load(path) as arrays:
-                return dict(arrays)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            self.run.reporter.note(f"{path} is damaged ({error}) and is made again")
-            return None
 
     def replaced(self, **values: Any) -> Evidence:
         """The same evidence with other values of some parts, and nothing that was made from them."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lgbench.data import Split
-from lgbench.errors import NotAvailable, RunFailed
-from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, stream_features
-from lgbench.files import atomic, sha256_of_json
+from lgbench.errors import NotAvailable
+from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, real_moments
 from lgbench.game import Game
 from lgbench.layers import Layers
 from lgbench.nn import weights_hash
@@ -25,7 +22,7 @@ from lgbench.score import Moments
 
 from .evidence import Evidence
 
-__all__ = ["PARTS", "real_moments", "reference"]
+__all__ = ["PARTS", "reference"]
 
 LAYERS = "the method paints no layers"
 
@@ -85,39 +82,90 @@ def _sampling(evidence: Evidence) -> dict[str, object]:
     }
 
 
-@torch.no_grad()
-def _predicted_masks(evidence: Evidence) -> np.ndarray:
-    """Foreground on the test images with masks, (N, R, R) bool: where its probability reaches the threshold; kept."""
-    config, run, segmenter = evidence.config, evidence.run, evidence.segmenter
+def _predictions(evidence: Evidence) -> dict[str, np.ndarray]:
+    """Foreground on the test images with masks, packed, and its parts where the segmenter tells several; kept."""
+    segmenter, reals = _segmenter(evidence), evidence.scored
+    return evidence.kept("predictions", _inputs(evidence, segmenter, reals), partial(_predict, evidence))
+
+
+def _segmenter(evidence: Evidence) -> Game:
+    """What predicts, on eval."""
+    segmenter = evidence.segmenter
     if segmenter is None:
-        paints = run.recipe.generator.layered and evidence.game.painter.layered
+        paints = evidence.run.recipe.generator.layered and evidence.game.painter.layered
         raise NotAvailable("no segmenter" if paints else "the method paints no masks")
-    reals = evidence.scored
+    for network in (*segmenter.networks.values(), segmenter.painter):
+        network.eval()
+    return segmenter
+
+
+def _inputs(evidence: Evidence, segmenter: Game, reals: Split) -> list[Any]:
+    config = evidence.config
     networks = [weights_hash(network) for network in (*segmenter.networks.values(), segmenter.painter)]
-    inputs = [networks, run.recipe.as_dict()["segmenter"], config.threshold, config.batch, reals.digest(())]
-    kept = evidence.kept("predictions", inputs, partial(_predict, evidence, segmenter, reals))
+    settings = evidence.run.recipe.as_dict()["segmenter"]
+    return [networks, settings, config.threshold, config.batch, reals.digest(())]
+
+
+def _predict(evidence: Evidence) -> dict[str, np.ndarray]:
+    side = evidence.run.recipe.resolution
+    found, several = np.empty((len(evidence.scored), side, side), np.uint8), False
+    for where, probability in _probabilities_on_test(evidence):
+        several = probability.shape[1] > 1
+        parts = probability.argmax(dim=1) if several else probability[:, 0] >= evidence.config.threshold
+        found[where] = parts.byte().cpu().numpy()
+    kept = {"bits": np.packbits(found > 0, axis=-1), "side": np.asarray(side)}
+    return kept | ({"parts": found} if several else {})
+
+
+@torch.no_grad()
+def _probabilities_on_test(evidence: Evidence) -> Iterator[tuple[slice, Tensor]]:
+    """What the segmenter says of each batch of the test images with masks, (n, 1 or K + 1, R, R) in [0, 1]."""
+    run, reals, predict = evidence.run, evidence.scored, _segmenter(evidence).predict
+    assert predict is not None
+    run.reporter.stage("predict", len(reals))
+    for where, batch in real_batches(reals, evidence.config.batch, (), run.runtime):
+        with run.runtime.autocast():
+            probability = predict(batch.images)
+        if not probability.isfinite().all():
+            raise NotAvailable("the segmenter's probabilities are not finite: it has diverged")
+        yield where, probability
+        run.reporter.advance(where.stop)
+
+
+def _predicted_masks(evidence: Evidence) -> np.ndarray:
+    """Foreground, (N, R, R) bool: its probability reaches the threshold, or any part but the first leads."""
+    kept = evidence["predictions"]
     return np.unpackbits(kept["bits"], axis=-1, count=int(kept["side"])).astype(bool)
 
 
-def _predict(evidence: Evidence, segmenter: Game, reals: Split) -> dict[str, np.ndarray]:
-    config, run = evidence.config, evidence.run
-    assert segmenter.predict is not None
-    for network in (*segmenter.networks.values(), segmenter.painter):
-        network.eval()
-    predicted = np.empty((len(reals), run.recipe.resolution, run.recipe.resolution), bool)
-    run.reporter.stage("predict", len(predicted))
-    for where, batch in real_batches(reals, config.batch, (), run.runtime):
-        with run.runtime.autocast():
-            probability = segmenter.predict(batch.images)
-        if not probability.isfinite().all():
-            raise NotAvailable("the segmenter's probabilities are not finite: it has diverged")
-        predicted[where] = (probability[:, 0] >= config.threshold).cpu().numpy()
-        run.reporter.advance(where.stop)
-    return {"bits": np.packbits(predicted, axis=-1), "side": np.asarray(run.recipe.resolution)}
+def _predicted_parts(evidence: Evidence) -> np.ndarray:
+    """The likeliest part of each pixel, (N, R, R) uint8, 0 the background."""
+    if "parts" not in evidence["predictions"]:
+        raise NotAvailable("needs a part for each object, and this method predicts foreground or not; see ari")
+    return evidence["predictions"]["parts"]
+
+
+def _predicted_probabilities(evidence: Evidence) -> np.ndarray:
+    """Probability of foreground, (N, R, R) uint8, 255 for 1; kept."""
+    segmenter, reals = _segmenter(evidence), evidence.scored
+    side = evidence.run.recipe.resolution
+
+    def make() -> dict[str, np.ndarray]:
+        soft = np.empty((len(reals), side, side), np.uint8)
+        for where, probability in _probabilities_on_test(evidence):
+            foreground = probability[:, 0] if probability.shape[1] == 1 else 1 - probability[:, 0]
+            soft[where] = uint8(foreground.float())
+        return {"soft": soft}
+
+    return evidence.kept("probabilities", _inputs(evidence, segmenter, reals), make)["soft"]
 
 
 def _committed(evidence: Evidence) -> dict[str, object]:
     return {"split": evidence.split, "polarity": "committed", "threshold": evidence.config.threshold}
+
+
+def _soft(evidence: Evidence) -> dict[str, object]:
+    return {"split": evidence.split, "polarity": "committed"}
 
 
 def _true_masks(evidence: Evidence) -> np.ndarray:
@@ -206,46 +254,6 @@ def reference(evidence: Evidence) -> list[Split]:
     return [evidence.splits["train"]] if evidence.config.reference == "train" else evidence.whole
 
 
-def real_moments(reals: list[Split], extractor: Extractor, cache: Path) -> Moments:
-    """Moments of the images of splits together, kept in the folder `cache` under what they depend on.
-
-    What is kept is a convenience: a file that is damaged is made again, and a folder that cannot be written costs
-    nothing but the time.
-    """
-    prints = [split.fingerprint for split in reals]
-    key = sha256_of_json([prints, extractor.name, extractor.weights_hash, "float64"])[:16]
-    path = cache / f"{key}.npz"
-    if (kept := _load_moments(path, extractor.dim)) is not None:
-        return kept
-    stream = MomentStream(extractor.dim)
-    for split in reals:
-        stream_features(stream, split.rgb(slice(None)), extractor)
-    moments = stream.moments()
-    with contextlib.suppress(OSError, RunFailed):  # somebody else's folder, or a full disk
-        _save_moments(path, moments)
-    return moments
-
-
-def _save_moments(path: Path, moments: Moments) -> None:
-    with atomic(path) as file:
-        np.savez(file, mean=moments.mean, covariance=moments.covariance, count=moments.count, check=_check(moments))
-
-
-def _load_moments(path: Path, dim: int) -> Moments | None:
-    """What was kept, or None where nothing was or it is not what was kept."""
-    try:
-        with np.load(path) as stored:
-            moments = Moments(stored["mean"], stored["covariance"], int(stored["count"]))
-            whole = moments.mean.shape == (dim,) and str(stored["check"]) == _check(moments)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return None
-    return moments if whole else None
-
-
-def _check(moments: Moments) -> str:
-    return sha256_of_json([moments.count, moments.mean.tobytes().hex(), moments.covariance.tobytes().hex()])
-
-
 def _of_extractor(name: str) -> list[Part]:
     """What a feature extractor sees; its name and weights are in the protocol of every number that reads it."""
 
@@ -276,7 +284,10 @@ PARTS: dict[str, Part] = {
         Part("sample_backgrounds", partial(_sample_part, "backgrounds"), _sampling),
         Part("sample_alphas", partial(_sample_part, "alphas"), _sampling),
         Part("layer_difference", partial(_sample_part, "difference"), _sampling),
+        Part("predictions", _predictions),
         Part("predicted_masks", _predicted_masks, _committed),
+        Part("predicted_parts", _predicted_parts, _committed),
+        Part("predicted_probabilities", _predicted_probabilities, _soft),
         Part("true_masks", _true_masks, _drawn_by),
         Part("ignored", _ignored, _left_out),
         Part("instances", _instances),

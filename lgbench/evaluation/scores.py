@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,15 +66,23 @@ def evaluate(
         BadPlugin: two metrics bring different parts of one name, or one needs a part that nobody brings.
     """
     # Where the test split is among them it comes first: what is of no split has the protocol that it always has.
-    named, *others = sorted(run.recipe.evaluation.splits, key=lambda split: split != "test")
-    evidence = Evidence(run, game, segmenter, splits, parts_of(metrics), split=named)
+    first, *others = sorted(run.recipe.evaluation.splits, key=lambda split: split != "test")
+    evidence = Evidence(run, game, segmenter, splits, parts_of(metrics), split=first)
     found = _on_split(evidence, metrics)
     if not others:
         return found
     of_split = {name: metric for name, metric in metrics.items() if f"metrics/{name}" in evidence.of_split}
-    each = [_named(found, of_split, named)]
-    each += [_named(_on_split(evidence.on(split), of_split), of_split, split) for split in others]
-    return _together(each)
+    found = _named(found, of_split, first)
+    for split in others:
+        further = _named(_on_split(evidence.on(split), of_split), of_split, split)
+        masks = dict.fromkeys((*found.baselines, *further.baselines))
+        found = Scores(
+            found.values | further.values,
+            {mask: found.baselines.get(mask, {}) | further.baselines.get(mask, {}) for mask in masks},
+            tuple(dict.fromkeys(found.flags + further.flags)),
+            further.stored,
+        )
+    return found
 
 
 def _on_split(evidence: Evidence, metrics: Mapping[str, Metric]) -> Scores:
@@ -92,17 +100,6 @@ def _named(found: Scores, of_split: Container[str], split: str) -> Scores:
         return {f"{name}@{split}" if name in of_split else name: score for name, score in scores.items()}
 
     return replace(found, values=named(found.values), baselines={m: named(s) for m, s in found.baselines.items()})
-
-
-def _together(each: Sequence[Scores]) -> Scores:
-    """The scores of several splits as one run's."""
-    values, baselines = {}, {}
-    for found in each:
-        values |= found.values
-        for mask, scores in found.baselines.items():
-            baselines[mask] = baselines.get(mask, {}) | scores
-    flagged = dict.fromkeys(flag for found in each for flag in found.flags)
-    return Scores(values, baselines, tuple(flagged), each[-1].stored)
 
 
 def parts_of(metrics: Mapping[str, Metric]) -> dict[str, Part]:
@@ -142,9 +139,19 @@ def shared_protocol(evidence: Evidence) -> dict[str, Any]:
 def _number(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
     """A metric's value under its protocol, or why there is none."""
     try:
-        return _told(metric, _scored(metric, evidence), evidence, shared)
+        score, of_parts = _scored(metric, evidence), evidence.protocol(metric.needs)
     except NotAvailable as error:
         return {"not_available": str(error)}
+    of_metric = {"metric": metric.name, "metric_version": metric.version}
+    protocol = {**shared, **UNSAID, **of_parts, **score.protocol, **of_metric}
+    return {
+        "value": float(score.value),
+        "details": {name: float(value) for name, value in score.details.items()},
+        "n": score.n or (0 if score.per_image is None else len(score.per_image)),
+        **_intervals(metric, score, protocol["aggregation"]),
+        "protocol": protocol,
+        "protocol_id": protocol_id(protocol),
+    }
 
 
 def _scored(metric: Metric, evidence: Evidence) -> Score:
@@ -178,25 +185,6 @@ def _sound(score: object) -> Score:
     return score
 
 
-def _told(metric: Metric, score: Score, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
-    protocol = {
-        **shared,
-        **UNSAID,
-        **evidence.protocol(metric.needs),
-        **score.protocol,
-        "metric": metric.name,
-        "metric_version": metric.version,
-    }
-    return {
-        "value": float(score.value),
-        "details": {name: float(value) for name, value in score.details.items()},
-        "n": score.n or (0 if score.per_image is None else len(score.per_image)),
-        **_intervals(metric, score, protocol["aggregation"]),
-        "protocol": protocol,
-        "protocol_id": protocol_id(protocol),
-    }
-
-
 def _intervals(metric: Metric, score: Score, aggregation: str | None) -> dict[str, Any]:
     """The value's interval, and those of its variants where they have their own; none leaves the metric's range."""
     variants = {name: list(within(ends, metric.range)) for name, ends in score.intervals.items()}
@@ -210,10 +198,12 @@ def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, d
     """Scores of masks that look at nothing, or at colours only: the floor of every segmentation board."""
     if evidence.get("true_masks") is None:
         return {}
-    on_masks = [metric for metric in metrics.values() if "predicted_masks" in metric.needs]
+    on_masks = [metric for metric in metrics.values() if metric.needs & {"predicted_masks", "predicted_probabilities"}]
     scores: dict[str, dict[str, float]] = {}
     for name, masks in trivial_masks(evidence.scored.rgb(slice(None))).items():
-        floor, scores[name] = evidence.replaced(predicted_masks=masks), {}
+        soft, nothing = masks.astype(np.uint8) * 255, NotAvailable("a mask has no parts")
+        floor = evidence.replaced(predicted_masks=masks, predicted_probabilities=soft, predicted_parts=nothing)
+        scores[name] = {}
         for metric in on_masks:
             with contextlib.suppress(NotAvailable):
                 scores[name][metric.name] = _scored(metric, floor).value

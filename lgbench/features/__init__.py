@@ -3,6 +3,7 @@
 from .distances import frechet_distance
 from .extractors import EXTRACTORS, Extractor, ExtractorKind, extractor_available, extractor_of, load_extractor
 from .moments import MomentStream, moments_of, stream_features
+from .reals import real_moments
 
 __all__ = [
     "EXTRACTORS",
@@ -14,5 +15,6 @@ __all__ = [
     "frechet_distance",
     "load_extractor",
     "moments_of",
+    "real_moments",
     "stream_features",
 ]

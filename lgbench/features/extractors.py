@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from lgbench.errors import BadData, NotAvailable, UnknownName, did_you_mean
 
-from .networks import InceptionFeatures, RandomFeatures, Seen, SqueezeNetFeatures
+from .networks import InceptionFeatures, RandomFeatures, Seen, SqueezeNetFeatures, VGG16Features
 
 __all__ = ["EXTRACTORS", "Extractor", "ExtractorKind", "extractor_available", "extractor_of", "load_extractor"]
 
@@ -61,6 +61,12 @@ def _inception_url() -> str:
     return URL_INCEPTION_V3
 
 
+def _vgg16_url() -> str:
+    from torchvision.models import VGG16_Weights
+
+    return VGG16_Weights.IMAGENET1K_V1.url
+
+
 EXTRACTORS: Mapping[str, ExtractorKind] = {
     "inception": ExtractorKind(
         dim=2048,
@@ -77,6 +83,14 @@ EXTRACTORS: Mapping[str, ExtractorKind] = {
         build=SqueezeNetFeatures,
         weights="the ImageNet weights of torchvision's squeezenet1_1 as a state dict (torch.save of its state_dict())",
         variable="LGBENCH_SQUEEZENET",
+    ),
+    "vgg16": ExtractorKind(
+        dim=4096,
+        side=VGG16Features.SIDE,
+        build=VGG16Features,
+        weights="the ImageNet weights of torchvision's vgg16 as a state dict",
+        variable="LGBENCH_VGG16",
+        url=_vgg16_url,  # 528 MB, which nobody is sent unasked
     ),
     "random": ExtractorKind(dim=246, side=RandomFeatures.SIDE, build=RandomFeatures),
 }

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["InceptionFeatures", "RandomFeatures", "Seen", "SqueezeNetFeatures"]
+__all__ = ["InceptionFeatures", "RandomFeatures", "Seen", "SqueezeNetFeatures", "VGG16Features"]
 
 Seen = tuple[Tensor, Tensor | None]
 """Features (N, D) and, where a network classifies, logits (N, classes)."""
@@ -73,6 +73,32 @@ class SqueezeNetFeatures(nn.Module):
         size = (self.SIDE, self.SIDE)
         x = F.interpolate(images.float() / 255, size, mode="bilinear", align_corners=False, antialias=True)
         return self.features((x - self.get_buffer("mean")) / self.get_buffer("std")).mean(dim=(2, 3)), None
+
+
+class VGG16Features(nn.Module):
+    """VGG16 (Simonyan & Zisserman, 2015) up to its second fully connected layer, as torch-fidelity reads it."""
+
+    SIDE = 224
+    MEAN, STD = SqueezeNetFeatures.MEAN, SqueezeNetFeatures.STD
+
+    def __init__(self, state: Mapping[str, Tensor]) -> None:
+        from torchvision.models import vgg16
+
+        super().__init__()
+        with torch.device("meta"):  # weights come from the state; drawing them takes seconds
+            network = vgg16(weights=None)
+        network.load_state_dict(state, assign=True)
+        self.features = network.features
+        self.head = nn.Sequential(nn.Flatten(), *list(network.classifier)[:5])
+        self.register_buffer("mean", 255 * torch.tensor(self.MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(self.STD).view(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Seen:
+        """(N, 3, H, W) uint8 -> (N, 4096), after the second layer's ReLU."""
+        from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
+        x = interpolate_bilinear_2d_like_tensorflow1x(images.float(), (self.SIDE, self.SIDE), align_corners=False)
+        return self.head(self.features((x - self.get_buffer("mean")) / self.get_buffer("std"))), None
 
 
 class InceptionFeatures(nn.Module):

@@ -13,13 +13,12 @@ from .codes import CodeConv
 from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, sn_code_head
 from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
-from .perturb import AffineRange, jitter_contrast, move, pose, shift
+from .perturb import move, pose, shift
 from .segmentor import Segmentor, one_hot
 from .spatial import warp
 from .unet import UNetL, UNetS
 
 __all__ = [
-    "AffineRange",
     "BNTrunk",
     "CodeConv",
     "CodeCritic",
@@ -45,7 +44,6 @@ __all__ = [
     "from_seed",
     "image_head",
     "jitter_colours",
-    "jitter_contrast",
     "mask_head",
     "move",
     "one_hot",

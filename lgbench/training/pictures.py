@@ -15,7 +15,7 @@ from torch import Tensor
 from lgbench.files import atomic
 from lgbench.layers import Layers, paint_over
 
-__all__ = ["coloured", "layer_grid", "save_curves", "save_gif", "save_png"]
+__all__ = ["coloured", "layer_grid", "save_curves", "save_png"]
 
 
 def layer_grid(layers: Layers, images: Tensor | None = None, scale: int = 1) -> np.ndarray:
@@ -47,13 +47,6 @@ def coloured(segments: Tensor) -> Tensor:
     palette = (2 * ((hue[:, None] + torch.tensor([0.0, 1 / 3, 2 / 3], device=hue.device)) % 1 - 0.5)).abs() * 1.6 - 0.6
     palette[0], palette[255] = -1, 1
     return palette.clamp(-1, 1)[segments.long()].permute(0, 3, 1, 2)
-
-
-def save_gif(path: Path, frames: Sequence[np.ndarray], seconds: float = 0.15) -> None:
-    """Write pictures, (H, W, 3) uint8 each, as a film that runs for ever, atomically."""
-    first, *others = (Image.fromarray(frame) for frame in frames)
-    with atomic(path) as file:
-        first.save(file, format="gif", save_all=True, append_images=others, duration=int(1000 * seconds), loop=0)
 
 
 def save_png(path: Path, pixels: np.ndarray) -> None:

@@ -100,6 +100,7 @@ GENERATORS = {
     "comgan": ("ComGAN", ComGANCodesConfig, "one feature generator shared by three light sub-networks"),
     "dscomgan": ("DSComGAN", DSComGANConfig, "ComGAN with codes for foreground and background, multi-scale features"),
 }
+VARIES = {"pi2": ("z", "z_f", "z_b", "z_m"), "comgan": ("z", "c"), "dscomgan": ("z", "f", "b")}
 
 
 ALIGNMENT = Segmenter(
@@ -121,6 +122,7 @@ def generators() -> list[Generator]:
             layered=name != "simplegan",
             codes={"f": "foreground", "b": "background"} if name == "dscomgan" else {},
             with_codes={"generator.n_codes": 20} if name == "comgan" else {},
+            varies=VARIES.get(name, ("z",)),
         )
         for name, (network, config, summary) in GENERATORS.items()
     ]

@@ -23,6 +23,7 @@ def generators() -> list[Generator]:
             config=ELGANConfig,
             build=Lazy("lgbench_elgan.model:ELGAN"),
             codes={"c": "foreground"},
+            varies=("z", "c", "c_sup"),
         )
     ]
 

@@ -84,6 +84,7 @@ def generators() -> list[Generator]:
             summary="a background, then foregrounds that an LSTM plans, a pose places and a mask pastes",
             config=LRGANConfig,
             build=Lazy("lgbench_lrgan.game:lrgan"),
+            varies=("z", "image"),
         ),
         Generator(
             name="dcgan",

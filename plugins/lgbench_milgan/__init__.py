@@ -24,6 +24,7 @@ def generators() -> list[Generator]:
             config=MilganConfig,
             build=Lazy("lgbench_milgan.model:Milgan"),
             codes={"c": "foreground"},
+            varies=("z", "c"),
         )
     ]
 

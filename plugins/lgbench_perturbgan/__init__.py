@@ -29,6 +29,7 @@ def generators() -> list[Generator]:
             summary="background, foreground and mask by two StyleGAN-1 generators, grown from 8 px",
             config=StyleConfig,
             build=Lazy("lgbench_perturbgan.style_generator:StylePainter"),
+            varies=("z", "noise"),
         ),
     ]
 

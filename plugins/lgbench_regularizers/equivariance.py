@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Step, Term
 from lgbench.layers import Layers, Painter
-from lgbench.nn import AffineRange, move
+from lgbench.nn import move
 
 from .config import EquivarianceConfig
 from .perceptual import distance
+from .ranges import AffineRange
 
 __all__ = ["Offset", "equivariance", "standard_normal"]
 

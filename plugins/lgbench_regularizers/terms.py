@@ -13,9 +13,10 @@ from lgbench.game import Step, Term
 from lgbench.layers import Layers, Painter
 from lgbench.losses import binary_entropy, binary_min
 from lgbench.losses import mask_size as size_hinge
-from lgbench.nn import AffineRange, CodeCritic, jitter_contrast, move, orthogonal_, shift
+from lgbench.nn import CodeCritic, move, orthogonal_, shift
 
 from .config import BackgroundConfig, BinarizationConfig, MaskSizeConfig, MIRecoveryConfig, PerturbationConfig
+from .ranges import AffineRange, jitter_contrast
 
 __all__ = ["background", "binarization", "layer", "mask_size", "mi_recovery", "perturbation"]
 

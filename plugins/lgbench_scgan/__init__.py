@@ -34,6 +34,7 @@ def generators() -> list[Generator]:
             build=Lazy("lgbench_scgan.model:SCGAN"),
             layered=False,
             needs=frozenset({"segments"}),
+            varies=("z", "s", "c"),
         ),
         Generator(
             name="wgan",
@@ -49,6 +50,7 @@ def generators() -> list[Generator]:
             build=Lazy("lgbench_scgan.game:ac_generator"),
             layered=False,
             needs=frozenset({"attributes"}),
+            varies=("z", "c"),
         ),
     ]
 

@@ -8,6 +8,7 @@ left and right mean something in class maps.
 __all__ = ["ACWGAN", "SCGAN", "WGAN_GP"]
 
 SMOKE = {
+    "evaluation.metrics": "default,spatial-consistency,attribute-accuracy",
     "generator.g": 16,
     "method.d": 16,
     "method.n_repeat": 1,
@@ -26,6 +27,7 @@ SMOKE = {
 }
 
 SMALL = {
+    "evaluation.metrics": "default,spatial-consistency,attribute-accuracy",
     "training.batch": 16,
     "training.steps": 20_000,
     "training.ema": 0.999,
@@ -36,6 +38,7 @@ SMALL = {
 EPOCH = 200_599  # CelebA's 202,599 images without the 2,000 that are held out
 
 PAPER = {
+    "evaluation.metrics": "default,spatial-consistency,attribute-accuracy",
     "training.batch": 16,
     "training.steps": 20 * EPOCH // 16,
     "training.ema": 0.0,

@@ -31,6 +31,7 @@ def generators() -> list[Generator]:
             config=Pix2PixConfig,
             build=Lazy("lgbench_translation.model:Pix2Pix"),
             layered=False,
+            varies=("s", "kept"),
             needs=frozenset({"segments"}),
         ),
         Generator(
@@ -39,6 +40,7 @@ def generators() -> list[Generator]:
             config=CycleGANConfig,
             build=Lazy("lgbench_translation.model:CycleGAN"),
             layered=False,
+            varies=("s",),
             needs=frozenset({"segments"}),
         ),
     ]

@@ -7,7 +7,11 @@ map and noise alone; `paper` samples as it trains, by the statistics of each bat
 
 __all__ = ["CYCLEGAN", "PIX2PIX"]
 
-COMMON = {"training.ema": 0.0, "training.flip": False}
+COMMON = {
+    "training.ema": 0.0,
+    "training.flip": False,
+    "evaluation.metrics": "default,spatial-consistency",
+}
 
 SMOKE = {
     **COMMON,

@@ -98,6 +98,12 @@ def test_add_keeps_an_archive_and_verify_finds_it_good(home: DataHome, tmp_path:
     assert run("verify", "mine").count("good") == 2
 
 
+def test_add_of_a_folder_says_how_to_use_it(home: DataHome, tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(BadRecipe, match=r"Zip it .*python -m zipfile -c mine.zip .*--dataset folder:"):
+        CliRunner().invoke(data, ["add", "mine", str(tmp_path / "mine")], catch_exceptions=False)
+
+
 def test_add_refuses_the_name_of_an_installed_data_set(home: DataHome, tmp_path: Path):
     with pytest.raises(BadRecipe, match="under another name"):
         run("add", "made", str(archive(tmp_path / "x.zip")))

@@ -14,6 +14,7 @@ from pictured import box, encoded, opened, pairs, picture, placed, zipped
 from lgbench import Dataset, Source
 from lgbench.data import (
     DataHome,
+    MaskConfig,
     RawDataset,
     Sample,
     check_prepared,
@@ -175,8 +176,11 @@ def test_an_archive_without_val_gives_a_tenth_of_train(tmp_path: Path, splits: l
     if splits and "val" in splits:
         assert counts == {"train": 100, "val": 100, "test": 100}
         assert package.drawn == frozenset()
+        assert package.raw("archive:0", MaskConfig()).origin == "archive:0"
         return
     assert package.drawn == ({"train", "val", "test"} if splits is None else {"val"})
+    drawn = "val and test by hash" if splits is None else "val by hash"
+    assert package.raw("archive:0", MaskConfig()).origin == f"archive:0, {drawn}"
     assert 0.05 < counts["val"] / (counts["val"] + counts["train"]) < 0.16
     if splits:
         val = {item.image for item in package.items if item.split == "val"}

@@ -38,6 +38,11 @@ def check(splits: dict[str, Split], count: int) -> None:
         ("images/{}.png", "labels/{}.png"),
         ("images/{}.png", "annotations/trimaps/{}.png"),
         ("photos/{}.png", "gt/{}.png"),
+        ("imgs/{}.png", "gt_masks/{}.png"),
+        ("photo/{}.png", "mask_png/{}.png"),
+        ("images/{}.png", "image_masks/{}.png"),
+        ("leftImg8bit/{}.png", "gtFine/{}.png"),
+        ("im/{}.png", "lbl/{}.png"),
         ("birds/{}.png", "masks/{}.png"),
         ("{}.png", "masks/{}.png"),
         ("{}.jpg", "{}_mask.png"),
@@ -145,6 +150,15 @@ def test_one_stray_picture_does_not_take_the_labels_of_all(tmp_path: Path, stray
     assert package.classes == ("cat", "dog")
     assert len(package.items) == 16
     assert f"1 picture outside the folders of classes ({stray})" in package.notes[0]
+
+
+@pytest.mark.parametrize(("folders", "told"), [(("x", "y"), True), (("x", "y", "z"), False), (("x", ""), False)])
+def test_two_folders_of_the_same_names_may_be_pictures_and_masks_and_that_is_told(
+    tmp_path: Path, folders: tuple[str, ...], told: bool
+):
+    files = {f"{folder}/{i}.png".strip("/"): encoded(picture()) for folder in folders for i in range(4)}
+    notes = " ".join(open_package(placed(tmp_path / "p", files)).notes)
+    assert ("if the folders x, y, whose files have the same names, are no classes, call one masks" in notes) == told
 
 
 def test_many_pictures_beside_folders_have_no_classes_and_are_told(tmp_path: Path):

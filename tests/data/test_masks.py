@@ -47,6 +47,7 @@ KINDS: dict[str, Callable[[np.ndarray], np.ndarray | Image.Image]] = {
     "1 and 2": lambda mask: grey(mask, 2, 1),
     "127 and 200": lambda mask: grey(mask, 200, 127),
     "one bit": lambda mask: Image.fromarray(mask),
+    "16 bits, 0 and 65535": lambda mask: Image.fromarray(mask.astype(np.uint16) * 65535),
     "16 bits, 0 and 1": lambda mask: Image.fromarray(mask.astype(np.uint16)),
     "black and white": lambda mask: coloured(mask, WHITE, BLACK),
     "red on black": lambda mask: coloured(mask, RED, BLACK),
@@ -127,7 +128,7 @@ def test_soft_masks_keep_their_opacity(tmp_path: Path):
         (lambda mask: palette(~mask, [*RED, *BLACK]), {}, "coloured palette .*data.foreground=0"),
         (lambda mask: opaque(mask, BLACK, WHITE), {}, "opaque is darker"),
         (lambda mask: coloured(mask, (0, 0, 255), (97, 0, 0)), {}, "2 colours, some of which are equally bright"),
-        (lambda mask: Image.fromarray(mask.astype(np.uint16) * 65535), {}, "values from 0 to 65535"),
+        (lambda mask: Image.fromarray(mask.astype(np.uint16) * 1000), {}, "values from 0 to 1000"),
     ],
 )
 def test_what_cannot_be_told_is_refused_with_file_and_values(tmp_path: Path, mask, settings: dict, said: str):

@@ -31,6 +31,8 @@ ROWS: list[list[object]] = [[f"images/{i}.png", f"truth/{i}.png", "ab"[i % 2]] f
 @pytest.mark.parametrize(
     "heading",
     [
+        "filepath,segmentation_path,category_id",
+        "image_id,Mask Filename,species",
         "image,mask,label",
         "file,mask,class_name",
         "image, mask, label",

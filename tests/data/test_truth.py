@@ -289,9 +289,35 @@ def test_masks_that_lost_their_background_cannot_be_scored_either(tmp_path: Path
     assert split.lost == {"crop": 2}
 
 
-def test_masks_that_were_empty_from_the_start_are_truth(tmp_path: Path):
-    files = pairs(grey) | {"masks/3.png": encoded(grey(box() & False))}
-    assert all(split.masked is None for split in opened(placed(tmp_path / "x", files)).values())
+@pytest.mark.parametrize(("lacks", "value"), [("object", False), ("background", True)])
+def test_masks_that_were_one_sided_from_the_start_are_truth_counted_and_told(
+    tmp_path: Path, lacks: str, value: bool, caplog: pytest.LogCaptureFixture
+):
+    whole = {f"masks/{i}.png": encoded(grey(np.full_like(box(), value))) for i in range(0, 40, 4)}
+    splits = opened(placed(tmp_path / "x", pairs(grey, 40) | whole))
+    assert all(split.masked is None for split in splits.values())
+    for split in splits.values():
+        here = sum(int(Path(name).stem) % 4 == 0 for name in split.names)
+        assert split.one_sided == ({lacks: here} if here else {})
+    counted = len([name for name in splits["test"].names if int(Path(name).stem) % 4 == 0])
+    assert f"{counted} of {len(splits['test'])} test masks show no {lacks}" in caplog.text
+    assert "from the start" in caplog.text
+
+
+def test_a_mask_is_one_sided_where_nothing_is_left_out():
+    masks, ignored = np.zeros((3, 4, 4), np.uint8), np.zeros((3, 4, 4), bool)
+    masks[:, :2] = 255
+    ignored[0, :2], ignored[1, 2:] = True, True
+    split = Split(np.zeros((3, 3, 4, 4), np.uint8), masks, ignored)
+    assert split.one_sided == {"object": 1, "background": 1}
+    known = Split(np.zeros((3, 3, 4, 4), np.uint8), masks, ignored, masked=np.array([False, True, True]))
+    assert known.one_sided == {"background": 1}
+
+
+def test_objects_that_were_lost_are_not_told_as_never_there(tmp_path: Path):
+    for split in opened(stored(tmp_path / "x", [0, 28] * 20), 16).values():
+        assert split.lost["crop"]
+        assert split.one_sided == {}
 
 
 def test_arrays_that_were_prepared_before_losses_were_counted_are_made_again(tmp_path: Path):

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import normalized_mutual_info_score
 
 from lgbench.errors import NotAvailable
-from lgbench_metrics.clusters.agreement import cluster_accuracy, nmi
+from lgbench_metrics.clusters.agreement import ami, cluster_accuracy, nmi
 
 
 def noisy_clusters(n: int = 300, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -32,6 +32,13 @@ def test_nmi_ignores_names_and_is_zero_for_one_big_cluster():
     assert nmi(np.zeros_like(labels), np.ones_like(labels)) == 1
 
 
+def test_ami_is_zero_for_chance_where_nmi_is_not():
+    random = np.random.default_rng(0)
+    clusters, labels = random.integers(100, size=300), random.integers(5, size=300)
+    assert abs(ami(clusters, labels)) < 0.05 < 0.2 < nmi(clusters, labels)
+    assert ami(labels, labels) == pytest.approx(1)
+
+
 def test_accuracy_is_the_best_of_all_assignments():
     clusters, labels = noisy_clusters()
     best = max(float((np.array(names)[clusters] == labels).mean()) for names in permutations(range(5)))
@@ -46,6 +53,6 @@ def test_surplus_clusters_count_as_wrong():
 
 
 def test_no_images_have_no_clusters():
-    for score in (nmi, cluster_accuracy):
+    for score in (nmi, ami, cluster_accuracy):
         with pytest.raises(NotAvailable, match="no test images"):
             score(np.zeros(0, int), np.zeros(0, int))

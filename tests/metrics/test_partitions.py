@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import adjusted_rand_score, jaccard_score
 
 from lgbench_metrics.masks.confusion import confusion, iou, mean_iou
-from lgbench_metrics.masks.partitions import ari, ari_fg, msc, msc_fg, sc_weighted
+from lgbench_metrics.masks.partitions import BLOCK, agreement, ari, ari_fg, msc, msc_fg, sc_weighted
 
 
 def blocky_maps(n: int, labels: int, seed: int, side: int = 24) -> np.ndarray:
@@ -121,3 +121,41 @@ def test_an_image_without_a_qualifying_segment_scores_zero_and_stays():
     truth[1] = -1
     assert_array_equal(msc(truth, truth), [1, 0])
     assert_array_equal(sc_weighted(truth, truth), [1, 0])
+
+
+def one_by_one(predicted: np.ndarray, truth: np.ndarray, ignored: np.ndarray) -> list[tuple[float, ...]]:
+    """ARI, covering of all segments, of those above 0 and by area, from scikit-learn, image by image."""
+    found = []
+    for p, t, kept in zip(predicted, truth, (truth >= 0) & ~ignored, strict=True):
+        p, t = p[kept], t[kept]
+        best = {i: max(jaccard_score(t == i, p == j) for j in np.unique(p)) for i in np.unique(t)}
+        objects = [iou for name, iou in best.items() if name > 0]
+        weighted = sum(iou * (t == name).mean() for name, iou in best.items())
+        covering = np.mean(list(best.values())) if best else 0
+        found.append((adjusted_rand_score(t, p), covering, np.mean(objects) if objects else 0, weighted))
+    return found
+
+
+@pytest.mark.parametrize("names", [[0, 1], [0, 1, 2, 3], [-1, 0, 1], [-300, -1, 0, 7], [0, 31, 32, 40_000], [9, -9]])
+@pytest.mark.parametrize("found", [[0, 1], [3], [-7, 0, 1000], list(range(33))])
+def test_scores_are_scikit_learns_whatever_the_labels_are_called(names, found):
+    random = np.random.default_rng(len(names) * 100 + len(found))
+    truth = random.choice(np.array(names), size=(4, 7, 5)).astype(np.int64)
+    predicted = random.choice(np.array(found), size=truth.shape).astype(np.int32)
+    predicted[1] = np.resize(found, truth[1].shape)
+    truth[2, :, 2:] = truth[2, 0, 0]
+    ignored = random.random(truth.shape) < 0.3
+    ignored[3] = True
+    scores = agreement(predicted, truth, ignored)
+    columns = np.stack([scores.ari, scores.msc, scores.msc_fg, scores.sc_weighted], axis=1)
+    assert_allclose(columns, one_by_one(predicted, truth, ignored), atol=1e-9)
+
+
+def test_blocks_of_images_do_not_change_each_others_scores():
+    random = np.random.default_rng(0)
+    predicted, truth = random.integers(2, size=(2, BLOCK + 3, 6, 6)).astype(bool)
+    truth = truth.astype(np.int16)
+    truth[-1, 0] = 500  # the last block has names that the first has not
+    pairs = list(zip(predicted[:, None], truth[:, None], strict=True))
+    for score in (ari, msc):
+        assert_array_equal(score(predicted, truth), np.concatenate([score(*pair) for pair in pairs]))

@@ -9,12 +9,13 @@ from torch.testing import assert_close
 
 from lgbench import ImageSpec
 from lgbench.layers import Layers
-from lgbench.nn import AffineRange, count_parameters, warp
+from lgbench.nn import count_parameters, warp
 from lgbench_elgan.config import ELGANConfig, ELGANMethod
 from lgbench_elgan.game import elgan
 from lgbench_elgan.model import ELGAN
 from lgbench_regularizers.config import EquivarianceConfig
 from lgbench_regularizers.equivariance import equivariance
+from lgbench_regularizers.ranges import AffineRange
 
 CUB = {side: ImageSpec(side, classes=200) for side in (64, 128)}
 GROUP = 4

@@ -13,10 +13,11 @@ from weights import same, weights
 import lgbench_scgan
 from lgbench.data import DataHome
 from lgbench.errors import BadRecipe
+from lgbench.lookup import check_conditions
 from lgbench.losses import multi_label
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import Request, check_conditions, resolve
+from lgbench.recipe import Request, resolve
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule

@@ -10,9 +10,9 @@ from translation_worlds import CPU, TILES, TINY, built, recipe_of, split
 
 from lgbench.data import DataHome
 from lgbench.errors import BadRecipe
+from lgbench.lookup import check_conditions
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
-from lgbench.recipe import check_conditions
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.training import Schedule, Stage, fit, log
 

@@ -8,7 +8,7 @@ from lgbench import NotAvailable
 from lgbench.evaluation import Evidence
 from lgbench.score import Score
 
-__all__ = ["cluster_accuracy", "nmi", "score_accuracy", "score_nmi"]
+__all__ = ["ami", "cluster_accuracy", "nmi", "score_accuracy", "score_ami", "score_nmi", "score_nmi_max"]
 
 METHODS = {"mean": "arithmetic", "max": "max"}
 
@@ -34,6 +34,24 @@ def nmi(clusters: np.ndarray, labels: np.ndarray, *, by: str = "mean") -> float:
     return float(normalized_mutual_info_score(labels, clusters, average_method=METHODS[by]))
 
 
+def ami(clusters: np.ndarray, labels: np.ndarray) -> float:
+    """Mutual information adjusted for chance, over the mean of the entropies, as scikit-learn computes it.
+
+    Args:
+        clusters, labels: (N,) int.
+
+    Returns:
+        At most 1; 0 for what chance gives, however many clusters there are.
+
+    Raises:
+        NotAvailable: there are no images.
+    """
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    _check(clusters, labels)
+    return float(adjusted_mutual_info_score(labels, clusters))
+
+
 def cluster_accuracy(clusters: np.ndarray, labels: np.ndarray) -> float:
     """Share of images in the class that the best one-to-one assignment of clusters to classes gives them, in [0, 1].
 
@@ -54,6 +72,18 @@ def score_nmi(evidence: Evidence) -> Score:
     """`nmi` of the game's clusters, with the one by the larger entropy."""
     clusters, labels = evidence["clusters"], evidence["labels"]
     return Score(nmi(clusters, labels), details={"by_max": nmi(clusters, labels, by="max")}, n=len(clusters))
+
+
+def score_nmi_max(evidence: Evidence) -> Score:
+    """`nmi` by the larger entropy."""
+    clusters, labels = evidence["clusters"], evidence["labels"]
+    return Score(nmi(clusters, labels, by="max"), n=len(clusters))
+
+
+def score_ami(evidence: Evidence) -> Score:
+    """`ami` of the game's clusters."""
+    clusters, labels = evidence["clusters"], evidence["labels"]
+    return Score(ami(clusters, labels), n=len(clusters))
 
 
 def score_accuracy(evidence: Evidence) -> Score:

@@ -1,11 +1,11 @@
-"""Samples beside real images: Frechet distances, Inception score."""
+"""Samples beside real images: distances, Inception score, neighbours, and how unlike each other samples look."""
 
 from __future__ import annotations
 
 import math
 from functools import partial
 
-from lgbench import Lazy, Metric
+from lgbench import Lazy, Metric, Part
 
 __all__ = ["IMAGES"]
 
@@ -16,6 +16,65 @@ DISTANCES = {
     "fid-squeezenet": ("squeezenet", "Frechet distance of SqueezeNet 1.1 features; not comparable with FID"),
     "fid-random": ("random", "Frechet distance of a fixed untrained network's features; not comparable with FID"),
 }
+
+
+def _reals(extractor: str) -> Part:
+    return Part(
+        f"reals/{extractor}", partial(Lazy(f"{HERE}.reals:real_features"), extractor), Lazy(f"{HERE}.reals:said")
+    )
+
+
+def _manifolds(extractor: str) -> Part:
+    return Part(f"manifolds/{extractor}", partial(Lazy(f"{HERE}.manifolds:manifolds"), extractor))
+
+
+REALS = {extractor: _reals(extractor) for extractor in ("inception", "squeezenet", "vgg16", "random")}
+MANIFOLDS = {extractor: _manifolds(extractor) for extractor in ("vgg16", "squeezenet")}
+NEIGHBOURS = Part("neighbours", Lazy(f"{HERE}.neighbours:neighbours"))
+LPIPS = Part("lpips-network", Lazy(f"{HERE}.perceptual:lpips_network"), Lazy(f"{HERE}.perceptual:said"))
+
+
+def _kid(name: str, extractor: str, network: str) -> Metric:
+    return Metric(
+        name=name,
+        summary=f"Kernel distance of {network} features: squared MMD, 100 subsets of 1,000",
+        compute=partial(Lazy(f"{HERE}.kernels:score_kid"), extractor),
+        needs=frozenset({f"seen/{extractor}", f"reals/{extractor}"}),
+        parts=(REALS[extractor],),
+        direction="down",
+        range=(-math.inf, math.inf),
+        on_request=True,
+        reference="torch_fidelity.metric_kid.kid_features_to_metric",
+        deviation="relative 1e-9 given the same features in float64",
+    )
+
+
+def _manifold(name: str, extractor: str, which: str, told: str) -> Metric:
+    return Metric(
+        name=name,
+        summary=told,
+        compute=partial(Lazy(f"{HERE}.manifolds:score_{which}"), extractor),
+        needs=frozenset({f"seen/{extractor}", f"reals/{extractor}", f"manifolds/{extractor}"}),
+        parts=(REALS[extractor], MANIFOLDS[extractor]),
+        direction="up",
+        on_request=True,
+        reference="torch_fidelity.metric_prc.prc_features_to_metric",
+        deviation="0 on 400 points; balls of any size, copies included, as distances one by one say",
+    )
+
+
+def _two_sample(name: str, extractor: str, network: str) -> Metric:
+    return Metric(
+        name=name,
+        summary=f"Leave-one-out accuracy of the nearest neighbour, real or painted, in {network} features; 0.5 is best",
+        compute=partial(Lazy(f"{HERE}.manifolds:score_two_sample"), extractor),
+        needs=frozenset({f"seen/{extractor}", f"reals/{extractor}"}),
+        parts=(REALS[extractor],),
+        direction="none",
+        on_request=True,
+        reference="distances one by one",
+        deviation="0 on 60 points",
+    )
 
 
 def _frechet(name: str, summary: str, part: str, direction: str) -> Metric:
@@ -47,5 +106,60 @@ IMAGES = [
         range=(1.0, 1008.0),
         reference="torch_fidelity.metric_isc.isc_features_to_metric(shuffle=False)",
         deviation="relative 6e-16 on 10 to 3000 images, 2 to 1008 classes",
+    ),
+    Metric(
+        name="is-real",
+        summary="Inception score of as many real images: the row that the samples' is read beside",
+        compute=Lazy(f"{HERE}.classifiers:score_real_inception"),
+        needs=frozenset({"seen/inception", "reals/inception"}),
+        parts=(REALS["inception"],),
+        direction="none",
+        range=(1.0, 1008.0),
+        on_request=True,
+        reference="torch_fidelity.metric_isc.isc_features_to_metric(shuffle=False)",
+        deviation="relative 6e-16 on 10 to 3000 images, 2 to 1008 classes",
+    ),
+    _kid("kid", "inception", "Inception-v3"),
+    _kid("kid-squeezenet", "squeezenet", "SqueezeNet 1.1"),
+    _kid("kid-random", "random", "a fixed untrained network's"),
+    _manifold("precision", "vgg16", "precision", "Share of samples among real images in VGG16 features, k = 3"),
+    _manifold("recall", "vgg16", "recall", "Share of real images among samples in VGG16 features, k = 3"),
+    _manifold("precision-squeezenet", "squeezenet", "precision", "The same precision in SqueezeNet 1.1 features"),
+    _manifold("recall-squeezenet", "squeezenet", "recall", "The same recall in SqueezeNet 1.1 features"),
+    _two_sample("two-sample-1nn", "inception", "Inception-v3"),
+    _two_sample("two-sample-1nn-squeezenet", "squeezenet", "SqueezeNet 1.1"),
+    _two_sample("two-sample-1nn-random", "random", "a fixed untrained network's"),
+    Metric(
+        name="1nn",
+        summary="Accuracy of the class of the nearest training image in the critic's last features",
+        compute=Lazy(f"{HERE}.neighbours:score_critic_neighbours"),
+        needs=frozenset(),
+        direction="up",
+        on_request=True,
+        reference="sklearn.neighbors.KNeighborsClassifier(1, metric='cosine')",
+        deviation="0 on 200 images",
+    ),
+    Metric(
+        name="memorisation",
+        summary="How often a sample is nearer to a training image than a held-out one is; 0.5 is best, 1 copies",
+        compute=Lazy(f"{HERE}.neighbours:score_memorisation"),
+        needs=frozenset({"samples", "neighbours"}),
+        parts=(NEIGHBOURS,),
+        direction="none",
+        on_request=True,
+        reference="sklearn.metrics.roc_auc_score",
+        deviation="0: it is scikit-learn's",
+    ),
+    Metric(
+        name="lpips",
+        summary="Mean LPIPS distance (SqueezeNet) of samples in pairs; 0 where all look alike",
+        compute=Lazy(f"{HERE}.perceptual:score_diversity"),
+        needs=frozenset({"samples", "lpips-network"}),
+        parts=(LPIPS,),
+        direction="up",
+        range=(0.0, math.inf),
+        on_request=True,
+        reference="its definition, layer by layer",
+        deviation="1e-6",
     ),
 ]

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+import torch
 
 from lgbench import NotAvailable
+from lgbench.data import Split
+from lgbench.evaluation import Evidence
+from lgbench.painting import real_batches
+from lgbench.score import Score
+from lgbench.training.pictures import save_png
 
-__all__ = ["nearest_neighbour_accuracy", "nearest_neighbours"]
+__all__ = [
+    "nearest_neighbour_accuracy",
+    "nearest_neighbours",
+    "neighbours",
+    "score_critic_neighbours",
+    "score_memorisation",
+]
+
+MOST = 1000  # samples, and held-out images, that are compared with all training images
+SHOWN = 12  # of them in the picture
 
 BLOCK = 2000  # rows of each set per step: 65 MB of 4,096 features in float64, and 32 MB of similarities
 
@@ -62,6 +79,70 @@ def nearest_neighbour_accuracy(
         raise NotAvailable("no test images")
     nearest, _ = _nearest(test_features, train_features, block)
     return float((np.asarray(train_labels)[nearest] == np.asarray(test_labels)).mean())
+
+
+def neighbours(evidence: Evidence) -> dict[str, np.ndarray]:
+    """The nearest training image of the first samples, and how near held-out images have theirs; kept, with a picture.
+
+    The picture, `neighbours.png` in the run's folder, has samples in the upper row, from the one that is nearest to its
+    training image to the farthest, and those training images in the lower one.
+    """
+    samples, train, held_out = evidence["samples"][:MOST], evidence.splits["train"], evidence.test
+    prints = [train.fingerprint, held_out.fingerprint, hashlib.sha256(samples.tobytes()).hexdigest()]
+
+    def make() -> dict[str, np.ndarray]:
+        reals = train.rgb(slice(None))
+        index, similarity = nearest_neighbours(samples, reals)
+        _, of_reals = nearest_neighbours(held_out.rgb(slice(0, MOST)), reals)
+        return {"index": index, "similarity": similarity, "held_out": of_reals}
+
+    found = evidence.kept("neighbours", prints, make)
+    shown = np.argsort(-found["similarity"])[np.linspace(0, len(samples) - 1, min(SHOWN, len(samples))).astype(int)]
+    pairs = [samples[shown], np.stack([train.rgb(slice(i, i + 1))[0] for i in found["index"][shown]])]
+    sheet = np.concatenate([np.concatenate(list(row), axis=2) for row in pairs], axis=1)
+    save_png(evidence.run.folder / "neighbours.png", sheet.transpose(1, 2, 0))
+    evidence.stored.append("neighbours.png")
+    return found
+
+
+def score_memorisation(evidence: Evidence) -> Score:
+    """How often a sample is nearer to its training image than a held-out real image to its own; ties count half."""
+    from sklearn.metrics import roc_auc_score
+
+    found = evidence["neighbours"]
+    of_samples, of_reals = found["similarity"], found["held_out"]
+    kinds = np.repeat([1, 0], [len(of_samples), len(of_reals)])
+    details = {"beyond_any_real": float((of_samples > of_reals.max()).mean())}
+    for name, similarity in (("samples", of_samples), ("held_out", of_reals)):
+        spread = np.quantile(similarity, [0.05, 0.5, 0.95])
+        details |= {f"{name}_{part}": float(x) for part, x in zip(("low", "median", "high"), spread, strict=True)}
+    return Score(
+        float(roc_auc_score(kinds, np.concatenate([of_samples, of_reals]))), details=details, n=len(of_samples)
+    )
+
+
+def score_critic_neighbours(evidence: Evidence) -> Score:
+    """`nearest_neighbour_accuracy` of test images among training images, in the last features that the critic shows."""
+    train, test = evidence.splits["train"], evidence.test
+    if evidence.game.features is None:
+        raise NotAvailable("this method's critic does not show its features (Game.features)")
+    if train.labels is None or test.labels is None:
+        raise NotAvailable("no labels in this data set")
+    (of_train, of_test) = (_critic_sees(split, evidence) for split in (train, test))
+    value = nearest_neighbour_accuracy(of_train, train.labels[:], of_test, test.labels[:])
+    return Score(value, n=len(test), protocol={"split": evidence.split})
+
+
+@torch.no_grad()
+def _critic_sees(split: Split, evidence: Evidence) -> np.ndarray:
+    game, run = evidence.game, evidence.run
+    assert game.features is not None
+    for network in game.networks.values():
+        network.eval()
+    found = []
+    for _, batch in real_batches(split, evidence.config.batch, (), run.runtime):
+        found.append(game.features(batch.images)[-1].flatten(1).float().cpu().numpy())
+    return np.concatenate(found)
 
 
 def _nearest(rows: np.ndarray, reference: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from lgbench import Lazy, Metric
+from lgbench import Lazy, Metric, Part
 
 __all__ = ["MASKS"]
 
 HERE = "lgbench_metrics.masks"
 
 ANNOTATED = frozenset({"predicted_masks", "true_masks", "ignored"})
+
+SOFT = frozenset({"predicted_probabilities", "true_masks", "ignored"})
+
+AGREEMENT = Part("agreement", Lazy(f"{HERE}.partitions:agreement_of"))
+"""ARI and covering of every image, from one table each; it adds nothing to the protocol of the masks that it reads."""
 
 
 def _overlap(name: str, summary: str, reference: str) -> Metric:
@@ -38,7 +43,8 @@ MASKS = [
         name="ari",
         summary="Adjusted Rand index over all pixels; blind to an inverted mask",
         compute=Lazy(f"{HERE}.partitions:score_ari"),
-        needs=ANNOTATED,
+        needs=ANNOTATED | {"agreement"},
+        parts=(AGREEMENT,),
         direction="up",
         range=(-0.5, 1.0),
         reference="sklearn.metrics.adjusted_rand_score",
@@ -48,7 +54,7 @@ MASKS = [
         name="ari-fg",
         summary="Adjusted Rand index over the pixels of the true objects, where images hold several",
         compute=Lazy(f"{HERE}.partitions:score_ari_fg"),
-        needs=frozenset({"predicted_masks", "instances", "ignored"}),
+        needs=frozenset({"predicted_parts", "instances", "ignored"}),
         direction="up",
         range=(-0.5, 1.0),
         reference="sklearn.metrics.adjusted_rand_score",
@@ -58,9 +64,46 @@ MASKS = [
         name="msc",
         summary="Mean segmentation covering of the true segments, background included; blind to an inverted mask",
         compute=Lazy(f"{HERE}.partitions:score_msc"),
-        needs=ANNOTATED,
+        needs=ANNOTATED | {"agreement"},
+        parts=(AGREEMENT,),
         direction="up",
         reference="best sklearn.metrics.jaccard_score of each true segment, averaged",
         deviation="0 on 20 label maps",
+    ),
+    Metric(
+        name="instance-iou",
+        summary="Mean over true objects of the IoU with the predicted part that Hungarian matching gives them",
+        compute=Lazy(f"{HERE}.objects:score_instance_iou"),
+        needs=frozenset({"predicted_parts", "instances", "ignored"}),
+        direction="up",
+        reference="the best of all assignments, tried one by one",
+        deviation="0 on 60 label maps",
+    ),
+    Metric(
+        name="boundary-f",
+        summary="F of boundary pixels within 0.008 of the diagonal of the other mask's, and within 1 pixel at least",
+        compute=Lazy(f"{HERE}.boundaries:score_boundary_f"),
+        needs=ANNOTATED,
+        direction="up",
+        reference="distances between all boundary pixels",
+        deviation="0 on 40 masks",
+    ),
+    Metric(
+        name="max-f",
+        summary="Largest mean F (beta squared 0.3) of soft masks among 255 thresholds, chosen on the true masks",
+        compute=Lazy(f"{HERE}.soft:score_max_f"),
+        needs=SOFT,
+        direction="up",
+        reference="sklearn.metrics.fbeta_score",
+        deviation="1e-15 on 20 masks, all thresholds",
+    ),
+    Metric(
+        name="mae",
+        summary="Mean |probability - mask| of soft masks",
+        compute=Lazy(f"{HERE}.soft:score_absolute_error"),
+        needs=SOFT,
+        direction="down",
+        reference="sklearn.metrics.mean_absolute_error",
+        deviation="1e-15 on 20 masks",
     ),
 ]

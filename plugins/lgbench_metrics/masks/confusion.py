@@ -67,18 +67,24 @@ def confusion(predicted: np.ndarray, true: np.ndarray, ignored: np.ndarray | Non
     predicted, true = np.asarray(predicted, dtype=bool), np.asarray(true, dtype=bool)
     if predicted.shape != true.shape or predicted.ndim != 3:
         raise ValueError(f"Masks must be two arrays of one shape (N, H, W), not {predicted.shape} and {true.shape}.")
-    known = predicted[0].size if len(predicted) else 0
+    if ignored is not None and np.shape(ignored) != true.shape:
+        raise ValueError(f"What is ignored must have the masks' shape {true.shape}, not {np.shape(ignored)}.")
+    # image by image: they stay in the cache, and counting a whole array is much faster than counting along its axes
+    rows = [
+        _counts(*pair, None if ignored is None else ignored[i])
+        for i, pair in enumerate(zip(predicted, true, strict=True))
+    ]
+    return Confusion(*np.array(rows, np.int64).reshape(-1, 4).T)
+
+
+def _counts(predicted: np.ndarray, true: np.ndarray, ignored: np.ndarray | None) -> tuple[int, int, int, int]:
+    """True and false positives, false and true negatives of one image."""
+    known = true.size
     if ignored is not None:
-        left_out = np.asarray(ignored, dtype=bool)
-        if left_out.shape != true.shape:
-            raise ValueError(f"What is ignored must have the masks' shape {true.shape}, not {left_out.shape}.")
-        predicted, true = predicted & ~left_out, true & ~left_out
-        known = known - np.count_nonzero(left_out, axis=(1, 2))
-    both = np.count_nonzero(predicted & true, axis=(1, 2))
-    only_predicted = np.count_nonzero(predicted, axis=(1, 2)) - both
-    only_true = np.count_nonzero(true, axis=(1, 2)) - both
-    neither = known - both - only_predicted - only_true
-    return Confusion(both, only_predicted, only_true, neither)
+        kept = ~np.asarray(ignored, bool)
+        predicted, true, known = predicted & kept, true & kept, int(np.count_nonzero(kept))
+    both, found, there = (int(np.count_nonzero(mask)) for mask in (predicted & true, predicted, true))
+    return both, found - both, there - both, known - found - there + both
 
 
 def iou(counts: Confusion) -> np.ndarray:

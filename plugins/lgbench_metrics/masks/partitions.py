@@ -6,6 +6,8 @@ and 1. Every function returns one number per image, (N,); a data set's value is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from lgbench import NotAvailable
@@ -13,7 +15,32 @@ from lgbench.evaluation import Evidence
 from lgbench.score import Score
 from lgbench_metrics.scores import mean_of_images
 
-__all__ = ["ari", "ari_fg", "msc", "msc_fg", "sc_weighted", "score_ari", "score_ari_fg", "score_msc"]
+__all__ = [
+    "Agreement",
+    "agreement",
+    "agreement_of",
+    "ari",
+    "ari_fg",
+    "msc",
+    "msc_fg",
+    "sc_weighted",
+    "score_ari",
+    "score_ari_fg",
+    "score_msc",
+]
+
+BLOCK = 256  # images at a time
+MANY = 32  # labels; a table an image of so many by so many costs half of the pixels of 64 x 64
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Scores of partitions by image, (N,) each."""
+
+    ari: np.ndarray
+    msc: np.ndarray
+    msc_fg: np.ndarray
+    sc_weighted: np.ndarray
 
 
 def ari(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -25,8 +52,7 @@ def ari(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Returns:
         (N,) in [-0.5, 1]: 1 for equal partitions, 0 for a constant prediction where the truth has several clusters.
     """
-    kept = ((p[t >= 0], t[t >= 0]) for p, t in _flat_pairs(predicted, truth))
-    return np.array([_adjusted_rand(*pair) for pair in kept], dtype=np.float64)
+    return agreement(predicted, truth).ari
 
 
 def ari_fg(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -38,8 +64,7 @@ def ari_fg(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Returns:
         (N,) in [-0.5, 1]; 1 for an image without objects, as the usual libraries have it.
     """
-    kept = ((p[t > 0], t[t > 0]) for p, t in _flat_pairs(predicted, truth))
-    return np.array([_adjusted_rand(*pair) for pair in kept], dtype=np.float64)
+    return agreement(predicted, truth, np.asarray(truth) == 0).ari
 
 
 def msc(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -51,70 +76,105 @@ def msc(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Returns:
         (N,) in [0, 1].
     """
-    return np.array([_covering(p, t)[0] for p, t in _flat_pairs(predicted, truth)], dtype=np.float64)
+    return agreement(predicted, truth).msc
 
 
 def msc_fg(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """`msc` over the true segments other than 0; an image that has none scores 0. (N,) in [0, 1]."""
-    return np.array([_covering(p, t, first=1)[0] for p, t in _flat_pairs(predicted, truth)], dtype=np.float64)
+    return agreement(predicted, truth).msc_fg
 
 
 def sc_weighted(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """`msc` with each true segment weighted by its area. (N,) in [0, 1]."""
-    return np.array([_covering(p, t)[1] for p, t in _flat_pairs(predicted, truth)], dtype=np.float64)
+    return agreement(predicted, truth).sc_weighted
 
 
-def _flat_pairs(predicted: np.ndarray, truth: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def agreement(predicted: np.ndarray, truth: np.ndarray, ignored: np.ndarray | None = None) -> Agreement:
+    """Every score of this module, from one table of pixels an image.
+
+    Args:
+        predicted: (N, H, W) int or bool; labels are names only.
+        truth: (N, H, W) int or bool; 0 is the background, and negative pixels are ignored.
+        ignored: pixels that are ignored besides, (N, H, W) bool.
+    """
     predicted, truth = np.asarray(predicted), np.asarray(truth)
     if predicted.shape != truth.shape or predicted.ndim != 3:
         raise ValueError(f"Label maps must share one shape (N, H, W), not {predicted.shape} and {truth.shape}.")
-    return [(p.ravel(), t.ravel()) for p, t in zip(predicted, truth, strict=True)]
+    parts = [Agreement(*np.zeros((4, 0)))]
+    for start in range(0, len(truth), BLOCK):
+        here = slice(start, start + BLOCK)
+        table = _tables(predicted[here], truth[here], None if ignored is None else ignored[here])
+        parts.append(Agreement(_adjusted_rand(table), *_coverings(table)))
+    return Agreement(*(np.concatenate([getattr(part, name) for part in parts]) for name in Agreement.__slots__))
 
 
-def _contingency(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of each true label (rows) under each predicted one (columns), int64, and the true labels in order."""
-    _, columns = np.unique(predicted, return_inverse=True)
-    labels, rows = np.unique(truth, return_inverse=True)
-    width = int(columns.max(initial=-1)) + 1
-    table = np.bincount(rows * width + columns, minlength=len(labels) * width)
-    return table.reshape(len(labels), width), labels
+def _tables(predicted: np.ndarray, truth: np.ndarray, ignored: np.ndarray | None) -> np.ndarray:
+    """Pixels of each true label (rows) under each predicted one (columns), (N, T, P); names without pixels too."""
+    predicted, truth = _few(predicted, signed=False), _few(truth, signed=True)
+    width, height = int(predicted.max(initial=0)) + 1, int(truth.max(initial=0)) + 2
+    tables = np.empty((len(truth), height * width), np.int64)
+    for i, (one, other) in enumerate(zip(predicted, truth, strict=True)):  # one by one, they stay in the cache
+        rows = other.astype(np.intp) + 1  # the first is that of ignored pixels
+        if ignored is not None:
+            rows[ignored[i]] = 0
+        tables[i] = np.bincount((rows * width + one).ravel(), minlength=height * width)
+    return tables.reshape(len(truth), height, width)[:, 1:]
 
 
-def _adjusted_rand(predicted: np.ndarray, truth: np.ndarray) -> float:
-    table, _ = _contingency(predicted, truth)
-    together, true, guessed, pairs = (
-        int((n * (n - 1) // 2).sum()) for n in (table, table.sum(axis=1), table.sum(axis=0), table.sum(keepdims=True))
-    )  # Python integers: the product of two counts of pairs may leave int64
+def _few(labels: np.ndarray, signed: bool) -> np.ndarray:
+    """The same label maps with names from 0 (from -1, if the sign says what is ignored) to fewer than `MANY`."""
+    if labels.dtype == np.bool_:
+        return labels.view(np.uint8)
+    lowest = int(labels.min(initial=0))
+    if labels.max(initial=0) < MANY and (lowest == 0 or (signed and lowest == -1)):
+        return labels
+    renamed = np.empty(labels.shape, np.intp)
+    for old, new in zip(labels, renamed, strict=True):
+        named = old > 0 if signed else np.ones(old.shape, bool)
+        new[:] = -1 * (old < 0) if signed else 0
+        new[named] = np.unique(old[named], return_inverse=True)[1].ravel() + signed
+    return renamed
+
+
+def _adjusted_rand(tables: np.ndarray) -> np.ndarray:
+    pairs = [
+        (counts * (counts - 1) // 2).reshape(len(tables), -1).sum(axis=1).tolist()
+        for counts in (tables, tables.sum(axis=2), tables.sum(axis=1), tables.sum(axis=(1, 2)))
+    ]
+    return np.array([_rand(*counts) for counts in zip(*pairs, strict=True)], np.float64)
+
+
+def _rand(together: int, true: int, guessed: int, pairs: int) -> float:
+    """The index of counts of pairs, as Python's integers: the product of two of them may leave int64."""
     if 2 * true * guessed == pairs * (true + guessed):
         return 1.0  # M = E: one cluster in both, or every pixel its own
     expected = true * guessed / pairs
     return (together - expected) / ((true + guessed) / 2 - expected)
 
 
-def _covering(predicted: np.ndarray, truth: np.ndarray, first: int = 0) -> tuple[float, float]:
-    """Unweighted and area-weighted covering of the true labels from `first` on."""
-    known = truth >= 0
-    table, labels = _contingency(predicted[known], truth[known])
-    area = table.sum(axis=1)
-    union = area[:, None] + table.sum(axis=0) - table
-    kept = labels >= first
-    if not kept.any():
-        return 0.0, 0.0
-    best = (table / union).max(axis=1)[kept]
-    return float(best.mean()), float(np.average(best, weights=area[kept]))
+def _coverings(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Covering of all true segments, of those but the first, and of all by their area."""
+    area = tables.sum(axis=2)
+    union = area[:, :, None] + tables.sum(axis=1)[:, None] - tables
+    best = (tables / np.maximum(union, 1)).max(axis=2, initial=0)  # 0 where nobody has the label
+    there = (area > 0).astype(np.float64)
+    weighted = [(best * weight).sum(axis=1) / _or_one(weight.sum(axis=1)) for weight in (there, area)]
+    return weighted[0], (best * there)[:, 1:].sum(axis=1) / _or_one(there[:, 1:].sum(axis=1)), weighted[1]
+
+
+def _or_one(counts: np.ndarray) -> np.ndarray:
+    return np.where(counts > 0, counts, 1)
 
 
 def score_ari(evidence: Evidence) -> Score:
     """`ari` of the predicted masks."""
-    return mean_of_images(ari(*_partitions(evidence)), "per_image")
+    return mean_of_images(evidence["agreement"].ari, "per_image")
 
 
 def score_ari_fg(evidence: Evidence) -> Score:
     """`ari_fg` of predicted parts, where images hold several objects."""
-    predicted, instances, ignored = (evidence[part] for part in ("predicted_masks", "instances", "ignored"))
-    if predicted.dtype == np.bool_:
-        # the perfect union of two objects would score 0, and one of them alone 1
-        raise NotAvailable("needs a part for each object, and this method predicts foreground or not; see ari")
+    # of parts, not of masks: the perfect union of two objects would score 0, and one of them alone 1
+    predicted, instances, ignored = (evidence[part] for part in ("predicted_parts", "instances", "ignored"))
     instances = np.where(ignored, 0, instances)
     objects = np.array([len(np.unique(one[one > 0])) for one in instances])
     if not (objects >= 2).any():
@@ -125,14 +185,14 @@ def score_ari_fg(evidence: Evidence) -> Score:
 
 def score_msc(evidence: Evidence) -> Score:
     """`msc` of the predicted masks, with its companions."""
-    predicted, truth = _partitions(evidence)
-    companions = {"msc_fg": msc_fg(predicted, truth), "sc_weighted": sc_weighted(predicted, truth)}
-    details = {name: float(each.mean()) for name, each in companions.items()}
-    return mean_of_images(msc(predicted, truth), "per_image", **details)
+    found = evidence["agreement"]
+    details = {name: float(getattr(found, name).mean()) for name in ("msc_fg", "sc_weighted") if len(found.msc)}
+    return mean_of_images(found.msc, "per_image", **details)
 
 
-def _partitions(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted masks, and the instance maps where there are any, else the true masks; -1 where nothing is scored."""
-    predicted, true, instances = evidence["predicted_masks"], evidence["true_masks"], evidence.get("instances")
-    known = true if instances is None else instances
-    return predicted, np.where(evidence["ignored"], np.int16(-1), known.astype(np.int16))
+def agreement_of(evidence: Evidence) -> Agreement:
+    """How predictions, in parts where there are any, agree with instance maps where there are any, else with masks."""
+    predicted, true = evidence["predicted_masks"], evidence["true_masks"]
+    parts, instances = evidence.get("predicted_parts"), evidence.get("instances")
+    found, known = (predicted if parts is None else parts), (true if instances is None else instances)
+    return agreement(found, known, evidence["ignored"])

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import BadRecipe, RunFailed
-from .files import read_arrays
-from .matching import match_samples
-from .record import Measured, Record, read_record, record_files
-from .training.pictures import save_png
+from lgbench.errors import BadRecipe, RunFailed
+from lgbench.files import read_arrays
+from lgbench.matching import match_samples
+from lgbench.record import Measured, Record, read_record, record_files
+from lgbench.training.pictures import save_png
 
 __all__ = ["Comparison", "compare"]
 

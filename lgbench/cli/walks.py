@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .errors import BadRecipe, did_you_mean
-from .layers import Painter
-from .painting import as_sampled, uint8
-from .runtime import Runtime
-from .trained import Trained
-from .training.pictures import coloured
+from lgbench.errors import BadRecipe, did_you_mean
+from lgbench.files import atomic
+from lgbench.layers import Painter
+from lgbench.painting import as_sampled, uint8
+from lgbench.runtime import Runtime
+from lgbench.trained import Trained
+from lgbench.training.pictures import coloured
 
-__all__ = ["Walk", "interpolate", "sheet", "vary"]
+__all__ = ["Variation", "Walk", "interpolate", "save_gif", "sheet", "vary"]
+
+LETTER = (6, 12)  # width and height of Pillow's own font, pixels, about
+MOST_LINES = 3  # of a title
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """Images in which one code changes from column to column.
+
+    Attributes:
+        images: (rows, columns, 3, R, R) uint8.
+        columns: what each column shows.
+    """
+
+    images: np.ndarray
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +71,15 @@ class Walk:
 
 
 @torch.no_grad()
-def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) -> np.ndarray:
+def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) -> Variation:
     """Paint rows of images in which one code changes from column to column and all others stay.
 
     A latent is drawn anew in each column; class maps are those of other test images, shown in a row above; of
-    attributes, each is turned to the other side once, after a column of images as they are.
+    attributes, each is turned to the other side once, after a column of images as they are. Where a row is painted from
+    one class map, the first column shows it.
 
     Args:
         name: of the code, say "z", "c" or "s".
-
-    Returns:
-        (rows, columns, 3, R, R) uint8; with class maps, one row more, the first.
 
     Raises:
         BadRecipe: the generator has no such code.
@@ -75,17 +93,34 @@ def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) ->
             raise BadRecipe(f"{trained.run.recipe.generator.name} has no code {name!r} to vary. {hint}")
         choices = _choices(trained, codes, name, columns)
         images = [_painted(trained, {**codes, name: choice}) for choice in choices]
-    grid = np.stack(images, axis=1)
-    if name != "s":
-        return grid
-    maps = torch.stack([choice[0] for choice in choices])
-    return np.concatenate([uint8((coloured(maps) + 1) / 2)[None], grid])
+    grid, titles = np.stack(images, axis=1), _titles(trained, codes, name, len(choices))
+    if name == "s":
+        return Variation(np.concatenate([_maps(torch.stack([choice[0] for choice in choices]))[None], grid]), titles)
+    if "s" not in codes:
+        return Variation(grid, titles)
+    return Variation(np.concatenate([_maps(codes["s"])[:, None], grid], axis=1), ("class map", *titles))
+
+
+def _maps(segments: Tensor) -> np.ndarray:
+    """Class maps, (N, R, R), in colours, (N, 3, R, R) uint8."""
+    return uint8((coloured(segments) + 1) / 2)
+
+
+def _titles(trained: Trained, codes: Mapping[str, Tensor], name: str, count: int) -> tuple[str, ...]:
+    if _turned(trained, codes, name):
+        return ("as given", *(f"{attribute} turned" for attribute in trained.splits()["test"].attribute_names))
+    return tuple(f"{name} {i + 1}" for i in range(count))
+
+
+def _turned(trained: Trained, codes: Mapping[str, Tensor], name: str) -> bool:
+    """Whether a code is attributes, which are turned one by one."""
+    return name == "c" and codes[name].ndim == 2 and "attributes" in trained.painter.conditional
 
 
 def _choices(trained: Trained, codes: Mapping[str, Tensor], name: str, columns: int) -> list[Tensor]:
     """What a code is in each column, (rows, ...) each."""
     code, rows = codes[name], len(codes[name])
-    if name == "c" and code.ndim == 2 and "attributes" in trained.painter.conditional:
+    if _turned(trained, codes, name):
         sides = torch.eye(code.shape[1], device=code.device)
         return [code, *((code - side).abs() for side in sides)]
     others = trained.painter.codes(columns, trained.given(columns, skip=rows))[name]
@@ -105,8 +140,14 @@ def interpolate(trained: Trained, name: str, rows: int, frames: int, seed: int =
     recipe, painter = trained.run.recipe, trained.painter
     regions = recipe.dataset.regions
     if "segments" not in painter.conditional or regions is None:
-        lacks = f"{recipe.generator.name} reads none" if regions else f"{recipe.dataset.name} has no landmarks"
-        raise BadRecipe(f"--interpolate moves landmarks, from which class maps are drawn, and {lacks}. Use --vary.")
+        lacks = f"{recipe.dataset.name} has no landmarks"
+        if "segments" not in painter.conditional:
+            lacks = f"{recipe.generator.name} paints from no class map"
+        others = " or ".join(f"--vary {name}" for name in recipe.generator.varies)
+        raise BadRecipe(
+            f"--interpolate moves landmarks and paints from the class maps that they give, and {lacks}. Here you can "
+            f"change one code: {others}."
+        )
     walk = _walk(trained, name)
     segments = np.stack([[regions(points, recipe.resolution) for points in walk(row, frames)] for row in range(rows)])
     with as_sampled(painter, False, seed):
@@ -142,9 +183,34 @@ def _painted(trained: Trained, codes: Mapping[str, Tensor]) -> np.ndarray:
         return uint8((painter(codes).image.float() + 1) / 2)
 
 
-def sheet(grid: np.ndarray, scale: int = 1) -> np.ndarray:
-    """A grid of pictures, (rows, columns, 3, R, R) uint8, as one, (H, W, 3), with a white line between them."""
+def sheet(grid: np.ndarray, scale: int = 1, titles: Sequence[str] = ()) -> np.ndarray:
+    """A grid of pictures, (rows, columns, 3, R, R) uint8, as one, (H, W, 3), with a white line between them.
+
+    Args:
+        scale: enlarges each pixel.
+        titles: what stands above each column.
+    """
     padded = np.pad(grid, ((0, 0), (0, 0), (0, 0), (1, 1), (1, 1)), constant_values=255)
     rows, columns, _, side, _ = padded.shape
     pixels = padded.transpose(0, 3, 1, 4, 2).reshape(rows * side, columns * side, 3)
-    return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+    pixels = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+    return np.concatenate([_heads(titles, side * scale), pixels]) if titles else pixels
+
+
+def _heads(titles: Sequence[str], width: int) -> np.ndarray:
+    """Titles in a row, each in the middle of `width` pixels, black on white, (H, W, 3) uint8."""
+    lines = [textwrap.wrap(title, max(1, width // LETTER[0]), max_lines=MOST_LINES) for title in titles]
+    height = 4 + LETTER[1] * max(map(len, lines))
+    picture = Image.new("RGB", (width * len(titles), height), "white")
+    draw = ImageDraw.Draw(picture)
+    for column, told in enumerate(lines):
+        middle = (int((column + 0.5) * width), height // 2)
+        draw.multiline_text(middle, "\n".join(told), "black", anchor="mm", spacing=1, align="center")
+    return np.asarray(picture)
+
+
+def save_gif(path: Path, frames: Sequence[np.ndarray], seconds: float = 0.15) -> None:
+    """Write pictures, (H, W, 3) uint8 each, as a film that runs for ever, atomically."""
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    with atomic(path) as file:
+        first.save(file, format="gif", save_all=True, append_images=others, duration=int(1000 * seconds), loop=0)

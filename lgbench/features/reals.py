@@ -1,0 +1,53 @@
+"""What an extractor sees in the real images of a data set, kept between runs."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lgbench.data import Split
+from lgbench.files import keep, sha256_of_json
+from lgbench.score import Moments
+
+from .extractors import Extractor
+from .moments import MomentStream, stream_features
+
+__all__ = ["real_moments"]
+
+
+def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path) -> Moments:
+    """Moments of the images of splits together, kept in the folder `cache` under what they depend on.
+
+    What is kept is a convenience: a file that is damaged is made again, and a folder that cannot be written costs
+    nothing but the time.
+    """
+    prints = [split.fingerprint for split in reals]
+    key = sha256_of_json([prints, extractor.name, extractor.weights_hash, "float64"])[:16]
+    path = cache / f"{key}.npz"
+    if (kept := _load(path, extractor.dim)) is not None:
+        return kept
+    stream = MomentStream(extractor.dim)
+    for split in reals:
+        stream_features(stream, split.rgb(slice(None)), extractor)
+    moments = stream.moments()
+    arrays = {"mean": moments.mean, "covariance": moments.covariance, "count": moments.count, "check": _check(moments)}
+    keep(path, lambda file: np.savez(file, **arrays))  # pyright: ignore[reportArgumentType]
+    return moments
+
+
+def _load(path: Path, dim: int) -> Moments | None:
+    """What was kept, or None where nothing was or it is not what was kept."""
+    try:
+        with np.load(path) as stored:
+            moments = Moments(stored["mean"], stored["covariance"], int(stored["count"]))
+            whole = moments.mean.shape == (dim,) and str(stored["check"]) == _check(moments)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+    return moments if whole else None
+
+
+def _check(moments: Moments) -> str:
+    return sha256_of_json([moments.count, moments.mean.tobytes().hex(), moments.covariance.tobytes().hex()])

@@ -1,0 +1,53 @@
+"""Real images beside the samples, as an extractor sees both."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lgbench import NotAvailable
+from lgbench.evaluation import Evidence
+from lgbench.evaluation.parts import reference
+
+__all__ = ["both_sides", "checked", "real_features", "said"]
+
+
+def real_features(extractor: str, evidence: Evidence) -> tuple[np.ndarray, np.ndarray | None]:
+    """Features (M, D), and class probabilities, of as many real images as there are samples, or of all.
+
+    Where there are more they are drawn without putting back, always the same ones.
+    """
+    splits, count = reference(evidence), evidence.config.samples
+    whole = np.concatenate([np.arange(len(split)) for split in splits])
+    of = np.repeat(np.arange(len(splits)), [len(split) for split in splits])
+    drawn = np.sort(np.random.default_rng(0).permutation(len(whole))[:count])
+    images = [split.rgb(whole[drawn[of[drawn] == i]]) for i, split in enumerate(splits)]
+    return evidence[f"extractor/{extractor}"].describe(np.concatenate(images))
+
+
+def said(evidence: Evidence) -> dict[str, object]:
+    """Which real images."""
+    return {"split": evidence.config.reference}
+
+
+def both_sides(extractor: str, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """Features of samples, (N, D), and of real images, (M, D)."""
+    return evidence[f"seen/{extractor}"][0], evidence[f"reals/{extractor}"][0]
+
+
+def checked(metric: str, generated: np.ndarray, real: np.ndarray, least: int) -> None:
+    """Refuse features that a metric of samples and real images can say nothing of.
+
+    Raises:
+        ValueError: they are not of one network.
+        NotAvailable: there are fewer than `least` on a side, or they are not finite.
+    """
+    if generated.ndim != 2 or generated.shape[1:] != real.shape[1:]:
+        raise ValueError(f"{metric}: features must be (N, D) and (M, D), not {generated.shape} and {real.shape}.")
+    if min(len(generated), len(real)) < least:
+        raise NotAvailable(
+            f"{metric} needs at least {least} samples and as many real images, not {len(generated)} and {len(real)}; "
+            "raise evaluation.samples, or take evaluation.reference=all"
+        )
+    for side, features in (("samples", generated), ("real images", real)):
+        if not np.isfinite(features).all():
+            raise NotAvailable(f"{metric}: features of the {side} are not finite: these images are broken")
