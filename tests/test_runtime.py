@@ -25,8 +25,8 @@ def recipe(precision: str, layout: object = "auto"):
         "segmentation.name": "none",
         "evaluation.samples": 8,
     }
-    found = registry().regularizers
-    return resolve(METHOD, GENERATOR, SQUARES, found, {}, Request("toy", "squares", "smoke", settings=settings))
+    request, found = Request("toy", "squares", "smoke", settings=settings), registry()
+    return resolve(METHOD, GENERATOR, SQUARES, found.regularizers, found.segmenters, request)
 
 
 def instructions(monkeypatch: pytest.MonkeyPatch, *, avx512: bool, amx: bool) -> None:
