@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .offers import NOTHING
 from .plugins import registry
 from .recipe import Recipe, Request, check_conditions, resolve
 
@@ -26,7 +27,7 @@ def look_up(request: Request, home: DataHome) -> Recipe:
     method = installed.get("methods", request.method)
     recipe = resolve(
         method,
-        installed.get("generators", method.generator),
+        NOTHING if method.generator is None else installed.get("generators", method.generator),
         resolve_dataset(request.dataset, installed.datasets, home),
         installed.regularizers,
         installed.segmenters,

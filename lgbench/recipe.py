@@ -15,7 +15,7 @@ from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
-from .offers import PARTS, Dataset, Generator, Method, Regularizer, Segmenter
+from .offers import NOTHING, PARTS, Dataset, Generator, Method, Regularizer, Segmenter
 from .preset_check import TABLES, check_presets
 from .settings import plain
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
@@ -41,6 +41,8 @@ USE_ALL = "use_all_images"
 """The setting of `data` that every data set has."""
 LOOKING = ("log_every", "grid_every", "checkpoint_seconds")
 """Settings of the training that change nothing but what one sees of it."""
+UNTRAINED = ("precision", "channels_last", "compile", "category", *LOOKING)
+"""Settings of the training that count where no generator is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Recipe:
             "regularizers": {
                 chosen.record.name: {"weight": chosen.weight, **plain(chosen.config)} for chosen in self.regularizers
             },
-            "training": plain(self.training),
+            "training": {k: v for k, v in plain(self.training).items() if self.method.generator or k in UNTRAINED},
             "segmentation": plain(self.segmentation),
             "segmenter": {"name": self.segmenter.name, **plain(self.segmenter_config)} if self.segmenter else {},
             "evaluation": plain(self.evaluation),
@@ -165,6 +167,7 @@ def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:
     """
     readers = {recipe.method.name: recipe.generator.needs}
     readers |= {chosen.record.name: chosen.record.needs & PARTS.keys() for chosen in recipe.regularizers}
+    readers |= {recipe.segmenter.name: recipe.segmenter.needs} if recipe.segmenter and recipe.segmenter.needs else {}
     for reader, needs in readers.items():
         if lacking := sorted(needs - recipe.dataset.provides):
             others = ", ".join(name for name, other in datasets.items() if needs <= other.provides) or "none installed"
@@ -232,6 +235,8 @@ def resolve(
     segmentation = _fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
     weights, tables = _regularizer_tables(settings, regularizers, generator, method, without)
+    if generator is NOTHING:
+        _untrained(given, weights, method)
     for name in weights:
         _sensible(regularizers[name], generator, segmenter, training.rounds)
     if any("codes" in regularizers[name].needs for name in weights):
@@ -346,8 +351,9 @@ def _sensible(regularizer: Regularizer, generator: Generator, segmenter: Segment
 
 
 def _segmenter(name: str, method: Method, generator: Generator, known: Mapping[str, Segmenter]) -> Segmenter | None:
-    by_name = {**known, **{segmenter.name: segmenter for segmenter in method.segmenters}}
-    if name == "none" or not generator.layered:
+    own = {segmenter.name: segmenter for segmenter in method.segmenters}
+    by_name = own if generator is NOTHING else {**known, **own}  # the general ones learn what a generator paints
+    if name == "none" or not (generator.layered or generator is NOTHING):
         return None
     name = method.segmenter if name == "auto" else name
     if name not in by_name:
@@ -419,6 +425,14 @@ def _all_read(
             raise BadRecipe(f"{name} has no effect: this run has no segmenter.")
         near = did_you_mean(table or name, TABLES, f"Tables are {', '.join(TABLES)}, regularizers.NAME.")
         raise BadRecipe(f"There is no setting {name!r}. {near}")
+
+
+def _untrained(given: Mapping[str, object], weights: Mapping[str, float], method: Method) -> None:
+    """Refuse what only somebody who trains a generator would read."""
+    table = "training."
+    unread = [name for name in given if name.startswith(table) and name.removeprefix(table) not in UNTRAINED]
+    if unread := [*unread, *(f"--with {name}" for name in weights)]:
+        raise BadRecipe(f"{unread[0]} has no effect: {method.name} trains no generator, it only segments.")
 
 
 def _agreed(resolution: int | None, given: Mapping[str, object]) -> int | None:

@@ -29,7 +29,7 @@ from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted, log
 from .training.watch import gradient_history
 
-__all__ = ["Place", "chosen_metrics", "run", "runtime_of", "spec_of"]
+__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
 
 
 def runtime_of(recipe: Recipe, device: torch.device) -> Runtime:
@@ -76,12 +76,12 @@ def run(
         RunBusy: another process is at work in the run's folder.
         LgbenchError: see each stage.
     """
-    splits = _open(recipe, place.home, reporter)
+    splits = open_splits(recipe, place.home, reporter)
     uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
     runtime = runtime_of(recipe, place.device)
     runtime.set_up()
     played = _built(recipe, splits["train"])
-    identity = _identity(recipe, played, uncropped)
+    identity = _identity(recipe, played, uncropped, splits)
     folder = _folder(recipe, identity, place.runs, reporter)
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
@@ -128,15 +128,22 @@ def _built(recipe: Recipe, train: Split) -> Played:
     game = build_game(recipe, spec)
     segmenter = build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after
     readers = [game.reads, game.painter.conditional, *(term.reads for _, _, term in game.terms)]
-    readers += [segmenter.reads] if segmenter else []
+    if segmenter and recipe.segmenter:  # what a study made of the images is no truth that is read
+        readers += [recipe.segmenter.needs if segmenter.study else segmenter.reads]
     readers += [lesson.reads for _, _, term in game.terms for lesson in term.lessons]
     return Played(game, spec, frozenset().union(*readers) - {"images"})
 
 
-def _identity(recipe: Recipe, played: Played, train: Split) -> dict[str, Any]:
+def _identity(recipe: Recipe, played: Played, train: Split, splits: Mapping[str, Split]) -> dict[str, Any]:
     """What is learnt: settings, what builders are told of the images, and the bytes that are learnt from."""
     labels = {"labels"} if train.labels is not None else set()
-    return {"settings": recipe.learning, "images": asdict(played.spec), "data": train.digest(played.reads | labels)}
+    chosen = recipe.segmenter is not None and recipe.segmenter.needs and "val" in splits  # settings, on val's masks
+    return {
+        "settings": recipe.learning,
+        "images": asdict(played.spec),
+        "data": train.digest(played.reads | labels),
+        **({"val": splits["val"].fingerprint} if chosen else {}),
+    }
 
 
 def _folder(recipe: Recipe, identity: Mapping[str, Any], runs: Path, reporter: Reporter) -> Path:
@@ -196,8 +203,8 @@ def _first_record(folder: Path) -> str | None:
     return None if first is None else read_record(first).id
 
 
-def _open(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
-    """The data set's splits.
+def open_splits(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str, Split]:
+    """The data set's splits as a run sees them.
 
     Raises:
         BadRecipe: there is no such split.
@@ -274,9 +281,11 @@ def _supervision(recipe: Recipe, played: Played) -> str:
     return "weak" if chosen or played.reads & {"attributes", "labels"} else "none"
 
 
-def _selected_by(recipe: Recipe, fitted: Fitted) -> str:
-    if fitted.best is not None:
+def _selected_by(recipe: Recipe, learned: Learned) -> str:
+    if learned.fitted.best is not None:
         return f"best-{recipe.training.select}-on-train"
+    if recipe.method.generator is None:
+        return "best-on-val" if learned.taught and learned.taught.best is not None else "last"
     return "ema-last" if recipe.training.ema else "last"
 
 
@@ -292,11 +301,10 @@ def _outcome_facts(
     trained = fitted.seconds + learned.teaching_seconds  # over all the parts of a resumed run
     return {
         "status": "diverged" if "diverged" in flagged else "done",
-        "selected_by": _selected_by(recipe, fitted),
+        "selected_by": _selected_by(recipe, learned),
         "supervision": _supervision(recipe, played),
         "training": _training_facts(recipe, played, learned, sorted(flagged), rows),
         "values": scores.values,
-        "baselines": scores.baselines,
         "device_hours": round(trained / 3600, 4),
     }
 
@@ -347,6 +355,8 @@ def _segmentation_facts(recipe: Recipe, learned: Learned) -> dict[str, Any] | No
         "steps": learned.teaching_steps,
         "parameters": {name: count_parameters(network) for name, network in segmenter.networks.items()},
         "wall_s": round(learned.teaching_seconds, 1),
+        "learnt_from": dict(learned.studied),
+        "selected": learned.taught.selected if learned.taught and learned.taught.best is not None else None,
     }
 
 

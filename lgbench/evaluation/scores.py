@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 from collections.abc import Container, Mapping, Sequence
@@ -16,7 +15,6 @@ from lgbench.errors import BadPlugin, NotAvailable
 from lgbench.game import Game
 from lgbench.metrics.intervals import interval, within
 from lgbench.metrics.layers import coverage, saturated
-from lgbench.metrics.trivial import trivial_masks
 from lgbench.offers import Metric, Part
 from lgbench.record import protocol_id
 from lgbench.runtime import Run
@@ -44,13 +42,11 @@ class Scores:
     Attributes:
         values: metric -> its number with interval, details and protocol, or why there is none; of several splits,
             "metric@split" where a number is of one of them.
-        baselines: trivial masks' name -> metric, as in `values` -> value.
         flags: names of the collapses that samples and predictions show.
         stored: names of the files in the run's folder that hold what was scored.
     """
 
     values: dict[str, dict[str, Any]]
-    baselines: dict[str, dict[str, float]]
     flags: tuple[str, ...]
     stored: tuple[str, ...]
 
@@ -83,27 +79,20 @@ def _on_split(evidence: Evidence, metrics: Mapping[str, Metric]) -> Scores:
     for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
         evidence.get(stored)
     values = {name: _number(metric, evidence, protocol) for name, metric in metrics.items()}
-    return Scores(values, _baselines(evidence, metrics), tuple(_flags(evidence)), tuple(evidence.stored))
+    return Scores(values, tuple(_flags(evidence)), tuple(evidence.stored))
 
 
 def _named(found: Scores, of_split: Container[str], split: str) -> Scores:
     """The scores, in which numbers of the split say so."""
-
-    def named(scores: Mapping[str, Any]) -> dict[str, Any]:
-        return {f"{name}@{split}" if name in of_split else name: score for name, score in scores.items()}
-
-    return replace(found, values=named(found.values), baselines={m: named(s) for m, s in found.baselines.items()})
+    values = {f"{name}@{split}" if name in of_split else name: score for name, score in found.values.items()}
+    return replace(found, values=values)
 
 
 def _together(each: Sequence[Scores]) -> Scores:
     """The scores of several splits as one run's."""
-    values, baselines = {}, {}
-    for found in each:
-        values |= found.values
-        for mask, scores in found.baselines.items():
-            baselines[mask] = baselines.get(mask, {}) | scores
+    values = {name: value for found in each for name, value in found.values.items()}
     flagged = dict.fromkeys(flag for found in each for flag in found.flags)
-    return Scores(values, baselines, tuple(flagged), each[-1].stored)
+    return Scores(values, tuple(flagged), each[-1].stored)
 
 
 def parts_of(metrics: Mapping[str, Metric]) -> dict[str, Part]:
@@ -205,20 +194,6 @@ def _intervals(metric: Metric, score: Score, aggregation: str | None) -> dict[st
     if own is None and score.per_image is not None and len(score.per_image) > 1:
         own = list(within(interval(score.per_image), metric.range))
     return {"interval": own, **({"intervals": variants} if variants else {})}
-
-
-def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
-    """Scores of masks that look at nothing, or at colours only: the floor of every segmentation board."""
-    if evidence.get("true_masks") is None:
-        return {}
-    on_masks = [metric for metric in metrics.values() if "predicted_masks" in metric.needs]
-    scores: dict[str, dict[str, float]] = {}
-    for name, masks in trivial_masks(evidence.scored.rgb(slice(None))).items():
-        floor, scores[name] = evidence.replaced(predicted_masks=masks), {}
-        for metric in on_masks:
-            with contextlib.suppress(NotAvailable):
-                scores[name][metric.name] = _scored(metric, floor).value
-    return scores
 
 
 def _flags(evidence: Evidence) -> list[str]:
