@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import BadRecipe, RunFailed
 from .files import read_arrays
-from .metrics.matching import match_samples
+from .matching import match_samples
 from .record import Measured, Record, read_record, record_files
 from .training.pictures import save_png
 

@@ -13,10 +13,9 @@ from . import lessons
 from .data import Split
 from .errors import BadRecipe, NotAvailable
 from .evaluation import real_moments
+from .features import extractor_of, frechet_distance, load_extractor, moments_of
 from .game import Game, Studied, Term, Weighted
 from .layers import Painter
-from .metrics.features import load_extractor, moments_of
-from .metrics.frechet import frechet_distance
 from .offers import ImageSpec
 from .painting import painted, uint8
 from .recipe import Recipe
@@ -26,8 +25,6 @@ from .training import Fitted, Schedule, Stage, fit
 from .training.checkpoint import load_weights
 
 __all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "round_ends", "study"]
-
-EXTRACTOR = {"fid": "inception", "fid-squeezenet": "squeezenet", "fid-random": "random"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +239,7 @@ def _judge(run: Run, reals: Split) -> Callable[[Painter], float]:
     recipe, runtime = run.recipe, run.runtime
     t = recipe.training
     try:
-        extractor = load_extractor(EXTRACTOR[t.select], device=runtime.device)
+        extractor = load_extractor(extractor_of(t.select), device=runtime.device)
     except NotAvailable as error:
         raise BadRecipe(f"training.select={t.select} cannot judge. {error} Or set training.select=last.") from error
     real = real_moments([reals], extractor, run.home.root / "moments")

@@ -7,7 +7,10 @@ from typing import Any
 
 from board_records import a_record, seeds
 
-from lgbench.leaderboard import Beside, Outcome, beside, build, committed, outcomes, read_boards, sections
+from lgbench.leaderboard import build, committed, read_boards
+from lgbench.leaderboard.claims import Outcome
+from lgbench.leaderboard.lines import Beside
+from lgbench.leaderboard.standing import stand
 from lgbench.record import Record, read_record, write_record
 
 ABLATION = """
@@ -87,16 +90,18 @@ def numbers(root: Path) -> dict[tuple[str, str], Beside]:
     (board,) = read_boards(root)
     found = committed(root, board)
     assert not found.faults
-    (section,) = sections(board, found.records)
-    return {(one.variant.name, one.metric.name): one for one in beside(board, section, found.reported)}
+    (section,) = stand(board, found.records, found.reported).sections
+    lines = [line for table in section.tables for line in table.lines if line.variant]
+    cells = {(line.variant.name, metric): cell for line in lines for metric, cell in line.cells.items()}
+    return {named: cell.beside for named, cell in cells.items() if cell.beside}
 
 
 def claim(root: Path) -> Outcome:
     (board,) = read_boards(root)
     found = committed(root, board)
     assert not found.faults
-    (section,) = sections(board, found.records)
-    (outcome,) = outcomes(board, section, found.reported)
+    (section,) = stand(board, found.records, found.reported).sections
+    (outcome,) = section.outcomes
     return outcome
 
 

@@ -10,7 +10,9 @@ from ablation_records import change, claim, make_ablation, page, runs
 from board_records import IMAGES, a_record, commit, measured
 from scipy import stats
 
-from lgbench.leaderboard import BadBoard, build, read_board, read_boards, welch
+from lgbench.benchmark import BadBenchmark, read_benchmark
+from lgbench.intervals import difference
+from lgbench.leaderboard import build, read_boards
 from lgbench.leaderboard.claims import _rarer
 from lgbench.leaderboard.collapse import signs_of
 from lgbench.record import read_record, write_record
@@ -58,12 +60,11 @@ def test_two_rows_are_equal_where_the_noise_leaves_no_room_beyond_the_margin(roo
 
 def test_equality_is_two_one_sided_tests_of_five_percent():
     one, other = [0.50, 0.53, 0.55], [0.52, 0.51, 0.58]
-    difference, half = welch(one, other, 0.90)
-    assert half is not None
-    for margin in (abs(difference) + half - 1e-6, abs(difference) + half + 1e-6):
+    between, half = difference(one, other, 0.90)
+    for margin in (abs(between) + half - 1e-6, abs(between) + half + 1e-6):
         below = stats.ttest_ind([x + margin for x in one], other, equal_var=False, alternative="greater").pvalue
         above = stats.ttest_ind([x - margin for x in one], other, equal_var=False, alternative="less").pvalue
-        assert (max(below, above) < 0.05) == (abs(difference) + half < margin)
+        assert (max(below, above) < 0.05) == (abs(between) + half < margin)
 
 
 # Collapse
@@ -153,7 +154,7 @@ def test_rarity_is_fishers_exact_test():
 )
 def test_a_claim_of_no_kind_or_of_two_is_refused(root: Path, claimed: str, told: str):
     change(root, 'metric = "iou"', claimed)
-    with pytest.raises(BadBoard, match=told):
+    with pytest.raises(BadBenchmark, match=told):
         build(root)
 
 
@@ -186,6 +187,6 @@ def test_what_is_said_to_collapse_is_claimed_by_signs(board):
 
 
 def test_the_small_ladder_says_on_its_page_what_is_not_the_papers():
-    text = read_board(BENCHMARKS / "elgan-ladder-32.toml").text
+    text = read_benchmark(BENCHMARKS / "elgan-ladder-32.toml").text
     assert "always shrinks" in text
     assert "compares pixels" in text

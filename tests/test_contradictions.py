@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from board_records import IMAGES, PROTOCOL, a_record, board_tables, commit, lines, make_root, markdown, measured, seeds
 
+from lgbench.benchmark import BadBenchmark
 from lgbench.files import sha256_of_json
-from lgbench.leaderboard import BadBoard, add, build, check
-from lgbench.leaderboard.pen import csv_safe, escape
+from lgbench.leaderboard import add, build, check
+from lgbench.leaderboard.markdown import escape
+from lgbench.leaderboard.sheet import csv_safe
 from lgbench.record import BadRecord, read_record, record_id
 
 
@@ -94,7 +96,7 @@ def test_what_contradicts_itself_is_refused_everywhere(root: Path, path: str, va
     placed = root / "leaderboards/flora-32/records/lrgan.json"
     placed.parent.mkdir(parents=True)
     placed.write_bytes(file.read_bytes())
-    with pytest.raises(BadBoard, match=told):
+    with pytest.raises(BadBenchmark, match=told):
         build(root)
     assert any("contradicts itself" in fault for fault in check(root))
 
@@ -131,7 +133,7 @@ def test_a_record_file_that_is_none_is_a_fault_with_its_name(root: Path, kind: s
     else:
         path.write_text("[" * 100_000)
     assert any(str(path) in fault for fault in check(root))
-    with pytest.raises(BadBoard, match=r"d\.json"):
+    with pytest.raises(BadBenchmark, match=r"d\.json"):
         build(root)
 
 
@@ -139,8 +141,8 @@ def test_equal_artefacts_are_one_seed(root: Path):
     same = {"samples.npz": "d" * 64}
     commit(root, *(record | {"artefacts": same} for record in seeds("lrgan", 0.8, 0.8, 0.8)))
     (table,) = board_tables(root)
-    (row,) = table.rows
-    assert (row.attempted, row.done, row.runs, row.provisional) == (1, 1, 3, True)
+    (row,) = table.lines
+    assert (row.attempted, row.done, len(row.runs), row.provisional) == (1, 1, 3, True)
     assert row.cells["iou"].seeds == 1
     assert row.cells["iou"].low is None
     assert "(3 runs)" in markdown(root)
@@ -148,7 +150,7 @@ def test_equal_artefacts_are_one_seed(root: Path):
 
 def test_other_artefacts_are_other_seeds(root: Path):
     commit(root, *seeds("lrgan", 0.8, 0.8, 0.8))
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert (row.attempted, row.cells["iou"].seeds, row.provisional) == (3, 3, False)
 
 

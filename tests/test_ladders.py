@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from lgbench import ImageSpec
+from lgbench.benchmark import read_benchmark
 from lgbench.game import Step
 from lgbench.layers import Batch
-from lgbench.leaderboard import read_board
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
 from lgbench.settings import dotted
@@ -37,11 +37,11 @@ SAYS = {
 
 def recipes(name: str, preset: str) -> list[Recipe]:
     """A benchmark's rows with one preset."""
-    board, found = read_board(BENCHMARKS / f"{name}.toml"), registry()
+    board, found = read_benchmark(BENCHMARKS / f"{name}.toml"), registry()
     made = []
     for variant in board.variants:
         method = found.get("methods", variant.method)
-        generator, dataset = found.get("generators", method.generator), found.get("datasets", board.dataset)
+        generator, dataset = found.generator_of(method), found.get("datasets", board.dataset)
         given = {f"data.{key}": value for key, value in board.dataset_config.items()} | variant.settings
         request = Request(
             variant.method, board.dataset, preset, 0, board.resolution, given, without=tuple(variant.without)
@@ -56,7 +56,7 @@ def differences(one: Recipe, other: Recipe) -> set[str]:
 
 
 def cases(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(name, preset) for name in names for preset in read_board(BENCHMARKS / f"{name}.toml").presets]
+    return [(name, preset) for name in names for preset in read_benchmark(BENCHMARKS / f"{name}.toml").presets]
 
 
 @pytest.mark.parametrize(("name", "preset"), cases(LADDERS))

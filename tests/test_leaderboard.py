@@ -24,7 +24,7 @@ from board_records import (
 from scipy import stats
 
 from lgbench import Method
-from lgbench.leaderboard.pen import protocol_in_words
+from lgbench.leaderboard.pages import protocol_in_words
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
 from lgbench.record import protocol_id, read_record
@@ -46,7 +46,7 @@ def test_a_board_without_runs_shows_what_papers_report(root: Path):
 def test_the_mean_and_its_interval_are_students_over_seeds(root: Path):
     values = [0.5, 0.6, 0.9]
     commit(root, *seeds("lrgan", *values))
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     low, high = stats.t.interval(0.95, 2, loc=statistics.fmean(values), scale=stats.sem(values))
     cell = row.cells["iou"]
     assert (cell.mean, cell.low, cell.high) == pytest.approx((statistics.fmean(values), low, high))
@@ -60,27 +60,27 @@ def test_one_seed_has_no_interval(root: Path):
 
 def test_seeds_of_another_recipe_make_another_row(root: Path):
     commit(root, *seeds("lrgan", 0.5, 0.6), *seeds("lrgan", 0.7, recipe={"loss": "hinge"}))
-    rows = board_tables(root)[0].rows
+    rows = board_tables(root)[0].lines
     assert [row.cells["iou"].seeds for row in rows] == [1, 2]
     assert all(f"lrgan (recipe {row.recipe})" in markdown(root) for row in rows)
 
 
 def test_a_seed_of_the_data_set_is_not_the_runs_seed(root: Path):
     commit(root, *(r for s in (0, 1) for r in seeds("lrgan", 0.5, recipe={"data": {"seed": s}})))
-    assert len(board_tables(root)[0].rows) == 2
+    assert len(board_tables(root)[0].lines) == 2
 
 
 def test_running_a_seed_again_does_not_make_it_two_seeds(root: Path):
     first, again = (a_record({"iou": measured(v)}, wall_s=v) for v in (0.4, 0.6))
     commit(root, first, again)
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert (row.cells["iou"].mean, row.cells["iou"].seeds, row.cells["iou"].low) == (pytest.approx(0.5), 1, None)
     assert "| 1 (2 runs) |" in markdown(root)
 
 
 def test_under_three_seeds_a_rank_is_provisional(root: Path):
     commit(root, *seeds("two", 0.7, 0.8), *seeds("three", 0.4, 0.5, 0.6))
-    rows = {row.method: row for row in board_tables(root)[0].rows}
+    rows = {row.method: row for row in board_tables(root)[0].lines}
     assert (rows["two"].rank, rows["two"].provisional) == (1, True)
     assert (rows["three"].rank, rows["three"].provisional) == (2, False)
     assert "| 1\\* | two |" in markdown(root)
@@ -104,7 +104,7 @@ def test_a_seed_that_failed_or_that_nobody_asked_for_makes_a_rank_provisional(
         for number, status in zip(numbers, statuses, strict=True)
     ]
     commit(root, *records)
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert (row.rank, row.provisional) == (1, provisional)
     assert ("| 1\\* | lrgan |" in markdown(root)) == provisional
 
@@ -113,9 +113,9 @@ def test_with_more_seeds_listed_a_failed_one_makes_a_rank_provisional_however_ma
     path = root / "benchmarks/flora-32.toml"
     path.write_text(BOARD.replace("[[reported]]", "seeds = [0, 1, 2, 3, 4]\n\n[[reported]]"))
     commit(root, *seeds("lrgan", 0.5, 0.5, 0.5, 0.5), a_record({}, seed=4, status="diverged"))
-    assert board_tables(root)[0].rows[0].provisional
+    assert board_tables(root)[0].lines[0].provisional
     commit(root, *seeds("milgan", 0.5, 0.5, 0.5, 0.5, 0.5))
-    assert not next(row for row in board_tables(root)[0].rows if row.method == "milgan").provisional
+    assert not next(row for row in board_tables(root)[0].lines if row.method == "milgan").provisional
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_supervision_as_used_stands_on_the_board(root: Path, noted: str | None, 
 
 def test_rows_that_are_equal_as_printed_are_ties(root: Path):
     commit(root, *seeds("a", 0.701), *seeds("b", 0.699), *seeds("c", 0.68), *seeds("d", 0.75))
-    ranks = {row.method: (row.rank, row.tied) for row in board_tables(root)[0].rows}
+    ranks = {row.method: (row.rank, row.tied) for row in board_tables(root)[0].lines}
     assert ranks == {"d": (1, False), "a": (2, True), "b": (2, True), "c": (4, False)}
     assert "| 2=\\* | a |" in markdown(root)
 
@@ -139,7 +139,7 @@ def test_lower_is_first_where_lower_is_better(root: Path):
     path = root / "benchmarks/flora-32.toml"
     path.write_text(BOARD.replace('better = "up"', 'better = "down"'))
     commit(root, *seeds("high", 0.9), *seeds("low", 0.1))
-    assert [row.method for row in board_tables(root)[0].rows] == ["low", "high"]
+    assert [row.method for row in board_tables(root)[0].lines] == ["low", "high"]
 
 
 def test_a_number_that_is_not_available_is_never_zero(root: Path):
@@ -153,13 +153,13 @@ def test_a_number_that_is_not_available_is_never_zero(root: Path):
 
 def test_a_row_without_the_ranking_number_has_no_rank_and_comes_last(root: Path):
     commit(root, a_record({"iou": missing("no masks")}, method="a"), *seeds("b", 0.1))
-    rows = board_tables(root)[0].rows
+    rows = board_tables(root)[0].lines
     assert [(row.method, row.rank) for row in rows] == [("b", 1), ("a", None)]
 
 
 def test_a_seed_that_lacks_the_number_is_not_averaged_in(root: Path):
     commit(root, *seeds("lrgan", 0.4, 0.6), a_record({"iou": missing("all masks empty")}, seed=2))
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert row.cells["iou"].mean == pytest.approx(0.5)
     assert row.done == 3
     assert row.provisional
@@ -170,7 +170,7 @@ def test_failed_seeds_are_counted_and_their_numbers_are_not(root: Path):
     failed = a_record({"iou": measured(0.0)}, seed=3, status="diverged", flags=("diverged",))
     killed = a_record({}, seed=4, status="killed")
     commit(root, *seeds("lrgan", 0.5, 0.5, 0.5), failed, killed)
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert row.cells["iou"].mean == pytest.approx(0.5)
     assert (row.done, row.attempted) == (3, 5)
     text = markdown(root)
@@ -180,7 +180,7 @@ def test_failed_seeds_are_counted_and_their_numbers_are_not(root: Path):
 
 def test_a_method_whose_every_seed_failed_is_still_shown(root: Path):
     commit(root, a_record({}, status="diverged"))
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert row.rank is None
     assert row.flags == {"diverged": 1}
     assert "n/a: no run finished." in markdown(root)
@@ -188,14 +188,14 @@ def test_a_method_whose_every_seed_failed_is_still_shown(root: Path):
 
 def test_flags_of_finished_seeds_are_shown_and_their_numbers_count(root: Path):
     commit(root, *seeds("lrgan", 0.8), a_record({"iou": measured(0.2)}, seed=1, flags=("all_fg",)))
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert row.cells["iou"].mean == pytest.approx(0.5)
     assert "| all\\_fg x1 |" in markdown(root)
 
 
 def test_what_was_chosen_on_the_test_images_is_barred_from_ranking(root: Path):
     commit(root, *seeds("cheat", 0.9, selected_by="best-on-test"), *seeds("fair", 0.5))
-    rows = board_tables(root)[0].rows
+    rows = board_tables(root)[0].lines
     assert [(row.method, row.rank) for row in rows] == [("fair", 1), ("cheat", None)]
     assert "barred from ranking" in markdown(root)
 
@@ -214,10 +214,10 @@ def test_runs_of_a_preset_that_has_changed_since_tell_so_and_rank_provisionally(
     lrgan = registry().get("methods", "lrgan")
     steps = resolved(lrgan).training.steps
     commit(root, *seeds("lrgan", 0.5, 0.6, 0.7, recipe={"training": {"steps": steps}}, training=trained(steps)))
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert (row.unlike, row.provisional) == ("", False)
     commit(root, *seeds("lrgan", 0.3, 0.4, 0.5, recipe={"training": {"steps": 7}}, training=trained(7)))
-    row, stale = board_tables(root)[0].rows
+    row, stale = board_tables(root)[0].lines
     assert (row.unlike, row.provisional) == ("", False)
     assert stale.unlike == f"the preset has changed since: training.steps was 7, is {steps}"
     assert stale.provisional
@@ -228,13 +228,13 @@ def test_what_a_user_set_is_no_change_of_the_preset(root: Path):
     recipe = {"training": {"steps": 7}, "evaluation": {"samples": 3}, "data": {"images": 5}}
     told = {"training.steps": 7}
     commit(root, *seeds("lrgan", 0.5, recipe=recipe, overrides=told, training=trained(7)))
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert row.unlike == "other settings than the preset's: training.steps 7"
 
 
 def resolved(method: Method) -> Recipe:
     installed = registry()
-    generator, dataset = installed.get("generators", method.generator), installed.get("datasets", "flora")
+    generator, dataset = installed.generator_of(method), installed.get("datasets", "flora")
     request = Request(method.name, "flora", "smoke", 0, 32)
     return resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request)
 
@@ -254,9 +254,9 @@ def test_numbers_of_two_protocols_are_ranked_in_two_tables(root: Path):
     other = {**PROTOCOL, "threshold": 0.4}
     commit(root, *seeds("a", 0.5), a_record({"iou": measured(0.9, other)}, method="b"))
     first, second = board_tables(root)
-    assert {first.rows[0].method, second.rows[0].method} == {"a", "b"}
-    assert [len(table.rows) for table in (first, second)] == [1, 1]
-    assert [table.rows[0].rank for table in (first, second)] == [1, 1]
+    assert {first.lines[0].method, second.lines[0].method} == {"a", "b"}
+    assert [len(table.lines) for table in (first, second)] == [1, 1]
+    assert [table.lines[0].rank for table in (first, second)] == [1, 1]
     text = markdown(root)
     assert f"## Runs: IoU, protocol {protocol_id(other)}" in text
     assert "threshold 0.4, iou version 1" in text.replace("\\", "")
@@ -274,7 +274,7 @@ def test_samples_of_batch_statistics_are_told_from_ordinary_ones(root: Path):
 def test_seeds_of_one_method_are_not_averaged_over_protocols(root: Path):
     other = {**PROTOCOL, "metric_version": 2}
     commit(root, *seeds("a", 0.5), a_record({"iou": measured(0.9, other)}, method="a", seed=1))
-    assert sorted(table.rows[0].cells["iou"].mean or 0 for table in board_tables(root)) == [0.5, 0.9]
+    assert sorted(table.lines[0].cells["iou"].mean or 0 for table in board_tables(root)) == [0.5, 0.9]
 
 
 def test_another_metric_with_two_protocols_leaves_for_tables_of_its_own(root: Path):
@@ -283,28 +283,28 @@ def test_another_metric_with_two_protocols_leaves_for_tables_of_its_own(root: Pa
         commit(root, a_record(values, method=method))
     main, *apart = board_tables(root)
     assert [column.name for column in main.columns] == ["iou"]
-    assert len(main.rows) == 2
+    assert len(main.lines) == 2
     assert [[column.name for column in table.columns] for table in apart] == [["fid"], ["fid"]]
-    assert {table.rows[0].cells["fid"].mean for table in apart if len(table.rows) == 1} == {9.0}
+    assert {table.lines[0].cells["fid"].mean for table in apart if len(table.lines) == 1} == {9.0}
 
 
 def test_a_run_without_number_is_not_lost_where_protocols_split(root: Path):
     other = {**PROTOCOL, "threshold": 0.4}
     records = [a_record({"iou": measured(0.9, other)}, method="b"), a_record({"iou": missing("no masks")}, method="c")]
     commit(root, *seeds("a", 0.5), *records)
-    assert sorted(row.method for table in board_tables(root) for row in table.rows) == ["a", "b", "c"]
+    assert sorted(row.method for table in board_tables(root) for row in table.lines) == ["a", "b", "c"]
 
 
 def test_runs_on_other_images_are_neither_averaged_nor_passed_over_in_silence(root: Path):
     other = {"fingerprints": {"test": "d" * 64}, "origin": "procedural", "counts": {"test": 16}, "provides": []}
     commit(root, *seeds("a", 0.5), a_record({"iou": measured(0.9)}, method="a", seed=1, data=other))
-    assert [row.cells["iou"].seeds for row in board_tables(root)[0].rows] == [1, 1]
+    assert [row.cells["iou"].seeds for row in board_tables(root)[0].lines] == [1, 1]
     assert "did not all see the same images" in markdown(root)
 
 
 def test_trivial_masks_are_the_floor_once_and_never_ranked(root: Path):
     commit(root, *seeds("lrgan", 0.5, 0.6, baselines={"all-foreground": {"iou": 0.55}, "empty": {"iou": 0.0}}))
-    rows = board_tables(root)[0].rows
+    rows = board_tables(root)[0].lines
     assert [(row.kind, row.method, row.rank) for row in rows[1:]] == [
         ("baseline", "all-foreground", None),
         ("baseline", "empty", None),
@@ -314,14 +314,14 @@ def test_trivial_masks_are_the_floor_once_and_never_ranked(root: Path):
 
 def test_baselines_that_disagree_are_averaged_and_said_to(root: Path):
     commit(root, *seeds("a", 0.5, baselines={"full": {"iou": 0.2}}), *seeds("b", 0.5, baselines={"full": {"iou": 0.4}}))
-    floor = board_tables(root)[0].rows[-1]
+    floor = board_tables(root)[0].lines[-1]
     assert floor.cells["iou"].mean == pytest.approx(0.3)
     assert "Records disagree on the baseline 'full'" in markdown(root)
 
 
 def test_reported_numbers_never_stand_among_the_ranked(root: Path):
     commit(root, *seeds("lrgan", 0.5))
-    assert all(row.kind == "reproduced" for table in board_tables(root) for row in table.rows)
+    assert all(row.kind == "reproduced" for table in board_tables(root) for row in table.lines)
     (line,) = [line for line in lines(root) if line["kind"] == "reported"]
     assert (line["value"], line["rank"], line["source"]) == ("0.764", "", "some 2")
 

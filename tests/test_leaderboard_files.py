@@ -26,9 +26,10 @@ from board_records import (
 )
 from click.testing import CliRunner
 
+from lgbench.benchmark import BadBenchmark
 from lgbench.cli.leaderboard import leaderboard
 from lgbench.errors import UnknownName
-from lgbench.leaderboard import BadBoard, add, build, check, read_boards, record_name
+from lgbench.leaderboard import add, build, check, read_boards, record_name
 from lgbench.record import BadRecord, read_record, write_record
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -81,7 +82,7 @@ def test_an_altered_record_is_caught_and_not_shown(root: Path):
     body["values"]["iou"]["value"] = 0.99
     path.write_text(json.dumps(body))
     assert any(path.name in fault and "altered" in fault for fault in check(root))
-    with pytest.raises(BadBoard, match="altered"):
+    with pytest.raises(BadBenchmark, match="altered"):
         build(root)
     assert (root / "leaderboards/flora-32/board.csv").read_bytes() == before
 
@@ -138,7 +139,7 @@ def test_a_column_shows_the_split_that_it_asks_for(root: Path, split: str, colum
         text.replace("metrics = [", f"metrics = [\n{asked}").replace(IOU, "")
     )
     assert len(commit(root, both_splits())) == 1
-    row, floor = board_tables(root)[0].rows
+    row, floor = board_tables(root)[0].lines
     assert {name: (row.cells[name].mean, floor.cells[name].mean) for name in columns} == shown
     assert row.cells["fid"].mean == 9.0
 
@@ -151,7 +152,7 @@ def test_a_run_of_one_split_stands_in_the_column_of_that_split_only(root: Path):
     text = BOARD.replace(IOU, IOU + '\n  { name = "iou@train", better = "up" },').replace('split = "test"\n', "")
     path.write_text(text)
     commit(root, a_record({"iou": measured(0.5, SPLITS["test"])}))
-    (row,) = board_tables(root)[0].rows
+    (row,) = board_tables(root)[0].lines
     assert (row.cells["iou"].mean, row.cells["iou@train"].mean) == (0.5, None)
     assert row.cells["iou@train"].why == ("not evaluated",)
 
@@ -177,7 +178,7 @@ def test_the_gap_to_the_oracle_stands_beside_the_committed_value(root: Path):
 
 def test_a_board_that_asks_for_numbers_no_paper_has_is_refused(root: Path):
     (root / "benchmarks/flora-32.toml").write_text(BOARD.replace('dataset = "Flora"', 'dataset = "Fauna"'))
-    with pytest.raises(BadBoard, match="Fauna"):
+    with pytest.raises(BadBenchmark, match="Fauna"):
         build(root)
 
 
@@ -185,7 +186,7 @@ def test_a_board_that_asks_for_numbers_no_paper_has_is_refused(root: Path):
 def test_a_malformed_definition_is_named(root: Path, fault: str):
     path = root / "benchmarks/flora-32.toml"
     path.write_text(fault + BOARD)
-    with pytest.raises(BadBoard, match=r"flora-32\.toml"):
+    with pytest.raises(BadBenchmark, match=r"flora-32\.toml"):
         build(root)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from lgbench.benchmark import BadBenchmark, read_benchmark
 from lgbench.cli import run as commands
-from lgbench.leaderboard import BadBoard, read_board
 
 GOOD = 'title = "Üñï"\ndataset = "flora"\nresolution = 16\nmethods = ["lrgan"]\npresets = ["smoke"]\nseeds = [0]\n'
 
@@ -66,7 +66,7 @@ def test_benchmarks_are_utf8_whatever_the_system_says(tmp_path: Path):
     path = tmp_path / "mine.toml"
     path.write_text(GOOD, encoding="utf-8")
     plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    code = "import sys; from pathlib import Path; from lgbench.cli.grid import read_grid; read_grid(Path(sys.argv[1]))"
+    code = "import sys, pathlib; from lgbench import benchmark; benchmark.read_benchmark(pathlib.Path(sys.argv[1]))"
     done = subprocess.run([sys.executable, "-c", code, str(path)], env=plain, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -77,5 +77,5 @@ def test_a_boards_seeds_are_a_runs(tmp_path: Path, seeds: str):
     path.write_text(
         f'title = "x"\ndataset = "flora"\nresolution = 16\nmetrics = [{{name="iou", better="up"}}]\nseeds = {seeds}'
     )
-    with pytest.raises(BadBoard, match="seeds"):
-        read_board(path)
+    with pytest.raises(BadBenchmark, match="seeds"):
+        read_benchmark(path)

@@ -56,27 +56,24 @@ def check(context: click.Context, names: tuple[str, ...], root: Path) -> None:
 @click.argument("name")
 @_root
 def show(name: str, root: Path) -> None:
-    """Print the board NAME."""
+    """Print the board NAME as it was built."""
     from rich.console import Console
 
-    from lgbench.errors import LgbenchError
-    from lgbench.leaderboard import committed, present, read_boards
+    from lgbench.leaderboard import show as show_board
 
     from .printing import print_table, say
 
-    (board,) = read_boards(root, [name])
-    found = committed(root, board)
-    if found.faults:
-        raise LgbenchError("\n".join(found.faults))
+    page, others = show_board(root, name)
     console = Console()
-    say(console, board.title, "bold")
-    if not found.records:
-        say(console, f"No runs yet: `lgbench sweep benchmarks/{board.name}.toml` makes them.")
-    grids, notes = present(board, found.records, found.reported)
-    for grid in grids:
+    say(console, page.title, "bold")
+    for line in page.waiting:
+        say(console, line)
+    for grid in page.grids:
         print_table(console, grid.head, grid.rows, grid.title)
-    for number, note in enumerate(notes, 1):
+    for number, note in enumerate(page.notes, 1):
         say(console, f"[{number}] {note}")
+    if others:
+        click.echo(f"Records have come or gone since ({len(others)}): run `lgbench leaderboard build`.", err=True)
 
 
 @leaderboard.command()

@@ -62,7 +62,7 @@ def doctor(strict: bool) -> None:
 
     from lgbench import __version__
     from lgbench.data import DataHome
-    from lgbench.metrics.features import EXTRACTORS, extractor_available
+    from lgbench.features import EXTRACTORS, extractor_available
 
     click.echo(f"lgbench {__version__}, Python {platform.python_version()}, torch {torch.__version__}")
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
-from lgbench.errors import BadRecipe, LgbenchError, RunFailed, UnknownName, did_you_mean
+from lgbench.errors import LgbenchError, RunFailed
 from lgbench.lookup import look_up
 from lgbench.recipe import LARGEST_SEED, PRESETS, Recipe, Request, parse_setting, parse_with
 
 if TYPE_CHECKING:
     from lgbench.data import DataHome
-
-    from .grid import Grid
 
 __all__ = ["run", "sweep"]
 
@@ -118,21 +116,12 @@ def sweep(
     runs: Path,
 ) -> None:
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done."""
+    from lgbench.benchmark import read_benchmark
     from lgbench.plain import plain
 
-    from .grid import read_grid
-
-    grid, home = read_grid(benchmark), _home()
-    if grid.variant:
-        trials, seeds = _variants(benchmark, only_methods, only_presets, only_variants)
-    else:
-        trials, seeds = _listed(benchmark, grid, only_methods, only_presets, only_variants)
-    recipes = [
-        look_up(Request(method, grid.dataset, preset, seed, grid.resolution, settings, tuple(without)), home)
-        for method, preset, own, without in trials
-        for settings in [{**grid.settings, **own}]
-        for seed in only_seeds or seeds
-    ]
+    home = _home()
+    asked = read_benchmark(benchmark).requests(only_methods, only_presets, only_variants, only_seeds)
+    recipes = [look_up(request, home) for request in asked]
     failed = []
     for recipe in recipes:
         try:
@@ -142,47 +131,6 @@ def sweep(
             click.secho(plain(f"{recipe.label}: {error}"), fg="red", err=True)
     if failed:
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
-
-
-Trial = tuple[str, str, Mapping[str, object], Sequence[str]]
-"""Method, preset, overrides, regularizers to leave out."""
-
-
-def _listed(
-    benchmark: Path,
-    grid: Grid,
-    methods: Sequence[str],
-    presets: Sequence[str],
-    variants: Sequence[str],
-) -> tuple[list[Trial], Sequence[int]]:
-    if variants:
-        raise BadRecipe(f"{benchmark} has no variants to choose from; it lists methods: use --method.")
-    chosen = methods or grid.methods, presets or grid.presets
-    return [(method, preset, {}, ()) for method in chosen[0] for preset in chosen[1]], grid.seeds
-
-
-def _variants(
-    benchmark: Path, methods: Sequence[str], presets: Sequence[str], variants: Sequence[str]
-) -> tuple[list[Trial], Sequence[int]]:
-    """An ablation's rows, as far as they are asked for; a variant with a preset of its own runs with no other."""
-    from lgbench.leaderboard import read_board
-
-    board = read_board(benchmark)
-    known = [variant.name for variant in board.variants]
-    for name in variants:
-        if name not in known:
-            hint = did_you_mean(name, known, f"It has: {', '.join(known)}.")
-            raise UnknownName(f"{benchmark} has no variant {name!r}. {hint}")
-    trials: list[Trial] = [
-        (variant.method, preset, variant.settings, variant.without)
-        for variant in board.variants
-        if variant.name in (variants or known) and variant.method in (methods or [variant.method])
-        for preset in board.presets_of(variant)
-        if preset in (presets or [preset])
-    ]
-    if not trials:
-        raise BadRecipe(f"{benchmark} has no such run: no variant has this method, preset and name.")
-    return trials, board.seeds
 
 
 def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path) -> None:

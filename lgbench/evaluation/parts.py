@@ -14,11 +14,10 @@ import torch
 
 from lgbench.data import Split
 from lgbench.errors import NotAvailable, RunFailed
+from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, stream_features
 from lgbench.files import atomic, sha256_of_json
 from lgbench.game import Game
 from lgbench.layers import Layers
-from lgbench.metrics.features import EXTRACTORS, Extractor, load_extractor, stream_features
-from lgbench.metrics.frechet import MomentStream
 from lgbench.nn import weights_hash
 from lgbench.offers import Part
 from lgbench.painting import as_sampled, painted, real_batches, uint8

@@ -13,14 +13,13 @@ import numpy as np
 from lgbench.data import Split
 from lgbench.errors import BadPlugin, NotAvailable
 from lgbench.game import Game
-from lgbench.metrics.intervals import interval, within
-from lgbench.metrics.layers import coverage, saturated
+from lgbench.intervals import interval, within
 from lgbench.offers import Metric, Part
 from lgbench.record import protocol_id
 from lgbench.runtime import Run
 from lgbench.score import Score
-from lgbench.training.watch import flags, prediction_flags
 
+from .collapse import flags_of
 from .evidence import Evidence
 from .parts import PARTS
 
@@ -79,7 +78,7 @@ def _on_split(evidence: Evidence, metrics: Mapping[str, Metric]) -> Scores:
     for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
         evidence.get(stored)
     values = {name: _number(metric, evidence, protocol) for name, metric in metrics.items()}
-    return Scores(values, tuple(_flags(evidence)), tuple(evidence.stored))
+    return Scores(values, tuple(flags_of(evidence)), tuple(evidence.stored))
 
 
 def _named(found: Scores, of_split: Container[str], split: str) -> Scores:
@@ -194,14 +193,3 @@ def _intervals(metric: Metric, score: Score, aggregation: str | None) -> dict[st
     if own is None and score.per_image is not None and len(score.per_image) > 1:
         own = list(within(interval(score.per_image), metric.range))
     return {"interval": own, **({"intervals": variants} if variants else {})}
-
-
-def _flags(evidence: Evidence) -> list[str]:
-    found, alphas = [], evidence.get("sample_alphas")
-    if alphas is not None:
-        covered = coverage(alphas)
-        found = flags(float(covered.mean()), *saturated(covered), float(evidence["layer_difference"].mean()))
-    predicted = evidence.get("predicted_masks")
-    if predicted is not None:
-        found += prediction_flags(*saturated(predicted.mean(axis=(1, 2))))
-    return found

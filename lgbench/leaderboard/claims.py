@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 from math import comb
 from typing import Literal
 
+from lgbench.benchmark import Benchmark, Claim, Column
 from lgbench.files import canonical_json
+from lgbench.intervals import difference
 
-from .ablation import Section
 from .collapse import Signs, signs_of, told
-from .definition import Board, BoardMetric
-from .reported import ReportedRow, reproduced
-from .rows import SEEDS_FOR_A_RANK, Row, distinct_seeds
-from .variants import Claim
+from .lines import SEEDS_FOR_A_RANK, Line, Table, distinct_seeds
+from .papers import Papers
 
-__all__ = ["Outcome", "outcomes", "welch"]
+__all__ = ["Outcome", "outcomes"]
 
-
-COLLAPSES = BoardMetric(name="collapse", label="collapse", better="down", digits=2)
+COLLAPSES = Column(name="collapse", label="collapse", better="down", digits=2)
 """What a claim about collapse is decided by."""
+
+
+Verdict = Literal["agrees", "disagrees", "undecided", "not run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Outcome:
     """
 
     claim: Claim
-    metric: BoardMetric
-    verdict: Literal["agrees", "disagrees", "undecided", "not run"]
+    metric: Column
+    verdict: Verdict = "not run"
     difference: float | None = None
     half: float | None = None
     seeds: tuple[int, int] = (0, 0)
@@ -48,48 +49,66 @@ class Outcome:
     paper: tuple[float, float] | None = None
 
 
-def outcomes(board: Board, section: Section, reported: Sequence[ReportedRow] | None = None) -> list[Outcome]:
-    """Every claim of the board, in its order, with the paper's numbers where `reported` rows are given."""
-    metrics = {metric.name: metric for metric in board.metrics}
-    papers = reproduced(board, reported) if reported is not None else {}
-    found = []
+def outcomes(board: Benchmark, tables: Sequence[Table], papers: Papers) -> list[Outcome]:
+    """Every claim of the board, in its order, with the paper's numbers where it prints both."""
+    metrics, found = {metric.name: metric for metric in board.metrics}, []
     for claim in board.claims:
-        pair = [papers[name] for name in (claim.better, claim.worse) if name in papers]
-        numbers = [row.values[claim.metric][0] for row in pair if claim.metric in row.values]
-        paper = (numbers[0], numbers[1]) if len(numbers) == 2 else None
-        found.append(_outcome(section, claim, metrics.get(claim.metric, COLLAPSES), paper))
+        blank = Outcome(claim, metrics.get(claim.metric, COLLAPSES), paper=_printed(claim, papers))
+        outcome = _collapsed(blank, tables) if claim.collapse else _decided(blank, tables)
+        found.append(replace(outcome, why="; ".join(filter(None, [outcome.why, *_failures(claim, tables)]))))
     return found
 
 
-def _outcome(section: Section, claim: Claim, metric: BoardMetric, paper: tuple[float, float] | None) -> Outcome:
-    found = _collapsed(section, claim) if claim.collapse else _decided(section, claim, metric, paper)
-    return replace(found, why="; ".join(filter(None, [found.why, *_failures(section, claim)])))
+def _printed(claim: Claim, papers: Papers) -> tuple[float, float] | None:
+    pair = [papers[name].values.get(claim.metric) for name in (claim.better, claim.worse) if name in papers]
+    numbers = [value for value, _ in filter(None, pair)]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
-def _decided(section: Section, claim: Claim, metric: BoardMetric, paper: tuple[float, float] | None) -> Outcome:
-    better, worse = (_scored(section, name, claim.metric) for name in (claim.better, claim.worse))
-    if missing := [name for name, rows in ((claim.better, better), (claim.worse, worse)) if not rows]:
-        return Outcome(claim, metric, "not run", why=f"no number of {' and '.join(missing)}", paper=paper)
-    if why := _apart(section, claim, better, worse):
-        return Outcome(claim, metric, "undecided", why=why, paper=paper)
-    ours, theirs = (rows[0][1].cells[claim.metric].by_seed for rows in (better, worse))
-    difference, half = welch(ours, theirs)
-    seeds = len(ours), len(theirs)
-    if min(seeds) < SEEDS_FOR_A_RANK:
-        why = f"{SEEDS_FOR_A_RANK} seeds of each are needed"
-        return Outcome(claim, metric, "undecided", difference, half, seeds, why, paper)
+Found = list[tuple[int, Line]]
+"""A variant's lines that have runs, each with the number of its table."""
+
+
+def _lines_of(tables: Sequence[Table], name: str) -> Found:
+    return [
+        (number, line)
+        for number, table in enumerate(tables)
+        for line in table.lines
+        if line.runs and line.variant is not None and line.variant.name == name
+    ]
+
+
+def _decided(blank: Outcome, tables: Sequence[Table]) -> Outcome:
+    claim, metric = blank.claim, blank.metric
+    found = {name: _with_number(_lines_of(tables, name), claim.metric) for name in (claim.better, claim.worse)}
+    better, worse = found.values()
+    if missing := [name for name, lines in found.items() if not lines]:
+        return replace(blank, why=f"no number of {' and '.join(missing)}")
+    if len({number for number, _ in (*better, *worse)}) > 1:
+        return replace(blank, verdict="undecided", why="measured by several protocols")
+    if why := _unlike([line for _, line in (*better, *worse)]):
+        return replace(blank, verdict="undecided", why=why)
+    ours, theirs = (lines[0][1].cells[claim.metric].by_seed for lines in (better, worse))
+    if min(len(ours), len(theirs)) > 1:
+        between, half = difference(ours, theirs)
+    else:
+        between, half = statistics.mean(ours) - statistics.mean(theirs), None
+    told = replace(blank, difference=between, half=half, seeds=(len(ours), len(theirs)))
+    if min(told.seeds) < SEEDS_FOR_A_RANK:
+        return replace(told, verdict="undecided", why=f"{SEEDS_FOR_A_RANK} seeds of each are needed")
     verdict = _equal(claim.margin, ours, theirs) if claim.margin else _ordered(metric, ours, theirs)
-    return Outcome(claim, metric, verdict, difference, half, seeds, "", paper)
+    return replace(told, verdict=verdict)
 
 
-Verdict = Literal["agrees", "disagrees", "undecided"]
+def _with_number(found: Found, metric: str) -> Found:
+    return [(number, line) for number, line in found if metric in line.cells and line.cells[metric].by_seed]
 
 
-def _ordered(metric: BoardMetric, better: Sequence[float], worse: Sequence[float]) -> Verdict:
+def _ordered(metric: Column, better: Sequence[float], worse: Sequence[float]) -> Verdict:
     """Whether the one mean is beyond the other at the metric's better end."""
-    difference, half = welch(better, worse)
-    gain = difference if metric.better == "up" else -difference
-    if half is None or abs(gain) <= half:
+    between, half = difference(better, worse)
+    gain = between if metric.better == "up" else -between
+    if abs(gain) <= half:
         return "undecided"
     return "agrees" if gain > 0 else "disagrees"
 
@@ -99,44 +118,43 @@ def _equal(margin: float, one: Sequence[float], other: Sequence[float]) -> Verdi
 
     They are not where its 95 % interval lies beyond it.
     """
-    difference, half = welch(one, other, 0.90)
-    _, wide = welch(one, other)
-    if half is not None and abs(difference) + half < margin:
+    between, half = difference(one, other, 0.90)
+    _, wide = difference(one, other)
+    if abs(between) + half < margin:
         return "agrees"
-    return "disagrees" if wide is not None and abs(difference) - wide > margin else "undecided"
+    return "disagrees" if abs(between) - wide > margin else "undecided"
 
 
-def _collapsed(section: Section, claim: Claim) -> Outcome:
+def _collapsed(blank: Outcome, tables: Sequence[Table]) -> Outcome:
     """Whether `worse` collapses more often than `better`; it does not where no seed of it shows a sign."""
-    rows = {name: _rows(section, name) for name in (claim.better, claim.worse)}
-    better, worse = (_signs(section, rows[name]) for name in (claim.better, claim.worse))
-    if missing := [name for name, signs in ((claim.better, better), (claim.worse, worse)) if not signs]:
-        return Outcome(claim, COLLAPSES, "not run", why=f"no run of {' and '.join(missing)}")
-    if why := _unlike(section, [(name, row) for name, found in rows.items() for row in found]):
-        return Outcome(claim, COLLAPSES, "undecided", why=why)
-    shown = ((claim.better, better), (claim.worse, worse))
-    why = "; ".join(f"{name}: {told(signs, claim.collapse)}" for name, signs in shown)
+    claim = blank.claim
+    # A line may stand in several tables: its runs tell it apart.
+    lines = {
+        name: list({tuple(line.runs): line for _, line in _lines_of(tables, name)}.values())
+        for name in (claim.better, claim.worse)
+    }
+    signs = {name: _signs(found) for name, found in lines.items()}
+    better, worse = signs.values()
+    if missing := [name for name, shown in signs.items() if not shown]:
+        return replace(blank, why=f"no run of {' and '.join(missing)}")
+    if why := _unlike([line for found in lines.values() for line in found]):
+        return replace(blank, verdict="undecided", why=why)
+    why = "; ".join(f"{name}: {told(shown, claim.collapse)}" for name, shown in signs.items())
     seeds = len(better), len(worse)
     if min(seeds) < SEEDS_FOR_A_RANK:
         why = f"{SEEDS_FOR_A_RANK} seeds of each are needed; {why}"
-        return Outcome(claim, COLLAPSES, "undecided", seeds=seeds, why=why)
-    kept, lost = (sum(bool(one.found & {*claim.collapse}) for one in signs) for signs in (better, worse))
+        return replace(blank, verdict="undecided", seeds=seeds, why=why)
+    kept, lost = (sum(bool(one.found & {*claim.collapse}) for one in shown) for shown in (better, worse))
     if not lost or _rarer(lost, len(worse), kept, len(better)):
         verdict = "disagrees"
     else:
         verdict = "agrees" if _rarer(kept, len(better), lost, len(worse)) else "undecided"
-    return Outcome(claim, COLLAPSES, verdict, seeds=seeds, why=why)
+    return replace(blank, verdict=verdict, seeds=seeds, why=why)
 
 
-def _rows(section: Section, variant: str) -> list[Row]:
-    """A variant's rows, each once: it may stand in several tables."""
-    found = [row for lines in section.lines for one, row in lines if row is not None and one.name == variant]
-    return list({row.records: row for row in found}.values())
-
-
-def _signs(section: Section, rows: Sequence[Row]) -> list[Signs]:
+def _signs(lines: Sequence[Line]) -> list[Signs]:
     """What each finished seed shows; of several runs of one, the first by name."""
-    runs = [section.records[name] for row in rows for name, _ in row.records]
+    runs = [record for line in lines for record in line.runs.values()]
     seed_of, by_seed = distinct_seeds(runs), {}
     for record in runs:
         if record.status == "done":
@@ -151,62 +169,24 @@ def _rarer(few: int, of_few: int, many: int, of_many: int) -> bool:
     return 20 * sum(ways) <= comb(total, together)  # whole numbers: 0 of 3 against 3 of 3 is 1 in 20, exactly
 
 
-Scored = list[tuple[int, Row]]
-"""The number of a table, and a row in it that has the number."""
-
-
-def _scored(section: Section, variant: str, metric: str) -> Scored:
-    return [
-        (number, row)
-        for number, (table, lines) in enumerate(zip(section.tables, section.lines, strict=True))
-        if any(column.name == metric for column in table.columns)
-        for one, row in lines
-        if row is not None and one.name == variant and row.cells[metric].by_seed
-    ]
-
-
-def _failures(section: Section, claim: Claim) -> list[str]:
+def _failures(claim: Claim, tables: Sequence[Table]) -> list[str]:
     """Seeds of the two that no mean has: "weak: 2 of 5 seeds failed"."""
-    names = claim.better, claim.worse
-    rows = [(one.name, row) for lines in section.lines for one, row in lines if row is not None and one.name in names]
-    told = [f"{name}: {row.failures}" for name, row in rows if row.failures]
-    return list(dict.fromkeys(told))  # a row may stand in several tables
+    told = [
+        f"{line.variant.name}: {line.failures}"
+        for table in tables
+        for line in table.lines
+        if line.variant is not None and line.variant.name in (claim.better, claim.worse) and line.failures
+    ]
+    return list(dict.fromkeys(told))  # a line may stand in several tables
 
 
-def _apart(section: Section, claim: Claim, better: Scored, worse: Scored) -> str:
-    """Why the two may not be held against each other, "" where they may."""
-    if len({number for number, _ in (*better, *worse)}) > 1:
-        return "measured by several protocols"
-    pairs = ((claim.better, better), (claim.worse, worse))
-    return _unlike(section, [(name, row) for name, found in pairs for _, row in found])
-
-
-def _unlike(section: Section, both: Sequence[tuple[str, Row]]) -> str:
+def _unlike(both: Sequence[Line]) -> str:
     """In what two variants' runs differ besides what the variants say, "" where in nothing."""
     if len(both) > 2:
         return "runs of several recipes, or on several sets of images"
-    seen = {canonical_json(section.records[name].data.fingerprints) for _, row in both for name, _ in row.records}
-    if len(seen) > 1:
+    if len({canonical_json(record.data.fingerprints) for line in both for record in line.runs.values()}) > 1:
         return "not run on the same images"
-    if len({row.unlike for _, row in both}) > 1:
-        return "; ".join(f"{name} has {row.unlike}" for name, row in both if row.unlike)
-    return "chosen by its score on the test images" if any(r.selected_by == "best-on-test" for _, r in both) else ""
-
-
-def welch(one: Sequence[float], other: Sequence[float], level: float = 0.95) -> tuple[float, float | None]:
-    """Difference of two means and half of its interval (Welch 1947), whose variances need not be equal.
-
-    Zero lies outside the 95 % interval exactly where the two-sided test has p < 0.05. None where a sample has one
-    value.
-    """
-    difference = statistics.fmean(one) - statistics.fmean(other)
-    if min(len(one), len(other)) < 2:
-        return difference, None
-    from scipy.stats import t  # slow to import: only boards with several seeds need it
-
-    shares = [statistics.variance(sample) / len(sample) for sample in (one, other)]
-    error = sum(shares)
-    if error == 0:  # every seed gave the same: no noise, and no degrees of freedom to speak of
-        return difference, 0.0
-    freedom = error**2 / sum(s**2 / (len(sample) - 1) for s, sample in zip(shares, (one, other), strict=True))
-    return difference, float(t.ppf((1 + level) / 2, freedom)) * error**0.5
+    if len({line.unlike for line in both}) > 1:
+        return "; ".join(f"{line.variant.name} has {line.unlike}" for line in both if line.variant and line.unlike)
+    barred = any(line.selected_by == "best-on-test" for line in both)
+    return "chosen by its score on the test images" if barred else ""

@@ -5,14 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from lgbench.record import Measured, Record
 
-__all__ = ["GREY", "VANISHED", "Sign", "Signs", "signs_of", "told"]
-
-Sign = Literal["all_fg", "all_bg", "identical", "finds_nothing", "finds_all", "grey", "vanished"]
-"""A flag of the record, or what its numbers say: masks grey all over, or a gradient of the mask that vanished."""
+__all__ = ["GREY", "VANISHED", "Signs", "signs_of", "told"]
 
 GREY = 0.99
 """From this binarity on, mean 4 a (1 - a), masks decide nothing: their alphas are 0.5, give or take 0.05."""

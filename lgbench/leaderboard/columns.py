@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from lgbench.benchmark import Benchmark
 from lgbench.record import Measured, Record
-
-from .definition import Board
 
 __all__ = ["as_columns", "key_of", "wanted_splits"]
 
 
-def wanted_splits(board: Board, column: str) -> list[str]:
+def wanted_splits(board: Benchmark, column: str) -> list[str]:
     """The splits whose number may stand in a column: that of its name ("iou@train"), else the board's; [] for any."""
     asked = column.partition("@")[2] or board.split or ""
     return [name.strip() for name in asked.split(",")] if asked else []
 
 
-def key_of(board: Board, record: Record, column: str) -> str | None:
+def key_of(board: Benchmark, record: Record, column: str) -> str | None:
     """What a record calls the number of a column, None where it has none.
 
     A run that scored one split calls its numbers by their metrics; one that scored several adds the split to those that
@@ -28,16 +27,18 @@ def key_of(board: Board, record: Record, column: str) -> str | None:
     return next((name for name in names if name in record.values), None)
 
 
-def as_columns(board: Board, record: Record) -> Record:
-    """The record with its numbers by the columns' names, and no others."""
+def as_columns(board: Benchmark, record: Record) -> Record:
+    """The record with its numbers by the columns' names too."""
     keys = {metric.name: key_of(board, record, metric.name) for metric in board.metrics}
-    found = {column: key for column, key in keys.items() if key is not None}
+    found = {column: key for column, key in keys.items() if key is not None and key != column}
+    if not found:
+        return record
     values = {column: record.values[key] for column, key in found.items()}
     baselines = {
-        mask: {column: scores[key] for column, key in found.items() if key in scores}
+        mask: {**scores, **{column: scores[key] for column, key in found.items() if key in scores}}
         for mask, scores in record.baselines.items()
     }
-    return record.model_copy(update={"values": values, "baselines": baselines})
+    return record.model_copy(update={"values": record.values | values, "baselines": baselines})
 
 
 def _is_of(record: Record, metric: str, split: str) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from lgbench.benchmark import Benchmark
 from lgbench.errors import LgbenchError
 from lgbench.files import canonical_json
-from lgbench.plugins import registry
-from lgbench.recipe import Request, resolve
+from lgbench.lookup import look_up
+from lgbench.recipe import Request
 from lgbench.record import Record
 from lgbench.settings import dotted
-
-from .definition import Board
 
 __all__ = ["changed_since", "unlike_preset"]
 
@@ -24,7 +23,7 @@ ELSEWHERE = ("data.", "evaluation.")
 """Tables whose settings stand in the protocol of every number."""
 
 
-def unlike_preset(board: Board, record: Record) -> str:
+def unlike_preset(board: Benchmark, record: Record) -> str:
     """The user's settings beyond the preset's and the board's: "other settings than the preset's: ...", or ""."""
     variant = board.variant_of(record)
     expected = {f"data.{key}" for key in board.dataset_config} | (variant.settings if variant else {}).keys()
@@ -54,15 +53,9 @@ def changed_since(record: Record) -> str:
 
 def _today(record: Record) -> dict[str, Any]:
     """What the record's request resolves to with the installed plugins, flat; {} where it does not."""
-    installed = registry()
-    method, dataset = installed.methods.get(record.method), installed.datasets.get(record.dataset)
-    if method is None or dataset is None or method.generator not in installed.generators:
-        return {}
-    named = (record.method, record.dataset, record.preset, record.seed, record.resolution)
-    request = Request(*named, {key: value for key, value in record.overrides.items() if key != "resolution"})
-    generator = installed.generators[method.generator]
+    overrides = {key: value for key, value in record.overrides.items() if key != "resolution"}
+    request = Request(record.method, record.dataset, record.preset, record.seed, record.resolution, overrides)
     try:
-        recipe = resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request)
-        return dict(dotted(recipe.as_dict()))
+        return dict(dotted(look_up(request, None).as_dict()))
     except LgbenchError:
         return {}

@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lgbench.errors import LgbenchError
+from lgbench.benchmark import BadBenchmark, Benchmark, read_benchmark
+from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 from lgbench.files import atomic
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
 from .columns import key_of, wanted_splits
 from .contradictions import contradictions
-from .definition import BadBoard, Board, read_boards
-from .render import render, render_index
-from .reported import ReportedRow, read_reported
+from .markdown import Page, read_page
+from .pages import index, page
+from .papers import ReportedRow, read_reported
+from .sheet import sheet
+from .standing import Standing, stand
 
-__all__ = ["Committed", "add", "build", "check", "committed", "record_name", "why_not"]
+__all__ = ["Committed", "add", "build", "check", "committed", "read_boards", "record_name", "show", "why_not"]
 
 FOLDER = "leaderboards"
 
@@ -36,13 +39,36 @@ class Committed:
     faults: Sequence[str]
 
 
+def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
+    """Read the definitions in `root`/benchmarks, sorted by name; only `names`, where there are any.
+
+    Raises:
+        BadBenchmark: there is none, or one is malformed.
+        UnknownName: a name that no definition has.
+    """
+    paths = {path.stem: path for path in sorted((root / "benchmarks").glob("*.toml"))}
+    if not paths:
+        raise BadBenchmark(f"No boards are defined in {root / 'benchmarks'}. Run in the repository, or give --root.")
+    for name in names:
+        if name not in paths:
+            hint = did_you_mean(name, paths, f"Known are: {', '.join(paths)}.")
+            raise UnknownName(f"No board is named {name!r}. {hint}")
+    boards = [read_benchmark(path) for name, path in paths.items() if not names or name in names]
+    for board in boards:
+        lacking = [name for name in ("title", "resolution", "metrics") if not getattr(board, name)]
+        if lacking:
+            told = f"{paths[board.name]} says no {' and no '.join(lacking)}"
+            raise BadBenchmark(f"{told}, which a board needs. Add it, or keep files that are only swept elsewhere.")
+    return boards
+
+
 def record_name(record: Record) -> str:
     """The file name of a committed record, say "lrgan-smoke-s0-1f2e3d4c.json"."""
     stem = f"{record.method}-{record.preset}-s{record.seed}-{record.id[:8]}"
     return re.sub(r"[^\w.-]", "_", stem) + ".json"
 
 
-def why_not(board: Board, record: Record) -> str | None:
+def why_not(board: Benchmark, record: Record) -> str | None:
     """Why a record does not belong to a board, or None where it does."""
     if record.dataset != board.dataset:
         return f"its data set is {record.dataset!r}, the board's {board.dataset!r}"
@@ -58,7 +84,7 @@ def why_not(board: Board, record: Record) -> str | None:
     return _scored_otherwise(board, record) or _no_variant_of(board, record)
 
 
-def _scored_otherwise(board: Board, record: Record) -> str | None:
+def _scored_otherwise(board: Benchmark, record: Record) -> str | None:
     """Why the numbers of its columns are not those that a board asks for."""
     for column in board.metrics:
         name = key_of(board, record, column.name)
@@ -79,8 +105,8 @@ def _never_pooled(value: Measured) -> bool:
     return value.protocol.aggregation == "per_image" and "pooled" not in value.details
 
 
-def _no_variant_of(board: Board, record: Record) -> str | None:
-    if not board.variants or board.variant_of(record) is not None:
+def _no_variant_of(board: Benchmark, record: Record) -> str | None:
+    if not board.variants or record.method in board.floors or board.variant_of(record) is not None:
         return None
     fitting = [variant for variant in board.variants if variant.method == record.method]
     if not fitting:
@@ -92,11 +118,11 @@ def _no_variant_of(board: Board, record: Record) -> str | None:
     return "its settings are those of none of the board's variants"
 
 
-def committed(root: Path, board: Board) -> Committed:
+def committed(root: Path, board: Benchmark) -> Committed:
     """Read a board's records and reported rows; records that must not be shown become faults.
 
     Raises:
-        BadBoard: its reported numbers cannot be read.
+        BadBenchmark: its reported numbers cannot be read.
     """
     records, faults = {}, []
     for path in sorted((root / FOLDER / board.name / "records").glob("*.json")):
@@ -123,17 +149,15 @@ def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
         The files that changed.
 
     Raises:
-        BadBoard: a definition, a record or a table of reported numbers is wrong; nothing is written then.
+        BadBenchmark: a definition, a record or a table of reported numbers is wrong; nothing is written then.
     """
     chosen = {board.name for board in read_boards(root, names)}
     boards = [(board, committed(root, board)) for board in read_boards(root)]
     if faults := [fault for _, found in boards for fault in found.faults]:
-        raise BadBoard("\n".join(faults))
-    wanted = {}
-    for board, found in boards:
-        if board.name in chosen:
-            wanted |= _files(root, board, found)
-    wanted |= _index(root, boards)
+        raise BadBenchmark("\n".join(faults))
+    standings = [stand(board, found.records, found.reported) for board, found in boards]
+    wanted = _files(root, [standing for standing in standings if standing.board.name in chosen])
+    wanted |= _index(root, standings)
     changed = [path for path, content in wanted.items() if _bytes(path) != content]
     for path in changed:
         with atomic(path) as file:
@@ -147,26 +171,40 @@ def check(root: Path, names: Sequence[str] = ()) -> list[str]:
     Returns:
         One text per fault; each says how to mend it.
     """
-    chosen = {board.name for board in read_boards(root, names)}
-    faults, boards, wanted = [], [], {}
-    for board in read_boards(root):
+    faults, standings = [], []
+    for board in read_boards(root, names):
         try:
             found = committed(root, board)
         except LgbenchError as error:
             faults.append(str(error))
             continue
-        boards.append((board, found))
-        if board.name in chosen:
-            faults += found.faults
-            wanted |= _files(root, board, found)
+        faults += found.faults
+        standings.append(stand(board, found.records, found.reported))
+    wanted = _files(root, standings)
     if not names:
         faults += _strays(root)
-        wanted |= _index(root, boards)
+        wanted |= _index(root, standings)
     for path, content in wanted.items():
         if _bytes(path) != content:
             state = "stale" if path.exists() else "missing"
             faults.append(f"{path} is {state}. Run `lgbench leaderboard build` and commit the result.")
     return faults
+
+
+def show(root: Path, name: str) -> tuple[Page, list[str]]:
+    """A board as it was built, and the files of records that are not on its page yet.
+
+    Raises:
+        UnknownName: no board has this name.
+        BadBenchmark: it was not built yet.
+    """
+    read_boards(root, [name])
+    path = root / FOLDER / name / "README.md"
+    if not path.is_file():
+        raise BadBenchmark(f"{path} is missing. Run `lgbench leaderboard build` first.")
+    shown = read_page(path.read_text(encoding="utf-8"))
+    held = {record.name for record in (path.parent / "records").glob("*.json")}
+    return shown, sorted(held ^ shown.records)
 
 
 def add(root: Path, run: Path, names: Sequence[str] = ()) -> list[Path]:
@@ -198,15 +236,16 @@ def add(root: Path, run: Path, names: Sequence[str] = ()) -> list[Path]:
     return copies
 
 
-def _files(root: Path, board: Board, found: Committed) -> dict[Path, bytes]:
-    rendered = render(board, found.records, found.reported)
-    folder = root / FOLDER / board.name
-    return {folder / "README.md": rendered.markdown.encode(), folder / "board.csv": rendered.csv.encode()}
+def _files(root: Path, standings: Sequence[Standing]) -> dict[Path, bytes]:
+    wanted = {}
+    for standing in standings:
+        folder = root / FOLDER / standing.board.name
+        wanted |= {folder / "README.md": page(standing).encode(), folder / "board.csv": sheet(standing).encode()}
+    return wanted
 
 
-def _index(root: Path, boards: Sequence[tuple[Board, Committed]]) -> dict[Path, bytes]:
-    text = render_index([(board, found.records) for board, found in boards])
-    return {root / FOLDER / "README.md": text.encode()}
+def _index(root: Path, standings: Sequence[Standing]) -> dict[Path, bytes]:
+    return {root / FOLDER / "README.md": index(standings).encode()}
 
 
 def _bytes(path: Path) -> bytes | None:

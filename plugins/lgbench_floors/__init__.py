@@ -36,7 +36,13 @@ UNET = (
 )
 
 STEPS = {"segmentation.steps": 12_000, "segmentation.batch": 95}
-SMOKE = {"segmentation.steps": 800, "segmentation.batch": 32, "segmenter.width": 32}
+SMOKE = {
+    "segmentation.steps": 800,
+    "segmentation.batch": 32,
+    "segmenter.width": 32,
+    "training.precision": "fp32",
+    "training.channels_last": True,
+}
 IEM_UNET = {"smoke": SMOKE, "small": STEPS, "paper": STEPS}
 
 CROPS = {"segmentation.crop": 0.6}

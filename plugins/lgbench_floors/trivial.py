@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 __all__ = ["TRIVIAL", "centre_ellipse", "commit_by_border", "otsu", "trivial_mask", "two_means"]
@@ -79,18 +81,21 @@ def two_means(images: np.ndarray, steps: int = 50) -> np.ndarray:
     Returns:
         (N, H, W) bool, which of the two clusters; constant where the image is.
     """
-    n, _, h, w = images.shape
-    colours = images.reshape(n, 3, h * w).transpose(0, 2, 1).astype(np.float32)
-    centred = colours - colours.mean(axis=1, keepdims=True)
-    _, axes = np.linalg.eigh((centred.transpose(0, 2, 1) @ centred).astype(np.float64))
-    side = (centred @ axes[:, :, -1:].astype(np.float32))[..., 0] > 0
-    for _ in range(steps):
-        total = (side[:, None].astype(np.float32) @ centred)[:, 0]  # (n, 3); the other side's is its negative
-        size = side.sum(axis=1, keepdims=True)
-        right, left = total / np.maximum(size, 1), -total / np.maximum(h * w - size, 1)
-        middle = ((right + left) / 2 * (right - left)).sum(axis=1, keepdims=True)
-        closer = (centred @ (right - left)[..., None])[..., 0] > middle
-        if (closer == side).all():
-            break
-        side = closer
-    return side.reshape(n, h, w)
+    masks = np.zeros((len(images), *images.shape[2:]), bool)
+    for image, mask in zip(images, masks, strict=True):
+        colours = image.reshape(3, -1).T.astype(np.float64)
+        mask[:] = _halves(colours - colours.mean(axis=0), steps).reshape(mask.shape)
+    return masks
+
+
+def _halves(centred: np.ndarray, steps: int) -> np.ndarray:
+    """Which of two clusters each colour, (pixels, 3) around 0, belongs to; nobody to the second where all are equal."""
+    from sklearn.cluster import KMeans
+
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    side = centred @ axes[:, -1] > 0
+    if not side.any():
+        return side
+    start = np.stack([centred[~side].mean(axis=0), centred[side].mean(axis=0)])
+    lloyd: Any = KMeans  # whose stubs know its default arguments only
+    return lloyd(2, init=start, n_init=1, max_iter=steps, tol=0).fit(centred).labels_ == 1

@@ -9,8 +9,8 @@ from pictured import box, encoded, opened, pairs, picture, placed, zipped
 from lgbench.data import DataHome, MaskConfig, RawDataset, Sample, Split, folder_dataset, open_dataset, prepare
 from lgbench.data.squares import Square
 from lgbench.errors import BadData, BadRecipe
-from lgbench.metrics.masks import iou, score_masks
 from lgbench.settings import plain
+from lgbench_metrics.masks.confusion import iou, score_masks
 
 
 def grey(mask: np.ndarray, high: int = 255) -> np.ndarray:

@@ -11,8 +11,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch_fidelity.metric_isc import isc_features_to_metric
 
 from lgbench.errors import NotAvailable
-from lgbench.metrics.classifiers import adversarial_accuracy, adversarial_divergence, inception_score
-from lgbench.metrics.neighbours import nearest_neighbour_accuracy, nearest_neighbours
+from lgbench_metrics.images.classifiers import adversarial_accuracy, adversarial_divergence, inception_score
+from lgbench_metrics.images.neighbours import nearest_neighbour_accuracy, nearest_neighbours
 
 
 def logits(n: int, classes: int, seed: int = 0, scale: float = 3.0) -> np.ndarray:

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import normalized_mutual_info_score
 
 from lgbench.errors import NotAvailable
-from lgbench.metrics.clusters import cluster_accuracy, nmi
+from lgbench_metrics.clusters.agreement import cluster_accuracy, nmi
 
 
 def noisy_clusters(n: int = 300, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:

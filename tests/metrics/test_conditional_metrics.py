@@ -23,7 +23,7 @@ from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
 from lgbench.run import Place, chosen_metrics, run
-from lgbench_metrics.judges import AttributeReader, agreement, region_ious
+from lgbench_metrics.conditional.judges import AttributeReader, agreement, region_ious
 
 
 def maps(n: int, ignored: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

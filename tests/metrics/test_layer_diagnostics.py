@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from lgbench.metrics.layers import binarity, binary_distance, coverage, saturated
+from lgbench.evaluation.collapse import coverage, saturated
+from lgbench_metrics.layers.diagnostics import binarity, binary_distance
 
 
 def test_coverage_is_the_mean_opacity_of_each_sample():

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
 from lgbench.errors import BadRecipe, NotAvailable
-from lgbench.metrics.masks import accuracy, confusion, dice, iou, mean_iou, score_masks
+from lgbench_metrics.masks.confusion import accuracy, confusion, dice, iou, mean_iou, score_masks
 
 MEASURES = [iou, dice, accuracy, mean_iou]
 

@@ -10,10 +10,10 @@ import pytest
 import lgbench_metrics
 from lgbench import Metric, NotAvailable
 from lgbench.evaluation import PARTS, Evidence
-from lgbench.metrics.features import EXTRACTORS
-from lgbench.metrics.masks import confusion, iou
+from lgbench.features import EXTRACTORS
 from lgbench.score import Moments
 from lgbench.stage_configs import EvaluationConfig
+from lgbench_metrics.masks.confusion import confusion, iou
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in lgbench_metrics.metrics()}
 OF_EVERY_EVALUATION = {name: metric for name, metric in METRICS.items() if not metric.parts}

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import adjusted_rand_score, jaccard_score
 
-from lgbench.metrics.masks import confusion, iou, mean_iou
-from lgbench.metrics.partitions import ari, ari_fg, msc, msc_fg, sc_weighted
+from lgbench_metrics.masks.confusion import confusion, iou, mean_iou
+from lgbench_metrics.masks.partitions import ari, ari_fg, msc, msc_fg, sc_weighted
 
 
 def blocky_maps(n: int, labels: int, seed: int, side: int = 24) -> np.ndarray:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lgbench.errors import BadRecipe
-from lgbench.metrics.masks import confusion, iou
 from lgbench_datasets.flora import BACKGROUNDS, DIFFICULTIES, FLORA, FLORA_WILD, Flora, FloraWild, build, paint
 from lgbench_floors.trivial import TRIVIAL, trivial_mask
+from lgbench_metrics.masks.confusion import confusion, iou
 
 WORLDS = [Flora(background=b, difficulty=d) for b in BACKGROUNDS for d in DIFFICULTIES]
 

@@ -313,8 +313,8 @@ def test_the_shared_package_has_the_published_counts(tmp_path: Path):
 
 def test_the_shared_trimaps_have_the_published_floors(tmp_path: Path, shared: Path):
     """The archive's description states the mean IoU of four trivial masks with the border left out."""
-    from lgbench.metrics.masks import iou, score_masks
     from lgbench_floors.trivial import trivial_mask
+    from lgbench_metrics.masks.confusion import iou, score_masks
 
     home = DataHome(tmp_path)
     home.add_archive("flowers", shared / "data" / "flowers102_masked_64.zip")

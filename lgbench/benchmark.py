@@ -1,0 +1,307 @@
+"""What a benchmark is: a TOML file that says what `lgbench sweep` runs and what a board shows. Both read it here."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import model_validator as validates
+
+from .errors import BadRecipe, LgbenchError, UnknownName, did_you_mean
+from .recipe import LARGEST_SEED, Request
+from .record import Protocol, Record
+from .variant import Variant
+
+__all__ = ["FLOORS", "BadBenchmark", "Benchmark", "Claim", "Column", "Reported", "Sign", "Variant", "read_benchmark"]
+
+Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
+
+Sign = Literal["all_fg", "all_bg", "identical", "finds_nothing", "finds_all", "grey", "vanished"]
+"""A sign of collapse: a flag of the record, masks grey all over, or a gradient of the mask that vanished."""
+
+
+FLOORS = (
+    *("empty", "full", "centre-ellipse", "otsu", "two-means", "grabcut"),
+    *("iem", "iem-unet", "nearest-mask", "supervised-unet"),
+)
+"""What `floors = true` stands for; the last two learn from masks of the training images."""
+
+
+class BadBenchmark(LgbenchError):
+    """A benchmark that does not fit: its definition, or the records or reported numbers of its board."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Part):
+    """A metric as a board shows it.
+
+    Attributes:
+        name: the metric's name in the records; with a split behind it, "iou@train", where it is not the board's.
+        better: "up" or "down"; "none" for a diagnostic that ranks nobody.
+        digits: decimals that are shown; lines that are equal so rounded are ties.
+    """
+
+    name: str
+    label: str = ""
+    better: Literal["up", "down", "none"]
+    digits: Annotated[int, Field(ge=0, le=6)] = 3
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.label or self.name
+
+    @property
+    def head(self) -> str:
+        """The column's heading, with an arrow towards the better end."""
+        return self.title + {"up": " ↑", "down": " ↓", "none": ""}[self.better]
+
+
+class Reported(_Part):
+    """Which of a paper's numbers to show beside the runs.
+
+    Attributes:
+        file: name in `leaderboards/reported`, without ".csv".
+        dataset: the paper's name of the data set.
+        metrics: the paper's name of a metric -> ours.
+        percent: the paper's names of metrics that it prints in percent, ours being in [0, 1].
+        tables: only these tables of the paper; all where empty.
+        same_as: our name of that data set. This and what follows decide whether an ablation's numbers are comparable.
+        resolution: the side of its images, where the table of reported numbers does not say it.
+        presets: presets that have the paper's own settings.
+        protocol: our metric -> fields of a `Protocol`, as the paper measured it; what is not stated is not compared.
+    """
+
+    file: str
+    dataset: str
+    metrics: dict[str, str]
+    percent: list[str] = []
+    tables: list[str] = []
+    same_as: str = ""
+    resolution: int | None = None
+    presets: list[str] = ["paper"]
+    protocol: dict[str, dict[str, JsonValue]] = {}
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, protocol: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
+        unknown = {field for fields in protocol.values() for field in fields} - set(Protocol.model_fields)
+        if unknown:
+            raise ValueError(f"a protocol has no {sorted(unknown)}; it has {sorted(Protocol.model_fields)}")
+        return protocol
+
+
+class Claim(_Part):
+    """What a paper says of two rows: by this metric, `better` is better than `worse`.
+
+    Attributes:
+        metric: a column of the board; "" for a claim about collapse.
+        better, worse: names of variants.
+        source: where the paper says it, say "milgan Table 1".
+        margin: the claim is that the two are equal within it, in the metric's unit; 0 for an ordering.
+        collapse: the claim is that `worse` collapses where `better` does not, by any of these signs.
+    """
+
+    text: Annotated[str, Field(min_length=1)]
+    metric: str = ""
+    better: str
+    worse: str
+    source: str
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    collapse: list[Sign] = []
+
+    @validates(mode="after")
+    def _of_one_kind(self) -> Claim:
+        if bool(self.metric) == bool(self.collapse):
+            raise ValueError(f"the claim {self.text!r} needs a metric, or signs of collapse, and not both")
+        if self.collapse and self.margin:
+            raise ValueError(f"the claim {self.text!r} is about collapse, which has no margin")
+        if self.better == self.worse:
+            raise ValueError(f"the claim {self.text!r} compares {self.better!r} with itself")
+        return self
+
+
+class Benchmark(_Part):
+    """What to run, and what a board shows of it; what has no metrics is run only.
+
+    Attributes:
+        name: the file's, without ".toml".
+        tuned: where the methods' settings were chosen, and by what: a number on pictures that settings were chosen on
+            flatters. It stands on the page.
+        resolution: side of the images; None for the data set's own, which no board can do with.
+        dataset_config: settings of the data set that every record must have been scored with.
+        split, aggregation: what mask metrics must have been scored with, where stated; "train,test" scores both, and
+            columns name the split that they show.
+        metrics: columns; the first one ranks.
+        methods, presets, seeds: the grid: every method with every preset and seed.
+        floors: methods that only segment, run once, with the first preset and seed: the board's floor and ceiling; true
+            stands for `FLOORS`.
+        variants: rows of an ablation, in the paper's order (`[[variant]]` in the file); such a benchmark has no methods
+            and ranks nobody.
+        claims: what a paper says of pairs of them (`[[claim]]`).
+    """
+
+    name: str
+    title: str = ""
+    text: str = ""
+    tuned: str = ""
+    dataset: str
+    resolution: Annotated[int, Field(strict=True, ge=1)] | None = None
+    dataset_config: dict[str, JsonValue] = {}
+    split: str | None = None
+    aggregation: Literal["per_image", "pooled"] | None = None
+    metrics: list[Column] = []
+    methods: list[str] = []
+    presets: list[str] = []
+    seeds: list[Seed] = [0, 1, 2]
+    floors: list[str] = []
+    reported: list[Reported] = []
+    variants: list[Variant] = Field(default=[], alias="variant")
+    claims: list[Claim] = Field(default=[], alias="claim")
+
+    @field_validator("floors", mode="before")
+    @classmethod
+    def _named(cls, floors: object) -> object:
+        return floors if not isinstance(floors, bool) else [*FLOORS] if floors else []
+
+    @field_validator("metrics")
+    @classmethod
+    def _unique(cls, metrics: list[Column]) -> list[Column]:
+        if len({metric.name for metric in metrics}) < len(metrics):
+            raise ValueError("a metric is named twice")
+        return metrics
+
+    @validates(mode="after")
+    def _fits(self) -> Benchmark:
+        if self.variants and self.methods:
+            raise ValueError("it lists methods and variants; a benchmark has the one or the other")
+        if not self.presets and not all(variant.preset for variant in self.variants):
+            raise ValueError("a variant without preset needs the benchmark's presets")
+        for index, one in enumerate(self.variants):
+            for other in self.variants[index + 1 :]:
+                if one.name == other.name:
+                    raise ValueError(f"two variants are named {one.name!r}")
+                if not one.told_apart(other):
+                    raise ValueError(
+                        f"one run could be both {one.name!r} and {other.name!r}: let both set what tells them apart"
+                    )
+        for claim in self.claims:
+            self._stands(claim)
+        return self
+
+    def _stands(self, claim: Claim) -> None:
+        names = {variant.name for variant in self.variants}
+        for name in (claim.better, claim.worse):
+            if name not in names:
+                raise ValueError(f"the claim {claim.text!r} names {name!r}, which is no variant")
+        if not claim.collapse and not any(m.name == claim.metric and m.better != "none" for m in self.metrics):
+            raise ValueError(f"the claim {claim.text!r} needs a metric of the board with a better end")
+
+    def presets_of(self, variant: Variant) -> list[str]:
+        """The presets that a variant runs with."""
+        return [variant.preset] if variant.preset else self.presets
+
+    def variant_of(self, record: Record) -> Variant | None:
+        """The variant that a record is a run of; at most one, for no two can be mistaken for each other."""
+        fitting = (v for v in self.variants if record.preset in self.presets_of(v) and v.matches(record))
+        return next(fitting, None)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What it sets in every run's recipe."""
+        scored = {"evaluation.split": self.split, "evaluation.aggregation": self.aggregation}
+        return {
+            **{f"data.{name}": value for name, value in self.dataset_config.items()},
+            **{name: value for name, value in scored.items() if value is not None},
+        }
+
+    def requests(
+        self,
+        methods: Sequence[str] = (),
+        presets: Sequence[str] = (),
+        variants: Sequence[str] = (),
+        seeds: Sequence[int] = (),
+    ) -> list[Request]:
+        """Its runs, as `lgbench run` would be asked for them; only these, where any are named.
+
+        Where it lists methods, others and other presets may be named too: its table is open. Variants are fixed.
+
+        Raises:
+            UnknownName: a variant that it does not have.
+            BadRecipe: none of its runs is such, or it does not say what to run.
+        """
+        floors = [] if variants else [name for name in self.floors if name in (methods or self.floors)]
+        others = [name for name in methods if name not in floors]
+        rows = self._chosen(others, variants) if self.variants else self._listed(others, variants)
+        if methods and not others:
+            rows = []
+        found = [
+            Request(row.method, self.dataset, preset, seed, self.resolution, self.settings | row.settings, without)
+            for row, without in ((row, tuple(row.without)) for row in rows)
+            for preset in self._presets(row, presets)
+            for seed in seeds or self.seeds
+        ]
+        once = [(preset, seed) for preset in (presets or self.presets)[:1] for seed in self.seeds[:1]]
+        found += [
+            Request(name, self.dataset, preset, seed, self.resolution, self.settings)
+            for name in floors
+            for preset, seed in once
+            if seed in (seeds or [seed])
+        ]
+        if not found and self.variants:
+            raise BadRecipe(f"{self.name} has no such run: no variant has this method, preset and name.")
+        if not found:
+            said = {"methods": methods or self.methods, "presets": presets or self.presets, "seeds": self.seeds}
+            lacking = [name for name, values in said.items() if not values]
+            raise BadRecipe(f"{self.name} does not say which {' and '.join(lacking)} to run. Add them to the file.")
+        return found
+
+    def _listed(self, methods: Sequence[str], variants: Sequence[str]) -> list[Variant]:
+        """The methods that it lists, as variants that set nothing."""
+        if variants:
+            raise BadRecipe(f"{self.name} has no variants to choose from; it lists methods: use --method.")
+        return [Variant(name=method, method=method) for method in methods or self.methods]
+
+    def _chosen(self, methods: Sequence[str], variants: Sequence[str]) -> list[Variant]:
+        known = [variant.name for variant in self.variants]
+        for name in variants:
+            if name not in known:
+                hint = did_you_mean(name, known, f"It has: {', '.join(known)}.")
+                raise UnknownName(f"{self.name} has no variant {name!r}. {hint}")
+        return [
+            variant
+            for variant in self.variants
+            if variant.name in (variants or known) and variant.method in (methods or [variant.method])
+        ]
+
+    def _presets(self, row: Variant, asked: Sequence[str]) -> Sequence[str]:
+        if not self.variants:
+            return asked or self.presets
+        return [preset for preset in self.presets_of(row) if preset in (asked or [preset])]
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """Read one benchmark file.
+
+    Raises:
+        BadBenchmark: it is not TOML, or a key is missing, unknown or of the wrong type.
+    """
+    try:
+        return Benchmark.model_validate({**tomllib.loads(path.read_text(encoding="utf-8")), "name": path.stem})
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadBenchmark(f"{path} is not a TOML file in UTF-8: {error}. Correct it and try again.") from error
+    except ValidationError as error:
+        told = "; ".join(_in_words(fault) for fault in error.errors(include_url=False)[:4])
+        raise BadBenchmark(f"{path} does not define a benchmark: {told}. Correct it and try again.") from error
+
+
+def _in_words(fault: Any) -> str:
+    where = ".".join(map(str, fault["loc"])) or "benchmark"
+    whole = isinstance(fault["input"], dict)  # of which the message says what is wrong with it
+    return f"{where}: {fault['msg']}" if whole else f"{where}={fault['input']!r} does not fit: {fault['msg']}"

@@ -1,0 +1,365 @@
+"""Records into the lines of a board. Numbers of different protocols never share a column."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from lgbench.benchmark import Benchmark, Column
+from lgbench.files import canonical_json, sha256_of_json
+from lgbench.intervals import interval
+from lgbench.record import Measured, Missing, Record
+from lgbench.variant import Variant
+
+from .columns import as_columns
+from .presets import changed_since, unlike_preset
+
+__all__ = ["FACTS", "SEEDS_FOR_A_RANK", "Beside", "Cell", "Line", "Table", "distinct_seeds", "tables"]
+
+SEEDS_FOR_A_RANK = 3
+"""Fewer scored seeds than this, and a rank is provisional."""
+
+UNNOTED = "not noted"
+"""The supervision of records from before it was noted."""
+
+Verdict = Literal["within noise", "better", "worse", "higher", "lower", "not comparable", "not run", "no number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A paper's number beside one of ours.
+
+    Attributes:
+        value, spread: the paper's value, and what it puts behind its "±".
+        source: where it is printed.
+        note: what is to be known of it.
+        gap: ours minus the paper's, in the metric's unit; None where the two have no unit in common.
+        verdict: "within noise" where the paper's value lies in our 95 % interval; "higher" and "lower" for a metric
+            without a better end.
+        reasons: why the numbers are not comparable.
+        unstated: what the paper does not state, hence what was not compared.
+    """
+
+    value: float
+    spread: float | None
+    source: str
+    note: str = ""
+    gap: float | None = None
+    verdict: Verdict = "not run"
+    reasons: tuple[str, ...] = ()
+    unstated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One metric of one line.
+
+    Attributes:
+        mean: over seeds; None where there is no number, and `why` says why.
+        low, high: 95 % Student-t interval of the mean, None under two seeds.
+        gap: mean of what an oracle's polarity would add (`details.gap`), None where it does not apply.
+        why: reasons for seeds, or for all of the line, that have no number.
+        by_seed: what the mean is of: one number per seed.
+        beside: the paper's number, where it prints one.
+    """
+
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    gap: float | None = None
+    why: tuple[str, ...] = ()
+    by_seed: tuple[float, ...] = ()
+    beside: Beside | None = None
+
+    @property
+    def seeds(self) -> int:
+        """How many distinct seeds are behind the mean."""
+        return len(self.by_seed)
+
+
+def _fact(head: str, empty: Callable[[], Any]) -> Any:
+    """A field that every view shows: pages under this heading, the CSV by its name."""
+    return field(default_factory=empty, metadata={"head": head})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a board: runs that differ in nothing but their seeds; a trivial baseline; a variant that was not run.
+
+    Attributes:
+        kind: of runs, "floor" and "ceiling" are those of the benchmark's `floors`, which are not ranked: without
+            supervision, and with all of it. "baseline" is a trivial mask that older records scored themselves.
+        cells: metric -> what the line has of it.
+        variant: the row of an ablation that it stands for, or is a run of.
+        recipe: first 8 hex digits of the hash of the recipe without its seed.
+        rank: None where it has none: no number, a diagnostic column, or chosen on the test images.
+        provisional: fewer than `SEEDS_FOR_A_RANK` seeds scored, one that failed, one that no benchmark lists, or a
+            preset that has changed since.
+        attempted, done: distinct seeds tried, and finished.
+        statuses: of the runs that did not finish, status -> count.
+        unlike: in what the runs were not trained as their preset says, "" where they were or nobody can tell.
+        runs: file name -> record, sorted; repeated seeds too.
+        flags: flag -> how many runs raised it.
+        supervision: what was learnt from besides pictures, "none", "weak", "full" or `UNNOTED`.
+        devices: what it ran on.
+    """
+
+    kind: Literal["reproduced", "floor", "ceiling", "baseline", "not run"]
+    method: str
+    cells: Mapping[str, Cell]
+    variant: Variant | None = None
+    preset: str = ""
+    recipe: str = ""
+    selected_by: str = ""
+    rank: int | None = None
+    tied: bool = False
+    provisional: bool = False
+    attempted: int = 0
+    done: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    unlike: str = ""
+    runs: Mapping[str, Record] = field(default_factory=dict)
+    flags: Mapping[str, int] = _fact("Flags", dict)
+    supervision: str = _fact("Supervision", str)
+    devices: tuple[str, ...] = _fact("Device", tuple)
+
+    @property
+    def failures(self) -> str:
+        """How many seeds no run finished, "2 of 5 seeds failed"; "" where there is none."""
+        failed = self.attempted - self.done
+        return f"{failed} of {self.attempted} seeds failed" if failed else ""
+
+
+FACTS = {each.name: each.metadata["head"] for each in fields(Line) if "head" in each.metadata}
+"""Fields of a line that views show as they are: a new one needs no change of theirs. Field -> heading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Lines in the order of their ranks by the first column, or of an ablation's rows.
+
+    Attributes:
+        part: what sets it apart from the board's other tables, "" where it is the only one.
+        protocols: metric -> (protocol id, protocol); a metric without any number has none.
+        notes: what a reader must know of the whole table.
+    """
+
+    part: str
+    columns: tuple[Column, ...]
+    protocols: Mapping[str, tuple[str, Mapping[str, Any]]]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+
+
+Runs = Mapping[str, Record]
+"""File name -> record."""
+
+Protocols = dict[str, Mapping[str, Any]]
+"""Protocol id -> protocol."""
+
+Chosen = Mapping[str, str | None]
+"""Metric -> id of the protocol whose numbers a table shows."""
+
+
+def tables(board: Benchmark, records: Runs) -> list[Table]:
+    """The lines of a board's records, ranked.
+
+    The first metric ranks. Where runs were scored by several protocols, there is one table for each of the first
+    metric's, and any other metric that has several leaves these tables for one of its own per protocol.
+
+    Args:
+        records: file name -> record; all of the board's data set and resolution.
+    """
+    records = {name: as_columns(board, record) for name, record in sorted(records.items())}
+    groups = _groups(records)
+    protocols = {metric.name: _protocols(records, metric.name) for metric in board.metrics}
+    first, *others = board.metrics
+    alone = [metric for metric in others if len(protocols[metric.name]) > 1]
+    columns = (first, *(metric for metric in others if metric not in alone))
+    made = [_table(board, columns, protocols, ranking, groups) for ranking in _ids(protocols[first.name])]
+    if len(made) > 1:
+        made.append(_table(board, columns, protocols, None, [g for g in groups if not _scored(g, first.name)]))
+    for metric in alone:
+        made += [_table(board, (metric,), protocols, ranking, groups) for ranking in _ids(protocols[metric.name])]
+    return [table for table in made if table.lines]
+
+
+def _ids(protocols: Protocols) -> list[str | None]:
+    return [*sorted(protocols)] or [None]
+
+
+def _protocols(records: Runs, metric: str) -> Protocols:
+    measured = [record.values.get(metric) for record in records.values() if record.status == "done"]
+    return {value.protocol_id: value.protocol.model_dump() for value in measured if isinstance(value, Measured)}
+
+
+def _recipe_of(record: Record) -> str:
+    """Hash without the seed; the data set keeps a seed of its own: another one there means other images."""
+    return sha256_of_json({key: value for key, value in record.recipe.items() if key != "seed"})[:8]
+
+
+def _groups(records: Runs) -> list[dict[str, Record]]:
+    """Runs that differ in nothing but their seeds."""
+    groups: dict[tuple[str, ...], dict[str, Record]] = {}
+    for name, record in records.items():
+        images = canonical_json(record.data.fingerprints)
+        key = record.method, record.preset, _recipe_of(record), record.selected_by, images
+        groups.setdefault(key, {})[name] = record
+    return [groups[key] for key in sorted(groups)]
+
+
+def _scored(group: Runs, metric: str) -> bool:
+    return any(r.status == "done" and isinstance(r.values.get(metric), Measured) for r in group.values())
+
+
+def _table(
+    board: Benchmark,
+    columns: tuple[Column, ...],
+    protocols: Mapping[str, Protocols],
+    ranking: str | None,
+    groups: Sequence[Runs],
+) -> Table:
+    first, several = columns[0], len(protocols[columns[0].name]) > 1
+    chosen = {metric.name: next(iter(protocols[metric.name]), None) for metric in columns} | {first.name: ranking}
+    lines = [_line(board, group, chosen) for group in groups]
+    if several and ranking:  # runs scored otherwise stand in their own protocol's table
+        lines = [line for line in lines if line.cells[first.name].mean is not None]
+    shown = [record for line in lines for record in line.runs.values()]
+    floor, notes = _floor(shown, chosen)
+    if _saw_others(shown):
+        notes = (*notes, "These runs did not all see the same images (their records' data fingerprints differ).")
+    part = ""
+    if several:
+        part = f"{first.title}, protocol {ranking}" if ranking else f"no {first.title}"
+    named = {name: (pid, protocols[name][pid]) for name, pid in chosen.items() if pid}
+    return Table(part, columns, named, (*_ranked(lines, first), *floor), notes)
+
+
+def _saw_others(records: Sequence[Record]) -> bool:
+    """Whether two saw different images of one split; splits that came later are not in older records."""
+    seen: dict[str, set[str]] = {}
+    for record in records:
+        for split, fingerprint in record.data.fingerprints.items():
+            seen.setdefault(split, set()).add(fingerprint)
+    return any(len(each) > 1 for each in seen.values())
+
+
+def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
+    runs = list(group.values())
+    one, seed_of = runs[0], distinct_seeds(runs)
+    attempted, done = (len({seed_of[r.id] for r in some}) for some in (runs, [r for r in runs if r.status == "done"]))
+    unlisted, stale = any(record.seed not in board.seeds for record in runs), changed_since(one)
+    flags = Counter(
+        flag for r in runs for flag in {*r.training.flags, *(["diverged"] if r.status == "diverged" else [])}
+    )
+    return Line(
+        kind=_kind(board, one),
+        method=one.method,
+        cells={metric: _cell(runs, metric, protocol) for metric, protocol in chosen.items()},
+        variant=board.variant_of(one),
+        preset=one.preset,
+        recipe=_recipe_of(one),
+        selected_by=one.selected_by,
+        provisional=done < attempted or unlisted or bool(stale),
+        attempted=attempted,
+        done=done,
+        statuses=dict(sorted(Counter(r.status for r in runs if r.status != "done").items())),
+        unlike="; ".join(filter(None, [unlike_preset(board, one), stale])),
+        runs=group,
+        flags=dict(sorted(flags.items())),
+        supervision=", ".join(sorted({record.supervision or UNNOTED for record in runs})),
+        devices=tuple(sorted({record.environment.device for record in runs})),
+    )
+
+
+def _kind(board: Benchmark, record: Record) -> Literal["reproduced", "floor", "ceiling"]:
+    if record.method not in board.floors:
+        return "reproduced"
+    return "ceiling" if record.supervision == "full" else "floor"
+
+
+def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
+    """Record's id -> seed; of records with equal artefacts the least, for one result is one seed, whatever it says."""
+    least: dict[str, int] = {}
+    made = {record.id: canonical_json(record.artefacts) if record.artefacts else record.id for record in runs}
+    for record in runs:
+        least[made[record.id]] = min(record.seed, least.get(made[record.id], record.seed))
+    return {record.id: least[made[record.id]] for record in runs}
+
+
+def _cell(runs: Sequence[Record], metric: str, protocol: str | None) -> Cell:
+    by_seed: dict[int, list[Measured]] = {}
+    why, seed_of = set(), distinct_seeds(runs)
+    for record in runs:
+        value = record.values.get(metric)
+        if record.status != "done":
+            continue
+        if isinstance(value, Measured) and value.protocol_id == protocol:
+            by_seed.setdefault(seed_of[record.id], []).append(value)
+        else:
+            why.add(_reason(value))
+    if all(record.status != "done" for record in runs):
+        why.add("no run finished")
+    if not by_seed:
+        return Cell(why=tuple(sorted(why)))
+    # A repeated seed is one seed: its runs are averaged first, so that running again cannot buy certainty.
+    means = [statistics.fmean(value.value for value in by_seed[seed]) for seed in sorted(by_seed)]
+    gaps = [v.details["gap"] for seed in sorted(by_seed) for v in by_seed[seed] if "gap" in v.details]
+    low, high = interval(means) if len(means) > 1 else (None, None)
+    gap = statistics.fmean(gaps) if gaps else None
+    return Cell(statistics.fmean(means), low, high, gap, tuple(sorted(why)), tuple(means))
+
+
+def _reason(value: Measured | Missing | None) -> str:
+    if isinstance(value, Missing):
+        return value.not_available
+    return "not evaluated" if value is None else f"scored by protocol {value.protocol_id}, see there"
+
+
+def _ranked(lines: Sequence[Line], first: Column) -> list[Line]:
+    """Rank by the rounded mean; equal ones share the better rank. Lines without a rank follow, by name."""
+    sign = -1 if first.better == "up" else 1
+    means = [_rankable(line, first) for line in lines]
+    scores = [None if mean is None else round(sign * mean, first.digits) for mean in means]
+    counts = Counter(scores)
+    placed = []
+    for line, score in zip(lines, scores, strict=True):
+        if score is None:
+            placed.append(replace(line, provisional=False))
+            continue
+        rank = 1 + sum(other is not None and other < score for other in scores)
+        few = line.cells[first.name].seeds < SEEDS_FOR_A_RANK
+        placed.append(replace(line, rank=rank, tied=counts[score] > 1, provisional=few or line.provisional))
+    return sorted(placed, key=lambda line: (line.rank is None, line.rank or 0, line.method, line.preset, [*line.runs]))
+
+
+def _rankable(line: Line, first: Column) -> float | None:
+    barred = line.kind != "reproduced" or line.selected_by == "best-on-test" or first.better == "none"
+    return None if barred else line.cells[first.name].mean
+
+
+def _floor(records: Sequence[Record], chosen: Chosen) -> tuple[list[Line], tuple[str, ...]]:
+    """Trivial masks' scores by the columns' own protocols, one line each, and a note on those that differ.
+
+    They are those of older records; a mask that has a record of its own stands among the runs.
+    """
+    scores: dict[str, dict[str, set[float]]] = {}
+    swept = {record.method for record in records}
+    for record in records:
+        for name, values in record.baselines.items():
+            if name in swept:
+                continue
+            for metric, protocol in chosen.items():
+                scored = record.values.get(metric)
+                if metric in values and isinstance(scored, Measured) and scored.protocol_id == protocol:
+                    scores.setdefault(name, {}).setdefault(metric, set()).add(values[metric])
+    lines, notes = [], []
+    for name, found in sorted(scores.items()):
+        cells = {metric: Cell(statistics.fmean(found[metric])) if metric in found else Cell() for metric in chosen}
+        lines.append(Line("baseline", name, cells))
+        if any(len({round(value, 6) for value in values}) > 1 for values in found.values()):
+            notes.append(f"Records disagree on the baseline {name!r}; their mean is shown.")
+    return lines, tuple(notes)

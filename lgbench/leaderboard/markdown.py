@@ -1,0 +1,103 @@
+"""Markdown of boards: text that nothing can break out of, tables, notes; and tables read back from a page."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lgbench.plain import plain
+
+__all__ = ["STAMP", "Grid", "Notes", "Page", "escape", "link", "read_page", "row"]
+
+STAMP = "<!-- Made by `lgbench leaderboard build`; edits are lost. -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table under its heading, as cells of text."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        lines = [row(self.head), row(["---"] * len(self.head)), *map(row, self.rows)]
+        return f"## {self.title}\n\n" + "\n".join(lines)
+
+
+@dataclass(slots=True)
+class Notes:
+    """The notes of a page, numbered as they come."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def mark(self, text: str) -> str:
+        """The mark of a note, which is taken down if it is new."""
+        if text not in self.texts:
+            self.texts.append(text)
+        return f"[^{self.texts.index(text) + 1}]"
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The notes as a part of a page; none where nothing was noted."""
+        lines = [f"[^{number}]: {escape(text)}" for number, text in enumerate(self.texts, 1)]
+        return ["\n".join(lines)] if lines else []
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page shows, as plain text: `[3]` in a cell is the third note."""
+
+    title: str
+    waiting: Sequence[str]
+    grids: Sequence[Grid]
+    notes: Sequence[str]
+    records: frozenset[str]
+
+
+def escape(text: str) -> str:
+    """Text of others on one line, so that it cannot break a table, link anywhere or call anybody."""
+    text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", plain(" ".join(text.split())))
+    return re.sub(r"(?i)@(?=\w)|#(?=\d)|://|\bwww\.", lambda found: f"{found[0][0]}<!-- -->{found[0][1:]}", text)
+
+
+def link(text: str, to: str) -> str:
+    """Text that leads somewhere."""
+    return f"[`{text}`]({to})"
+
+
+def row(cells: Sequence[str]) -> str:
+    """A line of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+_MARKUP = re.compile(r"\\(.)|<!-- -->|\[`(\w+)`\]\([^)]*\)|\[\^(\d+)\]")
+"""What `escape`, `link` and `Notes.mark` write."""
+
+
+def read_page(text: str) -> Page:
+    """A page that `lgbench leaderboard build` made, for a terminal."""
+    title, grids, notes, waiting = "", [], [], []
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("# ") and not title:
+            title = _plain(line[2:])
+        elif line.startswith("No runs yet"):
+            waiting.append(_plain(line))
+        elif line.startswith("[^"):
+            notes.append(_plain(line.partition(": ")[2]))
+        elif line.startswith("| ---"):
+            body = itertools.takewhile(lambda each: each.startswith("|"), lines[number + 1 :])
+            grids.append(Grid(_plain(lines[number - 3][3:]), _cells(lines[number - 1]), [*map(_cells, body)]))
+    return Page(title, waiting, grids, notes, frozenset(re.findall(r"\]\(records/([^)]*)\)", text)))
+
+
+def _cells(line: str) -> list[str]:
+    return [_plain(cell) for cell in line.removeprefix("| ").removesuffix(" |").split(" | ")]
+
+
+def _plain(text: str) -> str:
+    """Text without the markup that was put into it."""
+    return _MARKUP.sub(lambda found: f"[{found[3]}]" if found[3] else found[1] or found[2] or "", text)

@@ -1,0 +1,322 @@
+"""Boards as Markdown pages: the same bytes for the same records, on any day and machine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lgbench.benchmark import Benchmark, Column
+
+from .claims import Outcome
+from .collapse import GREY, VANISHED
+from .lines import FACTS, SEEDS_FOR_A_RANK, Beside, Cell, Line, Table
+from .markdown import STAMP, Grid, Notes, escape, link, row
+from .papers import ReportedRow
+from .standing import Section, Standing
+
+__all__ = ["index", "page", "protocol_in_words"]
+
+
+def page(standing: Standing) -> str:
+    """A board's README.md."""
+    board, notes = standing.board, Notes()
+    told = [board.text.strip(), f"**Where settings were chosen.** {board.tuned.strip()}" if board.tuned.strip() else ""]
+    about = _about_ablation(board) if board.variants else _about_ranking(board)
+    parts = [STAMP, f"# {escape(board.title)}", *filter(None, told), about, *_waiting(standing)]
+    for section in standing.sections:
+        parts += map(str, _grids(board, section, notes))
+    if standing.reported and not board.variants:
+        parts.append(str(_reported(board, standing.reported, notes)))
+        parts.append("What papers report is not ranked: it was not measured here, nor always by the same protocol.")
+    return "\n\n".join([*parts, *notes.paragraphs]) + "\n"
+
+
+def _about_ranking(board: Benchmark) -> str:
+    first = board.metrics[0]
+    better = {"up": "higher is better", "down": "lower is better", "none": "a diagnostic: nobody is ranked"}
+    return (
+        f"{_data_of(board)}, ranked by {escape(first.title)} ({better[first.better]}). Numbers are means over seeds "
+        "with their 95 % Student-t interval; equal ones, as printed, are ties (=). A rank with an asterisk is "
+        f"provisional: fewer than {SEEDS_FOR_A_RANK} seeds, one that failed, one that the benchmark does not list, or "
+        "a preset that has changed since. Supervision is what was learnt from besides pictures."
+    )
+
+
+def _about_ablation(board: Benchmark) -> str:
+    return (
+        f"{_data_of(board)}. Rows stand in the order of the paper's table; nobody is ranked. Numbers are means over "
+        "seeds with their 95 % Student-t interval. A paper's number is within noise where it lies in our interval over "
+        f"at least {SEEDS_FOR_A_RANK} seeds. Where data set, resolution, protocol or preset differ, or seeds are "
+        "missing, it is not comparable; the note says why. A claim about two variants is decided by Welch's t-test at "
+        f"the 5 % level over at least {SEEDS_FOR_A_RANK} seeds of each.{_kinds(board)}"
+    )
+
+
+def _data_of(board: Benchmark) -> str:
+    config = "".join(f", {key} = {value}" for key, value in sorted(board.dataset_config.items()))
+    return f"Data set `{board.dataset}`{escape(config)} at {board.resolution} px"
+
+
+def _kinds(board: Benchmark) -> str:
+    """How claims are decided that are no orderings, where the board has any."""
+    words = ""
+    if any(claim.margin for claim in board.claims):
+        words += " Two are equal within a margin where the 90 % interval of their difference lies in it."
+    if any(claim.collapse for claim in board.claims):
+        words += (
+            " A claim about collapse reads no score: it counts seeds that show one of its signs (Fisher's exact test "
+            "at the 5 % level; it disagrees where no seed shows one): flags of the record; `grey`, a binarity from "
+            f"{GREY} on; `vanished`, a gradient of the mask below {VANISHED:g} of what it was at first."
+        )
+    return words
+
+
+def _waiting(standing: Standing) -> list[str]:
+    """What was not run yet, and the command that does."""
+    board, sweep = standing.board, f"`lgbench sweep benchmarks/{standing.board.name}.toml"
+    if not standing.runs:
+        return [*([] if board.variants else ["## Runs"]), f"No runs yet: {sweep}` makes them."]
+    ran = {section.preset for section in standing.sections}
+    waiting = [preset for preset in board.presets if board.variants and preset not in ran]
+    return [f"No runs yet with preset {escape(preset)}: {sweep} --preset {preset}`." for preset in waiting]
+
+
+def _grids(board: Benchmark, section: Section, notes: Notes) -> list[Grid]:
+    """A section's tables: the runs, the paper's numbers beside ours, and the claims."""
+    of = f": preset {escape(section.preset)}" if section.preset and len(board.presets) > 1 else ""
+    grids = [_runs(table, of, notes) for table in section.tables]
+    beside = [
+        _beside(line, metric, notes)
+        for table in section.tables
+        for metric in table.columns
+        for line in table.lines
+        if line.cells[metric.name].beside
+    ]
+    if beside:
+        head = ("Variant", "Metric", "Ours", "Paper", "Ours - paper", "Verdict", "Source")
+        grids.append(Grid(f"Beside the paper{of}", head, beside))
+    if section.outcomes:
+        head = ("Claim", "Metric", "Better", "Worse", "Paper", "Our runs", "Source")
+        grids.append(Grid(f"Orderings{of}", head, [_claim(outcome) for outcome in section.outcomes]))
+    return grids
+
+
+def _runs(table: Table, of: str, notes: Notes) -> Grid:
+    title = f"Runs{of}" + (f": {escape(table.part)}" if table.part else "")
+    title += "".join(map(notes.mark, table.notes))
+    named = (
+        ("Variant", "Method", "Preset") if any(line.variant for line in table.lines) else ("Rank", "Method", "Preset")
+    )
+    head = (*named, *(_head(table, metric, notes) for metric in table.columns), "Seeds", *FACTS.values(), "Records")
+    return Grid(title, head, [_run(table, line, notes) for line in table.lines])
+
+
+def _head(table: Table, metric: Column, notes: Notes) -> str:
+    """A metric as a heading, with notes on how it was measured."""
+    text = escape(metric.head)
+    if metric.name in table.protocols:
+        identity, protocol = table.protocols[metric.name]
+        text += notes.mark(f"Protocol {identity}: {protocol_in_words(protocol)}.")
+    if any(line.cells[metric.name].gap is not None for line in table.lines):
+        text += notes.mark("Gap: what choosing each mask's polarity by the labels would add to the committed value.")
+    return text
+
+
+def _run(table: Table, line: Line, notes: Notes) -> list[str]:
+    if line.kind == "not run" and line.variant:
+        waits = f"{line.variant.name} is not run yet: {line.variant.waits}."
+        numbers = ["not run" + (notes.mark(waits) if line.variant.waits else "")] * len(table.columns)
+    else:
+        numbers = [_number(line.cells[metric.name], metric.digits, notes) for metric in table.columns]
+    if line.kind == "baseline":
+        named = [f"floor: {escape(line.method)}", "", ""] if _is_ablation(table) else ["floor", escape(line.method), ""]
+        return [*named, *numbers, "", *("" for _ in FACTS), ""]
+    twin = f" (recipe {line.recipe})" if _has_twin(table, line) else ""
+    if line.variant:
+        named = [escape(line.variant.name) + twin, escape(line.method)]
+    else:
+        named = [_rank(line, notes), escape(line.method) + twin]
+    preset = escape(line.preset) + (notes.mark(f"{line.unlike.capitalize()}.") if line.unlike else "")
+    facts = [escape(_in_words(getattr(line, name))) for name in FACTS]
+    records = " ".join(link(record.id[:8], f"records/{name}") for name, record in line.runs.items())
+    return [*named, preset, *numbers, _seeds(line), *facts, records]
+
+
+def _is_ablation(table: Table) -> bool:
+    return any(line.variant for line in table.lines)
+
+
+def _has_twin(table: Table, line: Line) -> bool:
+    """Whether another line is called the same and has another recipe."""
+    same = [other for other in table.lines if other.runs and other.variant == line.variant]
+    if not line.variant:
+        same = [other for other in same if (other.method, other.preset) == (line.method, line.preset)]
+    return len({other.recipe for other in same}) > 1
+
+
+def _rank(line: Line, notes: Notes) -> str:
+    if line.kind in ("floor", "ceiling"):
+        return line.kind
+    if line.selected_by == "best-on-test":
+        return "-" + notes.mark("Chosen by its score on the test images (best-on-test), hence barred from ranking.")
+    if line.rank is None:
+        return "-"
+    star = escape("*") if line.provisional else ""
+    return f"{line.rank}{'=' if line.tied else ''}{star}"
+
+
+def _seeds(line: Line) -> str:
+    failed = [f"{count} {status}" for status, count in line.statuses.items()]
+    text = f"{line.done} of {line.attempted}: {', '.join(failed)}" if failed else str(line.done)
+    return text if len(line.runs) == line.attempted else f"{text} ({len(line.runs)} runs)"
+
+
+def _in_words(fact: Any) -> str:
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{name} x{count}" for name, count in fact.items())
+    return ", ".join(fact) if isinstance(fact, tuple) else str(fact)
+
+
+def _number(cell: Cell, digits: int, notes: Notes) -> str:
+    """A mean with its interval and its oracle's gap, or why there is none."""
+    if cell.mean is None:
+        return "n/a" + "".join(notes.mark(f"n/a: {why.rstrip('.')}.") for why in cell.why) if cell.why else "-"
+    gap = f" (gap {cell.gap:.{digits}f})" if cell.gap is not None else ""
+    why = "".join(notes.mark(f"Fewer seeds than the row: {why}.") for why in cell.why)
+    return _mean(cell, digits) + gap + why
+
+
+def _mean(cell: Cell, digits: int) -> str:
+    half = f" ± {(cell.high - cell.low) / 2:.{digits}f}" if cell.low is not None and cell.high is not None else ""
+    return f"{cell.mean:.{digits}f}{half}"
+
+
+def protocol_in_words(protocol: Mapping[str, Any]) -> str:
+    """A protocol as a phrase; fields that do not apply are left out."""
+    config = protocol["dataset_config"]
+    settings = ", ".join(f"{k} = {v}" for k, v in sorted(config.items())) if isinstance(config, dict) else config
+    words = [(protocol["dataset"] or "any data") + (f" with {settings}" if settings else "")]
+    phrases = {
+        "dataset_version": "version {}",
+        "origin": "{} copy",
+        "split": "{} split",
+        "resolution": "{} px",
+        "crop": "crop {}",
+        "ignore": "masks' value {} left out",
+        "polarity": "{} polarity",
+        "aggregation": "aggregated {}",
+        "threshold": "threshold {}",
+        "samples": "{} samples",
+        "sampling": "sampled with {}",
+        "extractor": "features of {}",
+        "weights": "weights {:.12}",
+    }
+    held = {name: protocol.get(name) for name in phrases}  # older protocols do not know every field
+    words += [phrase.format(held[name]) for name, phrase in phrases.items() if held[name] is not None]
+    return ", ".join([*words, f"{protocol['metric']} version {protocol['metric_version']}"])
+
+
+def _beside(line: Line, metric: Column, notes: Notes) -> list[str]:
+    cell, digits = line.cells[metric.name], metric.digits
+    paper = cell.beside
+    assert paper is not None
+    assert line.variant is not None  # papers stand beside variants
+    told = _printed(paper.value, paper.spread, digits) + (
+        notes.mark(f"{paper.note.rstrip('.')}.") if paper.note else ""
+    )
+    ours = _number(cell, digits, notes).split(" (gap")[0]
+    gap = f"{paper.gap:+.{digits}f}" if paper.gap is not None else "-"
+    verdict = f"{paper.verdict}{_why(line, paper, notes)}"
+    return [escape(line.variant.name), escape(metric.head), ours, told, gap, verdict, escape(paper.source)]
+
+
+def _why(line: Line, paper: Beside, notes: Notes) -> str:
+    marks = ""
+    if paper.verdict == "not comparable":
+        marks += notes.mark(f"Not comparable: {'; '.join(paper.reasons)}.")
+    elif paper.unstated:
+        marks += notes.mark(f"The paper does not state its {', '.join(paper.unstated)}: taken to be ours.")
+    if line.failures and line.variant:
+        marks += notes.mark(f"{line.variant.name}: {line.failures}; they are in no mean.")
+    return marks
+
+
+def _claim(outcome: Outcome) -> list[str]:
+    digits, claim, paper = outcome.metric.digits, outcome.claim, "-"
+    if outcome.paper:
+        better, worse = outcome.paper
+        relation = ">" if better > worse else "<" if better < worse else "="
+        paper = f"{better:.{digits}f} {relation} {worse:.{digits}f}"
+    told = (claim.text, outcome.metric.head, claim.better, claim.worse, paper, _decision(outcome), claim.source)
+    return [escape(text) for text in told]
+
+
+def _decision(outcome: Outcome) -> str:
+    """A verdict in words: "undecided (difference 0.012 ± 0.034 over 3 seeds)"."""
+    if outcome.difference is None:
+        return f"{outcome.verdict}: {outcome.why}" if outcome.why else outcome.verdict
+    digits, (ours, theirs), many = outcome.metric.digits, outcome.seeds, max(outcome.seeds)
+    seeds = f"{ours} and {theirs} seeds" if ours != theirs else f"{many} seed{'s' if many > 1 else ''}"
+    half = f" ± {outcome.half:.{digits}f}" if outcome.half is not None else ""
+    why = f", margin {outcome.claim.margin:g}" if outcome.claim.margin else ""
+    why += f"; {outcome.why}" if outcome.why else ""
+    return f"{outcome.verdict} (difference {outcome.difference:+.{digits}f}{half} over {seeds}{why})"
+
+
+def _reported(board: Benchmark, rows: Sequence[ReportedRow], notes: Notes) -> Grid:
+    metrics = [metric for metric in board.metrics if any(metric.name in paper.values for paper in rows)]
+    head = ("Method", "Supervision", *(escape(metric.head) for metric in metrics), "Resolution", "Split", "Source")
+    lines = []
+    for paper in rows:
+        cells = []
+        for metric in metrics:
+            note = notes.mark(paper.notes[metric.name] + ".") if metric.name in paper.notes else ""
+            value = paper.values.get(metric.name)
+            cells.append((_printed(*value, metric.digits) if value else "-") + note)
+        where = f"{paper.resolution} px" if paper.resolution else "not stated"
+        known = [escape(text) for text in (paper.method, paper.supervision)]
+        lines.append([*known, *cells, where, escape(paper.split or "not stated"), escape(paper.source)])
+    return Grid("Reported by papers", head, lines)
+
+
+def _printed(value: float, spread: float | None, digits: int) -> str:
+    return f"{value:.{digits}f}" + (f" ± {spread:.{digits}f}" if spread is not None else "")
+
+
+def index(boards: Sequence[Standing]) -> str:
+    """leaderboards/README.md: every board, its leader (or how an ablation's claims stand) and its number of runs."""
+    lines = [row(["Board", "Data set", "Ranked by", "First", "Runs"]), row(["---"] * 5)]
+    for standing in boards:
+        board = standing.board
+        cells = (
+            f"[{escape(board.title)}]({board.name}/README.md)",
+            f"{escape(board.dataset)}, {board.resolution} px",
+            "not ranked" if board.variants else escape(board.metrics[0].head),
+            (_claims(standing) if board.variants else _leader(standing)) or "-",
+            str(standing.runs) if standing.runs else "no runs yet",
+        )
+        lines.append(row(cells))
+    return "\n\n".join([STAMP, "# Leaderboards", "\n".join(lines)]) + "\n"
+
+
+def _claims(standing: Standing) -> str:
+    """How an ablation's claims stand among the runs of its first preset that has any: "2 agree, 1 undecided"."""
+    if not standing.board.claims or not standing.runs:
+        return ""
+    first = standing.sections[0]
+    counts = Counter(outcome.verdict for outcome in first.outcomes)
+    words = {"agrees": "agree", "disagrees": "disagree", "undecided": "undecided", "not run": "not run"}
+    told = ", ".join(f"{counts[verdict]} {word}" for verdict, word in words.items() if counts[verdict])
+    return f"claims{f' ({escape(first.preset)})' if first.preset else ''}: {told}"
+
+
+def _leader(standing: Standing) -> str:
+    """Who is first in a board's first table, and by which number."""
+    table, *_ = [*standing.sections[0].tables, None]
+    leaders = [line for line in table.lines if line.rank == 1] if table else []
+    if not table or not leaders:
+        return ""
+    first = table.columns[0]
+    names = [f"{escape(f'{line.method} {line.preset}')}{escape('*') if line.provisional else ''}" for line in leaders]
+    return f"{', '.join(names)}: {_mean(leaders[0].cells[first.name], first.digits)}"

@@ -1,0 +1,118 @@
+"""A row of an ablation: a method with some settings said, and which records are its runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from .errors import BadRecipe
+from .recipe import parse_with
+from .record import Record
+
+__all__ = ["Variant"]
+
+
+class Variant(BaseModel):
+    """One row of an ablation: a method with some settings said.
+
+    Attributes:
+        name: as the board shows it.
+        preset: the only one it runs with; the benchmark's presets where empty.
+        set: settings, `table.field` or `regularizers.NAME.field`, as `lgbench run --set` takes them.
+        added: regularizers to switch on, as `--with` takes them (`with` in the file).
+        without: regularizers to switch off.
+        paper: the paper's row that it reproduces, by its `method` in the table of reported numbers.
+        waits: why it has no runs yet; its row says so until it has.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1)]
+    method: str
+    preset: str = ""
+    set: dict[str, JsonValue] = {}
+    added: list[str] = Field(default=[], alias="with")
+    without: list[str] = []
+    paper: str = ""
+    waits: str = ""
+
+    @field_validator("set")
+    @classmethod
+    def _dotted(cls, settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for key in settings:
+            table = key.rpartition(".")[0]
+            if not table or table.count(".") != (table.split(".")[0] == "regularizers"):
+                raise ValueError(f"{key!r} is not a setting: write table.field, or regularizers.NAME.field")
+        return settings
+
+    @field_validator("added")
+    @classmethod
+    def _readable(cls, added: list[str]) -> list[str]:
+        try:
+            _switched_on(added)
+        except BadRecipe as error:
+            raise ValueError(str(error)) from error
+        return added
+
+    @property
+    def settings(self) -> dict[str, JsonValue]:
+        """All that it says, as the overrides of a recipe; `set` wins over `with`."""
+        return {**_switched_on(self.added), **self.set}
+
+    def matches(self, record: Record) -> bool:
+        """Whether a run of this method had these settings; presets are the benchmark's business."""
+        on = record.recipe.get("regularizers")
+        return (
+            record.method == self.method
+            and not (isinstance(on, dict) and on.keys() & set(self.without))
+            and all(_holds(record.recipe, key, wanted) for key, wanted in self.settings.items())
+        )
+
+    def told_apart(self, other: Variant) -> bool:
+        """Whether no record can match both."""
+        if self.method != other.method or (self.preset and other.preset and self.preset != other.preset):
+            return True
+        mine, theirs = self.settings, other.settings
+        if any(not _same(mine[key], theirs[key]) for key in mine.keys() & theirs.keys()):
+            return True
+        return bool(_on(mine) & set(other.without) or _on(theirs) & set(self.without))
+
+
+def _switched_on(added: list[str]) -> dict[str, Any]:
+    settings: dict[str, object] = {}
+    for text in added:
+        settings |= parse_with(text)
+    return settings
+
+
+def _on(settings: Mapping[str, JsonValue]) -> set[str]:
+    return {
+        key.split(".")[1] for key, value in settings.items() if key.startswith("regularizers.") and not _off(key, value)
+    }
+
+
+def _off(key: str, value: JsonValue) -> bool:
+    return key.startswith("regularizers.") and key.endswith(".weight") and _same(0, value)
+
+
+def _holds(recipe: Mapping[str, JsonValue], key: str, wanted: JsonValue) -> bool:
+    """Whether a resolved recipe has a setting; a regularizer of weight 0 is not in it at all."""
+    held: JsonValue = dict(recipe)
+    for step in key.split("."):
+        if not isinstance(held, dict) or step not in held:
+            return _off(key, wanted)
+        held = held[step]
+    return _same(held, wanted)
+
+
+def _same(held: JsonValue, wanted: JsonValue) -> bool:
+    """Equal, where a text stands for what the command line would read it as: "5" is 5.0."""
+    if isinstance(wanted, str) and not isinstance(held, str):
+        try:
+            wanted = json.loads(wanted)
+        except ValueError:
+            return False
+    return held == wanted
