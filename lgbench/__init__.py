@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from .errors import LgbenchError, NotAvailable
 from .hookspecs import API_VERSION, hookimpl
 from .offers import Dataset, Generator, ImageSpec, Lazy, Method, Metric, NoConfig, Part, Regularizer, Segmenter, Source
+from .version import __version__
 
 if TYPE_CHECKING:
+    from .frames import frame
     from .trained import load_run
-
-__version__ = "0.1.0"
 
 __all__ = [
     "API_VERSION",
@@ -30,13 +30,18 @@ __all__ = [
     "Segmenter",
     "Source",
     "__version__",
+    "frame",
     "hookimpl",
     "load_run",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """What needs torch is imported when it is first read."""
+    """What needs torch or pandas is imported when it is first read."""
+    if name == "frame":
+        from .frames import frame
+
+        return frame
     if name == "load_run":
         from .trained import load_run
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
-from . import __version__
 from .plugins import PluginInfo
 from .record import Record
 from .runtime import Runtime
+from .version import __version__
 
 __all__ = ["changes", "code_state", "describe", "device_name", "module_hash", "what_ran"]
 

@@ -163,6 +163,8 @@ class Dataset:
         grey: whether every image is grey.
         version: raised whenever the same settings and files would give other images; part of the protocol, and of the
             name of what is prepared, where it is not 1.
+        thing: what its pictures show, in COCO's word, where it reads masks that `lgbench data pseudo-masks` made of it
+            (its setting `masks` names their folder); "" where it does not.
         regions: how landmarks become class maps, `(landmarks (P, 2), side) -> (side, side) uint8`, the landmarks in
             pixels of that side; None where they do not.
         walks: name -> `(config, resolution, index, frames) -> landmarks (frames, P, 2)`: test picture `index` while one
@@ -185,6 +187,7 @@ class Dataset:
     sources: tuple[Source, ...] = ()
     by_hand: str = ""
     locate: Callable[[Any], Path | None] | None = None
+    thing: str = ""
     regions: Callable[..., Any] | None = None
     walks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 

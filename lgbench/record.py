@@ -39,6 +39,7 @@ __all__ = [
     "Record",
     "Segmentation",
     "Training",
+    "Value",
     "protocol_id",
     "read_record",
     "record_files",
@@ -49,7 +50,7 @@ __all__ = [
 RECORD_FILE = "record.json"
 
 
-SELDOM = ("sampling", "given", "ignore", "dataset_version")
+SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version")
 
 
 class BadRecord(LgbenchError):
@@ -89,8 +90,9 @@ class Protocol(_Part):
     """How a number was measured; None where a field does not apply to its metric.
 
     `sampling` is None where the generator painted with its running statistics, one image independent of another;
-    `given` is None where it painted without conditions. `ignore` names values of masks that are left out, and
-    `dataset_version` is that of the data set's record where it is not 1.
+    `given` is None where it painted without conditions. `ignore` names values of masks that are left out,
+    `pseudo` what made the truth where no person did, and `dataset_version` is that of the data set's record where it is
+    not 1.
     """
 
     dataset: str | None
@@ -110,6 +112,7 @@ class Protocol(_Part):
     sampling: str | None = None
     given: str | None = None
     ignore: str | None = None
+    pseudo: str | None = None
     dataset_version: Count | None = None
 
 

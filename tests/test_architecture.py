@@ -6,6 +6,7 @@ import ast
 import importlib
 import pkgutil
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,85 +18,106 @@ from lgbench.plugins import registry
 
 ROOT = Path(__file__).parent.parent
 
-# Each part may import parts of its own level and below; the first match names a module's level.
-LEVELS = [
-    ("lgbench.__main__", 7),
-    ("lgbench.cli", 7),
-    ("lgbench.trained", 7),
-    ("lgbench.sampling", 7),
-    ("lgbench.run", 6),
-    ("lgbench.compare", 6),
-    ("lgbench.evaluation", 5),
-    ("lgbench.painting", 4),
-    ("lgbench.lessons", 5),
-    ("lgbench.environment", 4),
-    ("lgbench.training", 4),
-    ("lgbench.stages", 5),
-    ("lgbench.leaderboard", 5),
-    ("lgbench.benchmark", 4),
-    ("lgbench.variant", 4),
-    ("lgbench.data", 3),
-    ("lgbench.features", 3),
-    ("lgbench.matching", 3),
-    ("lgbench.intervals", 3),
-    ("lgbench.nn", 3),
-    ("lgbench.losses", 3),
-    ("lgbench.record", 3),
-    ("lgbench.plugins", 3),
-    ("lgbench.lookup", 4),
-    ("lgbench.recipe", 2),
-    ("lgbench.preset_check", 1),
-    ("lgbench.game", 2),
-    ("lgbench.score", 2),
-    ("lgbench.runtime", 3),
-    ("lgbench.layers", 1),
-    ("lgbench.hookspecs", 1),
-    ("lgbench.progress", 1),
-    ("lgbench.offers", 1),
-    ("lgbench.files", 1),
-    ("lgbench.locks", 1),
-    ("lgbench.permissions", 0),
-    ("lgbench.plain", 0),
-    ("lgbench.intervals", 1),
-    ("lgbench.errors", 0),
-    ("lgbench", 1),
-]
+
+def sources(packages: Path, base: Path) -> dict[str, Path]:
+    """Every module below a folder, by its absolute name from `base` on."""
+    found = {}
+    for path in sorted(packages.rglob("*.py")):
+        parts = path.relative_to(base).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-def level(module: str) -> int:
-    return next(height for name, height in LEVELS if module == name or module.startswith(f"{name}."))
+LGBENCH = sources(ROOT / "lgbench", ROOT)
+KNOWN = {**LGBENCH, **sources(ROOT / "plugins", ROOT / "plugins")}
+MODULES = sorted(LGBENCH.values())
 
 
-def imports_on_loading(path: Path, package: str) -> list[str]:
-    """Absolute names of the lgbench modules that a file imports when it is imported itself."""
-    found = []
-    for node in ast.parse(path.read_text()).body:  # only the outermost level: lazy imports are calls, not arrows
+def imported(module: str, path: Path, known: Collection[str]) -> set[str]:
+    """The known modules that a file imports: on loading, inside functions, or for types alone."""
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
-            base = package.rsplit(".", node.level - 1)[0] if node.level else ""
-            name = ".".join(filter(None, [base, node.module]))
-            deeper = [f"{name}.{alias.name}" for alias in node.names]
-            found += [m for m in deeper if is_module(m)] or [name]
-    return [name for name in found if name.startswith("lgbench")]
+            base = package[: len(package) - node.level + 1] if node.level else []
+            name = ".".join([*base, *filter(None, [node.module])])
+            inside = {alias.name: f"{name}.{alias.name}" for alias in node.names}
+            found |= {inside[one] if inside[one] in known else name for one in inside}
+    return {name for name in found if name in known and name != module}
 
 
-def is_module(name: str) -> bool:
-    path = ROOT / name.replace(".", "/")
-    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+def circle(arrows: Mapping[str, Collection[str]]) -> list[str]:
+    """Modules that import each the next, and the last the first; empty where there are none."""
+    done: set[str] = set()
+
+    def walk(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return way[way.index(module) :]
+        if module in done:
+            return []
+        found = next(filter(None, (walk(below, [*way, module]) for below in sorted(arrows[module]))), [])
+        done.add(module)
+        return found
+
+    return next(filter(None, (walk(module, []) for module in arrows)), [])
 
 
-MODULES = sorted((ROOT / "lgbench").rglob("*.py"))
+def test_no_modules_import_one_another_in_a_circle():
+    assert circle({module: imported(module, path, KNOWN) for module, path in KNOWN.items()}) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_arrows_point_one_way(path: Path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-    package = module if parts[-1] == "__init__" else module.rpartition(".")[0]
-    for name in imports_on_loading(path, package):
-        assert not name.startswith("lgbench_"), f"{module} imports the plugin {name}"
-        assert level(name) <= level(module), f"{module} imports {name}, which lies above it"
+@pytest.mark.parametrize(
+    "back",
+    [
+        "import p.a",
+        "from p.a import x",
+        "from . import a",
+        "def f():\n    from .a import x",
+        "if T:\n    from . import a",
+    ],
+)
+def test_a_circle_is_found_however_it_is_closed(tmp_path: Path, back: str):
+    files = {"p.a": "from .b import y", "p.b": "from p import c", "p.c": back, "p.d": "from .a import x"}
+    arrows = {}
+    for module, text in files.items():
+        path = tmp_path / f"{module}.py"
+        path.write_text(text)
+        arrows[module] = imported(module, path, files)
+    assert circle(arrows) == ["p.a", "p.b", "p.c"]
+    assert circle({**arrows, "p.c": set()}) == []
+
+
+def floors() -> tuple[dict[str, str], dict[str, set[str]]]:
+    """CONTRIBUTING's table: the floor of each part of lgbench, and what each floor may import."""
+    home: dict[str, str] = {}
+    may: dict[str, set[str]] = {}
+    for line in (ROOT / "CONTRIBUTING.md").read_text().partition("| floor |")[2].partition("\n\n")[0].splitlines()[2:]:
+        floor, parts, below = (cell.strip() for cell in line.strip("|").split("|"))
+        home |= dict.fromkeys(re.findall(r"`(\w+)`", parts), floor)
+        named = below.removeprefix("every floor above").removeprefix(" but ")
+        floors = set(filter(None, named.split(", ")))
+        assert floors <= may.keys(), f"the floor {floor} names one that is not above it in the table: {floors}"
+        may[floor] = {floor} | (may.keys() - floors if below.startswith("every") else floors)
+    home["lgbench"], may["lgbench"] = "lgbench", {"tools", "offers", "trained", "boards"}
+    may["doors"].add("lgbench")
+    return home, may
+
+
+def part_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
+@pytest.mark.parametrize("module", LGBENCH)
+def test_each_part_imports_what_contributing_allows_and_no_plugin(module: str):
+    home, may = floors()
+    part = part_of(module)
+    assert part in home, f"CONTRIBUTING's table has no floor for {part}"
+    for name in imported(module, LGBENCH[module], KNOWN):
+        assert name in LGBENCH, f"{module} imports the plugin {name}"
+        below = home.get(part_of(name))
+        assert below in may[home[part]], f"{module} imports {name}: CONTRIBUTING lets {home[part]} not import {below}"
 
 
 def parameters(function: ast.FunctionDef) -> int:

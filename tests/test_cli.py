@@ -45,8 +45,12 @@ TINY = {
     "elgan": ["generator.g=4", "method.d=4", "segmenter.width=4"],
     "perturbgan": ["generator.g=8", "method.d=4", "segmenter.width=4"],
     "perturbgan-full": [
-        *("generator.width=8", "generator.nz=8", "method.d=8", "segmenter.width=4"),
-        *("method.phase_steps=1", "training.steps=6"),  # two steps each at 8, 16 and 32 pixels
+        "generator.width=8",
+        "generator.nz=8",
+        "method.d=8",
+        "segmenter.width=4",
+        "method.phase_steps=1",
+        "training.steps=6",  # two steps each at 8, 16 and 32 pixels
     ],
 }
 

@@ -39,8 +39,11 @@ def test_no_number_is_lost_at_any_width(width: int):
 
 def test_below_its_width_a_table_is_one_line_a_value():
     assert printed(24).splitlines()[1:] == [
-        *("metric: iou", "  value: 0.8512", "  95 %: 0.840 .. 0.861"),
-        *("metric: fid-random", "  value: 17.28"),
+        "metric: iou",
+        "  value: 0.8512",
+        "  95 %: 0.840 .. 0.861",
+        "metric: fid-random",
+        "  value: 17.28",
     ]
 
 
@@ -175,8 +178,16 @@ def test_archives_with_any_names_inside_are_listed(tmp_path: Path):
 
 def test_a_dry_run_refuses_unknown_metrics():
     done = lgbench(
-        *("run", "--method", "lrgan", "--dataset", "flora", "--dry-run", "--preset", "smoke"),
-        *("--set", "evaluation.metrics=iou,fidd"),
+        "run",
+        "--method",
+        "lrgan",
+        "--dataset",
+        "flora",
+        "--dry-run",
+        "--preset",
+        "smoke",
+        "--set",
+        "evaluation.metrics=iou,fidd",
     )
     assert done.returncode == 1
     assert b"fidd" in done.stderr

@@ -29,7 +29,7 @@ from click.testing import CliRunner
 from lgbench.benchmark import BadBenchmark
 from lgbench.cli.leaderboard import leaderboard
 from lgbench.errors import UnknownName
-from lgbench.leaderboard import add, build, check, read_boards, record_name
+from lgbench.leaderboard import add, build, check, read_boards, record_name, show
 from lgbench.record import BadRecord, read_record, write_record
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -278,3 +278,66 @@ def test_the_committed_reported_numbers_are_those_that_were_transcribed():
         pytest.skip("the transcribed tables are not here")
     for path in sorted(shared.glob("*.csv")):
         assert (REPOSITORY / "leaderboards/reported" / path.name).read_bytes() == path.read_bytes()
+
+
+HEAVY = ("torch", "scipy", "pandas", "sklearn")
+
+
+@pytest.mark.parametrize("words", ["--help", "list", "info milgan", "results --help", "leaderboard show flora-32"])
+def test_what_only_looks_imports_nothing_heavy(words: str):
+    code = (
+        "import sys; from lgbench.cli import group; group(sys.argv[1:], standalone_mode=False);"
+        f"found = [name for name in {HEAVY!r} if name in sys.modules];"
+        "sys.exit(str(found) if found else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words.split()], cwd=REPOSITORY, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_building_a_board_imports_no_torch_and_no_pandas():
+    code = (
+        "import sys; from pathlib import Path; from lgbench.leaderboard import check; check(Path(), ['flora-32']);"
+        "sys.exit(str([name for name in ('torch', 'pandas', 'scipy.stats') if name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_every_committed_board_is_rebuilt_byte_for_byte_where_it_is_missing(tmp_path: Path):
+    for folder in ("benchmarks", "leaderboards"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    pages = [p for p in (tmp_path / "leaderboards").rglob("*") if p.name in ("README.md", "board.csv")]
+    before = {page: page.read_bytes() for page in pages}
+    for page in pages:
+        page.unlink()
+    build(tmp_path)
+    assert len(before) > 30
+    assert {page: page.read_bytes() for page in pages} == before
+
+
+def test_a_board_is_shown_as_it_was_built_with_the_text_of_others_as_it_was(root: Path):
+    commit(root, *seeds("a|b *c* [d](e) x_y", 0.5), a_record({"iou": missing("no <masks> | here")}, method="other"))
+    with pytest.raises(BadBenchmark, match="leaderboard build"):
+        show(root, "flora-32")
+    build(root)
+    page, others = show(root, "flora-32")
+    assert others == []
+    ran, reported = page.grids
+    assert [row[1] for row in ran.rows] == ["a|b *c* [d](e) x_y", "other"]
+    assert (page.title, reported.rows[0][0]) == ("Flora", "ReDO")
+    assert "n/a: no <masks> | here." in page.notes
+    assert ran.rows[1][3] == f"n/a[{page.notes.index('n/a: no <masks> | here.') + 1}]"
+    commit(root, *seeds("late", 0.7))
+    assert len(show(root, "flora-32")[1]) == 1
+
+
+def test_a_new_fact_of_a_line_stands_on_pages_and_in_the_csv_without_a_change_of_theirs(root: Path, monkeypatch):
+    from lgbench.leaderboard import pages, sheet
+
+    commit(root, *seeds("lrgan", 0.5))
+    for view in (pages, sheet):
+        monkeypatch.setattr(view, "FACTS", {**view.FACTS, "done": "Finished"})
+    assert "| Device | Finished | Records |" in markdown(root)
+    assert (root / "leaderboards/flora-32/board.csv").read_text().splitlines()[0].endswith(",note,done")

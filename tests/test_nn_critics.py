@@ -52,8 +52,21 @@ def unnormalised(build, monkeypatch):
         (lambda: Next(32, 200), 108_640),
     ],
     ids=[
-        *("D and E_x, 64", "D and E_x, 128", "E_pi 200, 64", "E_pi 200, 128", "E_pi 20, 64", "E_pi 20, 128", "E_x"),
-        *("Phi, 64", "Phi, 128", "G_b, 64", "G_b, 128", "G_f, 64", "G_f, 128", "stage 1", "stage 2"),
+        "D and E_x, 64",
+        "D and E_x, 128",
+        "E_pi 200, 64",
+        "E_pi 200, 128",
+        "E_pi 20, 64",
+        "E_pi 20, 128",
+        "E_x",
+        "Phi, 64",
+        "Phi, 128",
+        "G_b, 64",
+        "G_b, 128",
+        "G_f, 64",
+        "G_f, 128",
+        "stage 1",
+        "stage 2",
     ],
 )
 def test_networks_have_the_specified_parameter_counts(build, parameters, monkeypatch):

@@ -234,11 +234,11 @@ def test_the_table_counts_every_network(case: Case):
 
 
 def test_every_line_is_of_some_case_and_names_its_source():
-    of = defaultdict(list)
+    covering = defaultdict(list)
     for case in CASES:
         for line in lines_of(case).values():
-            of[line.number].append(case)
-    assert [line for line in TABLE if not of[line.number]] == []
+            covering[line.number].append(case)
+    assert [line for line in TABLE if not covering[line.number]] == []
     documents = r"(lrgan|comgan|perturbgan|milgan|elgan|shared_blocks) \d"
     assert [line for line in TABLE if not re.match(documents, line.source)] == []
 

@@ -101,16 +101,30 @@ def test_with_and_without_compose_regularizers():
             ({setting: value}, r"does not fit: it must be a finite number|does not fit: Input should be")
             for value in ("nan", "inf", "-inf", float("nan"))
             for setting in (
-                *("regularizers__binarization__weight", "training__crop_ratio", "training__checkpoint_seconds"),
-                *("segmenter__drop_at", "segmenter__lr", "method__lr", "generator__min_scale", "evaluation__threshold"),
+                "regularizers__binarization__weight",
+                "training__crop_ratio",
+                "training__checkpoint_seconds",
+                "segmenter__drop_at",
+                "segmenter__lr",
+                "method__lr",
+                "generator__min_scale",
+                "evaluation__threshold",
             )
         ),
         *(
             ({setting: value}, rf"{setting.replace('__', '.')}='?{value}'? does not fit")
             for setting, value in (
-                *(("segmenter__lr", "-1"), ("segmenter__lr", 0), ("segmenter__width", "0"), ("segmenter__cut", 1)),
-                *(("segmenter__drop", -1), ("segmenter__drop_at", 0), ("resolution", 0), ("resolution", "-16")),
-                *(("segmentation__round_steps", -1), ("training__category", -2), ("training__batch", 1)),
+                ("segmenter__lr", "-1"),
+                ("segmenter__lr", 0),
+                ("segmenter__width", "0"),
+                ("segmenter__cut", 1),
+                ("segmenter__drop", -1),
+                ("segmenter__drop_at", 0),
+                ("resolution", 0),
+                ("resolution", "-16"),
+                ("segmentation__round_steps", -1),
+                ("training__category", -2),
+                ("training__batch", 1),
             )
         ),
         ({"regularizers__binarization__x__weight": 3}, r"no setting 'regularizers\.binarization\.x\.weight'"),

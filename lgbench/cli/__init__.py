@@ -24,6 +24,7 @@ COMMANDS = {
     "list": ("lgbench.cli.listing", "list_", "Show what is installed."),
     "info": ("lgbench.cli.listing", "info", "Tell all about one method, data set, metric or regularizer."),
     "data": ("lgbench.cli.data", "data", "Fetch, add, list and verify data sets."),
+    "results": ("lgbench.cli.results", "results", "Show records as one table; write CSV, LaTeX, Parquet."),
     "compare": ("lgbench.cli.compare", "compare", "Hold two runs side by side."),
     "leaderboard": ("lgbench.cli.leaderboard", "leaderboard", "Build, check and show the boards."),
     "doctor": ("lgbench.cli.listing", "doctor", "Report on the environment and on every plugin."),

@@ -113,7 +113,7 @@ def add(name: str, archive: Path) -> None:
     FILE.zip holds pictures, say below images/, perhaps masks of the same names below masks/, and perhaps labels.csv or
     index.csv with a column `file` or `image`.
     """
-    from lgbench.data import DataHome, takes_archive
+    from lgbench.data import DataHome, add_archive, takes_archive
     from lgbench.errors import BadRecipe
 
     record = _records().get(name)
@@ -122,7 +122,7 @@ def add(name: str, archive: Path) -> None:
             f"{name!r} is an installed data set that takes no archive. Add {archive} under another name, or use it "
             f"as it is: `--dataset folder:{archive}`."
         )
-    info = DataHome().add_archive(name, archive)
+    info = add_archive(DataHome(), name, archive)
     counts = ", ".join(f"{count:,} {split}" for split, count in info.counts.items())
     click.echo(f"{name}: {counts}; provides {', '.join(sorted(info.provides)) or 'images'}; archive:{info.sha256[:12]}")
     for note in info.notes:
@@ -140,6 +140,40 @@ def add(name: str, archive: Path) -> None:
             "to leave out of every score, say a trimap's border, with `--set data.ignore=...`.",
             err=True,
         )
+
+
+@data.command("pseudo-masks")
+@click.argument("name")
+@click.option("--weights", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--sha256", default="", help="Of FILE, or 8 digits of its beginning; by default torchvision's own.")
+@click.option("--model", default="maskrcnn_resnet50_fpn", show_default=True, help="torchvision's name of the network.")
+@click.option("--object", "thing", default="", help="What to mask, in COCO's word; by default what NAME shows.")
+@click.option("--into", default="pseudo", show_default=True, help="Folder, below that of NAME's own files.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+def pseudo_masks(name: str, weights: Path, sha256: str, model: str, thing: str, into: str, device: str) -> None:
+    """Mask the pictures of NAME that are scored with torchvision's Mask R-CNN, weights from FILE.
+
+    Of the instances with a score of 0.5 the largest is the mask. `--set data.masks=pseudo` scores against them; records
+    and boards say so. The same command goes on where it was cut short.
+    """
+    from itertools import chain
+
+    from lgbench.data import DataHome, resolve_dataset
+    from lgbench.data.pseudo import draw_masks, load_detector
+    from lgbench.errors import BadRecipe
+    from lgbench.runtime import choose_device
+
+    home, records = DataHome(), _records()
+    record = resolve_dataset(name, records, home)
+    if not record.thing:
+        some = ", ".join(other.name for other in records.values() if other.thing)
+        raise BadRecipe(f"{name} does not read pseudo masks. Data sets that do: {some}.")
+    detect, maker = load_detector(model, weights, thing or record.thing, sha256, choose_device(device))
+    raw = record.build(record.config(), record.resolution, home)
+    samples = chain.from_iterable(raw.splits[split]() for split in raw.splits if split != "train")
+    with progress_bars() as progress:
+        pictures, masked = draw_masks(samples, detect, maker, home.folder(record.name) / into, progress)
+    click.echo(f"{pictures:,} pictures, {masked:,} with a mask: {maker}. Score by them with --set data.masks={into}")
 
 
 def _records() -> dict[str, Dataset]:

@@ -1,20 +1,114 @@
-"""How a record is shown on a terminal."""
+"""`lgbench results`, and how the record of a run that has just ended is shown."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lgbench.files import read_json
-from lgbench.record import read_record
+import click
 
-from .printing import print_table, say
+if TYPE_CHECKING:
+    import pandas as pd
 
-__all__ = ["show_record"]
+__all__ = ["results", "show_record"]
+
+FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True, path_type=Path))
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+@click.option("--csv", type=FILE, help="Write every value; - prints them.")
+@click.option("--parquet", type=FILE, help="Write every value as Parquet (the extra `parquet`).")
+@click.option("--latex", "as_latex", is_flag=True, help="Print means over seeds as a LaTeX table.")
+def results(
+    paths: Sequence[Path], metrics: Sequence[str], csv: Path | None, parquet: Path | None, as_latex: bool
+) -> None:
+    """Show the records of PATH as one table: runs, folders of runs (`runs` by default), boards, files of records.
+
+    Prints means over seeds with their 95 % interval. Files have one row a value, as `lgbench.frame(PATH)` in Python.
+    """
+    from lgbench.files import atomic
+    from lgbench.frames import frame, latex
+
+    table = _of_metrics(frame(paths or [_runs()]), metrics)
+    if csv and str(csv) == "-":
+        click.echo(table.to_csv(index=False), nl=False)
+    elif csv:
+        with atomic(csv) as file:
+            file.write(table.to_csv(index=False).encode())
+    if parquet:
+        _write_parquet(table, parquet)
+    if as_latex:
+        click.echo(latex(table), nl=False)
+    if not (csv or parquet or as_latex):
+        _print_summary(table)
+
+
+def _runs() -> Path:
+    from lgbench.errors import RunFailed
+
+    if not Path("runs").is_dir():
+        raise RunFailed("There is no folder `runs` here. Name runs, boards or records: `lgbench results PATH...`.")
+    return Path("runs")
+
+
+def _of_metrics(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    from lgbench.errors import UnknownName, did_you_mean
+
+    known = list(table.metric.dropna().unique())
+    for name in metrics:
+        if name not in known:
+            hint = did_you_mean(name, known, f"They have: {', '.join(known) or 'none'}.")
+            raise UnknownName(f"No record here has a metric named {name!r}. {hint}")
+    return table.loc[table.metric.isin(metrics)] if metrics else table
+
+
+def _write_parquet(table: pd.DataFrame, path: Path) -> None:
+    import importlib.util
+    import io
+
+    from lgbench.errors import LgbenchError
+    from lgbench.files import atomic
+
+    if importlib.util.find_spec("pyarrow") is None:
+        raise LgbenchError(
+            "Parquet is written by pyarrow, which is not installed. Install the extra: `pip install "
+            "'lgbench[parquet]'`, or `uv sync --extra parquet` in a checkout; or write --csv, which needs nothing."
+        )
+    content = io.BytesIO()
+    table.to_parquet(content, index=False, engine="pyarrow")
+    with atomic(path) as file:
+        file.write(content.getvalue())
+
+
+def _print_summary(table: pd.DataFrame) -> None:
+    """Means over seeds; then, once for each reason, what is not available."""
+    from rich.console import Console
+
+    from lgbench.frames import summary
+
+    from .printing import print_table, say
+
+    console, shown = Console(), summary(table)
+    same = [str(table[name].iloc[0]) for name in ("dataset", "preset") if len(set(table[name])) == 1]
+    title = ", ".join([*same, f"{table.record.nunique()} records"])
+    rows = [tuple(map(str, row)) for row in shown.itertuples(index=False)]
+    print_table(console, list(shown.columns), rows, title, right=(len(shown.columns) - 2, len(shown.columns) - 1))
+    for why, lacking in table[table.value.isna()].groupby("why", sort=False):
+        names = ", ".join(lacking.metric.dropna().unique().tolist())
+        say(console, f"{names}: not available: {why}" if names else f"{len(lacking)} records: {why}")
 
 
 def show_record(path: Path) -> None:
     """Print a record's values, with the oracle gap of mask metrics beside them, its flags and where things lie."""
     from rich.console import Console
+
+    from lgbench.files import read_json
+    from lgbench.record import read_record
+
+    from .printing import print_table, say
 
     read_record(path)  # or say what is wrong with it
     record, rows, missing = read_json(path), [], {}

@@ -17,22 +17,22 @@ from lgbench.errors import BadData, BadRecipe, UnknownName, did_you_mean
 from lgbench.offers import Dataset
 from lgbench.settings import plain
 
+from .archive import ArchiveInfo, add_archive, inspect_archive
 from .download import Progress
 from .home import DataHome
 from .locks import alone
 from .masks import MaskConfig
 from .package import (
-    ArchiveInfo,
     archive_dataset,
     build_package,
     folder_dataset,
-    inspect_archive,
     open_package,
     origin_of,
     takes_archive,
 )
 from .pictures import decode_image, decode_mask
 from .prepare import check_prepared, prepare, prepared_folders
+from .pseudo import pseudo_masks_in
 from .samples import RawDataset, Sample
 from .split import Split, joined
 from .squares import central_square
@@ -58,6 +58,7 @@ __all__ = [
     "RawDataset",
     "Sample",
     "Split",
+    "add_archive",
     "alone",
     "archive_dataset",
     "build_package",
@@ -73,6 +74,7 @@ __all__ = [
     "origin_of",
     "prepare",
     "prepared_folders",
+    "pseudo_masks_in",
     "resolve_dataset",
     "takes_archive",
 ]

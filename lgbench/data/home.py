@@ -5,20 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lgbench.errors import BadData, BadRecipe, DataMissing, RunFailed
-from lgbench.files import atomic, canonical_json, keep, read_json, sha256_of_file, sha256_of_json, sweep_parts
+from lgbench.errors import BadData, DataMissing, RunFailed
+from lgbench.files import canonical_json, keep, read_json, sha256_of_file, sha256_of_json
 from lgbench.offers import Dataset, Source
 from lgbench.permissions import in_the_way
 
 from .download import Progress, checksum_of_file, download
-from .locks import alone
-from .package import ArchiveInfo, inspect_archive
 
 __all__ = ["Accept", "DataHome", "is_readable", "stamp_of"]
 
@@ -27,7 +23,6 @@ Accept = Callable[[Source, Path, str], bool]
 
 logger = logging.getLogger(__name__)
 
-LONGEST_NAME = 80  # of an archive
 SAMPLE = 4096  # bytes that are read at each of some places of a file
 SAMPLES = 4
 
@@ -188,32 +183,6 @@ class DataHome:
     def archives(self) -> dict[str, Path]:
         """Added archives by name."""
         return {path.stem: path for path in sorted((self.root / "archives").glob("[!.]*.zip"))}
-
-    def add_archive(self, name: str, zip_path: Path) -> ArchiveInfo:
-        """Read every file of a portable archive, then keep a copy under `name`, in place of an earlier one.
-
-        Raises:
-            BadRecipe: `name` cannot be a data set's name.
-            BadData: the archive is malformed or holds files that cannot be used; nothing is kept.
-            RunFailed: the disk is full.
-        """
-        if not re.fullmatch(rf"[a-z0-9][a-z0-9._-]{{0,{LONGEST_NAME - 1}}}", name):
-            raise BadRecipe(
-                f"{name!r} cannot name a data set: use lower-case letters, digits, '-', '_' and '.', "
-                f"{LONGEST_NAME} at most."
-            )
-        info = inspect_archive(name, Path(zip_path))
-        target = self.root / "archives" / f"{name}.zip"
-        with alone(target, f"the archive {name}"), Path(zip_path).open("rb") as file:
-            sweep_parts(target.parent, target.name)
-            with atomic(target) as copy:
-                digest = hashlib.sha256()
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-                    copy.write(chunk)
-                if digest.hexdigest() != info.sha256:
-                    raise BadData(f"{zip_path} changed while it was copied; add it again when it is at rest.")
-        return replace(info, path=target)
 
 
 def is_readable(path: Path) -> bool:

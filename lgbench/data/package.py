@@ -10,16 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lgbench.errors import BadData, DataMissing
-from lgbench.files import sha256_of_file
 from lgbench.offers import Dataset
 
-from .checks import report, sound
+from .checks import sound
 from .division import draw_splits, draw_val
+from .home import DataHome
 from .layout import Item, arrange
 from .masks import WHITE, MaskConfig, Meaning, meaning
 from .names import ENDINGS, few, folder_of, last
@@ -28,16 +27,11 @@ from .samples import RawDataset, Sample
 from .store import Root, is_utf8, listed, opened_root, read_file
 from .table import LANDMARKS, OURS, TABLES, add_landmarks, add_table, names_pictures
 
-if TYPE_CHECKING:
-    from .home import DataHome
-
 __all__ = [
-    "ArchiveInfo",
     "Package",
     "archive_dataset",
     "build_package",
     "folder_dataset",
-    "inspect_archive",
     "open_package",
     "origin_of",
     "takes_archive",
@@ -45,26 +39,6 @@ __all__ = [
 
 
 READER = 2  # raised whenever the same files would be read otherwise; 1 divided pictures by their order
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveInfo:
-    """What a portable archive holds.
-
-    Attributes:
-        counts: pictures in each split.
-        mask_values: those that occur in its masks; with more than two, settings must say what they mean.
-        notes: what a user should be told of it, a sentence each.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    counts: dict[str, int]
-    provides: frozenset[str]
-    classes: tuple[str, ...]
-    mask_values: tuple[int, ...]
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -321,28 +295,6 @@ def origin_of(path: Path, home: DataHome) -> str:
         return f"archive:{home.checksum(path, 'sha256')[:12]}"
     pictures, others = listed(path)
     return f"folder:{home.content(path, sorted([*pictures, *_tables(pictures, others).values()]))[:12]}"
-
-
-def inspect_archive(name: str, path: Path) -> ArchiveInfo:
-    """Read every file of an archive.
-
-    Raises:
-        BadData: it is not a portable archive, or some of its files are truncated, missing or do not fit together; all
-            of them (up to 10) are named.
-    """
-    package = open_package(path)
-    if problems := package.problems():
-        raise report(str(path), problems)
-    return ArchiveInfo(
-        name=name,
-        path=path,
-        sha256=sha256_of_file(path),
-        counts=package.counts,
-        provides=package.provides,
-        classes=package.classes,
-        mask_values=tuple(sorted(package.mask_values)),
-        notes=package.notes,
-    )
 
 
 def takes_archive(record: Dataset) -> bool:

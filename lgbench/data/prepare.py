@@ -56,7 +56,8 @@ def prepare(
         resolution: side, pixels.
         root: folder of all prepared data sets; this one lies in `<name>-<resolution>-<key>` below it, key being the
             first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, version, what is
-            ignored of its masks, what it provides, what its splits or samples lack of that, and `PREPARE_VERSION`.
+            ignored of its masks, what made its pseudo truth, what it provides, what its splits or samples lack of that,
+            and `PREPARE_VERSION`.
         progress: called as `(what, samples done, samples in all)`.
 
     Raises:
@@ -90,6 +91,7 @@ def _key(raw: RawDataset, name: str, config: Mapping[str, Any], resolution: int)
     unusual = {
         "dataset_version": raw.version if raw.version != 1 else None,
         "ignore": raw.ignore,
+        "pseudo": dict(raw.pseudo),
         "partial": sorted(raw.partial),
         "lacks": lacks,
     }
@@ -176,6 +178,7 @@ def _open_split(folder: Path) -> tuple[Split, list[str]]:
         provides=frozenset(meta["provides"]),
         crop=meta["key"]["crop"],
         ignore=meta["key"].get("ignore", ""),
+        pseudo=meta["key"].get("pseudo", {}),
         lost=meta.get("facts", {}).get("lost", {}),
         read_names=partial(read_json, folder / "names.json"),
     )

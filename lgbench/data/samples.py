@@ -60,6 +60,8 @@ class RawDataset:
         partial: what only some of its samples have, of what it provides; "masks" may be. Scores leave the others out.
         backdrop: red, green and blue of what padding adds.
         drawn: splits that were drawn by names, so that a user cannot be told to mend them.
+        pseudo: what of `PARTS` no person drew -> what made it, say a supervised network; it is part of the protocol of
+            every number that is scored against it.
         version: the record's (`lgbench.offers.Dataset.version`); `open_dataset` fills it in.
         notes: what its user should be told, a sentence each: say, which files nobody read.
     """
@@ -77,6 +79,7 @@ class RawDataset:
     partial: frozenset[str] = frozenset()
     backdrop: tuple[int, int, int] = (255, 255, 255)
     drawn: frozenset[str] = frozenset()
+    pseudo: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
     notes: tuple[str, ...] = ()
 

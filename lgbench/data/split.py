@@ -40,6 +40,7 @@ class Split:
         provides: what this split has of `lgbench.offers.PARTS`; another split of the copy may have more.
         crop: how its pictures became square.
         ignore: which values of mask files became `ignored`, in words; "" where none did.
+        pseudo: what of its truth no person drew -> what made it.
         masked: which pictures have a mask that says something, (N,) bool; None where all have, or none has.
         lost: how many masks lost their object (or all but it) to the "crop" and to the "size"; they are not `masked`.
         read_names: reads the samples' names; use `names`.
@@ -61,6 +62,7 @@ class Split:
     provides: frozenset[str] = frozenset()
     crop: str = "center"
     ignore: str = ""
+    pseudo: Mapping[str, str] = field(default_factory=dict)
     masked: np.ndarray | None = None
     lost: Mapping[str, int] = field(default_factory=dict)
     read_names: Callable[[], Sequence[str]] = field(default=tuple, repr=False)

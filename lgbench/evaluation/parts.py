@@ -128,6 +128,10 @@ def _true_masks(evidence: Evidence) -> np.ndarray:
     return masks[:] > 127
 
 
+def _drawn_by(evidence: Evidence) -> dict[str, object]:
+    return {"pseudo": evidence.test.pseudo.get("masks")}
+
+
 def _ignored(evidence: Evidence) -> np.ndarray:
     """Pixels of those masks that no score counts, (N, R, R) bool; none of them where the data set leaves none out."""
     reals = evidence.scored
@@ -277,7 +281,7 @@ PARTS: dict[str, Part] = {
         Part("sample_alphas", partial(_sample_part, "alphas"), _sampling),
         Part("layer_difference", partial(_sample_part, "difference"), _sampling),
         Part("predicted_masks", _predicted_masks, _committed),
-        Part("true_masks", _true_masks),
+        Part("true_masks", _true_masks, _drawn_by),
         Part("ignored", _ignored, _left_out),
         Part("instances", _instances),
         Part("labels", _labels),

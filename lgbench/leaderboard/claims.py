@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import comb
+from statistics import mean
 from typing import Literal
 
 from lgbench.benchmark import Benchmark, Claim, Column
@@ -74,7 +74,7 @@ def _lines_of(tables: Sequence[Table], name: str) -> Found:
         (number, line)
         for number, table in enumerate(tables)
         for line in table.lines
-        if line.runs and line.variant is not None and line.variant.name == name
+        if line.runs and line.variant_name == name
     ]
 
 
@@ -89,10 +89,7 @@ def _decided(blank: Outcome, tables: Sequence[Table]) -> Outcome:
     if why := _unlike([line for _, line in (*better, *worse)]):
         return replace(blank, verdict="undecided", why=why)
     ours, theirs = (lines[0][1].cells[claim.metric].by_seed for lines in (better, worse))
-    if min(len(ours), len(theirs)) > 1:
-        between, half = difference(ours, theirs)
-    else:
-        between, half = statistics.mean(ours) - statistics.mean(theirs), None
+    between, half = difference(ours, theirs) if min(len(ours), len(theirs)) > 1 else (mean(ours) - mean(theirs), None)
     told = replace(blank, difference=between, half=half, seeds=(len(ours), len(theirs)))
     if min(told.seeds) < SEEDS_FOR_A_RANK:
         return replace(told, verdict="undecided", why=f"{SEEDS_FOR_A_RANK} seeds of each are needed")
@@ -172,10 +169,10 @@ def _rarer(few: int, of_few: int, many: int, of_many: int) -> bool:
 def _failures(claim: Claim, tables: Sequence[Table]) -> list[str]:
     """Seeds of the two that no mean has: "weak: 2 of 5 seeds failed"."""
     told = [
-        f"{line.variant.name}: {line.failures}"
+        f"{line.variant_name}: {line.failures}"
         for table in tables
         for line in table.lines
-        if line.variant is not None and line.variant.name in (claim.better, claim.worse) and line.failures
+        if line.variant_name in (claim.better, claim.worse) and line.failures
     ]
     return list(dict.fromkeys(told))  # a line may stand in several tables
 
@@ -187,6 +184,6 @@ def _unlike(both: Sequence[Line]) -> str:
     if len({canonical_json(record.data.fingerprints) for line in both for record in line.runs.values()}) > 1:
         return "not run on the same images"
     if len({line.unlike for line in both}) > 1:
-        return "; ".join(f"{line.variant.name} has {line.unlike}" for line in both if line.variant and line.unlike)
+        return "; ".join(f"{line.variant_name} has {line.unlike}" for line in both if line.unlike)
     barred = any(line.selected_by == "best-on-test" for line in both)
     return "chosen by its score on the test images" if barred else ""

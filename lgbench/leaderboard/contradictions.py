@@ -37,9 +37,8 @@ def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) ->
     found = [*_of_recipe(record), *_of_run(record)]
     for name, value in sorted(record.values.items()):
         if isinstance(value, Measured):
-            found += [
-                f"values.{name}: {fault}" for fault in _of_value(record, value, ranges.get(value.protocol.metric))
-            ]
+            limits = ranges.get(value.protocol.metric)
+            found += [f"values.{name}: {fault}" for fault in _of_value(record, value, limits)]
     for mask, values in sorted(record.baselines.items()):
         for name, number in sorted(values.items()):
             if not _within(number, ranges.get(name.partition("@")[0])):
@@ -49,16 +48,10 @@ def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) ->
 
 def _of_recipe(record: Record) -> Iterator[str]:
     recipe: Mapping[str, Any] = record.recipe
-    told = {
-        "seed": (record.seed, recipe.get("seed")),
-        "preset": (record.preset, recipe.get("preset")),
-        "resolution": (record.resolution, recipe.get("resolution")),
-        "method": (record.method, _name(recipe.get("method"))),
-        "dataset": (record.dataset, _name(recipe.get("data"))),
-    }
-    for name, (said, resolved) in told.items():
-        if said != resolved:
-            yield f"its {name} is {said!r}, its recipe's {resolved!r}"
+    resolved = {**recipe, "method": _name(recipe.get("method")), "dataset": _name(recipe.get("data"))}
+    for name in ("seed", "preset", "resolution", "method", "dataset"):
+        if (said := getattr(record, name)) != resolved.get(name):
+            yield f"its {name} is {said!r}, its recipe's {resolved.get(name)!r}"
     if not 0 <= record.seed <= LARGEST_SEED:
         yield f"its seed {record.seed} is none: seeds are 0 to {LARGEST_SEED}"
     training = recipe.get("training")

@@ -127,6 +127,11 @@ class Line:
     devices: tuple[str, ...] = _fact("Device", tuple)
 
     @property
+    def variant_name(self) -> str:
+        """Of the row of an ablation, "" on a board that ranks."""
+        return self.variant.name if self.variant else ""
+
+    @property
     def failures(self) -> str:
         """How many seeds no run finished, "2 of 5 seeds failed"; "" where there is none."""
         failed = self.attempted - self.done
@@ -148,7 +153,7 @@ class Table:
     """
 
     part: str
-    columns: tuple[Column, ...]
+    columns: Sequence[Column]
     protocols: Mapping[str, tuple[str, Mapping[str, Any]]]
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
@@ -157,8 +162,8 @@ class Table:
 Runs = Mapping[str, Record]
 """File name -> record."""
 
-Protocols = dict[str, Mapping[str, Any]]
-"""Protocol id -> protocol."""
+Protocols = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Metric -> protocol id -> protocol."""
 
 Chosen = Mapping[str, str | None]
 """Metric -> id of the protocol whose numbers a table shows."""
@@ -174,24 +179,19 @@ def tables(board: Benchmark, records: Runs) -> list[Table]:
         records: file name -> record; all of the board's data set and resolution.
     """
     records = {name: as_columns(board, record) for name, record in sorted(records.items())}
-    groups = _groups(records)
-    protocols = {metric.name: _protocols(records, metric.name) for metric in board.metrics}
+    groups, protocols = _groups(records), {metric.name: _protocols(records, metric.name) for metric in board.metrics}
     first, *others = board.metrics
     alone = [metric for metric in others if len(protocols[metric.name]) > 1]
     columns = (first, *(metric for metric in others if metric not in alone))
-    made = [_table(board, columns, protocols, ranking, groups) for ranking in _ids(protocols[first.name])]
+    made = [_table(board, columns, protocols, ranking, groups) for ranking in sorted(protocols[first.name]) or [None]]
     if len(made) > 1:
         made.append(_table(board, columns, protocols, None, [g for g in groups if not _scored(g, first.name)]))
     for metric in alone:
-        made += [_table(board, (metric,), protocols, ranking, groups) for ranking in _ids(protocols[metric.name])]
+        made += [_table(board, (metric,), protocols, ranking, groups) for ranking in sorted(protocols[metric.name])]
     return [table for table in made if table.lines]
 
 
-def _ids(protocols: Protocols) -> list[str | None]:
-    return [*sorted(protocols)] or [None]
-
-
-def _protocols(records: Runs, metric: str) -> Protocols:
+def _protocols(records: Runs, metric: str) -> dict[str, Mapping[str, Any]]:
     measured = [record.values.get(metric) for record in records.values() if record.status == "done"]
     return {value.protocol_id: value.protocol.model_dump() for value in measured if isinstance(value, Measured)}
 
@@ -216,11 +216,7 @@ def _scored(group: Runs, metric: str) -> bool:
 
 
 def _table(
-    board: Benchmark,
-    columns: tuple[Column, ...],
-    protocols: Mapping[str, Protocols],
-    ranking: str | None,
-    groups: Sequence[Runs],
+    board: Benchmark, columns: Sequence[Column], protocols: Protocols, ranking: str | None, groups: Sequence[Runs]
 ) -> Table:
     first, several = columns[0], len(protocols[columns[0].name]) > 1
     chosen = {metric.name: next(iter(protocols[metric.name]), None) for metric in columns} | {first.name: ranking}
@@ -252,9 +248,7 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
     one, seed_of = runs[0], distinct_seeds(runs)
     attempted, done = (len({seed_of[r.id] for r in some}) for some in (runs, [r for r in runs if r.status == "done"]))
     unlisted, stale = any(record.seed not in board.seeds for record in runs), changed_since(one)
-    flags = Counter(
-        flag for r in runs for flag in {*r.training.flags, *(["diverged"] if r.status == "diverged" else [])}
-    )
+    flags = Counter(flag for r in runs for flag in {*r.training.flags} | ({r.status} & {"diverged"}))
     return Line(
         kind=_kind(board, one),
         method=one.method,

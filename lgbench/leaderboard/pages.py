@@ -87,11 +87,11 @@ def _grids(board: Benchmark, section: Section, notes: Notes) -> list[Grid]:
     of = f": preset {escape(section.preset)}" if section.preset and len(board.presets) > 1 else ""
     grids = [_runs(table, of, notes) for table in section.tables]
     beside = [
-        _beside(line, metric, notes)
+        _beside(line, metric, paper, notes)
         for table in section.tables
         for metric in table.columns
         for line in table.lines
-        if line.cells[metric.name].beside
+        if (paper := line.cells[metric.name].beside)
     ]
     if beside:
         head = ("Variant", "Metric", "Ours", "Paper", "Ours - paper", "Verdict", "Source")
@@ -134,7 +134,7 @@ def _run(table: Table, line: Line, notes: Notes) -> list[str]:
         return [*named, *numbers, "", *("" for _ in FACTS), ""]
     twin = f" (recipe {line.recipe})" if _has_twin(table, line) else ""
     if line.variant:
-        named = [escape(line.variant.name) + twin, escape(line.method)]
+        named = [escape(line.variant_name) + twin, escape(line.method)]
     else:
         named = [_rank(line, notes), escape(line.method) + twin]
     preset = escape(line.preset) + (notes.mark(f"{line.unlike.capitalize()}.") if line.unlike else "")
@@ -204,6 +204,7 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
         "resolution": "{} px",
         "crop": "crop {}",
         "ignore": "masks' value {} left out",
+        "pseudo": "pseudo truth: {}",
         "polarity": "{} polarity",
         "aggregation": "aggregated {}",
         "threshold": "threshold {}",
@@ -217,18 +218,15 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
     return ", ".join([*words, f"{protocol['metric']} version {protocol['metric_version']}"])
 
 
-def _beside(line: Line, metric: Column, notes: Notes) -> list[str]:
+def _beside(line: Line, metric: Column, paper: Beside, notes: Notes) -> list[str]:
     cell, digits = line.cells[metric.name], metric.digits
-    paper = cell.beside
-    assert paper is not None
-    assert line.variant is not None  # papers stand beside variants
     told = _printed(paper.value, paper.spread, digits) + (
         notes.mark(f"{paper.note.rstrip('.')}.") if paper.note else ""
     )
     ours = _number(cell, digits, notes).split(" (gap")[0]
     gap = f"{paper.gap:+.{digits}f}" if paper.gap is not None else "-"
     verdict = f"{paper.verdict}{_why(line, paper, notes)}"
-    return [escape(line.variant.name), escape(metric.head), ours, told, gap, verdict, escape(paper.source)]
+    return [escape(line.variant_name), escape(metric.head), ours, told, gap, verdict, escape(paper.source)]
 
 
 def _why(line: Line, paper: Beside, notes: Notes) -> str:
@@ -237,8 +235,8 @@ def _why(line: Line, paper: Beside, notes: Notes) -> str:
         marks += notes.mark(f"Not comparable: {'; '.join(paper.reasons)}.")
     elif paper.unstated:
         marks += notes.mark(f"The paper does not state its {', '.join(paper.unstated)}: taken to be ours.")
-    if line.failures and line.variant:
-        marks += notes.mark(f"{line.variant.name}: {line.failures}; they are in no mean.")
+    if line.failures:
+        marks += notes.mark(f"{line.variant_name}: {line.failures}; they are in no mean.")
     return marks
 
 
@@ -306,8 +304,8 @@ def _claims(standing: Standing) -> str:
         return ""
     first = standing.sections[0]
     counts = Counter(outcome.verdict for outcome in first.outcomes)
-    words = {"agrees": "agree", "disagrees": "disagree", "undecided": "undecided", "not run": "not run"}
-    told = ", ".join(f"{counts[verdict]} {word}" for verdict, word in words.items() if counts[verdict])
+    verdicts = [verdict for verdict in ("agrees", "disagrees", "undecided", "not run") if counts[verdict]]
+    told = ", ".join(f"{counts[verdict]} {verdict.removesuffix('s')}" for verdict in verdicts)
     return f"claims{f' ({escape(first.preset)})' if first.preset else ''}: {told}"
 
 

@@ -59,9 +59,8 @@ def read_reported(folder: Path, board: Benchmark) -> list[ReportedRow]:
         path = folder / f"{source.file}.csv"
         found = False
         for line in _lines(path):
-            if line["dataset"] == source.dataset and line["metric"] in source.metrics:
-                if source.tables and line["table"] not in source.tables:
-                    continue
+            wanted = not source.tables or line["table"] in source.tables
+            if wanted and line["dataset"] == source.dataset and line["metric"] in source.metrics:
                 _take(rows, line, source, path)
                 found = True
         if not found:
@@ -108,9 +107,7 @@ def _take(rows: dict[tuple[str, ...], ReportedRow], line: dict[str, str], source
         spread = float(line["uncertainty"]) / scale if line["uncertainty"] else None
         row.values[metric] = float(line["value"]) / scale, spread
     except ValueError:
-        raise BadBenchmark(
-            f"{path}: {line['value']!r} of {line['method']!r} is not a number; correct the table."
-        ) from None
+        raise BadBenchmark(f"{path}: {line['value']!r} of {line['method']!r} is no number. Correct it.") from None
     if line["note"]:
         row.notes[metric] = line["note"]
 
@@ -121,7 +118,7 @@ def put_beside(board: Benchmark, table: Table, papers: Papers) -> Table:
 
 
 def _line_beside(board: Benchmark, table: Table, line: Line, papers: Papers) -> Line:
-    paper = papers.get(line.variant.name) if line.variant else None
+    paper = papers.get(line.variant_name)
     if paper is None:
         return line
     cells = {
@@ -181,9 +178,8 @@ def _shortcomings(line: Line, cell: Cell, paper: ReportedRow) -> list[str]:
     """What our runs lack for a verdict."""
     reasons = []
     if line.preset not in paper.asked.presets:
-        reasons.append(
-            f"preset {line.preset} here, the paper's settings are those of {' or '.join(paper.asked.presets)}"
-        )
+        its = " or ".join(paper.asked.presets)
+        reasons.append(f"preset {line.preset} here, the paper's settings are those of {its}")
     if cell.seeds < SEEDS_FOR_A_RANK:
         reasons.append(f"{cell.seeds} of the {SEEDS_FOR_A_RANK} seeds that a verdict needs")
     if line.unlike:

@@ -64,7 +64,7 @@ def _number(table: Table, line: Line, metric: Column) -> dict[str, Any]:
             for name in ("kind", "method", "preset", "recipe", "selected_by", *of_runs, *FACTS)
         },
         **{name: getattr(cell, name) for name in ("low", "high", "gap")},
-        "variant": line.variant.name if line.variant else "",
+        "variant": line.variant_name,
         "metric": metric.name,
         "better": metric.better,
         "value": cell.mean,

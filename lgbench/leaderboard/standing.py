@@ -83,7 +83,7 @@ def _by_preset(board: Benchmark, records: Mapping[str, Record]) -> dict[str, dic
 def _in_order(board: Benchmark, records: Mapping[str, Record]) -> list[Table]:
     """Tables with their lines in the order of the variants; what was not run has a line in the first of them."""
     made = tables(board, records) or [Table("", tuple(board.metrics), {}, ())]
-    ran = {line.variant.name for table in made for line in table.lines if line.variant}
+    ran = {line.variant_name for table in made for line in table.lines}
     ordered = []
     for number, table in enumerate(made):
         lines: list[Line] = []

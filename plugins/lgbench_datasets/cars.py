@@ -11,7 +11,7 @@ from lgbench.errors import BadData
 from lgbench.settings import later
 
 from .crops import Box, TestCrop, scored
-from .photographs import Photograph, check_choice, matlab, photographs, with_masks
+from .photographs import Photograph, check_choice, marked, matlab, photographs, with_masks
 from .unpack import unpacked
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ class Config:
             ComGAN train on, which is weak supervision; pictures that are scored keep their centre.
         masks: folder of masks, since there are no official ones; relative to the data set's own folder, which keeps the
             protocol the same on every machine. The mask of cars_test/00001.jpg is cars_test/00001.png, 0 in the
-            background. Papers take a pre-trained Mask R-CNN's, so scores measure agreement with a supervised model.
-            Test pictures without a mask are left out; training pictures are all kept, and have none.
+            background. Papers take a pre-trained Mask R-CNN's (`lgbench data pseudo-masks` makes such), so scores
+            measure agreement with a supervised model. Test pictures without a mask are left out; training pictures are
+            all kept, and have none.
         test_crop: pictures that are scored are cut to the largest centre square, or to its "middle", 128 of 152 parts
             of its side, as ComGAN's test has it.
     """
@@ -103,6 +104,8 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         splits, which = with_masks(splits, folder / Path(config.masks).expanduser(), home)
         origin = f"{origin}, {which}"
     raw = photographs(splits, origin=origin, classes=[str(name) for name in classes], crop=config.crop)
+    if config.masks:
+        raw = marked(raw, folder / Path(config.masks).expanduser())
     return scored(raw, config.test_crop)
 
 
@@ -173,6 +176,7 @@ CARS = Dataset(
     licence="no explicit licence; the photographs belong to their authors; distributed for non-commercial research",
     citation="Krause et al., 3D object representations for fine-grained categorization, 3DRR workshop at ICCV, 2013",
     provides=frozenset({"masks", "labels"}),
+    thing="car",
     splits="8,144 train / 8,041 test",
     resolution=128,
     sources=SOURCES,

@@ -12,7 +12,7 @@ from lgbench.errors import BadData
 from lgbench.settings import later
 
 from .crops import Box, TestCrop, scored
-from .photographs import Photograph, check_choice, matlab, photographs, with_masks
+from .photographs import Photograph, check_choice, marked, matlab, photographs, with_masks
 from .unpack import unpacked
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class Config:
             ComGAN train on, which is weak supervision; pictures that are scored keep their centre.
         masks: folder of masks, since there are no official ones; relative to the data set's own folder, which keeps the
             protocol the same on every machine. The mask of n02085620-Chihuahua/n02085620_7.jpg is
-            n02085620-Chihuahua/n02085620_7.png, 0 in the background. Papers take a pre-trained Mask R-CNN's, so scores
-            measure agreement with a supervised model. Test pictures without a mask are left out; training pictures are
-            all kept, and have none.
+            n02085620-Chihuahua/n02085620_7.png, 0 in the background. Papers take a pre-trained Mask R-CNN's (`lgbench
+            data pseudo-masks` makes such), so scores measure agreement with a supervised model. Test pictures without a
+            mask are left out; training pictures are all kept, and have none.
         test_crop: pictures that are scored are cut to the largest centre square, or to its "middle", 128 of 152 parts
             of its side, as ComGAN's test has it.
     """
@@ -89,6 +89,8 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         splits, which = with_masks(splits, folder / Path(config.masks).expanduser(), home)
         origin = f"{origin}, {which}"
     raw = photographs(splits, origin=origin, classes=classes, crop=config.crop)
+    if config.masks:
+        raw = marked(raw, folder / Path(config.masks).expanduser())
     return scored(raw, config.test_crop)
 
 
@@ -145,6 +147,7 @@ DOGS = Dataset(
     licence="no explicit licence; the photographs, from ImageNet, belong to their authors; for non-commercial research",
     citation="Khosla et al., Novel dataset for fine-grained image categorization, FGVC workshop at CVPR, 2011",
     provides=frozenset({"masks", "labels"}),
+    thing="dog",
     splits="12,000 train / 8,580 test",
     resolution=128,
     sources=SOURCES,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .face_regions import rasterise
-from .faces import ATTRIBUTES, Faces, Given
+from .faces_config import ATTRIBUTES, Faces, Given
 from .faces_parts import BODY, FINE, PARTS, map_parts, shares
 from .faces_scene import CHUNK, People, draw_people, given, pick, spread
 from .faces_shape import landmarks_of, seen

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import faces_outlines as outlines
 from .face_regions import EYES, INNER_MOUTH, LIPS, NOSE, SKIN, Area, brow_areas, brow_radius, filled
-from .faces import ATTRIBUTES
+from .faces_config import ATTRIBUTES
 from .faces_scene import People
 from .faces_shape import head_points, pixels, seen
 
@@ -16,8 +16,23 @@ __all__ = ["BODY", "FINE", "PARTS", "map_parts", "shares"]
 
 FINE = 4  # points of a pixel across
 PARTS = (
-    *("nothing", "locks", "side", "skin", "face", "nose", "nostrils", "lips"),
-    *("mouth", "teeth", "white", "iris", "pupil", "brows", "beard", "hair", "rims"),
+    "nothing",
+    "locks",
+    "side",
+    "skin",
+    "face",
+    "nose",
+    "nostrils",
+    "lips",
+    "mouth",
+    "teeth",
+    "white",
+    "iris",
+    "pupil",
+    "brows",
+    "beard",
+    "hair",
+    "rims",
 )
 """What the front layer is made of: "face" is the class map's skin, "skin" that above it; behind nothing is `BODY`."""
 BODY = ("background", "clothes", "neck")

@@ -10,7 +10,7 @@ import numpy as np
 
 from lgbench.errors import BadRecipe
 
-from .faces import ATTRIBUTES, LIMITS, SPLITS, Given
+from .faces_config import ATTRIBUTES, LIMITS, SPLITS, Given
 from .flora_scene import rgb
 
 __all__ = ["CHUNK", "Colors", "People", "draw_people", "given", "pick", "spread"]

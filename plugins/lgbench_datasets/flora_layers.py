@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from .flora import BACKGROUNDS, Flora
+from .flora_config import BACKGROUNDS, Flora
 from .flora_scene import CHUNK, Flowers, Grounds, draw_scene
 
 __all__ = ["Painting", "paint_images"]

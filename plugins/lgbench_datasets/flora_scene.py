@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .flora import BACKGROUNDS, SPLITS, Flora, background_kinds, petal_counts
+from .flora_config import BACKGROUNDS, SPLITS, Flora, background_kinds, petal_counts
 
 __all__ = ["CHUNK", "Flowers", "Grounds", "Scene", "draw_scene", "rgb"]
 

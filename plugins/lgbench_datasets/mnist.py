@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -172,18 +172,16 @@ def read_idx(path: Path, item: tuple[int, ...]) -> np.ndarray:
     return body.reshape(lengths)
 
 
-PROVIDES = frozenset({"masks", "instances", "labels"})
-CITATION = "LeCun, Cortes and Burges, The MNIST database of handwritten digits; recipe: Yang et al., LR-GAN, ICLR 2017."
-LICENCE = "CC BY-SA 3.0, as commonly stated"
-
 MNIST_ONE = Dataset(
     name="mnist-one",
     summary="LR-GAN's MNIST-ONE: one digit on a grey canvas, exact masks.",
     build=build_one,
     config=Mnist,
-    licence=LICENCE,
-    citation=CITATION,
-    provides=PROVIDES,
+    licence="CC BY-SA 3.0, as commonly stated",
+    citation=(
+        "LeCun, Cortes and Burges, The MNIST database of handwritten digits; recipe: Yang et al., LR-GAN, ICLR 2017."
+    ),
+    provides=frozenset({"masks", "instances", "labels"}),
     splits="60,000 train / 10,000 val / 10,000 test",
     apart=frozenset({"val"}),
     resolution=32,
@@ -192,18 +190,10 @@ MNIST_ONE = Dataset(
     locate=locate,
 )
 
-MNIST_TWO = Dataset(
+MNIST_TWO = replace(
+    MNIST_ONE,
     name="mnist-two",
     summary="LR-GAN's MNIST-TWO: two digits side by side on a grey canvas, exact masks and instances.",
     build=build_two,
-    config=Mnist,
-    licence=LICENCE,
-    citation=CITATION,
-    provides=PROVIDES,
-    splits="60,000 train / 10,000 val / 10,000 test",
-    apart=frozenset({"val"}),
     resolution=64,
-    grey=True,
-    sources=SOURCES,
-    locate=locate,
 )

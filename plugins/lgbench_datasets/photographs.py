@@ -22,6 +22,7 @@ __all__ = [
     "ReadMask",
     "any_value",
     "check_choice",
+    "marked",
     "matlab",
     "photographs",
     "read_bytes",
@@ -113,12 +114,14 @@ def with_masks(
 
     Returns:
         The splits, and "masks <hash>" over the masks' names and contents, for the origin: other masks are another
-        benchmark.
+        benchmark. Those of `lgbench data pseudo-masks` are "pseudo masks <hash>"; see `marked`.
 
     Raises:
         DataMissing: there is no such folder.
         BadData: it has no mask of any test photograph.
     """
+    from lgbench.data import pseudo_masks_in
+
     mask_of = mask_of or _png
     named = f"they are to be named {', '.join(mask_of(photograph.name) for photograph in splits['test'][:2])}, ..."
     if not folder.is_dir():
@@ -133,7 +136,16 @@ def with_masks(
     if not kept["test"]:
         raise BadData(f"{folder} has no mask of any test photograph; {named}")
     used = sorted(p.mask.relative_to(folder) for chosen in kept.values() for p in chosen if p.mask)
-    return kept, f"masks {home.content(folder, [path.as_posix() for path in used])[:12]}"
+    kind = "pseudo masks" if pseudo_masks_in(folder) else "masks"
+    return kept, f"{kind} {home.content(folder, [path.as_posix() for path in used])[:12]}"
+
+
+def marked(raw: RawDataset, folder: Path) -> RawDataset:
+    """The data set with masks from `folder`, marked as pseudo where a network made them."""
+    from lgbench.data import pseudo_masks_in
+
+    maker = pseudo_masks_in(folder)
+    return replace(raw, pseudo={**raw.pseudo, "masks": maker}) if maker else raw
 
 
 def read_bytes(path: Path, name: str) -> bytes:

@@ -13,52 +13,66 @@ from lgbench.nn import SNCodeCritic, SNCritic, add_noise, jitter_colours, sn_cod
 from .config import ELGANMethod
 from .model import ELGAN
 
-__all__ = ["elgan"]
+__all__ = ["ELGANGame", "elgan"]
 
 
-def elgan(config: ELGANMethod, painter: ELGAN, spec: ImageSpec) -> Game:
+class ELGANGame:
     """Critic, then generator with E_x, E_pi and Phi (Eq. 9; the sign of Eq. 6 mended)."""
-    critic = SNCritic(spec.resolution, config.d)
-    recovery: dict[str, nn.Module] = {}
-    if config.gamma_r:
-        recovery["recovery-image"] = sn_code_head(config.d, painter.classes)
-        if config.recover_sup:
-            recovery["recovery-mask"] = SNCodeCritic(spec.resolution, painter.groups, config.d)
 
-    def view(x: Tensor) -> Tensor:
-        return add_noise(jitter_colours(x) if config.colour_aug else x, config.instance_noise)
+    def __init__(self, config: ELGANMethod, painter: ELGAN, spec: ImageSpec) -> None:
+        self.config, self.painter = config, painter
+        self.critic = SNCritic(spec.resolution, config.d)
+        self.recovery: dict[str, nn.Module] = {}
+        if config.gamma_r:
+            self.recovery["recovery-image"] = sn_code_head(config.d, painter.classes)  # of E_x
+        if config.gamma_r and config.recover_sup:
+            self.recovery["recovery-mask"] = SNCodeCritic(spec.resolution, painter.groups, config.d)  # E_pi
 
-    def critic_loss(step: Step) -> dict[str, Tensor]:
-        _, layers = step.paint() if config.fresh else (step.painted, step.layers)
-        real, fake = critic(view(step.images)), critic(view(layers.image.detach()))
+    def view(self, x: Tensor) -> Tensor:
+        """Images as the critic sees them."""
+        return add_noise(jitter_colours(x) if self.config.colour_aug else x, self.config.instance_noise)
+
+    def critic_loss(self, step: Step) -> dict[str, Tensor]:
+        """E max(0, 1 - D(x)) + E max(0, 1 + D(x^))."""
+        _, layers = step.paint() if self.config.fresh else (step.painted, step.layers)
+        real, fake = self.critic(self.view(step.images)), self.critic(self.view(layers.image.detach()))
         return {"critic": hinge_real(real) + hinge_fake(fake)}
 
-    def generator_loss(step: Step) -> dict[str, Tensor]:  # Eq. 9, with L_r as in Eq. 11
-        codes = step.painted.codes
-        h = critic.trunk(view(step.layers.image))
-        losses = {"generator": -critic.head(h).mean()}
-        if "recovery-image" in recovery:
-            e = h if config.mi_on_perturbed else critic.trunk(view(step.painted.image))
-            c = recovery["recovery-image"](e).flatten(1).float()
+    def generator_loss(self, step: Step) -> dict[str, Tensor]:
+        """-E D(x^) + gamma L_r (Eq. 9, with L_r as in Eq. 11)."""
+        config, codes = self.config, step.painted.codes
+        h = self.critic.trunk(self.view(step.layers.image))
+        losses = {"generator": -self.critic.head(h).mean()}
+        if "recovery-image" in self.recovery:
+            e = h if config.mi_on_perturbed else self.critic.trunk(self.view(step.painted.image))
+            c = self.recovery["recovery-image"](e).flatten(1).float()
             losses["recovery/image"] = config.gamma_r * F.cross_entropy(c, codes["c"])
-        if "recovery-mask" in recovery:
+        if "recovery-mask" in self.recovery:
             pi = add_noise(step.painted.alphas[:, -1], config.mask_noise)
-            c_sup = recovery["recovery-mask"](pi).float()
+            c_sup = self.recovery["recovery-mask"](pi).float()
             losses["recovery/mask"] = config.gamma_r * F.cross_entropy(c_sup, codes["c_sup"])
         return losses
 
-    def cluster(images: Tensor) -> Tensor:
-        return recovery["recovery-image"](critic.trunk(images)).flatten(1)
+    def cluster(self, images: Tensor) -> Tensor:
+        """E_x on real images: scores, (N, classes), of the class of c that they show."""
+        return self.recovery["recovery-image"](self.critic.trunk(images)).flatten(1)
 
-    recovers = "recovery-image" in recovery
-    return Game(
-        painter=painter,
-        networks={"generator": painter, "critic": critic, **recovery},
-        phases=[
-            Phase("critic", ["critic"], critic_loss, lr=config.lr),
-            Phase("generator", ["generator", *recovery], generator_loss, lr=config.lr, regularized=True),
-        ],
-        cluster=cluster if recovers else None,
-        features=critic.features,
-        kept=["critic", *(["recovery-image"] if recovers else [])],
-    )
+    def game(self) -> Game:
+        """Critic, then generator; code recovery learns with the generator."""
+        lr, recovers = self.config.lr, "recovery-image" in self.recovery
+        return Game(
+            painter=self.painter,
+            networks={"generator": self.painter, "critic": self.critic, **self.recovery},
+            phases=[
+                Phase("critic", ["critic"], self.critic_loss, lr=lr),
+                Phase("generator", ["generator", *self.recovery], self.generator_loss, lr=lr, regularized=True),
+            ],
+            cluster=self.cluster if recovers else None,
+            features=self.critic.features,
+            kept=["critic", "recovery-image"] if recovers else ["critic"],
+        )
+
+
+def elgan(config: ELGANMethod, painter: ELGAN, spec: ImageSpec) -> Game:
+    """ELGAN's game."""
+    return ELGANGame(config, painter, spec).game()

@@ -88,7 +88,7 @@ def generators() -> list[Generator]:
             name="dcgan",
             summary="one whole image; LR-GAN's control",
             config=DCGANConfig,
-            build=Lazy("lgbench_lrgan.game:dcgan"),
+            build=Lazy("lgbench_lrgan.model:DCGAN"),
             layered=False,
         ),
     ]

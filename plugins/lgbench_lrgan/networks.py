@@ -47,8 +47,7 @@ class Pose(nn.Module):
         """Every pose diag(min_scale), for any code."""
         nn.init.zeros_(self.linear.weight)
         with torch.no_grad():
-            s = self.min_scale
-            self.linear.bias.copy_(torch.tensor([s, 0, 0, 0, s, 0]))
+            self.linear.bias.copy_(self.min_scale * torch.eye(2, 3).flatten())
 
     def forward(self, y: Tensor) -> Tensor:
         with torch.autocast(y.device.type, enabled=False):  # eight bits would round 1.2 off its bound

@@ -14,68 +14,82 @@ from lgbench.nn import SNCodeCritic, SNCritic, add_noise, jitter_colours, sn_cod
 from .config import MilganMethod
 from .model import Milgan
 
-__all__ = ["milgan"]
+__all__ = ["MilganGame", "milgan"]
+
+
+class MilganGame:
+    """Generator, then critic with code recovery (Algorithm 1); signs of Eq. 5, 7 and 8 mended."""
+
+    def __init__(self, config: MilganMethod, painter: Milgan, spec: ImageSpec) -> None:
+        self.config, self.painter = config, painter
+        self.critic = SNCritic(spec.resolution, config.d)
+        self.recovery: dict[str, nn.Module] = {}
+        if config.gamma_mi and config.mi_x:
+            self.recovery["recovery-image"] = sn_code_head(config.d, painter.size)  # of E_x
+        if config.gamma_mi and config.mi_mask:
+            self.recovery["recovery-mask"] = SNCodeCritic(spec.resolution, painter.size, config.d)  # E_pi
+
+    def view(self, x: Tensor) -> Tensor:
+        """Images as the critic sees them."""
+        return add_noise(jitter_colours(x) if self.config.colour_aug else x, self.config.instance_noise)
+
+    def judge(self, painted: Layers, layers: Layers) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scores of the composites, (N,), and gamma L_mi from them and from the masks (Eq. 5).
+
+        Args:
+            painted: as the generator painted them.
+            layers: as they were composed.
+        """
+        config, c, losses = self.config, painted.codes["c"], {}
+        h = self.critic.trunk(self.view(layers.image))
+        scores = self.critic.head(h).flatten()
+        if "recovery-image" in self.recovery:
+            e = h if config.mi_on_perturbed else self.critic.trunk(self.view(painted.image))
+            losses["mi/image"] = config.gamma_mi * self.code_loss(self.recovery["recovery-image"](e).flatten(1), c)
+        if "recovery-mask" in self.recovery:
+            pi = add_noise(painted.alphas[:, -1], config.mask_noise)
+            losses["mi/mask"] = config.gamma_mi * self.code_loss(self.recovery["recovery-mask"](pi), c)
+        return scores, losses
+
+    def code_loss(self, predicted: Tensor, c: Tensor) -> Tensor:
+        """-E log q(c | .), of what was predicted, (N, size)."""
+        return F.cross_entropy(predicted.float(), c) if self.painter.categorical else gaussian_code(predicted, c)
+
+    def generator_loss(self, step: Step) -> dict[str, Tensor]:
+        """-E D(x^) + gamma L_mi (Eq. 6)."""
+        scores, mi = self.judge(step.painted, step.layers)
+        return {"generator": -scores.mean(), **mi}
+
+    def critic_loss(self, step: Step) -> dict[str, Tensor]:
+        """E max(0, 1 - D(x)) + E max(0, 1 + D(x^)) and, where recovery learns here, gamma L_mi."""
+        painted, layers = step.paint() if self.config.fresh else (step.painted, step.layers)
+        scores, mi = self.judge(painted.detach(), layers.detach())
+        losses = {"critic": hinge_real(self.critic(self.view(step.images))) + hinge_fake(scores)}
+        if self.config.e_step == "d":
+            losses |= {name.replace("mi/", "recovery/"): loss for name, loss in mi.items()}
+        return losses
+
+    def cluster(self, images: Tensor) -> Tensor:
+        """E_x on real images: scores, (N, size), of the class of c that they show (Sec. 4, NMI)."""
+        return self.recovery["recovery-image"](self.critic.trunk(images)).flatten(1)
+
+    def game(self) -> Game:
+        """Generator, then critic; code recovery learns with one of them."""
+        lr, learners = self.config.lr, {"g": [], "d": [], self.config.e_step: [*self.recovery]}
+        reads_images = "recovery-image" in self.recovery
+        return Game(
+            painter=self.painter,
+            networks={"generator": self.painter, "critic": self.critic, **self.recovery},
+            phases=[
+                Phase("generator", ["generator", *learners["g"]], self.generator_loss, lr=lr, regularized=True),
+                Phase("critic", ["critic", *learners["d"]], self.critic_loss, lr=lr),
+            ],
+            cluster=self.cluster if reads_images and self.painter.categorical else None,
+            features=self.critic.features,
+            kept=["critic", "recovery-image"] if reads_images else ["critic"],
+        )
 
 
 def milgan(config: MilganMethod, painter: Milgan, spec: ImageSpec) -> Game:
-    """Generator, then critic with code recovery (Algorithm 1); signs of Eq. 5, 7 and 8 mended."""
-    critic = SNCritic(spec.resolution, config.d)
-    recovery: dict[str, nn.Module] = {}
-    if config.gamma_mi and config.mi_x:
-        recovery["recovery-image"] = sn_code_head(config.d, painter.size)
-    if config.gamma_mi and config.mi_mask:
-        recovery["recovery-mask"] = SNCodeCritic(spec.resolution, painter.size, config.d)
-
-    def view(x: Tensor) -> Tensor:
-        return add_noise(jitter_colours(x) if config.colour_aug else x, config.instance_noise)
-
-    def code_loss(predicted: Tensor, c: Tensor) -> Tensor:
-        return F.cross_entropy(predicted.float(), c) if painter.categorical else gaussian_code(predicted, c)
-
-    def judge(painted: Layers, layers: Layers) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scores of the composites, and L_mi from them and their masks (Eq. 5)."""
-        c, losses = painted.codes["c"], {}
-        h = critic.trunk(view(layers.image))
-        scores = critic.head(h).flatten()
-        if "recovery-image" in recovery:
-            e = h if config.mi_on_perturbed else critic.trunk(view(painted.image))
-            losses["mi/image"] = config.gamma_mi * code_loss(recovery["recovery-image"](e).flatten(1), c)
-        if "recovery-mask" in recovery:
-            pi = add_noise(painted.alphas[:, -1], config.mask_noise)
-            losses["mi/mask"] = config.gamma_mi * code_loss(recovery["recovery-mask"](pi), c)
-        return scores, losses
-
-    def generator_loss(step: Step) -> dict[str, Tensor]:  # Eq. 6
-        scores, mi = judge(step.painted, step.layers)
-        return {"generator": -scores.mean(), **mi}
-
-    def critic_loss(step: Step) -> dict[str, Tensor]:
-        painted, layers = step.paint() if config.fresh else (step.painted, step.layers)
-        scores, mi = judge(painted.detach(), layers.detach())
-        real = hinge_real(critic(view(step.images)))
-        learned = {name.replace("mi/", "recovery/"): loss for name, loss in mi.items() if config.e_step == "d"}
-        return {"critic": real + hinge_fake(scores), **learned}
-
-    learners = list(recovery)
-    return Game(
-        painter=painter,
-        networks={"generator": painter, "critic": critic, **recovery},
-        phases=[
-            Phase(
-                "generator",
-                ["generator", *(learners if config.e_step == "g" else [])],
-                generator_loss,
-                lr=config.lr,
-                regularized=True,
-            ),
-            Phase("critic", ["critic", *(learners if config.e_step == "d" else [])], critic_loss, lr=config.lr),
-        ],
-        cluster=_clusters(critic, recovery) if painter.categorical and "recovery-image" in recovery else None,
-        features=critic.features,
-        kept=["critic", *(["recovery-image"] if "recovery-image" in recovery else [])],
-    )
-
-
-def _clusters(critic: SNCritic, recovery: dict[str, nn.Module]):
-    """E_x on real images: which class of c they show (Sec. 4, NMI)."""
-    return lambda images: recovery["recovery-image"](critic.trunk(images)).flatten(1)
+    """milgan's game."""
+    return MilganGame(config, painter, spec).game()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,22 +21,27 @@ from .light import DCGANCritic, LightPainter
 from .style_critic import StyleCritic
 from .style_generator import StylePainter
 
-__all__ = ["perturbgan"]
+__all__ = ["PerturbGANGame", "perturbgan"]
 
 
-def perturbgan(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> Game:
+class PerturbGANGame:
     """Critic and generator, one step each; the critic sees perturbed composites only."""
-    style = isinstance(painter, StylePainter)
-    growth = Growth.to(spec.resolution, config.phase_steps, config.first_batch)
-    critic = _critic(config, painter, spec)
 
-    def view(x: Tensor) -> Tensor:
-        return add_noise(x, config.instance_noise)
+    def __init__(self, config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> None:
+        self.config, self.painter, self.resolution = config, painter, spec.resolution
+        self.growth = Growth.to(spec.resolution, config.phase_steps, config.first_batch)
+        self.critic = _critic(config, painter, spec)
 
-    def critic_loss(step: Step) -> dict[str, Tensor]:
+    def view(self, x: Tensor) -> Tensor:
+        """Images as the critic sees them."""
+        return add_noise(x, self.config.instance_noise)
+
+    def critic_loss(self, step: Step) -> dict[str, Tensor]:
+        """The negative of E D(x) - E D(x^) with penalty and drift, or the loss that the configuration names."""
+        config = self.config
         layers = (step.paint()[1] if config.fresh else step.layers).detach()
-        x, painted = view(_reduced(step.images, layers.image.shape[-1])), view(layers.image)
-        real, fake = critic(x), critic(painted)
+        x, painted = self.view(_reduced(step.images, layers.image.shape[-1])), self.view(layers.image)
+        real, fake = self.critic(x), self.critic(painted)
         if config.gan_loss == "nonsat":
             return {"critic": bce_real(real) + bce_fake(fake)}
         if config.gan_loss == "hinge":
@@ -43,47 +49,72 @@ def perturbgan(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> G
         return {
             "critic": fake.float().mean() - real.float().mean(),
             "critic/drift": config.drift * real.float().square().mean(),
-            "critic/penalty": config.penalty * gradient_penalty(critic, x, painted),
+            "critic/penalty": config.penalty * gradient_penalty(self.critic, x, painted),
         }
 
-    def generator_loss(step: Step) -> dict[str, Tensor]:
-        scores = critic(view(step.layers.image)).float()
-        return {"generator": bce_real(scores) if config.gan_loss == "nonsat" else -scores.mean()}
+    def generator_loss(self, step: Step) -> dict[str, Tensor]:
+        """-E D(x^), or -E log D(x^) with the non-saturating loss."""
+        scores = self.critic(self.view(step.layers.image)).float()
+        return {"generator": bce_real(scores) if self.config.gan_loss == "nonsat" else -scores.mean()}
 
-    learning = {
-        "lr": config.lr or (1e-3 if style else 2e-4),
-        "betas": (0.0, 0.99) if config.gan_loss == "wgan-gp" else (0.5, 0.999),
-        "drop": config.final_lr if style and spec.resolution >= 128 else 1.0,
-        "drop_at": growth.last_from,
-    }
-    return Game(
-        painter=painter,
-        networks={"generator": painter, "critic": critic},
-        phases=[
-            Phase("critic", ["critic"], critic_loss, **learning),
-            Phase(
-                *("generator", ["generator"], generator_loss),
-                regularized=True,
-                slow={"mapping": 0.01} if style else {},
-                **learning,
-            ),
-        ],
-        features=critic.features if isinstance(critic, StyleCritic) else lambda x: _features(critic, x),
-        kept=["critic"],
-        begin=_grower(growth, painter, critic) if isinstance(painter, StylePainter) else None,
-        batches=growth.batches if style and config.first_batch > 1 else None,
-    )
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What the critic sees in images: outputs of its trunk's convolutions, after their activation."""
+        if isinstance(self.critic, StyleCritic):
+            return self.critic.features(x)
+        assert isinstance(self.critic, Critic | DCGANCritic | SNCritic)
+        found: list[Tensor] = []
+        for part in self.critic.trunk:
+            x = part(x)
+            if isinstance(part, nn.LeakyReLU | nn.Sequential):
+                found.append(x)
+        return found
+
+    def grow(self, number: int) -> None:
+        """Make a StyleGAN generator and its critic as large as they are at a step."""
+        assert isinstance(self.painter, StylePainter)
+        assert isinstance(self.critic, StyleCritic)
+        level, alpha = self.growth.at(number)
+        self.painter.grow(level, alpha)
+        self.critic.grow(level, alpha)
+
+    def game(self) -> Game:
+        """Critic, then generator."""
+        grows = isinstance(self.painter, StylePainter)
+        phase = self._phases(grows)
+        return Game(
+            painter=self.painter,
+            networks={"generator": self.painter, "critic": self.critic},
+            phases=[
+                phase("critic", ["critic"], self.critic_loss),
+                phase(
+                    "generator",
+                    ["generator"],
+                    self.generator_loss,
+                    regularized=True,
+                    slow={"mapping": 0.01} if grows else {},
+                ),
+            ],
+            features=self.features,
+            kept=["critic"],
+            begin=self.grow if grows else None,
+            batches=self.growth.batches if grows and self.config.first_batch > 1 else None,
+        )
+
+    def _phases(self, grows: bool) -> Callable[..., Phase]:
+        """Both phases learn at the same rates."""
+        config = self.config
+        return partial(
+            Phase,
+            lr=config.lr or (1e-3 if grows else 2e-4),
+            betas=(0.0, 0.99) if config.gan_loss == "wgan-gp" else (0.5, 0.999),
+            drop=config.final_lr if grows and self.resolution >= 128 else 1.0,
+            drop_at=self.growth.last_from,
+        )
 
 
-def _grower(growth: Growth, painter: StylePainter, critic: nn.Module) -> Callable[[int], None]:
-    assert isinstance(critic, StyleCritic)
-
-    def begin(number: int) -> None:
-        level, alpha = growth.at(number)
-        painter.grow(level, alpha)
-        critic.grow(level, alpha)
-
-    return begin
+def perturbgan(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> Game:
+    """PerturbGAN's game, of both its generators."""
+    return PerturbGANGame(config, painter, spec).game()
 
 
 def _critic(config: PerturbGANMethod, painter: Painter, spec: ImageSpec) -> nn.Module:
@@ -111,14 +142,3 @@ def _fitting(config: PerturbGANMethod, painter: Painter) -> str:
 def _reduced(images: Tensor, side: int) -> Tensor:
     """Real images at the side that is painted now; not blended between sides, as in the public code."""
     return images if images.shape[-1] == side else F.adaptive_avg_pool2d(images, side)
-
-
-def _features(critic: nn.Module, x: Tensor) -> list[Tensor]:
-    """Outputs of the trunk's convolutions, after their activation."""
-    found: list[Tensor] = []
-    assert isinstance(critic, Critic | DCGANCritic | SNCritic)
-    for part in critic.trunk:
-        x = part(x)
-        if isinstance(part, nn.LeakyReLU | nn.Sequential):
-            found.append(x)
-    return found

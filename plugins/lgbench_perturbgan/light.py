@@ -108,8 +108,8 @@ class LightPainter(Painter):
         return Layers.compose(b, f[:, None], m[:, None], codes=dict(codes))
 
     def _heads(self, h: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        of = {name: part for part in h for name in ("bfm" if part == "all" else part)}
-        return self.b(h[of["b"]]), self.f(h[of["f"]]), self.m(h[of["m"]])
+        b, f, m = (next(h[part] for part in h if part == "all" or layer in part) for layer in "bfm")
+        return self.b(b), self.f(f), self.m(m)
 
     def _split(self, h: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         x, k = torch.cat(list(h.values()), dim=1), self.channels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,8 @@ from .model import WGAN
 from .networks import Critic
 
 __all__ = ["WassersteinGame", "ac_generator", "acwgan", "scgan", "shuffled", "wgan_gp"]
+
+logger = logging.getLogger(__name__)
 
 
 class WassersteinGame:
@@ -110,6 +113,8 @@ def acwgan(config: ACWGANMethod, painter: Painter, spec: ImageSpec) -> Game:
 def scgan(config: SCGANMethod, painter: Painter, spec: ImageSpec) -> Game:
     """ACWGAN's game, with class maps given in another order than the images'; without attributes, WGAN-GP's."""
     given = shuffled if config.shuffle_seg else None
+    if config.aux_classifier and not spec.attributes:
+        logger.warning("There are no attributes in this data set: SCGAN's critic has no classifier of them.")
     if not config.aux_classifier or not spec.attributes:
         return replace(WassersteinGame(config, painter, spec).game(), given=given)
     return replace(acwgan(config, painter, spec), given=given)

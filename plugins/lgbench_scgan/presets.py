@@ -43,10 +43,13 @@ PAPER = {
     "training.flip": False,
 }
 
-WGAN_GP = {"smoke": SMOKE, "small": SMALL, "paper": PAPER}
+WGAN_GP = {"smoke": SMOKE, "small": SMALL, "paper": PAPER, "paper@celeba": {"resolution": 128}}
+
+COLOUR = {"@deepfashion": {"method.cls_loss": "ce"}}  # one of its attributes at a time
 
 ACWGAN = {
     **WGAN_GP,
+    **COLOUR,
     "paper": {  # as in the authors' ACWGAN code
         **PAPER,
         "training.batch": 32,
@@ -62,4 +65,4 @@ SEGMENTOR = {
     "regularizers.segmentor.weight": 5.0,
 }
 
-SCGAN = {**WGAN_GP, "smoke": {**SMOKE, **SEGMENTOR}}
+SCGAN = {**WGAN_GP, **COLOUR, "smoke": {**SMOKE, **SEGMENTOR}}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lgbench import NoConfig, Segmenter, hookimpl
+from lgbench import Lazy, Segmenter, hookimpl
 
 from .config import UNetConfig
 
@@ -13,31 +11,25 @@ __all__ = ["segmenters"]
 LGBENCH_API = 2
 
 
-def _unet(kind: str):
-    def build(config: UNetConfig, painter: Any, spec: Any) -> Any:
-        from .games import unet_game
-
-        return unet_game(kind, config, painter)
-
-    return build
-
-
-def _generator(config: NoConfig, painter: Any, spec: Any) -> Any:
-    from .games import generator_game
-
-    return generator_game(painter)
-
-
 @hookimpl
 def segmenters() -> list[Segmenter]:
     return [
         Segmenter(
-            name="unet-s", summary="U-Net-S learns painted (image, mask) pairs", build=_unet("s"), config=UNetConfig
+            name="unet-s",
+            summary="U-Net-S learns painted (image, mask) pairs",
+            config=UNetConfig,
+            build=Lazy("lgbench_segmenters.games:unet_s"),
         ),
         Segmenter(
-            name="unet-l", summary="U-Net-L learns painted (image, mask) pairs", build=_unet("l"), config=UNetConfig
+            name="unet-l",
+            summary="U-Net-L learns painted (image, mask) pairs",
+            config=UNetConfig,
+            build=Lazy("lgbench_segmenters.games:unet_l"),
         ),
         Segmenter(
-            name="generator", summary="a conditional generator parses the image itself", build=_generator, paints=True
+            name="generator",
+            summary="a conditional generator parses the image itself",
+            build=Lazy("lgbench_segmenters.games:generator"),
+            paints=True,
         ),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from lgbench import ImageSpec, NoConfig
 from lgbench.errors import BadRecipe
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Batch, Painter
@@ -12,45 +13,66 @@ from lgbench.nn import UNetL, UNetS, jitter_colours
 
 from .config import UNetConfig
 
-__all__ = ["generator_game", "unet_game"]
+__all__ = ["UNetGame", "generator", "unet_l", "unet_s"]
 
 
-def unet_game(kind: str, config: UNetConfig, painter: Painter) -> Game:
+class UNetGame:
     """A U-Net learns the foreground of painted images by cross-entropy.
 
     Args:
-        kind: "s" or "l".
+        network: images (N, 3, R, R) in [-1, 1] -> logits (N, 1, R, R).
         painter: the trained generator; it paints in eval mode and is not changed.
     """
-    network = UNetS(config.width) if kind == "s" else UNetL(config.width)
 
-    def loss(step: Step) -> dict[str, Tensor]:
+    def __init__(self, config: UNetConfig, painter: Painter, network: UNetS | UNetL) -> None:
+        self.config, self.painter, self.network = config, painter, network
+
+    def segmenter_loss(self, step: Step) -> dict[str, Tensor]:
+        """Binary cross-entropy with the painted alphas, cut or soft."""
         alpha = step.layers.alpha
-        target = (alpha > config.cut).float() if config.target == "hard" else alpha
-        image = jitter_colours(step.layers.image) if config.colours else step.layers.image
-        logits = network(image).float()
+        target = (alpha > self.config.cut).float() if self.config.target == "hard" else alpha
+        image = jitter_colours(step.layers.image) if self.config.colours else step.layers.image
+        logits = self.network(image).float()
         return {"segmenter": F.binary_cross_entropy_with_logits(logits, target)}
 
-    return Game(
-        painter=painter,
-        networks={"segmenter": network},
-        phases=[
-            Phase(
-                *("segmenter", ["segmenter"], loss),
-                lr=config.lr,
-                betas=(0.9, 0.999),
-                drop_at=config.drop_at,
-                drop=config.drop,
-            )
-        ],
-        result="segmenter",
-        frozen=True,
+    def predict(self, images: Tensor) -> Tensor:
+        """Foreground probability, (N, 1, R, R)."""
         # L_bg reads log(1 - p), which single precision cuts off, and with it the slope, where F is surest
-        predict=lambda images: network(images).double().sigmoid(),
-    )
+        return self.network(images).double().sigmoid()
+
+    def game(self) -> Game:
+        """The U-Net alone; the generator is held fixed."""
+        config = self.config
+        phase = Phase(
+            "segmenter",
+            ["segmenter"],
+            self.segmenter_loss,
+            lr=config.lr,
+            betas=(0.9, 0.999),
+            drop_at=config.drop_at,
+            drop=config.drop,
+        )
+        return Game(
+            painter=self.painter,
+            networks={"segmenter": self.network},
+            phases=[phase],
+            result="segmenter",
+            frozen=True,
+            predict=self.predict,
+        )
 
 
-def generator_game(painter: Painter) -> Game:
+def unet_s(config: UNetConfig, painter: Painter, spec: ImageSpec) -> Game:
+    """U-Net-S learns painted pairs."""
+    return UNetGame(config, painter, UNetS(config.width)).game()
+
+
+def unet_l(config: UNetConfig, painter: Painter, spec: ImageSpec) -> Game:
+    """U-Net-L learns painted pairs."""
+    return UNetGame(config, painter, UNetL(config.width)).game()
+
+
+def generator(config: NoConfig, painter: Painter, spec: ImageSpec) -> Game:
     """Nothing to train: the generator paints the given image, and the alpha of what it paints is the segmentation.
 
     Raises:

@@ -1,6 +1,6 @@
 """Translation of class maps into pictures: pix2pix (Isola et al., CVPR 2017), CycleGAN (Zhu et al., ICCV 2017)."""
 
-from lgbench import Generator, ImageSpec, Lazy, Method, hookimpl
+from lgbench import Generator, Lazy, Method, hookimpl
 
 from .config import CycleGANConfig, CycleGANMethod, Pix2PixConfig, Pix2PixMethod
 from .presets import CYCLEGAN, PIX2PIX
@@ -20,18 +20,6 @@ CYCLEGAN_CITATION = """@inproceedings{zhu2017unpaired,
   booktitle={IEEE International Conference on Computer Vision},
   year={2017}
 }"""
-
-
-def _pix2pix_game(config: Pix2PixMethod, painter, spec: ImageSpec):
-    from .game import Pix2PixGame
-
-    return Pix2PixGame(config, painter, spec).game()
-
-
-def _cyclegan_game(config: CycleGANMethod, painter, spec: ImageSpec):
-    from .game import CycleGANGame
-
-    return CycleGANGame(config, painter, spec).game()
 
 
 @hookimpl
@@ -66,7 +54,7 @@ def methods() -> list[Method]:
             citation=PIX2PIX_CITATION,
             generator="pix2pix",
             config=Pix2PixMethod,
-            build=_pix2pix_game,
+            build=Lazy("lgbench_translation.game:pix2pix"),
             supervision="full",
             presets=PIX2PIX,
         ),
@@ -77,7 +65,7 @@ def methods() -> list[Method]:
             citation=CYCLEGAN_CITATION,
             generator="cyclegan",
             config=CycleGANMethod,
-            build=_cyclegan_game,
+            build=Lazy("lgbench_translation.game:cyclegan"),
             supervision="full",
             presets=CYCLEGAN,
         ),

@@ -21,7 +21,7 @@ from .model import CycleGAN, Pix2Pix
 from .networks import PatchCritic, ResNet
 from .pool import Pool
 
-__all__ = ["CycleGANGame", "Pix2PixGame", "squared_fake", "squared_real"]
+__all__ = ["CycleGANGame", "Pix2PixGame", "cyclegan", "pix2pix", "squared_fake", "squared_real"]
 
 WAITING = 256
 """Class maps that wait while pictures of later steps pass by."""
@@ -99,10 +99,10 @@ class CycleGANGame:
             parsed = self.parse(step.images)
         painted = self.old_images.exchange(step.layers.image[:, : self.channels])
         parsed = self.old_maps.exchange(parsed)
-        of_images, of_maps = self.critic_images, self.critic_maps
+        d_x, d_s = self.critic_images, self.critic_maps
         return {
-            "critic/images": 0.5 * (squared_real(of_images(x)) + squared_fake(of_images(painted))),
-            "critic/segments": 0.5 * (squared_real(of_maps(s)) + squared_fake(of_maps(parsed))),
+            "critic/images": 0.5 * (squared_real(d_x(x)) + squared_fake(d_x(painted))),
+            "critic/segments": 0.5 * (squared_real(d_s(s)) + squared_fake(d_s(parsed))),
         }
 
     def generator_loss(self, step: Step) -> dict[str, Tensor]:
@@ -135,6 +135,16 @@ class CycleGANGame:
             ],
             given=self.unpair,
         )
+
+
+def pix2pix(config: Pix2PixMethod, painter: Pix2Pix, spec: ImageSpec) -> Game:
+    """pix2pix's game."""
+    return Pix2PixGame(config, painter, spec).game()
+
+
+def cyclegan(config: CycleGANMethod, painter: CycleGAN, spec: ImageSpec) -> Game:
+    """CycleGAN's game."""
+    return CycleGANGame(config, painter, spec).game()
 
 
 def squared_real(scores: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from lgbench import Dataset, Source
 from lgbench.cli import data as module
 from lgbench.cli.data import data
 from lgbench.cli.listing import info
-from lgbench.data import DataHome, open_dataset, resolve_dataset
+from lgbench.data import DataHome, add_archive, open_dataset, resolve_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing, UnknownName
 from lgbench.plugins import registry
 
@@ -83,7 +83,7 @@ def archive(path: Path) -> Path:
 
 
 def test_list_says_what_is_here(home: DataHome, tmp_path: Path):
-    home.add_archive("mine", archive(tmp_path / "x.zip"))
+    add_archive(home, "mine", archive(tmp_path / "x.zip"))
     lines = {line.split()[0]: line for line in run("list").splitlines() if line}
     assert "offline" in lines["made"]
     assert "masks" in lines["made"]

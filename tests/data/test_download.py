@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from lgbench import Source
-from lgbench.data import DataHome
+from lgbench.data import DataHome, add_archive
 from lgbench.data import download as module
 from lgbench.data.download import download
 from lgbench.errors import BadData, DataMissing, RunFailed
@@ -339,6 +339,6 @@ def test_what_killed_additions_left_is_swept_by_the_next_one(tmp_path: Path):
     (tmp_path / "home/archives").mkdir(parents=True)
     for name in (".mine.zip.ab12.part", ".mine.zip.cd34.part", ".other.zip.ef56.part"):
         (tmp_path / "home/archives" / name).touch()
-    home.add_archive("mine", tmp_path / "mine.zip")
+    add_archive(home, "mine", tmp_path / "mine.zip")
     left = {path.name for path in (tmp_path / "home/archives").iterdir() if path.suffix != ".lock"}
     assert left == {"mine.zip", ".other.zip.ef56.part"}

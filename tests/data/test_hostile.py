@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pictured import encoded, opened, picture, placed, zipped
 
-from lgbench.data import DataHome, archive_dataset, folder_dataset, open_package
+from lgbench.data import DataHome, add_archive, archive_dataset, folder_dataset, open_package
 from lgbench.errors import BadData, BadRecipe
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs pipes and links")
@@ -88,7 +88,7 @@ def test_long_names_are_prepared(tmp_path: Path, length: int):
 @pytest.mark.parametrize("name", ["n" * 300, "n" * 81, "a/b", "A", "[/red]"])
 def test_names_that_cannot_be_kept_are_refused(tmp_path: Path, name: str):
     with pytest.raises(BadRecipe, match="cannot name a data set"):
-        DataHome(tmp_path).add_archive(name, zipped(tmp_path / "x.zip", some()))
+        add_archive(DataHome(tmp_path), name, zipped(tmp_path / "x.zip", some()))
 
 
 def test_an_entry_that_is_there_twice_is_refused(tmp_path: Path):
@@ -123,16 +123,16 @@ def test_what_killed_additions_left_behind_is_removed(tmp_path: Path):
     left = [home.root / "archives" / f".{name}.zip.abc.part" for name in ("mine", "yours")]
     for path in left:
         placed(path.parent, {path.name: b"half"})
-    home.add_archive("mine", zipped(tmp_path / "x.zip", some()))
+    add_archive(home, "mine", zipped(tmp_path / "x.zip", some()))
     assert [path.exists() for path in left] == [False, True]
     assert list(home.archives()) == ["mine"]
 
 
 def test_an_archive_that_changes_while_it_is_added_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     home, path = DataHome(tmp_path / "home"), zipped(tmp_path / "x.zip", some())
-    before = home.add_archive("mine", path)
+    before = add_archive(home, "mine", path)
     monkeypatch.setattr("lgbench.data.package.sha256_of_file", lambda path: "another")
     with pytest.raises(BadData, match="changed while it was copied"):
-        home.add_archive("mine", path)
+        add_archive(home, "mine", path)
     assert home.archives()["mine"].read_bytes() == path.read_bytes()
     assert before.path == home.archives()["mine"]

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lgbench.data import DataHome, archive_dataset, folder_dataset, inspect_archive, open_dataset, resolve_dataset
+from lgbench.data import (
+    DataHome,
+    add_archive,
+    archive_dataset,
+    folder_dataset,
+    inspect_archive,
+    open_dataset,
+    resolve_dataset,
+)
 from lgbench.errors import BadData, BadRecipe, DataMissing, UnknownName
 
 RANDOM = np.random.default_rng(0)
@@ -120,7 +128,7 @@ def test_every_fault_of_an_archive_is_named(tmp_path: Path):
     files["m2.png"] = png(box()[:4])
     path = zipped(tmp_path / "x.zip", files)
     with pytest.raises(BadData) as caught:
-        DataHome(tmp_path).add_archive("x", path)
+        add_archive(DataHome(tmp_path), "x", path)
     text = str(caught.value)
     for fault in ("4 problem(s)", "0.png: truncated", "1.png: truncated or unreadable", "2.png: mask of 8 x 4 pixels"):
         assert fault in text
@@ -177,14 +185,14 @@ def test_what_is_not_an_archive_is_refused(tmp_path: Path):
 
 def test_an_added_archive_is_found_by_its_name(tmp_path: Path):
     home = DataHome(tmp_path / "home")
-    info = home.add_archive("horses", masked(tmp_path / "x.zip", [box(), box()]))
+    info = add_archive(home, "horses", masked(tmp_path / "x.zip", [box(), box()]))
     assert info.path == home.archives()["horses"]
     record = resolve_dataset("horses", {}, home)
     assert open_dataset(record, None, 8, home)["train"].origin == f"archive:{info.sha256[:12]}"
     with pytest.raises(UnknownName, match="Did you mean 'horses'"):
         resolve_dataset("horse", {}, home)
     with pytest.raises(BadRecipe, match="lower-case"):
-        home.add_archive("../horses", tmp_path / "x.zip")
+        add_archive(home, "../horses", tmp_path / "x.zip")
 
 
 def placed(root: Path, *names: str) -> Path:

@@ -1,14 +1,27 @@
 """Truth that is partial, ignored in part, or lost on the way: scores read what is left, and users are told."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pictured import box, encoded, opened, pairs, picture, placed, zipped
+from pictured import SIDE, box, encoded, opened, pairs, picture, placed, zipped
 
-from lgbench.data import DataHome, MaskConfig, RawDataset, Sample, Split, folder_dataset, open_dataset, prepare
+from lgbench.data import (
+    DataHome,
+    MaskConfig,
+    RawDataset,
+    Sample,
+    Split,
+    folder_dataset,
+    open_dataset,
+    prepare,
+    prepared_folders,
+)
 from lgbench.data.squares import Square
 from lgbench.errors import BadData, BadRecipe
+from lgbench.evaluation.parts import PARTS
 from lgbench.settings import plain
 from lgbench_metrics.masks.confusion import iou, score_masks
 
@@ -324,3 +337,13 @@ def test_films_are_read_up_to_their_first_frame_and_told(tmp_path: Path, caplog:
     files = {f"{i}.gif": encoded(frames[0], "gif", save_all=True, append_images=frames[1:]) for i in range(4)}
     opened(placed(tmp_path / "x", files))
     assert "4 pictures: several frames; the first is read" in caplog.text
+
+
+def test_truth_that_no_person_drew_is_told_from_other_truth_wherever_it_is_scored(tmp_path: Path):
+    raw = folder_dataset(placed(tmp_path / "x", pairs(grey))).build(MaskConfig(), SIDE, DataHome(tmp_path))
+    drawn = prepare(raw, "x", {}, SIDE, tmp_path / "prepared")["test"]
+    by_network = replace(raw, pseudo={"masks": "a network's"})
+    found = prepare(by_network, "x", {}, SIDE, tmp_path / "prepared")["test"]
+    assert len(prepared_folders(tmp_path / "prepared", "x")) == 2
+    said = [PARTS["true_masks"].protocol(SimpleNamespace(test=split)) for split in (drawn, found)]
+    assert said == [{"pseudo": None}, {"pseudo": "a network's"}]

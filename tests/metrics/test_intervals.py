@@ -31,9 +31,13 @@ def test_the_symmetric_interval_may_leave_the_range_of_its_values():
 
 
 def test_one_value_has_no_interval():
-    for of in (interval, lambda values: difference(values, [0.5, 0.6]), lambda values: jackknife_interval(0.5, values)):
+    for estimate in (
+        interval,
+        lambda values: difference(values, [0.5, 0.6]),
+        lambda values: jackknife_interval(0.5, values),
+    ):
         with pytest.raises(NotAvailable, match="at least 2"):
-            of([0.5])
+            estimate([0.5])
 
 
 def pooled_of(inside: np.ndarray, union: np.ndarray) -> tuple[float, np.ndarray]:

@@ -110,18 +110,6 @@ def painted(painter, codes):
     return painter.eval()(codes)
 
 
-def weights(network):
-    return {name: p.detach().clone() for name, p in network.named_parameters()}
-
-
-def state(network):
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def same(before, after):
-    return before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
-
-
 def silent(network):
     """Whether no gradient has come to any of the network's weights."""
     return all(p.grad is None or p.grad.count_nonzero() == 0 for p in network.parameters())

@@ -10,6 +10,7 @@ import pytest
 from official import encoded, tar
 
 from lgbench.data import DataHome, open_dataset
+from lgbench.data.pseudo import PseudoMaker, draw_masks
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench_datasets import cars
 
@@ -204,3 +205,16 @@ def test_broken_annotations_are_named(home: DataHome):
 def test_a_crop_that_does_not_exist_is_refused(home: DataHome):
     with pytest.raises(BadRecipe, match="'center' or 'bbox', not 'box'"):
         open_dataset(cars.CARS, {"crop": "box"}, 32, home)
+
+
+def test_masks_that_a_network_made_are_marked_and_cars_without_one_are_not_scored(home: DataHome):
+    found = iter([car(), None, car(), car()])
+    raw = cars.build(cars.Config(), 32, home)
+    folder = home.folder("cars") / "pseudo"
+    maker = PseudoMaker("maskrcnn_resnet50_fpn", "ab" * 32, "car")
+    assert draw_masks(raw.splits["test"](), lambda image: next(found), maker, folder) == (4, 3)
+    test = open_dataset(cars.CARS, {"masks": "pseudo"}, 32, home)["test"]
+    assert (len(test), test.pseudo) == (3, {"masks": str(maker)})
+    assert ", pseudo masks " in test.origin
+    put_masks(home, ["cars_test/00001.png"])
+    assert open_dataset(cars.CARS, {"masks": "masks"}, 32, home)["test"].pseudo == {}

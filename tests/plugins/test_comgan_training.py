@@ -7,6 +7,7 @@ import torch
 from comgan_worlds import PAINTERS, SPEC, images, painted, step_of
 from torch.nn import functional as F
 from torch.testing import assert_close
+from weights import same, state, weights
 
 import lgbench_comgan
 from lgbench import ImageSpec
@@ -17,11 +18,11 @@ from lgbench.runtime import Runtime
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench_comgan.config import AlignmentConfig, ComGANMethod, DSComGANMethod
-from lgbench_comgan.game import alignment, comgan, dscomgan
+from lgbench_comgan.game import AlignmentGame, ComGANGame, DSComGANGame, alignment, comgan, dscomgan
 from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.terms import binarization, mi_recovery
 from lgbench_segmenters.config import UNetConfig
-from lgbench_segmenters.games import unet_game
+from lgbench_segmenters.games import UNetGame, unet_l, unet_s
 
 
 @pytest.fixture(autouse=True)
@@ -33,18 +34,6 @@ def player(made, terms=(), phases=None):
     chosen = [phase for phase in made.phases if phases is None or phase.name in phases]
     joined = list(terms) if any(phase.regularized for phase in chosen) else []
     return Player(replace(made, phases=chosen, terms=joined), Schedule(1, 4), Runtime(torch.device("cpu")))
-
-
-def weights(network):
-    return {name: p.detach().clone() for name, p in network.named_parameters()}
-
-
-def state(network):
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def same(before, after):
-    return before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
 
 
 # The adversarial stage.
@@ -63,23 +52,22 @@ def play_game(name, method=None, painter=None):
 
 @pytest.mark.parametrize("name", ["comgan", "simplegan"])
 def test_comgans_losses_are_those_of_a_plain_gan(name):
-    made, _ = play_game(name)
-    critic, x = made.networks["critic"], images()
-    layers = made.painter(made.painter.codes(4))
-    critic_phase, generator_phase = made.phases
-    assert_close(critic_phase.loss(step_of(layers, x))["critic"], bce_real(critic(x)) + bce_fake(critic(layers.image)))
-    assert_close(generator_phase.loss(step_of(layers, x)), {"generator": bce_real(critic(layers.image))})
+    playing = ComGANGame(ComGANMethod(d=4), PAINTERS[name](), SPEC)
+    critic, x = playing.critic, images()
+    layers = playing.painter(playing.painter.codes(4))
+    step = step_of(layers, x)
+    assert_close(playing.critic_loss(step), {"critic": bce_real(critic(x)) + bce_fake(critic(layers.image))})
+    assert_close(playing.generator_loss(step), {"generator": bce_real(critic(layers.image))})
 
 
 @pytest.mark.parametrize("real_weight", [1.0, 2.0])
 def test_ds_comgans_critic_sees_composites_and_whole_images_and_weighs_real_ones(real_weight):
-    made, _ = play_game("dscomgan", DSComGANMethod(d=4, real_weight=real_weight))
-    critic, x = made.networks["critic"], images()
-    layers = made.painter(made.painter.codes(4))
-    losses = [phase.loss(step_of(layers, x)) for phase in made.phases]
+    playing = DSComGANGame(DSComGANMethod(d=4, real_weight=real_weight), PAINTERS["dscomgan"](), SPEC)
+    critic, x = playing.d_z, images()
+    layers = playing.painter(playing.painter.codes(4))
     whole = layers.extras["whole"]
     assert_close(
-        losses[0],
+        playing.critic_loss(step_of(layers, x)),
         {
             "critic/real": real_weight * bce_real(critic(x)),
             "critic/composite": bce_fake(critic(layers.image)),
@@ -87,7 +75,7 @@ def test_ds_comgans_critic_sees_composites_and_whole_images_and_weighs_real_ones
         },
     )
     assert_close(
-        losses[1],
+        playing.generator_loss(step_of(layers, x)),
         {"generator/composite": bce_real(critic(layers.image)), "generator/whole": bce_real(critic(whole))},
     )
 
@@ -198,33 +186,33 @@ def test_each_phase_of_the_segmentation_moves_one_network():
         assert not same(before[phase], weights(made.networks[phase]))
 
 
-def follow_the_red(made):
-    """Replace the segmenter by one whose predictions for painted and for real images differ clearly."""
-    made.networks["segmenter"].forward = lambda x: 10 * x[:, :1]
-    return made
+def follow_the_red(**changes):
+    """The alignments of a segmenter whose predictions for painted and for real images differ clearly."""
+    playing = AlignmentGame(replace(SMALL, **changes), PAINTERS["dscomgan"]().eval(), SPEC)
+    playing.segmenter.forward = lambda x: 10 * x[:, :1]
+    return playing
 
 
 def test_an_oracle_is_perfectly_consistent():
     """A segmenter that returns the painted masks themselves, soft as they are."""
-    painter = PAINTERS["dscomgan"]()
-    made = segmentation(painter=painter)
-    layers, _ = painted(painter)
+    playing = AlignmentGame(SMALL, PAINTERS["dscomgan"](), SPEC)
+    layers, _ = painted(playing.painter)
     step = step_of(layers)
-    assert made.phases[1].loss(step)["consistency"] > 0.01
-    made.networks["segmenter"].forward = lambda x: layers.alpha.logit()
-    assert made.phases[1].loss(step)["consistency"] < 1e-6
+    assert playing.segmenter_loss(step)["consistency"] > 0.01
+    playing.segmenter.forward = lambda x: layers.alpha.logit()
+    assert playing.segmenter_loss(step)["consistency"] < 1e-6
     sharp = Layers.compose(layers.background, layers.foregrounds, (layers.alphas > 0.5).float())
-    made.networks["segmenter"].forward = lambda x: sharp.alpha.logit()
-    assert made.phases[1].loss(step_of(sharp))["consistency"] == 0
+    playing.segmenter.forward = lambda x: sharp.alpha.logit()
+    assert playing.segmenter_loss(step_of(sharp))["consistency"] == 0
 
 
 @pytest.mark.parametrize(("fakes", "real_weight"), [("both", 2), ("real", 1), ("synth", 1)])
 def test_the_mask_critic_tells_painted_masks_from_predicted_ones(fakes, real_weight):
-    made = follow_the_red(segmentation(replace(SMALL, dm_fake=fakes)))
-    d_m, x = made.networks["mask-critic"], images()
-    layers, _ = painted(made.painter)
-    predicted = {"synth": made.predict(layers.image), "real": made.predict(x)}
-    losses = made.phases[0].loss(step_of(layers, x))
+    playing = follow_the_red(dm_fake=fakes)
+    d_m, x = playing.d_m, images()
+    layers, _ = painted(playing.painter)
+    predicted = {"synth": playing.predict(layers.image), "real": playing.predict(x)}
+    losses = playing.mask_critic_loss(step_of(layers, x))
     chosen = [bce_fake(d_m(mask)) for name, mask in predicted.items() if fakes in (name, "both")]
     assert_close(losses["mask-critic/real"], real_weight * bce_real(d_m(layers.alpha)))
     assert_close(losses["mask-critic/fake"], sum(chosen))
@@ -232,11 +220,11 @@ def test_the_mask_critic_tells_painted_masks_from_predicted_ones(fakes, real_wei
 
 @pytest.mark.parametrize(("norm", "distance"), [("l1", F.l1_loss), ("l2", F.mse_loss)])
 def test_the_segmenter_is_consistent_with_pairs_and_fools_the_mask_critic_twice(norm, distance):
-    made = follow_the_red(segmentation(replace(SMALL, cons_norm=norm, lambda_cons=10.0)))
-    d_m, x = made.networks["mask-critic"], images()
-    layers, _ = painted(made.painter)
-    losses = made.phases[1].loss(step_of(layers, x))
-    synth, real = made.predict(layers.image), made.predict(x)
+    playing = follow_the_red(cons_norm=norm, lambda_cons=10.0)
+    d_m, x = playing.d_m, images()
+    layers, _ = painted(playing.painter)
+    losses = playing.segmenter_loss(step_of(layers, x))
+    synth, real = playing.predict(layers.image), playing.predict(x)
     assert_close(losses["consistency"], 10 * distance(synth, layers.alpha))
     assert_close(losses["alignment"], bce_real(d_m(synth)) + bce_real(d_m(real)))
 
@@ -247,11 +235,10 @@ def test_without_mask_critic_only_consistency_is_left():
 
 
 def test_a_repeated_mask_is_judged_like_the_public_code():
-    made = segmentation(replace(SMALL, dm_channels=3))
-    layers, _ = painted(made.painter)
-    d_m = made.networks["mask-critic"]
-    loss = made.phases[0].loss(step_of(layers))["mask-critic/real"]
-    assert_close(loss, 2 * bce_real(d_m(layers.alpha.repeat(1, 3, 1, 1))))
+    playing = AlignmentGame(replace(SMALL, dm_channels=3), PAINTERS["dscomgan"](), SPEC)
+    layers, _ = painted(playing.painter)
+    loss = playing.mask_critic_loss(step_of(layers))["mask-critic/real"]
+    assert_close(loss, 2 * bce_real(playing.d_m(layers.alpha.repeat(1, 3, 1, 1))))
 
 
 def test_the_defaults_of_the_segmentation_are_the_public_codes():
@@ -278,9 +265,9 @@ class Squares(Painter):
         return Layers.compose(background, torch.rand(n, 1, 3, 32, 32), alpha, codes=codes)
 
 
-@pytest.mark.parametrize(("kind", "network"), [("s", UNetS), ("l", UNetL)])
-def test_a_u_net_learns_the_masks_of_painted_pairs(kind, network):
-    made = unet_game(kind, UNetConfig(width=4, lr=1e-2, drop=1.0), Squares())
+@pytest.mark.parametrize(("build", "network"), [(unet_s, UNetS), (unet_l, UNetL)])
+def test_a_u_net_learns_the_masks_of_painted_pairs(build, network):
+    made = build(UNetConfig(width=4, lr=1e-2, drop=1.0), Squares(), SPEC)
     assert isinstance(made.networks["segmenter"], network)
     one = player(made)
     losses = [float(one.play(number, Batch(images(8)), False)["segmenter"]) for number in range(30)]
@@ -293,12 +280,11 @@ def test_a_u_net_learns_the_masks_of_painted_pairs(kind, network):
 
 @pytest.mark.parametrize(("target", "truth"), [("hard", lambda alpha: (alpha > 0.5).float()), ("soft", lambda a: a)])
 def test_a_u_net_is_taught_the_thresholded_or_the_soft_alpha(target, truth):
-    made = unet_game("s", UNetConfig(width=4, target=target), Squares())
-    made.networks["segmenter"].eval()
-    layers, _ = painted(made.painter)
-    expected = F.binary_cross_entropy(made.predict(layers.image).float(), truth(layers.alpha))
-    assert_close(made.phases[0].loss(step_of(layers))["segmenter"], expected)
-    assert made.frozen
+    playing = UNetGame(UNetConfig(width=4, target=target), Squares(), UNetS(4).eval())
+    layers, _ = painted(playing.painter)
+    expected = F.binary_cross_entropy(playing.predict(layers.image).float(), truth(layers.alpha))
+    assert_close(playing.segmenter_loss(step_of(layers))["segmenter"], expected)
+    assert playing.game().frozen
 
 
 # Training on toy squares.

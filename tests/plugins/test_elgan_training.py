@@ -3,20 +3,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from milgan_worlds import (
-    DATASETS,
-    TINY,
-    composed,
-    images,
-    phase_of,
-    player,
-    recipe_of,
-    same,
-    silent,
-    state,
-    step_of,
-    weights,
-)
+from milgan_worlds import DATASETS, TINY, composed, images, phase_of, player, recipe_of, silent, step_of
+from weights import same, state, weights
 
 from lgbench import ImageSpec
 from lgbench.errors import LgbenchError

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from lgbench import Dataset, Source
-from lgbench.data import DataHome, decode_image, open_dataset
+from lgbench.data import DataHome, add_archive, decode_image, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench.settings import plain
 from lgbench_datasets import flowers
@@ -153,7 +153,7 @@ def test_redos_rule_is_a_setting(site: Path, tmp_path: Path):
 
 def test_an_archives_masks_are_not_read_by_redos_rule(tmp_path: Path):
     home = DataHome(tmp_path / "home")
-    home.add_archive("flowers", packaged(tmp_path / "x.zip", {"train": [1], "val": [2], "test": [3, 4, 5, 6, 7, 8]}))
+    add_archive(home, "flowers", packaged(tmp_path / "x.zip", {"train": [1], "val": [2], "test": [3, 4, 5, 6, 7, 8]}))
     with pytest.raises(BadRecipe, match="brings masks of its own"):
         open_dataset(flowers.FLOWERS, {"masks": "redo"}, 48, home)
 
@@ -165,7 +165,7 @@ def test_what_is_scored_can_be_the_middle_of_a_flower(request, tmp_path: Path, o
         request.getfixturevalue("site")
     else:
         splits = {"train": SPLITS["trnid"], "valid": SPLITS["valid"], "test": SPLITS["tstid"]}
-        home.add_archive("flowers", packaged(tmp_path / "x.zip", splits))
+        add_archive(home, "flowers", packaged(tmp_path / "x.zip", splits))
     side = round(HEIGHT * 128 / 152)
     whole = open_dataset(flowers.FLOWERS, None, HEIGHT, home)
     middle = open_dataset(flowers.FLOWERS, {"test_crop": "middle"}, side, home)
@@ -204,7 +204,7 @@ def packaged(path: Path, splits: dict[str, list[int]]) -> Path:
 def test_an_added_archive_stands_in_for_the_official_files(tmp_path: Path):
     home = DataHome(tmp_path / "home")
     splits = {"train": SPLITS["trnid"], "valid": SPLITS["valid"], "test": SPLITS["tstid"]}
-    home.add_archive("flowers", packaged(tmp_path / "x.zip", splits))
+    add_archive(home, "flowers", packaged(tmp_path / "x.zip", splits))
     opened = open_dataset(flowers.FLOWERS, None, 48, home)
     assert opened["train"].names == tuple(f"images/{i}.jpg" for i in SPLITS["tstid"])
     assert opened["test"].names == tuple(f"images/{i}.jpg" for i in SPLITS["trnid"])
@@ -215,13 +215,13 @@ def test_an_added_archive_stands_in_for_the_official_files(tmp_path: Path):
 def test_official_files_come_before_an_archive(site: Path, tmp_path: Path):
     home = DataHome(tmp_path / "home")
     home.fetch("flowers", flowers.SOURCES)
-    home.add_archive("flowers", packaged(tmp_path / "x.zip", {"train": [1], "val": [2], "test": [3, 4, 5, 6, 7, 8]}))
+    add_archive(home, "flowers", packaged(tmp_path / "x.zip", {"train": [1], "val": [2], "test": [3, 4, 5, 6, 7, 8]}))
     assert open_dataset(flowers.FLOWERS, None, 48, home)["train"].origin == "official"
 
 
 def test_an_archive_without_the_official_split_is_refused(tmp_path: Path):
     home = DataHome(tmp_path / "home")
-    home.add_archive("flowers", packaged(tmp_path / "x.zip", {"train": [1, 2, 3], "test": [4, 5, 6, 7, 8]}))
+    add_archive(home, "flowers", packaged(tmp_path / "x.zip", {"train": [1, 2, 3], "test": [4, 5, 6, 7, 8]}))
     with pytest.raises(BadData, match="lacks the official split"):
         open_dataset(flowers.FLOWERS, None, 48, home)
 
@@ -252,7 +252,7 @@ def test_an_archive_with_its_own_splits_and_trimaps_keeps_and_says_them(tmp_path
     home = DataHome(tmp_path / "home")
     border = disc(9)  # around every smaller disc
     trimaps = {i: np.where(disc(i), 1, 2 * border) for i in (1, 5, 7)}
-    home.add_archive("flowers", trimapped(tmp_path / "x.zip", trimaps))
+    add_archive(home, "flowers", trimapped(tmp_path / "x.zip", trimaps))
     opened = open_dataset(flowers.FLOWERS, None, 48, home)
     assert {name: len(split) for name, split in opened.items()} == {"train": 4, "val": 2, "test": 2}
     for split in opened.values():
@@ -268,7 +268,7 @@ def test_an_archive_with_its_own_splits_and_trimaps_keeps_and_says_them(tmp_path
 
 def test_an_archives_masks_may_have_two_values(tmp_path: Path):
     home = DataHome(tmp_path / "home")
-    home.add_archive("flowers", trimapped(tmp_path / "x.zip", {i: disc(i) for i in range(1, 9)}))
+    add_archive(home, "flowers", trimapped(tmp_path / "x.zip", {i: disc(i) for i in range(1, 9)}))
     train = open_dataset(flowers.FLOWERS, None, 48, home)["train"]
     assert (train.masked, train.ignored) == (None, None)
     assert train.origin.endswith(", its own split")
@@ -305,7 +305,7 @@ def test_the_shared_package_has_the_published_counts(tmp_path: Path):
     if not (shared / "flowers102_64.zip").exists():
         pytest.skip("needs flowers102_64.zip in the shared folder")
     home = DataHome(tmp_path)
-    home.add_archive("flowers", shared / "flowers102_64.zip")
+    add_archive(home, "flowers", shared / "flowers102_64.zip")
     opened = open_dataset(flowers.FLOWERS, None, 64, home)
     assert {name: len(split) for name, split in opened.items()} == {"train": 6149, "val": 1020, "test": 1020}
     assert len(opened["train"].classes) == 102
@@ -317,7 +317,7 @@ def test_the_shared_trimaps_have_the_published_floors(tmp_path: Path, shared: Pa
     from lgbench_metrics.masks.confusion import iou, score_masks
 
     home = DataHome(tmp_path)
-    home.add_archive("flowers", shared / "data" / "flowers102_masked_64.zip")
+    add_archive(home, "flowers", shared / "data" / "flowers102_masked_64.zip")
     opened = open_dataset(flowers.FLOWERS, None, 64, home)
     assert {name: len(split) for name, split in opened.items()} == {"train": 7807, "val": 142, "test": 240}
     test = opened["test"].scored()

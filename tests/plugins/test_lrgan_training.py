@@ -6,11 +6,12 @@ import torch
 from lrgan_worlds import METHOD, SPEC, images, painted, small
 from torch.nn import functional as F
 from torch.testing import assert_close
+from weights import same, state, weights
 
 import lgbench.run
 import lgbench.stages
 import lgbench_lrgan
-from lgbench import Dataset, LgbenchError
+from lgbench import Dataset, LgbenchError, NoConfig
 from lgbench.data import DataHome, Split
 from lgbench.game import Step
 from lgbench.layers import Batch
@@ -21,10 +22,10 @@ from lgbench.runtime import Runtime
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench_lrgan.config import DCGANConfig, DCGANMethod, LRGANMethod
-from lgbench_lrgan.game import game
+from lgbench_lrgan.game import LRGANGame, game
 from lgbench_lrgan.model import DCGAN, LRGAN
 from lgbench_lrgan.networks import Critic
-from lgbench_segmenters.games import generator_game
+from lgbench_segmenters.games import generator
 
 
 @pytest.fixture(autouse=True)
@@ -35,18 +36,6 @@ def seeded():
 def player(made, phases=None):
     chosen = [phase for phase in made.phases if phases is None or phase.name in phases]
     return Player(replace(made, phases=chosen), Schedule(1, 4), Runtime(torch.device("cpu")))
-
-
-def weights(network):
-    return {name: p.detach().clone() for name, p in network.named_parameters()}
-
-
-def state(network):
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def same(before, after):
-    return before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
 
 
 # The game.
@@ -62,13 +51,13 @@ def test_the_critic_moves_first_and_both_use_dcgans_adam():
 @pytest.mark.parametrize("painter", [small, lambda: DCGAN(DCGANConfig(ngf=4, floor=4), SPEC)], ids=["lrgan", "dcgan"])
 def test_losses_are_cross_entropies_and_the_generators_does_not_saturate(painter):
     painter = painter()
-    made = game(METHOD if isinstance(painter, LRGAN) else DCGANMethod(ndf=4), painter, SPEC)
-    critic, x = made.networks["critic"].eval(), images()
+    playing = LRGANGame(METHOD if isinstance(painter, LRGAN) else DCGANMethod(ndf=4), painter, SPEC)
+    critic, x = playing.critic.eval(), images()
     layers = painter(painter.codes(4))
     step = Step(0, Batch(x), layers, layers, paint=lambda: (layers, layers))
     p, q = critic(x).sigmoid(), critic(layers.image).sigmoid()
-    assert_close(made.phases[0].loss(step)["critic"], -p.log().mean() - (1 - q).log().mean())
-    assert_close(made.phases[1].loss(step)["generator"], -q.log().mean())
+    assert_close(playing.critic_loss(step)["critic"], -p.log().mean() - (1 - q).log().mean())
+    assert_close(playing.generator_loss(step)["generator"], -q.log().mean())
 
 
 def test_the_critics_step_leaves_the_generator_untouched_bit_for_bit():
@@ -138,7 +127,7 @@ def test_encoded_codes_take_the_place_of_latents(bg_input):
 
 def test_a_conditional_lrgan_segments_the_images_it_is_given():
     painter = small(conditional=True).eval()
-    segment = generator_game(painter).predict
+    segment = generator(NoConfig(), painter, SPEC).predict
     x = images(6)
     with torch.no_grad():
         alpha = segment(x)
@@ -151,19 +140,19 @@ def test_a_conditional_lrgan_segments_the_images_it_is_given():
 
 def test_an_unconditional_lrgan_cannot_segment_a_given_image():
     with pytest.raises(LgbenchError, match="conditional=true"):
-        generator_game(small())
+        generator(NoConfig(), small(), SPEC)
 
 
 def test_the_reconstruction_loss_is_the_generators_ten_times_the_squared_error():
     painter = small(conditional=True)
-    made = game(METHOD, painter, SPEC)
+    playing = LRGANGame(METHOD, painter, SPEC)
     x = images()
     layers = painter(painter.codes(4, Batch(x)))
     step = Step(0, Batch(x), layers, layers, paint=lambda: (layers, layers))
-    losses = {phase.name: phase.loss(step) for phase in made.phases}
-    assert set(losses["critic"]) == {"critic"}
-    assert_close(losses["generator"]["reconstruction"], 10 * F.mse_loss(layers.image, x))
-    alone = torch.autograd.grad(losses["generator"]["reconstruction"], list(painter.encoder.parameters()))
+    assert playing.critic_loss(step).keys() == {"critic"}
+    loss = playing.generator_loss(step)["reconstruction"]
+    assert_close(loss, 10 * F.mse_loss(layers.image, x))
+    alone = torch.autograd.grad(loss, list(painter.encoder.parameters()))
     assert all(gradient.abs().sum() > 0 for gradient in alone)
 
 
@@ -171,7 +160,7 @@ def test_the_reconstruction_weight_is_a_setting():
     painter, x = small(conditional=True), images()
     layers = painter(painter.codes(4, Batch(x)))
     step = Step(0, Batch(x), layers, layers, paint=lambda: (layers, layers))
-    loss = game(replace(METHOD, lambda_rec=0.5), painter, SPEC).phases[1].loss(step)["reconstruction"]
+    loss = LRGANGame(replace(METHOD, lambda_rec=0.5), painter, SPEC).generator_loss(step)["reconstruction"]
     assert_close(loss, F.mse_loss(layers.image, x) / 2)
 
 

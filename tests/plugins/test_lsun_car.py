@@ -9,6 +9,7 @@ import pytest
 from official import encoded
 
 from lgbench.data import DataHome, open_dataset
+from lgbench.data.pseudo import PseudoMaker, draw_masks
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench_datasets import lsun_car
 
@@ -186,3 +187,18 @@ def test_without_files_the_error_says_what_goes_where(tmp_path: Path):
         open_dataset(lsun_car.LSUN_CAR, None, 32, home)
     assert "http://dl.yf.io/lsun/objects/car.zip" in str(error.value)
     assert str(home.folder("lsun-car")) in str(error.value)
+
+
+def test_masks_that_a_network_made_take_the_place_of_the_published_ones(home: DataHome):
+    raw = lsun_car.build(lsun_car.Config(), 32, home)
+    maker = PseudoMaker("maskrcnn_resnet50_fpn", "ab" * 32, "car")
+    found = iter([None, mask("b1") > 0])
+    assert draw_masks(raw.splits["test"](), lambda image: next(found), maker, home.folder("lsun-car") / "pseudo") == (
+        2,
+        1,
+    )
+    ours = open_dataset(lsun_car.LSUN_CAR, {"masks": "pseudo"}, 32, home)["test"]
+    assert ours.masked is not None
+    assert (ours.masked.tolist(), ours.pseudo) == ([False, True], {"masks": str(maker)})
+    published = open_dataset(lsun_car.LSUN_CAR, None, 32, home)["test"]
+    assert (published.masked, published.pseudo) == (None, {"masks": lsun_car.PUBLISHED_MASKS})

@@ -3,21 +3,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from milgan_worlds import (
-    CODES,
-    DATASETS,
-    TINY,
-    carry_out,
-    composed,
-    images,
-    phase_of,
-    player,
-    recipe_of,
-    same,
-    state,
-    step_of,
-    weights,
-)
+from milgan_worlds import CODES, DATASETS, TINY, carry_out, composed, images, phase_of, player, recipe_of, step_of
+from weights import same, state, weights
 
 from lgbench import ImageSpec
 from lgbench.layers import Batch

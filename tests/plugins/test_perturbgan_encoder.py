@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from milgan_worlds import TINY, carry_out, composed, images, player, recipe_of, same, state, weights
+from milgan_worlds import TINY, carry_out, composed, images, player, recipe_of
 from torch.nn import functional as F
 from torch.testing import assert_close
+from weights import same, state, weights
 
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Step

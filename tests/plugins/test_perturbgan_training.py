@@ -4,9 +4,10 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from milgan_worlds import CPU, carry_out, composed, images, phase_of, player, recipe_of, same, state, step_of, weights
+from milgan_worlds import CPU, carry_out, composed, images, phase_of, player, recipe_of, step_of
 from torch.nn import functional as F
 from torch.testing import assert_close
+from weights import same, state, weights
 
 from lgbench.data import Split
 from lgbench.errors import BadRecipe

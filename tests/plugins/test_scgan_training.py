@@ -8,6 +8,7 @@ import torch
 from scgan_worlds import MOSAICS, PLAIN, SPEC, batch, rival, small
 from torch import nn
 from torch.testing import assert_close
+from weights import same, weights
 
 import lgbench_scgan
 from lgbench.data import DataHome
@@ -50,14 +51,6 @@ def player(game, terms=()):
 
 def phase(playing, name):
     return next(phase for phase in playing.phases if phase.name == name)
-
-
-def weights(network):
-    return [parameter.detach().clone() for parameter in network.parameters()]
-
-
-def same(before, network):
-    return all(map(torch.equal, before, network.parameters()))
 
 
 # The game.
@@ -106,7 +99,7 @@ def test_the_critic_moves_at_every_step_and_the_generator_at_every_fifth(name):
     for number in range(10):
         before = weights(critic), weights(generator)
         playing.play(number, batch(), looking=False)
-        moved.append((not same(before[0], critic), not same(before[1], generator)))
+        moved.append((not same(before[0], weights(critic)), not same(before[1], weights(generator))))
     assert moved == [*[(True, False)] * 4, (True, True)] * 2
 
 
@@ -328,7 +321,7 @@ def test_each_player_learns_in_its_own_move_only(mode):
     for moving in playing.phases:
         before = {name: weights(each) for name, each in networks.items()}
         playing._move(moving, playing._paint(4, batch()))
-        moved = {name for name, each in networks.items() if not same(before[name], each)}
+        moved = {name for name, each in networks.items() if not same(before[name], weights(each))}
         assert moved == {moving.name}
 
 

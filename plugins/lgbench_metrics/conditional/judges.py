@@ -121,9 +121,9 @@ def classifier(evidence: Evidence) -> Judge:
 
 
 def judge_protocol(evidence: Evidence) -> dict[str, object]:
-    """Which judge."""
+    """Which judge, and what made the class maps that it learnt from and judges by, where no person did."""
     _, name, weights = evidence["judge"]
-    return {"extractor": name, "weights": weights}
+    return {"extractor": name, "weights": weights, "pseudo": evidence.test.pseudo.get("segments")}
 
 
 def classifier_protocol(evidence: Evidence) -> dict[str, object]:

@@ -1,0 +1,236 @@
+"""CelebA, aligned faces with attributes (Liu et al., ICCV 2015): official files put by hand, or an added archive."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lgbench import Dataset, Source
+from lgbench.errors import BadData, DataMissing
+
+from .photographs import check_choice
+from .portraits import Landmarks, Portrait, landmarks_of, portraits, read_landmarks
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lgbench.data import DataHome, RawDataset
+
+__all__ = ["ATTRIBUTES", "CELEBA", "Config", "build", "regions"]
+
+# Their site offers them by a drive that programs cannot fetch from. MD5 as torchvision lists them.
+SOURCES = (
+    Source("img_align_celeba.zip", (), "md5:00d2c5bc6d35e252742224ab0c1e8fcb"),
+    Source("list_attr_celeba.txt", (), "md5:75e246fa4810816ffd6ee81facbd244c"),
+    Source("list_eval_partition.txt", (), "md5:d32c9cbf5e040fd4025c592c306e6668", optional=True),
+)
+BY_HAND = (
+    "Into files/celeba below the data home put img_align_celeba.zip, or the folder that it unpacks into, and "
+    "list_attr_celeba.txt of mmlab.ie.cuhk.edu.hk/projects/CelebA.html, and for class maps landmarks.csv: file, x1, "
+    "y1, ... x68, y68 of iBUG's 68 points in pixels of the 178 x 218 pictures, as any detector finds them (official "
+    "files have 5 points, which say too little), or a folder of label maps, data.maps. Without them there are none. "
+    "Or add a portable archive with labels.csv and landmarks.csv: `lgbench data add celeba FILE.zip`."
+)
+
+ATTRIBUTES = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young")
+IMAGES = "img_align_celeba"
+PARTITION = {"0": "train", "1": "val", "2": "test"}
+HELD_OUT = 2_000
+DETECTED = "landmarks that a program detected"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of CelebA.
+
+    Attributes:
+        split: of the official files. "scgan" holds 2,000 pictures out, by the hash of their names, and trains on all
+            others; "official" is list_eval_partition.txt. Archives have the splits that their table says, else ones
+            drawn by names.
+        landmarks: table of 68 landmarks, below the data set's own folder; a face that it has not, or with empty cells,
+            is left out and counted.
+        maps: folder of label maps to be taken as they are instead, likewise: 000001.png is that of 000001.jpg, values
+            as regions are numbered, in the picture's size or that of the square in its middle.
+        doubtful: keep faces whose landmarks the table calls doubtful.
+    """
+
+    split: Literal["scgan", "official"] = "scgan"
+    landmarks: str = "landmarks.csv"
+    maps: str = ""
+    doubtful: bool = False
+
+
+def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
+    """Official files where they are here, else an archive added under the name "celeba".
+
+    Raises:
+        BadData: tables and pictures do not fit together.
+        BadRecipe: a setting that is not one of the above.
+        DataMissing: neither is here, or the folder of label maps is not.
+    """
+    check_choice("celeba", "split", config.split, ("scgan", "official"))
+    archive = home.archives().get("celeba")
+    if locate(home) is None and archive:
+        return _archived(archive, config, resolution, home)
+    if locate(home) is None:
+        raise home.missing("celeba", BY_HAND, _lacking(home))
+    return _official(config, resolution, home)
+
+
+build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lgbench data add celeba FILE.zip`
+
+
+def regions(landmarks: np.ndarray, side: int) -> np.ndarray:
+    """Class map (side, side) uint8 of 68 landmarks (68, 2) in pixels; see `face_regions.rasterise`."""
+    from .face_regions import rasterise
+
+    return rasterise(landmarks, side)
+
+
+def _archived(path: Path, config: Config, side: int, home: DataHome) -> RawDataset:
+    from lgbench.data import open_package, origin_of
+
+    package = open_package(path)
+    if lacking := [name for name in ATTRIBUTES if name not in package.attribute_names]:
+        raise BadData(f"labels.csv in {path} has no column of zeros and ones called {lacking[0]}.")
+    columns = [package.attribute_names.index(name) for name in ATTRIBUTES]
+    found = landmarks_of(package)
+    kept = [item for item in package.items if config.doubtful or not _is_doubtful(found[item.image])]
+    splits: dict[str, list[Portrait]] = {split: [] for split in package.counts}
+    for item in kept:
+        assert item.attributes is not None
+        face = Portrait(item.image, found[item.image].points, item.attributes[columns])
+        splits[item.split].append(face)
+    raw = portraits(package.root, splits, side, origin_of(path, home), ATTRIBUTES)
+    left_out = len(package.items) - len(kept)
+    notes = (f"{left_out:,} faces of {path} with doubtful landmarks are left out.",) if left_out else ()
+    return replace(raw, drawn=package.drawn, pseudo=_pseudo(raw), notes=notes)
+
+
+def _official(config: Config, side: int, home: DataHome) -> RawDataset:
+    from lgbench.data.store import opened_root
+
+    folder = home.folder("celeba")
+    home.fetch("celeba", [source for source in SOURCES if (folder / source.file).is_file()])  # verifies checksums
+    unpacked = folder / IMAGES
+    root, above = (unpacked, "") if unpacked.is_dir() else (opened_root(folder / f"{IMAGES}.zip"), f"{IMAGES}/")
+    attributes = _attributes(folder / "list_attr_celeba.txt")
+    division = _division(config.split, folder, attributes)
+    faces, origin, notes = _faces(config, folder, home, attributes)
+    splits: dict[str, list[Portrait]] = {split: [] for split in dict.fromkeys(division.values())}
+    for name, face in faces.items():
+        splits[division[name]].append(replace(face, name=above + name))
+    raw = portraits(root, splits, side, origin, ATTRIBUTES)
+    return replace(raw, pseudo=_pseudo(raw), notes=notes)
+
+
+def _faces(
+    config: Config, folder: Path, home: DataHome, attributes: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Portrait], str, tuple[str, ...]]:
+    """Faces by name, which copy this is, and what a user should be told."""
+    table, maps = folder / config.landmarks, folder / Path(config.maps).expanduser()
+    found: dict[str, Landmarks] = {}
+    origin = "official"
+    if table.is_file():
+        found = read_landmarks(table.read_bytes(), str(table))
+        origin += f", landmarks {home.checksum(table, 'sha256')[:12]}"
+    if config.maps:
+        if not maps.is_dir():
+            raise DataMissing(f"data.maps of celeba leads to {maps}, which is not a folder. Put 000001.png, ... there.")
+        here = {path.stem: path for path in sorted(maps.glob("*.png"))}
+        origin += f", maps {home.content(maps, [path.name for path in here.values()])[:12]}"
+        faces = {
+            name: Portrait(name, None, bits, here[Path(name).stem])
+            for name, bits in attributes.items()
+            if Path(name).stem in here
+        }
+    elif found:
+        good = {name for name, face in found.items() if config.doubtful or not _is_doubtful(face)}
+        faces = {n: Portrait(n, found[n].points, bits) for n, bits in attributes.items() if n in good}
+    else:
+        note = f"celeba has no class maps here: {table} is not there. {BY_HAND}"
+        return {name: Portrait(name, None, bits) for name, bits in attributes.items()}, origin, (note,)
+    left_out = len(attributes) - len(faces)
+    what = "label maps" if config.maps else "landmarks, or with doubtful ones,"
+    return faces, origin, (f"{left_out:,} faces of celeba without {what} are left out.",) if left_out else ()
+
+
+def _pseudo(raw: RawDataset) -> dict[str, str]:
+    """Nobody drew regions of these faces."""
+    return {part: DETECTED for part in ("landmarks", "segments") if part in raw.provides}
+
+
+def _is_doubtful(face: Landmarks) -> bool:
+    return face.cells.get("doubtful", "").strip() == "1"
+
+
+def _attributes(path: Path) -> dict[str, np.ndarray]:
+    """The five attributes of each picture, (5,) of 0 and 1; official ones are -1 and 1.
+
+    Raises:
+        BadData: it is not the official table.
+    """
+    import numpy as np
+
+    try:
+        count, heading, *lines = path.read_text().splitlines()
+        names = heading.split()
+        columns = [1 + names.index(name) for name in ATTRIBUTES]
+        rows = [line.split() for line in lines if line.strip()]
+        if len(rows) != int(count):
+            raise ValueError(f"{len(rows):,} pictures, not {int(count):,}")
+        found = {row[0]: np.array([row[column] for column in columns]).astype(int) > 0 for row in rows}
+    except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
+        raise BadData(f"{path} is truncated or malformed ({error}); put the official file there.") from error
+    return {name: bits.astype(np.uint8) for name, bits in found.items()}
+
+
+def _division(split: str, folder: Path, names: Mapping[str, object]) -> dict[str, str]:
+    """The split of each picture."""
+    if split == "scgan":
+        held_out = {*sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())[: _held_out(len(names))]}
+        return {name: "test" if name in held_out else "train" for name in names}
+    path = folder / "list_eval_partition.txt"
+    if not path.is_file():
+        raise DataMissing(f"data.split=official of celeba needs {path}; put the official file there.")
+    try:
+        found = {name: PARTITION[number] for name, number in map(str.split, path.read_text().splitlines())}
+        return {name: found[name] for name in names}
+    except (UnicodeDecodeError, ValueError, KeyError) as error:
+        raise BadData(f"{path} is truncated or malformed ({error}); put the official file there.") from error
+
+
+def _held_out(count: int) -> int:
+    return min(HELD_OUT, count // 10)  # miniatures have fewer
+
+
+def locate(home: DataHome) -> Path | None:
+    """The folder that has the official pictures, packed or not, and their attributes; None where one is not there."""
+    return None if _lacking(home) else home.folder("celeba")
+
+
+def _lacking(home: DataHome) -> Sequence[str]:
+    folder = home.folder("celeba")
+    pictures = (folder / IMAGES).is_dir() or (folder / f"{IMAGES}.zip").is_file()
+    here = {f"{IMAGES}.zip": pictures, "list_attr_celeba.txt": (folder / "list_attr_celeba.txt").is_file()}
+    return [file for file, there in here.items() if not there]
+
+
+CELEBA = Dataset(
+    name="celeba",
+    summary="CelebA: 202,599 aligned faces, five attributes; regions from 68 landmarks that you bring",
+    build=build,
+    config=Config,
+    licence="non-commercial internal research only; pictures must not be passed on or published",
+    citation="Liu et al., Deep Learning Face Attributes in the Wild, ICCV 2015",
+    provides=frozenset({"segments", "attributes", "landmarks"}),
+    splits="200,599 train / 2,000 test (split = scgan), or 162,770 train / 19,867 val / 19,962 test (official)",
+    resolution=64,
+    sources=SOURCES,
+    by_hand=BY_HAND,
+    locate=locate,
+    regions=regions,
+)

@@ -1,0 +1,182 @@
+"""DeepFashion's synthesis subset (Zhu et al., ICCV 2017) from its official files, put by hand.
+
+`G2.h5` has the pictures less their mean (`ih`, N x 3 x 128 x 128, and `ih_mean`) and the class maps (`b_`, N x 1 x 128
+x 128, 0 to 6); `language_original.mat` the colour of what is worn (`color_`, from 1); `ind.mat` the official split
+(`train_ind`, `test_ind`, from 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lgbench import Dataset
+from lgbench.errors import BadData, RunFailed
+
+from .photographs import check_choice, matlab
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lgbench.data import DataHome, RawDataset, Sample
+
+__all__ = ["DEEPFASHION", "REGIONS", "Config", "build"]
+
+REGIONS = ("background", "hair", "face", "upper clothes", "pants", "legs", "arms")
+"""Names of the classes 0 to 6, in the order in which the release numbers them."""
+
+FILES = ("G2.h5", "language_original.mat", "ind.mat")
+BY_HAND = (
+    "Into files/deepfashion below the data home put G2.h5, language_original.mat and ind.mat of the Fashion Synthesis "
+    "Benchmark, which mmlab.ie.cuhk.edu.hk/projects/DeepFashion.html gives to those who sign its agreement. Reading "
+    "G2.h5 takes h5py: `pip install lgbench[deepfashion]`."
+)
+COLOURS = 17
+HAIR, LEGS = 1, 5
+LOOKED_AT = 64  # maps, to tell rows from columns
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of the persons, split as officially: 70,000 train / 8,979 test.
+
+    Attributes:
+        norm: "global" reads the stored numbers with their mean as brightness from 0 to 1; "per_image" stretches each
+            picture from its darkest to its brightest value, as SCGAN's code does.
+    """
+
+    norm: Literal["global", "per_image"] = "global"
+
+
+def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
+    """The official files; the attributes are the colours that occur, one of which each person wears.
+
+    Raises:
+        BadData: a file is truncated, or they do not fit together.
+        BadRecipe: a setting that is not one of the above.
+        DataMissing: a file is not here.
+        RunFailed: h5py is not installed.
+    """
+    import numpy as np
+
+    from lgbench.data import RawDataset
+
+    check_choice("deepfashion", "norm", config.norm, ("global", "per_image"))
+    folder = locate(home)
+    if folder is None:
+        absent = [file for file in FILES if not (home.folder("deepfashion") / file).is_file()]
+        raise home.missing("deepfashion", BY_HAND, absent)
+    (colours,) = matlab(folder / "language_original.mat", "color_")
+    found = np.unique(colours.reshape(-1))
+    splits = _splits(folder / "ind.mat", colours.size)
+    notes = () if len(found) == COLOURS else (f"deepfashion has {len(found)} colours here; SCGAN's code {COLOURS}.",)
+    return RawDataset(
+        splits={
+            split: partial(_samples, folder / "G2.h5", config.norm, chosen, colours.reshape(-1, 1) == found)
+            for split, chosen in splits.items()
+        },
+        counts={split: len(chosen) for split, chosen in splits.items()},
+        origin=f"official {home.content(folder, FILES)[:12]}",
+        provides=frozenset({"segments", "attributes"}),
+        segment_names=REGIONS,
+        attribute_names=tuple(f"colour {colour:.0f}" for colour in found),
+        notes=notes,
+    )
+
+
+def locate(home: DataHome) -> Path | None:
+    """The folder that has the official files; None where one is not there."""
+    folder = home.folder("deepfashion")
+    return folder if all((folder / file).is_file() for file in FILES) else None
+
+
+def _splits(path: Path, count: int) -> dict[str, list[int]]:
+    """Indices from 0 of each split's pictures."""
+    train, test = matlab(path, "train_ind", "test_ind")
+    splits = {"train": train.reshape(-1).astype(int) - 1, "test": test.reshape(-1).astype(int) - 1}
+    for split, chosen in splits.items():
+        if not len(chosen) or chosen.min() < 0 or chosen.max() >= count:
+            raise BadData(f"{path}: {split}_ind does not name some of the {count:,} pictures; put the official file.")
+    return {split: chosen.tolist() for split, chosen in splits.items()}
+
+
+def _samples(path: Path, norm: str, chosen: Sequence[int], attributes: np.ndarray) -> Iterator[Sample]:
+    import numpy as np
+
+    from lgbench.data import Sample
+
+    with _opened(path) as file:
+        images, maps, mean = (_array(file, name, path) for name in ("ih", "b_", "ih_mean"))
+        if not len(images) == len(maps) == len(attributes):
+            raise BadData(
+                f"{path} has {len(images):,} pictures and {len(maps):,} maps, and language_original.mat "
+                f"{len(attributes):,} colours; put the official files there."
+            )
+        turned = _turned(np.asarray(maps[:LOOKED_AT]))
+        whole = np.asarray(mean, dtype=np.float32).reshape(images.shape[1:])
+        for index in chosen:
+            picture = _brightness(np.asarray(images[index], dtype=np.float32) + whole, norm)
+            axes = (2, 1, 0) if turned else (1, 2, 0)
+            segments = np.asarray(maps[index]).reshape(maps.shape[-2:]).astype(np.uint8)
+            yield Sample(
+                image=np.ascontiguousarray(picture.transpose(axes)),
+                name=f"{path.name}/{index}",
+                segments=np.ascontiguousarray(segments.T) if turned else segments,
+                attributes=attributes[index].astype(np.uint8),
+            )
+
+
+def _opened(path: Path) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise RunFailed(f"Reading {path} takes h5py: `pip install lgbench[deepfashion]`.") from error
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise BadData(f"{path} is truncated or no HDF5 file ({error}); put the official file there.") from error
+
+
+def _array(file: Any, name: str, path: Path) -> Any:
+    if name not in file:
+        raise BadData(f"{path} has no {name!r}; put the official file there.")
+    return file[name]
+
+
+def _brightness(picture: np.ndarray, norm: str) -> np.ndarray:
+    """Stored numbers with their mean, (3, H, W), as uint8."""
+    import numpy as np
+
+    if norm == "per_image":
+        picture = picture - picture.min()
+        picture = picture / max(float(picture.max()), 1e-6)
+    return (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _turned(maps: np.ndarray) -> bool:
+    """Whether columns come before rows, as MATLAB writes them: then hair lies left of legs rather than above them."""
+    import numpy as np
+
+    planes = maps.reshape(-1, *maps.shape[-2:])
+    middle = [[np.argwhere(planes == region)[:, axis].mean() for axis in (1, 2)] for region in (HAIR, LEGS)]
+    down, right = (legs - hair for hair, legs in zip(*middle, strict=True))
+    return bool(right > down)
+
+
+DEEPFASHION = Dataset(
+    name="deepfashion",
+    summary="DeepFashion's synthesis subset: 78,979 persons at 128 pixels, seven regions, the colour of clothes",
+    build=build,
+    config=Config,
+    licence="non-commercial research only, by the agreement of its authors",
+    citation="Zhu et al., Be Your Own Prada: Fashion Synthesis with Structural Coherence, ICCV 2017; "
+    "Liu et al., DeepFashion, CVPR 2016",
+    provides=frozenset({"segments", "attributes"}),
+    splits="70,000 train / 8,979 test",
+    resolution=128,
+    by_hand=BY_HAND,
+    locate=locate,
+)

@@ -1,0 +1,98 @@
+"""`faces68`: photographs with the 68 landmarks of 300-W that people set (Helen, AFW), from an added archive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lgbench import Dataset
+from lgbench.errors import BadData, BadRecipe
+
+from .celeba import regions
+from .portraits import Portrait, landmarks_of, portraits
+
+if TYPE_CHECKING:
+    from lgbench.data import DataHome, RawDataset
+    from lgbench.data.package import Package
+
+__all__ = ["FACES68", "Config", "build"]
+
+BY_HAND = (
+    "It comes as a portable archive, of square crops around faces of Helen (Le et al., 2012) and AFW (Zhu and Ramanan, "
+    "2012): images/helen_test_NAME.jpg and so on, and landmarks.csv with file, x1, y1, ... x68, y68 in their pixels "
+    "and, optionally, part and padded_fraction. Add it with `lgbench data add faces68 FILE.zip`."
+)
+TEST = "helen_test"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of the faces.
+
+    Attributes:
+        padded: faces of whose crop more than this share lies outside of the photograph, and repeats its edge, are left
+            out and counted; 0 to 1.
+    """
+
+    padded: float = 0.1
+
+
+def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
+    """The archive added under this name. Helen's test part is for testing, as in 300-W's literature.
+
+    Raises:
+        BadData: it has no table of 68 landmarks, or that lacks a picture.
+        BadRecipe: a share beyond 0 to 1.
+        DataMissing: it was not added.
+    """
+    from lgbench.data import open_package, origin_of
+
+    if not 0 <= config.padded <= 1:
+        raise BadRecipe(f"data.padded of faces68 is a share from 0 to 1, not {config.padded}.")
+    archive = home.archives().get("faces68")
+    if archive is None:
+        raise home.missing("faces68", BY_HAND)
+    package = open_package(archive)
+    splits, left_out = _splits(package, config.padded)
+    raw = portraits(package.root, splits, resolution, origin_of(archive, home))
+    note = f"{left_out:,} faces of faces68 are left out: more than {config.padded:.0%} of their crop is padding."
+    return replace(raw, notes=(note,) if left_out else ())
+
+
+build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lgbench data add faces68 FILE.zip`
+
+
+def _splits(package: Package, padded: float) -> tuple[dict[str, list[Portrait]], int]:
+    """The faces of each split, and how many are left out; where a table tells parts, `TEST` is the test split."""
+    from lgbench.data.division import draw_val
+
+    found = landmarks_of(package)
+    try:
+        kept = [i for i in package.items if float(found[i.image].cells.get("padded_fraction") or 0) <= padded]
+    except ValueError as error:
+        raise BadData(f"padded_fraction in landmarks.csv of {package.where} is no number ({error}).") from error
+    parts = {item.image: found[item.image].cells.get("part", "") for item in kept}
+    division = {item.image: item.split for item in kept}
+    if TEST in parts.values():
+        train = [name for name, part in parts.items() if part != TEST]
+        val = draw_val(train)
+        division = {name: "test" if part == TEST else "val" if name in val else "train" for name, part in parts.items()}
+    splits: dict[str, list[Portrait]] = {split: [] for split in ("train", "val", "test") if split in division.values()}
+    for name, split in division.items():
+        splits[split].append(Portrait(name, found[name].points))
+    return splits, len(package.items) - len(kept)
+
+
+FACES68 = Dataset(
+    name="faces68",
+    summary="Helen and AFW: faces in the wild with 68 landmarks that people set; regions, no attributes",
+    build=build,
+    config=Config,
+    licence="research only, no commercial use (iBUG 300-W); pictures must not be passed on",
+    citation="Sagonas et al., 300 Faces in-the-Wild Challenge, ICCV workshop 2013; Le et al. 2012; Zhu, Ramanan 2012",
+    provides=frozenset({"segments", "landmarks"}),
+    splits="train and val of Helen train and AFW / Helen test",
+    resolution=64,
+    by_hand=BY_HAND,
+    regions=regions,
+)

@@ -1,0 +1,72 @@
+"""The faces with 68 landmarks from an added archive."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from portrait_files import landmark_table, pictures, points
+
+from lgbench.data import DataHome, Split, open_dataset
+from lgbench.errors import BadData, BadRecipe, DataMissing
+from lgbench.offers import ImageSpec
+from lgbench_datasets.face_regions import rasterise
+from lgbench_datasets.faces68 import FACES68
+
+COUNT = 30
+PARTS = ["helen_test"] * 8 + ["helen_train"] * 12 + ["afw"] * 10
+FILES = [f"images/{part}_{i}.jpg" for i, part in enumerate(PARTS)]
+PADDED = [0.5 if i in (3, 25) else 0.05 for i in range(COUNT)]
+
+
+def opened(home: DataHome, **settings: object) -> dict[str, Split]:
+    return open_dataset(FACES68, settings, 32, home)
+
+
+def added(tmp_path: Path, landmarks: np.ndarray, columns: dict) -> DataHome:
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as file:
+        for name, data in pictures(FILES).items():
+            file.writestr(name, data)
+        file.writestr("landmarks.csv", landmark_table(FILES, landmarks, columns))
+    home = DataHome(tmp_path / "home")
+    home.add_archive("faces68", tmp_path / "faces.zip")
+    return home
+
+
+def test_helens_test_part_is_tested_on_and_padded_faces_are_left_out(tmp_path: Path, caplog):
+    home = added(tmp_path, points(COUNT), {"part": PARTS, "padded_fraction": PADDED})
+    splits = opened(home)
+    assert "2 faces of faces68 are left out" in caplog.text
+    assert [len(splits["test"]), sum(map(len, splits.values()))] == [7, 28]
+    assert all("helen_test" in name for name in splits["test"].names)
+    assert not any("helen_test" in name for split in ("train", "val") for name in splits[split].names)
+    for split in splits.values():
+        assert (split.provides, split.pseudo) == ({"segments", "landmarks"}, {})
+        assert split.segments is not None
+        assert (split.segments == rasterise(np.asarray(split.landmarks), 32)).all()
+    assert sum(map(len, opened(home, padded=1.0).values())) == COUNT
+
+
+def test_without_parts_splits_are_drawn_by_names(tmp_path: Path):
+    assert {*opened(added(tmp_path, points(COUNT), {}))} == {"train", "val", "test"}
+
+
+def test_what_is_wrong_with_an_archive_is_named(tmp_path: Path):
+    with pytest.raises(DataMissing, match="lgbench data add faces68"):
+        opened(DataHome(tmp_path / "none"))
+    home = added(tmp_path, points(COUNT), {"padded_fraction": ["much"] * COUNT})
+    with pytest.raises(BadData, match="padded_fraction"):
+        opened(home)
+    with pytest.raises(BadRecipe, match="from 0 to 1"):
+        opened(home, padded=2.0)
+
+
+def test_scgan_leaves_its_classifier_out_where_there_are_no_attributes_and_says_so(caplog):
+    from lgbench_scgan.config import SCGANConfig, SCGANMethod
+    from lgbench_scgan.game import scgan
+    from lgbench_scgan.model import SCGAN
+
+    spec = ImageSpec(32, segments=7)
+    game = scgan(SCGANMethod(d=2), SCGAN(SCGANConfig(g=2), spec), spec)
+    assert "attributes" not in game.reads
+    assert "no attributes" in caplog.text

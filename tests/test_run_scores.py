@@ -1,0 +1,205 @@
+"""What a finished training is scored with: metrics, their parts of evidence, splits, and what breaks one of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from run_worlds import Told, carry_out, on_folder, recipe, scenes
+
+from lgbench import Metric, Part
+from lgbench.errors import BadPlugin, BadRecipe, NotAvailable
+from lgbench.leaderboard.contradictions import contradictions
+from lgbench.plugins import registry
+from lgbench.record import Record, read_record
+from lgbench.run import chosen_metrics
+from lgbench.score import Score
+
+
+@pytest.mark.parametrize("aggregation", ["pooled", "per_image"])
+def test_every_interval_is_that_of_its_number_and_stays_in_the_metrics_range(tmp_path: Path, aggregation: str):
+    metrics = "iou,dice,acc,miou,ari,msc,coverage,binarity,layer-difference"
+    record = carry_out(recipe(evaluation__aggregation=aggregation, evaluation__metrics=metrics), tmp_path / "run")
+    for name, value in record["values"].items():
+        low, high = registry().metrics[name].range
+        for key, ends in {name: value["interval"], **value.get("intervals", {})}.items():
+            assert low <= ends[0] <= value["details"].get(key, value["value"]) <= ends[1] <= high
+        if "pooled" in value["details"]:
+            assert value["interval"] == value["intervals"][aggregation]
+            assert value["intervals"].keys() == {"pooled", "per_image"}
+    assert contradictions(read_record(next((tmp_path / "run").glob("*/record.json")))) == []
+
+
+@pytest.mark.parametrize("change", [{"metrics": "iou"}, {"evaluation.samples": 6}, {"evaluation.threshold": 0.4}])
+def test_another_way_to_score_trains_nothing_and_names_the_first_record(tmp_path: Path, change: dict):
+    root, told = scenes(tmp_path / "photos", (255, 0, 0)), Told()
+    before = on_folder(root, tmp_path / "runs")
+    after = on_folder(root, tmp_path / "runs", told, **change)
+    assert after["adds_to"] == before["id"]
+    assert not {"train", "segment"} & set(told.stages)
+    assert any("trained before" in note for note in told.notes)
+    assert on_folder(root, tmp_path / "runs") == before  # the first one is still there, and found
+
+
+def test_a_method_without_masks_has_no_mask_scores_and_says_why(tmp_path: Path):
+    record = carry_out(recipe(segmentation__name="none"), tmp_path / "run")
+    assert record["values"]["iou"] == {"not_available": "no segmenter"}
+    assert record["segmentation"] is None
+
+
+@pytest.mark.parametrize(("threshold", "flag"), [(1.0, "finds_nothing"), (1e-12, "finds_all")])
+def test_a_segmenter_that_finds_nothing_or_everything_is_flagged(tmp_path: Path, threshold: float, flag: str):
+    record = carry_out(recipe(evaluation__threshold=threshold), tmp_path / "run")
+    assert record["training"]["flags"] == [flag]
+
+
+def refuses(evidence):
+    raise BadRecipe("set something else")
+
+
+@pytest.mark.parametrize(
+    ("compute", "said"),
+    [
+        (lambda evidence: 1 / 0, "the metric failed: ZeroDivisionError: division by zero"),
+        (lambda evidence: exit("good-bye"), "the metric failed: SystemExit: good-bye"),
+        (refuses, "the metric failed: BadRecipe: set something else"),
+        (lambda evidence: 0.5, "returned float, not lgbench.evaluation.Score"),
+        (lambda evidence: Score(np.zeros(3)), "value is array"),
+        (lambda evidence: Score(0.5, details={"spread": None}), "spread is None"),
+        (lambda evidence: Score(float("nan")), "not a finite number"),
+        (lambda evidence: Score(0.5, details={"spread": float("inf")}), "not a finite number"),
+        (lambda evidence: Score(evidence["no such part"]), "KeyError: 'no such part'"),
+    ],
+)
+def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch, compute, said: str):
+    broken = replace(registry().metrics["iou"], compute=compute)
+    monkeypatch.setitem(registry().metrics, "iou", broken)
+    values = carry_out(recipe(), tmp_path / "run")["values"]
+    assert said in values["iou"]["not_available"]
+    assert values["fid-random"]["value"] > 0
+
+
+def test_weights_that_do_not_load_cost_their_own_numbers_only(tmp_path: Path, monkeypatch):
+    (tmp_path / "empty.pth").touch()
+    monkeypatch.setenv("LGBENCH_SQUEEZENET", str(tmp_path / "empty.pth"))
+    record = carry_out(recipe(evaluation__metrics="iou,fid-squeezenet"), tmp_path / "run")
+    assert record["status"] == "done"
+    assert 0 <= record["values"]["iou"]["value"] <= 1
+    said = record["values"]["fid-squeezenet"]["not_available"]
+    assert re.search(r"empty\.pth does not hold .* Fetch the file again, or set LGBENCH_SQUEEZENET", said)
+
+
+def images_of_two_colours(evidence):
+    """Evidence that no evaluation has: the painter's answer to codes of one's own choice."""
+    return evidence.game.painter({"z": torch.zeros(3, 4)}).alpha.detach().numpy()[:, 0] > 0.5
+
+
+def test_a_plugin_brings_evidence_of_its_own(tmp_path: Path, monkeypatch):
+    part = Part("still", images_of_two_colours, lambda evidence: {"samples": 3, "given": "codes of zeros"})
+    metric = Metric(
+        name="still",
+        summary="",
+        compute=lambda evidence: Score(float(evidence["still"].mean()), n=len(evidence["still"])),
+        needs=frozenset({"still"}),
+        parts=(part,),
+        direction="none",
+    )
+    monkeypatch.setitem(registry().metrics, "still", metric)
+    record = carry_out(recipe(evaluation__metrics="iou,still"), tmp_path / "run")
+    value = record["values"]["still"]
+    assert (value["n"], value["protocol"]["samples"], value["protocol"]["given"]) == (3, 3, "codes of zeros")
+    assert 0 <= value["value"] <= 1
+
+
+def test_a_part_is_made_once_whatever_reads_it_and_not_at_all_where_nothing_does(tmp_path: Path, monkeypatch):
+    def make(evidence):
+        made.append(1)
+        raise NotAvailable("the scanner is broken")
+
+    made: list[int] = []
+    parts = (Part("scan", make),)
+    for name, needs in (("a", frozenset({"scan"})), ("b", frozenset({"scan"})), ("c", frozenset())):
+        metric = Metric(
+            name=name, summary="", compute=lambda evidence: Score(1.0), needs=needs, parts=parts, direction="none"
+        )
+        monkeypatch.setitem(registry().metrics, name, metric)
+    values = carry_out(recipe(evaluation__metrics="a,b,c"), tmp_path / "run")["values"]
+    assert values["a"] == values["b"] == {"not_available": "the scanner is broken"}
+    assert values["c"]["value"] == 1
+    assert made == [1]
+
+
+def test_parts_that_clash_or_that_nobody_brings_are_refused_by_name(tmp_path: Path, monkeypatch):
+    iou = registry().metrics["iou"]
+
+    def asked(**changes) -> None:
+        monkeypatch.setitem(registry().metrics, "iou", replace(iou, **changes))
+        carry_out(recipe(evaluation__metrics="iou"), tmp_path / "run")
+
+    with pytest.raises(BadPlugin, match="iou needs \\['predicted_msaks'\\]"):
+        asked(needs=frozenset({"predicted_msaks"}))
+    with pytest.raises(BadPlugin, match="'samples', which is taken"):
+        asked(parts=(Part("samples", lambda evidence: 1),))
+
+
+def test_batch_statistics_are_another_protocol_and_leave_the_painter_as_it_was(tmp_path: Path):
+    plain = carry_out(recipe(), tmp_path / "plain")["values"]
+    batch = carry_out(recipe(evaluation__sample_bn="batch"), tmp_path / "batch")["values"]
+    assert plain["fid-random"]["protocol_id"] != batch["fid-random"]["protocol_id"]
+    assert plain["iou"] == batch["iou"]
+
+
+def test_a_split_that_is_not_there_is_refused_before_training(tmp_path: Path):
+    with pytest.raises(BadRecipe, match="has no split 'val'"):
+        carry_out(recipe(evaluation__split="val"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("split", ["train,test", "test, train"])
+def test_several_splits_stand_apart_each_as_if_it_were_scored_alone(tmp_path: Path, split: str):
+    wanted = {"evaluation__metrics": "iou,ari,coverage,fid-random"}
+    both = carry_out(recipe(evaluation__split=split, **wanted), tmp_path / "run")
+    assert both["values"].keys() == {*(f"{m}@{s}" for m in ("iou", "ari") for s in ("train", "test")), *ONCE}
+    for name in ("train", "test"):
+        alone = carry_out(recipe(evaluation__split=name, **wanted), tmp_path / "run")
+        for metric in ("iou", "ari"):
+            assert both["values"][f"{metric}@{name}"] == alone["values"][metric]
+        assert {metric: both["values"][metric] for metric in ONCE} == {m: alone["values"][m] for m in ONCE}
+    assert contradictions(Record.model_validate_json(json.dumps(both))) == []
+
+
+ONCE = {"coverage", "fid-random"}
+"""Metrics that read no split that is scored."""
+
+
+@pytest.mark.parametrize("split", ["", "trian", "test,test", "train;test", "test,"])
+def test_splits_that_are_none_are_refused_by_name(split: str):
+    with pytest.raises(BadRecipe, match="a split is one of train, val, test"):
+        recipe(evaluation__split=split)
+
+
+def test_a_plugins_part_of_a_split_is_made_for_each(tmp_path: Path, monkeypatch):
+    """Whether a number is of a split follows from what its parts read, by any way; nobody has to say it."""
+    size = Part("size", lambda evidence: len(evidence.test))
+    twice = Part("twice", lambda evidence: 2 * evidence["size"])
+    metric = replace(
+        registry().metrics["iou"],
+        name="sizes",
+        compute=lambda evidence: Score(float(evidence["twice"]), n=1),
+        needs=frozenset({"twice"}),
+        parts=(size, twice),
+    )
+    monkeypatch.setitem(registry().metrics, "sizes", metric)
+    chosen = recipe(evaluation__split="train,test", evaluation__metrics="sizes")
+    values = carry_out(chosen, tmp_path / "run")["values"]
+    assert {name: value["value"] for name, value in values.items()} == {"sizes@train": 96, "sizes@test": 40}
+
+
+def test_unknown_metrics_are_refused():
+    with pytest.raises(BadRecipe, match="metrics \\['fidd'\\]"):
+        chosen_metrics("iou,fidd", registry().metrics)
