@@ -38,7 +38,7 @@ class _Gate(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
+    def backward(ctx: Any, slope: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         gate, gated = ctx.saved_tensors
         n, c, *sides = gate.shape
         slopes = torch.empty(
