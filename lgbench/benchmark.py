@@ -15,12 +15,19 @@ from .recipe import LARGEST_SEED, Request
 from .record import Protocol, Record
 from .variant import Variant
 
-__all__ = ["BadBenchmark", "Benchmark", "Claim", "Column", "Reported", "Sign", "Variant", "read_benchmark"]
+__all__ = ["FLOORS", "BadBenchmark", "Benchmark", "Claim", "Column", "Reported", "Sign", "Variant", "read_benchmark"]
 
 Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
 
 Sign = Literal["all_fg", "all_bg", "identical", "finds_nothing", "finds_all", "grey", "vanished"]
 """A sign of collapse: a flag of the record, masks grey all over, or a gradient of the mask that vanished."""
+
+
+FLOORS = (
+    *("empty", "full", "centre-ellipse", "otsu", "two-means", "grabcut"),
+    *("iem", "iem-unet", "nearest-mask", "supervised-unet"),
+)
+"""What `floors = true` stands for; the last two learn from masks of the training images."""
 
 
 class BadBenchmark(LgbenchError):
@@ -133,6 +140,8 @@ class Benchmark(_Part):
             columns name the split that they show.
         metrics: columns; the first one ranks.
         methods, presets, seeds: the grid: every method with every preset and seed.
+        floors: methods that only segment, run once, with the first preset and seed: the board's floor and ceiling; true
+            stands for `FLOORS`.
         variants: rows of an ablation, in the paper's order (`[[variant]]` in the file); such a benchmark has no methods
             and ranks nobody.
         claims: what a paper says of pairs of them (`[[claim]]`).
@@ -151,9 +160,15 @@ class Benchmark(_Part):
     methods: list[str] = []
     presets: list[str] = []
     seeds: list[Seed] = [0, 1, 2]
+    floors: list[str] = []
     reported: list[Reported] = []
     variants: list[Variant] = Field(default=[], alias="variant")
     claims: list[Claim] = Field(default=[], alias="claim")
+
+    @field_validator("floors", mode="before")
+    @classmethod
+    def _named(cls, floors: object) -> object:
+        return floors if not isinstance(floors, bool) else [*FLOORS] if floors else []
 
     @field_validator("metrics")
     @classmethod
@@ -221,12 +236,23 @@ class Benchmark(_Part):
             UnknownName: a variant that it does not have.
             BadRecipe: none of its runs is such, or it does not say what to run.
         """
-        rows = self._chosen(methods, variants) if self.variants else self._listed(methods, variants)
+        floors = [] if variants else [name for name in self.floors if name in (methods or self.floors)]
+        others = [name for name in methods if name not in floors]
+        rows = self._chosen(others, variants) if self.variants else self._listed(others, variants)
+        if methods and not others:
+            rows = []
         found = [
             Request(row.method, self.dataset, preset, seed, self.resolution, self.settings | row.settings, without)
             for row, without in ((row, tuple(row.without)) for row in rows)
             for preset in self._presets(row, presets)
             for seed in seeds or self.seeds
+        ]
+        once = [(preset, seed) for preset in (presets or self.presets)[:1] for seed in self.seeds[:1]]
+        found += [
+            Request(name, self.dataset, preset, seed, self.resolution, self.settings)
+            for name in floors
+            for preset, seed in once
+            if seed in (seeds or [seed])
         ]
         if not found and self.variants:
             raise BadRecipe(f"{self.name} has no such run: no variant has this method, preset and name.")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from .layers import Batch, Layers, Painter
 
-__all__ = ["Game", "Lesson", "Phase", "Step", "Term", "Weighted"]
+__all__ = ["Game", "Lesson", "Phase", "Step", "Studied", "Term", "Weighted"]
 
 Losses = dict[str, Tensor]
 
@@ -78,6 +78,23 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class Studied:
+    """What a segmenter that learns from real images made of them.
+
+    Attributes:
+        reals: the `lgbench.data.Split` on which its phases are played.
+        counts: how many it learns from, and of which kind, for the record: {"pictures": 131}.
+        judge: the network -> a number, lower is better; the weights of the best look are kept.
+        look_every: steps between looks.
+    """
+
+    reals: Any
+    counts: Mapping[str, int] = field(default_factory=dict)
+    judge: Callable[[Any], float] | None = None
+    look_every: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Game:
     """Networks, and the phases in which they are trained.
 
@@ -91,6 +108,8 @@ class Game:
         given: what the painter is given for the real images of a step, where it is not they themselves: say, the same
             class maps in another order.
         frozen: the painter is not trained here: it paints in eval mode and without a graph.
+        study: for segmenters that learn from real images, `(splits, run) -> Studied`, before anything is played or
+            predicted: "train" and, where there is one, "val" (see `lgbench.data.Split`, `lgbench.runtime.Run`).
         predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W), or the
             probabilities of K + 1 parts, (N, K + 1, H, W), of which the first is the background.
         cluster: for code networks, images -> class scores (N, classes).
@@ -109,6 +128,7 @@ class Game:
     reads: frozenset[str] = frozenset()
     given: Callable[[Batch], Batch] | None = None
     frozen: bool = False
+    study: Callable[[Mapping[str, Any], Any], Studied] | None = None
     predict: Callable[[Tensor], Tensor] | None = None
     cluster: Callable[[Tensor], Tensor] | None = None
     features: Callable[[Tensor], list[Tensor]] | None = None
@@ -127,7 +147,8 @@ class Game:
     @property
     def stored(self) -> tuple[str, ...]:
         """Names of the networks whose weights are stored: the result, and what the game and its terms keep."""
-        return (self.result, *self.kept, *(name for _, _, term in self.terms for name in term.kept))
+        result = [self.result] if self.result else []
+        return (*result, *self.kept, *(name for _, _, term in self.terms for name in term.kept))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,9 @@ def look_up(request: Request, home: DataHome | None) -> Recipe:
 
         dataset = resolve_dataset(request.dataset, installed.datasets, home)
     method = installed.get("methods", request.method)
-    generator = installed.get("generators", method.generator)
-    recipe = resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request)
+    recipe = resolve(
+        method, installed.generator_of(method), dataset, installed.regularizers, installed.segmenters, request
+    )
     check_conditions(recipe, installed.datasets)
     return recipe
 
@@ -52,6 +53,7 @@ def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:
     """
     readers = {recipe.method.name: recipe.generator.needs}
     readers |= {chosen.record.name: chosen.record.needs & PARTS.keys() for chosen in recipe.regularizers}
+    readers |= {recipe.segmenter.name: recipe.segmenter.needs} if recipe.segmenter and recipe.segmenter.needs else {}
     for reader, needs in readers.items():
         if lacking := sorted(needs - recipe.dataset.provides):
             others = ", ".join(name for name, other in datasets.items() if needs <= other.provides) or "none installed"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 __all__ = [
+    "NOTHING",
     "PARTS",
     "Dataset",
     "Generator",
@@ -101,6 +102,12 @@ class Generator:
     codes: Mapping[str, str] = field(default_factory=dict)
     with_codes: Settings = field(default_factory=dict)
     varies: tuple[str, ...] = ("z",)
+
+
+NOTHING = Generator(
+    name="none", summary="paints nothing", build=lambda config, spec: Lazy("lgbench.layers:Nobody")(), layered=False
+)
+"""What a method has that only segments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,12 +247,13 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segmenter:
-    """A way to segment real images with a trained generator.
+    """A way to segment real images, with a trained generator or, where a method paints nothing, without.
 
     Attributes:
         build: `(config, painter, spec) -> Game` whose painter is frozen and which has a `predict`; a game without
             phases segments as it is.
         paints: its masks are the generator's own, so they move while that trains; no regularizer can read it.
+        needs: what it learns from besides pictures, of what a data set may provide: "masks", say.
     """
 
     name: str
@@ -253,14 +261,15 @@ class Segmenter:
     build: Callable[..., Any]
     config: type = NoConfig
     paints: bool = False
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A published way to train a generator, and to segment with it.
+    """A published way to train a generator, and to segment with it; or only to segment.
 
     Attributes:
-        generator: name of the `Generator` it trains.
+        generator: name of the `Generator` it trains; None where it paints nothing and has `segmenters` of its own.
         build: `(config, painter, spec) -> Game` (see `lgbench.game`): critics and phases.
         regularizers: name -> settings, `weight` among them, of the terms that the paper has.
         segmenter: default way to segment real images; an installed one or one of `segmenters`.
@@ -273,7 +282,7 @@ class Method:
     summary: str
     paper: str
     citation: str
-    generator: str
+    generator: str | None
     build: Callable[..., Any]
     config: type = NoConfig
     supervision: Literal["none", "weak", "full"] = "none"

@@ -14,7 +14,7 @@ import pluggy
 
 from . import hookspecs
 from .errors import BadPlugin, UnknownName, did_you_mean
-from .offers import Dataset, Generator, Method, Metric, Regularizer, Segmenter
+from .offers import NOTHING, Dataset, Generator, Method, Metric, Regularizer, Segmenter
 
 __all__ = ["KINDS", "PluginInfo", "Registry", "load", "registry"]
 
@@ -67,6 +67,10 @@ class Registry:
             return records[name]
         hint = did_you_mean(name, records, f"`lgbench list {kind}` shows what is installed.")
         raise UnknownName(f"No installed plugin offers a {kind[:-1]} named {name!r}. {hint}")
+
+    def generator_of(self, method: Method) -> Generator:
+        """What a method trains; `NOTHING` where it paints nothing."""
+        return NOTHING if method.generator is None else self.get("generators", method.generator)
 
     @property
     def hint(self) -> str:

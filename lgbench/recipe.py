@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
-from .offers import Dataset, Generator, Method, Regularizer, Segmenter
+from .offers import NOTHING, Dataset, Generator, Method, Regularizer, Segmenter
 from .preset_check import TABLES, check_presets
 from .settings import fill, names_of, plain, typed
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
@@ -41,6 +41,8 @@ WEIGHT = "weight"
 WEIGHED = re.compile(rf"regularizers\.[^.]+\.{WEIGHT}")
 LOOKING = ("log_every", "grid_every", "checkpoint_seconds")
 """Settings of the training that change nothing but what one sees of it."""
+UNTRAINED = ("precision", "channels_last", "compile", "category", *LOOKING)
+"""Settings of the training that count where no generator is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Recipe:
             "regularizers": {
                 chosen.record.name: {"weight": chosen.weight, **plain(chosen.config)} for chosen in self.regularizers
             },
-            "training": plain(self.training),
+            "training": {k: v for k, v in plain(self.training).items() if self.method.generator or k in UNTRAINED},
             "segmentation": plain(self.segmentation),
             "segmenter": {"name": self.segmenter.name, **plain(self.segmenter_config)} if self.segmenter else {},
             "evaluation": plain(self.evaluation),
@@ -200,6 +202,8 @@ def resolve(
     segmentation = fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
     weights = _weights(settings, regularizers, method, request.without)
+    if generator is NOTHING:
+        _untrained(request.settings, weights, method)
     for name in weights:
         _sensible(regularizers[name], generator, segmenter, training.rounds)
     if any("codes" in regularizers[name].needs for name in weights):
@@ -289,9 +293,10 @@ def _sensible(regularizer: Regularizer, generator: Generator, segmenter: Segment
 
 
 def _segmenter(name: str, method: Method, generator: Generator, known: Mapping[str, Segmenter]) -> Segmenter | None:
-    if name == "none" or not generator.layered:
+    own = {segmenter.name: segmenter for segmenter in method.segmenters}
+    by_name = own if generator is NOTHING else {**known, **own}  # the general ones learn what a generator paints
+    if name == "none" or not (generator.layered or generator is NOTHING):
         return None
-    by_name = {**known, **{segmenter.name: segmenter for segmenter in method.segmenters}}
     name = method.segmenter if name == "auto" else name
     if name not in by_name:
         hint = did_you_mean(name, by_name, f"It has {sorted(by_name)}.")
@@ -327,6 +332,14 @@ def _seed(seed: object) -> int:
     if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
         raise BadRecipe(f"seed={seed!r} does not fit: a seed is a whole number from 0 to {LARGEST_SEED:,}.")
     return seed
+
+
+def _untrained(given: Mapping[str, object], weights: Mapping[str, float], method: Method) -> None:
+    """Refuse what only somebody who trains a generator would read."""
+    table = "training."
+    unread = [name for name in given if name.startswith(table) and name.removeprefix(table) not in UNTRAINED]
+    if unread := [*unread, *(f"--with {name}" for name in weights)]:
+        raise BadRecipe(f"{unread[0]} has no effect: {method.name} trains no generator, it only segments.")
 
 
 def _resolution(request: Request, otherwise: object) -> int:

@@ -233,12 +233,17 @@ class Training(_Part):
 
 
 class Segmentation(_Part):
-    """Stage 2: the segmenter that the generator taught."""
+    """Stage 2: the segmenter that the generator taught, or that learnt from real images.
+
+    `learnt_from` counts those by kind, say {"pictures": 131}; `selected` is the step whose weights a judge chose.
+    """
 
     name: Text
     steps: Count
     parameters: dict[str, Count]
     wall_s: Amount
+    learnt_from: dict[str, Count] = Field(default_factory=dict)
+    selected: Count | None = None
 
 
 class Record(_Part):

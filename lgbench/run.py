@@ -89,7 +89,7 @@ def run(
     splits = open_splits(recipe, place.home, reporter)
     uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
     played = _built(recipe, splits["train"])
-    identity = _identity(recipe, played, uncropped)
+    identity = _identity(recipe, played, uncropped, splits)
     folder = _folder(recipe, identity, place.runs, reporter)
     runtime = replace(runtime_of(recipe, place.device, folder), deterministic=place.deterministic)
     runtime.set_up()
@@ -140,15 +140,22 @@ def _built(recipe: Recipe, train: Split) -> Played:
     game = build_game(recipe, spec)
     segmenter = build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after
     readers = [game.reads, game.painter.conditional, *(term.reads for _, _, term in game.terms)]
-    readers += [segmenter.reads] if segmenter else []
+    if segmenter and recipe.segmenter:  # what a study made of the images is no truth that is read
+        readers += [recipe.segmenter.needs if segmenter.study else segmenter.reads]
     readers += [lesson.reads for _, _, term in game.terms for lesson in term.lessons]
     return Played(game, spec, frozenset().union(*readers) - {"images"})
 
 
-def _identity(recipe: Recipe, played: Played, train: Split) -> dict[str, Any]:
+def _identity(recipe: Recipe, played: Played, train: Split, splits: Mapping[str, Split]) -> dict[str, Any]:
     """What is learnt: settings, what builders are told of the images, and the bytes that are learnt from."""
     labels = {"labels"} if train.labels is not None else set()
-    return {"settings": recipe.learning, "images": asdict(played.spec), "data": train.digest(played.reads | labels)}
+    chosen = recipe.segmenter is not None and recipe.segmenter.needs and "val" in splits  # settings, on val's masks
+    return {
+        "settings": recipe.learning,
+        "images": asdict(played.spec),
+        "data": train.digest(played.reads | labels),
+        **({"val": splits["val"].fingerprint} if chosen else {}),
+    }
 
 
 def _folder(recipe: Recipe, identity: Mapping[str, Any], runs: Path, reporter: Reporter) -> Path:
@@ -283,13 +290,21 @@ def _supervision(recipe: Recipe, played: Played) -> str:
     return "weak" if chosen or played.reads & {"attributes", "labels"} else "none"
 
 
+def _selected_by(recipe: Recipe, learned: Learned) -> str:
+    if learned.fitted.best is not None:
+        return f"best-{recipe.training.select}-on-train"
+    if recipe.method.generator is None:
+        return "best-on-val" if learned.taught and learned.taught.best is not None else "last"
+    return "ema-last" if recipe.training.ema else "last"
+
+
 def _outcome_facts(this: Run, played: Played, learned: Learned, scores: Scores, mixed: bool) -> dict[str, Any]:
     """What came of it; `mixed`: its parts were trained in different environments."""
     recipe, game, fitted, taught = this.recipe, played.game, learned.fitted, learned.taught
     flagged = {*fitted.flags, *(taught.flags if taught else ()), *(["mixed_environment"] if mixed else [])}
     if fitted.status != "diverged":  # flags of collapse say nothing about a generator that is not a number
         flagged |= {*scores.flags}
-    last, judged = "ema-last" if recipe.training.ema else "last", fitted.best is not None
+    judged = fitted.best is not None
     trained = fitted.seconds + learned.teaching_seconds  # over all the parts of a resumed run
     read = {name: sha for _, _, term in game.terms for name, sha in term.weights.items()}
     training = {
@@ -310,16 +325,17 @@ def _outcome_facts(this: Run, played: Played, learned: Learned, scores: Scores, 
         "steps": learned.teaching_steps,
         "parameters": _parameters(learned.segmenter),
         "wall_s": round(learned.teaching_seconds, 1),
+        "learnt_from": dict(learned.studied),
+        "selected": taught.selected if taught and taught.best is not None else None,
     }
     return {
         "status": "diverged" if "diverged" in flagged else "done",
-        "selected_by": f"best-{recipe.training.select}-on-train" if judged else last,
+        "selected_by": _selected_by(recipe, learned),
         "supervision": _supervision(recipe, played),
         "features": sorted(read),
         "training": training,
         "segmentation": segmentation,
         "values": scores.values,
-        "baselines": scores.baselines,
         "device_hours": round(trained / 3600, 4),
     }
 

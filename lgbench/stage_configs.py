@@ -84,6 +84,8 @@ class SegmentationConfig:
         name: "auto" is the method's own choice, "none" leaves the stage out.
         steps: of the last round, and of the only one.
         round_steps: of each round before it; 0 is a third of `steps` (4,000 and 12,000 in milgan and ELGAN).
+        crop: smallest share of a real image's area that a random crop keeps, for segmenters that learn from real ones;
+            1 for none.
         perturbed: teach pairs as the perturbation left them. The papers teach unperturbed ones; where foregrounds are
             always shrunk, it is the perturbed pictures that look like the real ones.
     """
@@ -95,6 +97,7 @@ class SegmentationConfig:
     batch: Annotated[int, Ge(2)] = 64
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     flip: bool = True
+    crop: Annotated[float, Gt(0), Le(1)] = later(1.0)
 
     @property
     def earlier_steps(self) -> int:

@@ -14,7 +14,7 @@ from . import lessons
 from .data import Split
 from .errors import BadRecipe, NotAvailable
 from .features import extractor_of, frechet_distance, load_extractor, moments_of, real_moments
-from .game import Game, Term, Weighted
+from .game import Game, Studied, Term, Weighted
 from .layers import Painter
 from .offers import ImageSpec
 from .painting import painted, uint8
@@ -24,7 +24,7 @@ from .stage_configs import TrainingConfig
 from .training import Fitted, Schedule, Stage, fit
 from .training.checkpoint import load_weights
 
-__all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "restore", "round_ends"]
+__all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "restore", "round_ends", "study"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Learned:
         segmenter: None where the recipe has none; `taught` is None where it needs no training.
         teaching_steps, teaching_seconds: of segmenters, over all rounds.
         lessons: SHA-256 of the weights of each network that learnt from real images before.
+        studied: how many real images the segmenter learnt from, by kind, where it did.
     """
 
     fitted: Fitted
@@ -43,6 +44,7 @@ class Learned:
     teaching_steps: int
     teaching_seconds: float
     lessons: Mapping[str, str]
+    studied: Mapping[str, int]
 
 
 def build_game(recipe: Recipe, spec: ImageSpec) -> Game:
@@ -75,7 +77,7 @@ def _grown(game: Game, steps: int, resolution: int) -> None:
 
 def build_segmenter(recipe: Recipe, painter: Any, spec: ImageSpec) -> Game | None:
     """The game of the segmentation stage, or None where the method has none."""
-    if recipe.segmenter is None or not painter.layered:
+    if recipe.segmenter is None or not (painter.layered or recipe.method.generator is None):
         return None
     torch.manual_seed(recipe.seed + 1)
     return recipe.segmenter.build(recipe.segmenter_config, painter, spec)
@@ -91,6 +93,17 @@ def restore(game: Game, folder: Path, runtime: Runtime) -> None:
         network = game.every_network[name]
         load_weights(folder / f"{name}.safetensors", network)
         runtime.place(network).eval().requires_grad_(False)
+
+
+def study(segmenter: Game | None, splits: Mapping[str, Split], run: Run) -> Studied:
+    """Show the training images to a segmenter that learns from them, and what settings are chosen on; never the test's.
+
+    Returns:
+        What its phases are played on: the training images as they are where it does not care.
+    """
+    if segmenter is None or segmenter.study is None:
+        return Studied(splits["train"])
+    return segmenter.study({name: split for name, split in splits.items() if name in ("train", "val")}, run)
 
 
 def round_ends(training: TrainingConfig) -> list[int]:
@@ -125,7 +138,7 @@ def learn(
     }
     torch.manual_seed(recipe.seed)
     judge = _judge(run, splits["train"]) if recipe.training.select != "last" else None
-    rounds = _Rounds(run, game, spec, splits["train"], uncropped or splits["train"])
+    rounds = _Rounds(run, game, spec, splits, uncropped or splits["train"])
     previous: Game | None = None
     before: list[Fitted] = []
     *middle, _ = round_ends(recipe.training)
@@ -134,12 +147,13 @@ def learn(
         fitted = rounds.train(previous, stop=end)
         if fitted.status == "diverged" and not (run.folder / name / "done.json").exists():  # nor in a later round
             break
-        previous, taught = rounds.teach(name, previous)
+        previous, taught, _ = rounds.teach(name, previous)
         before += [taught] if taught else []
     fitted = rounds.train(previous, judge)
-    segmenter, taught = rounds.teach("segment", previous)
+    segmenter, taught, studied = rounds.teach("segment", previous)
     each = [*before, *([taught] if taught else [])]
-    return Learned(fitted, segmenter, taught, sum(t.steps for t in each), sum(t.seconds for t in each), fixed)
+    steps, seconds = sum(t.steps for t in each), sum(t.seconds for t in each)
+    return Learned(fitted, segmenter, taught, steps, seconds, fixed, studied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +163,14 @@ class _Rounds:
     run: Run
     game: Game
     spec: ImageSpec
-    reals: Split
+    splits: Mapping[str, Split]
     uncropped: Split
 
     def train(self, previous: Game | None, judge: Callable[[Painter], float] | None = None, *, stop: int = 0) -> Fitted:
         """Train the generator, up to the step `stop`; its networks are left as they are stored, on eval."""
         recipe, game = self.run.recipe, self.game
+        if not game.phases:
+            return Fitted("done", 0, 0.0, 0, ())
         t = recipe.training
         schedule = Schedule(
             steps=t.steps,
@@ -177,13 +193,17 @@ class _Rounds:
         restore(game, self.run.folder / "train", self.run.runtime)
         return fitted
 
-    def teach(self, name: str, previous: Game | None) -> tuple[Game | None, Fitted | None]:
-        """Teach a segmenter, from the weights of the one before it; None and None where the recipe has none."""
+    def teach(self, name: str, previous: Game | None) -> tuple[Game | None, Fitted | None, Mapping[str, int]]:
+        """Teach a segmenter, from the weights of the one before it; None and None where the recipe has none.
+
+        The last tells how many real images it learnt from, where it did.
+        """
         run, game = self.run, self.game
         s, t = run.recipe.segmentation, run.recipe.training
-        segmenter = build_segmenter(run.recipe, game.networks[game.result], self.spec)
+        segmenter = build_segmenter(run.recipe, game.networks.get(game.result, game.painter), self.spec)
+        studied = study(segmenter, self.splits, run)
         if segmenter is None or not segmenter.phases:
-            return segmenter, None
+            return segmenter, None, studied.counts
         segmenter = replace(segmenter, features=segmenter.features or game.features)  # as the trained critic sees them
         network = segmenter.networks[segmenter.result]
         if previous:
@@ -197,11 +217,13 @@ class _Rounds:
             grid_every=0,
             checkpoint_seconds=t.checkpoint_seconds,
             seed=run.recipe.seed + 1,
+            crop=s.crop,
+            judge_every=studied.look_every,
         )
         moves = [each._replace(term=Term(compose=each.term.compose)) for each in game.terms if s.perturbed]
-        taught = fit(replace(segmenter, terms=moves), self.reals, schedule, self._stage(name))
+        taught = fit(replace(segmenter, terms=moves), studied.reals, schedule, self._stage(name), studied.judge)
         restore(segmenter, run.folder / name, run.runtime)
-        return segmenter, taught
+        return segmenter, taught, studied.counts
 
     def _stage(self, name: str) -> Stage:
         return Stage(name, self.run.folder / name, self.run.runtime, self.run.reporter)

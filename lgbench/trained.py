@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .data import DataHome, Split
-from .errors import RunFailed
+from .errors import NotAvailable, RunFailed
 from .files import read_sound
 from .game import Game
 from .layers import Batch, Painter
@@ -20,9 +20,10 @@ from .offers import ImageSpec
 from .painting import real_batch
 from .progress import Quiet, Reporter
 from .recipe import Request
+from .record import record_files
 from .run import open_splits, runtime_of
 from .runtime import Run, choose_device
-from .stages import build_game, build_segmenter, restore
+from .stages import build_game, build_segmenter, restore, study
 
 __all__ = ["Trained", "load_run"]
 
@@ -46,7 +47,13 @@ class Trained:
 
     @property
     def painter(self) -> Painter:
-        """The generator: `painter(painter.codes(8, given(8)))` are eight images' layers."""
+        """The generator: `painter(painter.codes(8, given(8)))` are eight images' layers.
+
+        Raises:
+            NotAvailable: the method paints nothing.
+        """
+        if self.run.recipe.method.generator is None:
+            raise NotAvailable(f"{self.run.recipe.method.name} paints nothing: it only segments (`segmenter.predict`).")
         return self.game.painter
 
     def given(self, n: int, skip: int = 0) -> Batch | None:
@@ -89,15 +96,18 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     segmenter = build_segmenter(recipe, game.painter, spec)
     if segmenter is not None and segmenter.phases:
         restore(segmenter, folder / "segment", runtime)
-    return Trained(Run(recipe, folder, home, runtime, reporter or Quiet()), game, segmenter)
+    run = Run(recipe, folder, home, runtime, reporter or Quiet())
+    if segmenter is not None and segmenter.study and not segmenter.phases:
+        study(segmenter, open_splits(recipe, home, run.reporter), run)  # what it knows lies with the data
+    return Trained(run, game, segmenter)
 
 
 def _told(folder: Path) -> dict[str, Any]:
     """What a run's folder says of itself: the request, and what builders were told of the images."""
-    if not (folder / "train" / "done.json").exists():
+    if not (folder / "train" / "done.json").exists() and not record_files(folder):
         raise RunFailed(
-            f"{folder} is not the folder of a finished run: it has no train/done.json. `lgbench run` names the folder "
-            "when it begins; run its command again to finish it."
+            f"{folder} is not the folder of a finished run: it has no train/done.json and no record. `lgbench run` "
+            "names the folder when it begins; run its command again to finish it."
         )
     for name in ("request.json", "identity.json"):
         if not (folder / name).exists():

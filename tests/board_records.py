@@ -146,10 +146,10 @@ def lines(root: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def make_root(folder: Path) -> Path:
+def make_root(folder: Path, board: str = BOARD) -> Path:
     """A repository with one board and one paper's table."""
     (folder / "benchmarks").mkdir()
-    (folder / "benchmarks/flora-32.toml").write_text(BOARD)
+    (folder / "benchmarks/flora-32.toml").write_text(board)
     (folder / "leaderboards/reported").mkdir(parents=True)
     (folder / "leaderboards/reported/paper.csv").write_text(PAPER)
     return folder

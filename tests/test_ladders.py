@@ -41,7 +41,7 @@ def recipes(name: str, preset: str) -> list[Recipe]:
     made = []
     for variant in board.variants:
         method = found.get("methods", variant.method)
-        generator, dataset = found.get("generators", method.generator), found.get("datasets", board.dataset)
+        generator, dataset = found.generator_of(method), found.get("datasets", board.dataset)
         given = {f"data.{key}": value for key, value in board.dataset_config.items()} | variant.settings
         request = Request(
             variant.method, board.dataset, preset, 0, board.resolution, given, without=tuple(variant.without)

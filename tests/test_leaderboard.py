@@ -240,7 +240,7 @@ def test_what_a_user_set_is_no_change_of_the_preset(root: Path):
 
 def resolved(method: Method) -> Recipe:
     installed = registry()
-    generator, dataset = installed.get("generators", method.generator), installed.get("datasets", "flora")
+    generator, dataset = installed.generator_of(method), installed.get("datasets", "flora")
     request = Request(method.name, "flora", "smoke", 0, 32)
     return resolve(method, generator, dataset, installed.regularizers, installed.segmenters, request)
 

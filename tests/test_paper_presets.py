@@ -107,7 +107,7 @@ def recipe_of(case: Case) -> Recipe:
 def resolved(case: Case, overrides: Mapping[str, object]) -> Recipe:
     found = registry()
     method, (name, _, side) = found.get("methods", case.method), case.data.partition("@")
-    parts = (method, found.get("generators", method.generator), found.get("datasets", name), found.regularizers)
+    parts = (method, found.generator_of(method), found.get("datasets", name), found.regularizers)
     request = Request(case.method, name, case.preset, resolution=int(side) if side else None, settings=overrides)
     return resolve(*parts, registry().segmenters, request)
 

@@ -14,7 +14,7 @@ def recipe(method="dscomgan", dataset="flora", preset="smoke", without=(), resol
     chosen = found.get("methods", method)
     return resolve(
         chosen,
-        found.get("generators", chosen.generator),
+        found.generator_of(chosen),
         found.get("datasets", dataset),
         found.regularizers,
         registry().segmenters,

@@ -36,8 +36,6 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     assert all(first > 0 and last > 0 for first, last in record["training"]["gradients"].values())
     assert "alpha" in record["training"]["gradients"]
     assert values["nmi"] == {"not_available": "no code network that clusters images"}
-    assert set(record["baselines"]) == {"empty", "full", "centre-ellipse", "otsu", "two-means"}
-    assert record["baselines"]["otsu"]["iou"] > 0.99  # white squares on dark noise
     kinds = sorted(re.sub(r"-[0-9a-f]{8}\.npz", "", name) for name in record["artefacts"])
     assert kinds == ["predictions", "samples", "segment/segmenter.safetensors", "train/generator.safetensors"]
 

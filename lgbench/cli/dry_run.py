@@ -33,8 +33,8 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
     for _, _, term in game.terms:
         for lesson in term.lessons:  # untaught here: it costs a step the same
             runtime.place(lesson.network).eval()
-    stages = [("train", game, recipe.training.steps, recipe.training.batch)]
-    segmenter = build_segmenter(recipe, game.networks[game.result], spec)
+    stages = [("train", game, recipe.training.steps, recipe.training.batch)] if game.phases else []
+    segmenter = build_segmenter(recipe, game.networks.get(game.result, game.painter), spec)
     if segmenter is not None and segmenter.phases:
         steps = recipe.segmentation.all_steps(max(recipe.training.rounds, recipe.training.as_rounds))
         stages.append(("segment", segmenter, steps, recipe.segmentation.batch))
@@ -50,7 +50,8 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
     _tell(console, costs, runtime)
     if game.begin:
         say(console, "The networks grow while they train and were timed full-grown: the estimate is an upper bound.")
-    say(console, f"In all about {_duration(total)}, and the evaluation of {recipe.evaluation.samples:,} samples.")
+    scored = f"{recipe.evaluation.samples:,} samples" if recipe.method.generator else "the masks"
+    say(console, f"In all about {_duration(total)}, and the evaluation of {scored}.")
 
 
 def _grown_up(game: Game, steps: int) -> Game:

@@ -82,6 +82,11 @@ def _open(folder: Path, samples: int) -> tuple[Record, np.ndarray]:
     if not (files := record_files(folder)):
         raise RunFailed(f"{folder} is not a finished run: it has no record.")
     record = read_record(files[0])
+    if record.recipe["generator"] == {"name": "none"}:
+        raise RunFailed(
+            f"{folder} is a run of {record.method}, which paints nothing: there are no samples to pair. Its numbers "
+            "stand beside others' on the boards (`lgbench leaderboard show`)."
+        )
     stored = [folder / name for name in record.artefacts if name.startswith("samples") and (folder / name).exists()]
     if not stored:
         raise RunFailed(f"{folder} is not a finished run: it has no samples.")

@@ -114,7 +114,7 @@ def show_record(path: Path) -> None:
     record, rows, missing = read_json(path), [], {}
     for name, value in record["values"].items():
         if "not_available" in value:
-            missing[name] = value["not_available"]
+            missing.setdefault(value["not_available"], []).append(name)
             continue
         low_high, gap = value.get("interval"), value["details"].get("gap")
         spread = f"{low_high[0]:.3f} .. {low_high[1]:.3f}" if low_high else ""
@@ -125,8 +125,8 @@ def show_record(path: Path) -> None:
         print_table(console, ("metric", "value", "95 %", "oracle gap", "protocol"), rows, title, right=(1, 2, 3))
     else:
         say(console, f"{title}: no number, as none of the metrics is available.")
-    for name, why in missing.items():
-        say(console, f"{name}: not available: {why}")
+    for why, names in missing.items():
+        say(console, f"{', '.join(names)}: not available: {why}")
     say(console, f"status {record['status']}, flags: {', '.join(record['training']['flags']) or 'none'}")
     grids = sorted((path.parent / "train" / "grids").glob("*.png"))
     if grids:

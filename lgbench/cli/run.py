@@ -157,7 +157,7 @@ def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path, determini
     metrics = chosen_metrics(recipe.evaluation.metrics, installed.metrics)
     with reporting() as reporter:
         chosen = choose_device(device)
-        if chosen.type == "cpu" and recipe.preset != "smoke":
+        if chosen.type == "cpu" and recipe.preset != "smoke" and recipe.method.presets:
             reporter.note(
                 f"The preset {recipe.preset} is meant for a GPU; add --dry-run to see what it takes on this CPU. "
                 "--preset smoke takes minutes."

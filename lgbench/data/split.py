@@ -118,12 +118,7 @@ class Split:
         Raises:
             BadData: this split lacks one of `parts`.
         """
-        known = {part: getattr(self, part) for part in sorted(parts) if part != "images"}
-        if lacking := sorted(part for part, array in known.items() if array is None):
-            raise BadData(
-                f"This split of the data ({self.origin}) has no {' and no '.join(lacking)}. Choose a data set that has "
-                "them; `lgbench data list` shows what each has."
-            )
+        known = self._parts(parts)
         if "masks" in known and self.masked is not None and not self.masked[index].all():
             raise BadData(
                 f"Only {np.count_nonzero(self.masked):,} of {len(self):,} pictures here ({self.origin}) have a mask, "
@@ -131,9 +126,23 @@ class Split:
             )
         return {part: np.asarray(array[index]) for part, array in known.items()}
 
+    def _parts(self, parts: Iterable[str]) -> dict[str, np.ndarray]:
+        known = {part: getattr(self, part) for part in sorted(parts) if part != "images"}
+        if lacking := sorted(part for part, array in known.items() if array is None):
+            raise BadData(
+                f"This split of the data ({self.origin}) has no {' and no '.join(lacking)}. Choose a data set that has "
+                "them; `lgbench data list` shows what each has."
+            )
+        return known
+
     def digest(self, parts: Iterable[str]) -> str:
-        """SHA-256 over names, types, shapes and bytes of the images and of `parts` of what is known of them, hex."""
-        read = {"images": self.images, **self.known(slice(None), parts)}
+        """SHA-256 over names, types, shapes and bytes of the images and of `parts` of what is known of them, hex.
+
+        Where only some pictures have a mask, which ones have counts too.
+        """
+        read = {"images": self.images, **self._parts(parts)}
+        if "masks" in read and self.masked is not None:
+            read["masked"] = self.masked
         return digest_of({name: read[name] for name in sorted(read)})
 
     def only(self, label: int | str) -> Split:

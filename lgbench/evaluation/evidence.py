@@ -154,10 +154,6 @@ class Evidence:
         self.stored.append(path.name)
         return arrays
 
-    def replaced(self, **values: Any) -> Evidence:
-        """The same evidence with other values of some parts, and nothing that was made from them."""
-        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, values, split=self.split)
-
 
 def _made(part: Part, evidence: Evidence) -> Any:
     """A part's value, or why it cannot be had. A disk that is full is the run's trouble, not the part's."""

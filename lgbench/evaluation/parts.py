@@ -24,13 +24,15 @@ from .evidence import Evidence
 
 __all__ = ["PARTS", "reference"]
 
-LAYERS = "the method paints no layers"
+LAYERS, NOTHING = "the method paints no layers", "the method paints nothing"
 
 
 @torch.no_grad()
 def _painted(evidence: Evidence) -> Mapping[str, np.ndarray]:
     """The samples with what lies below them: images, backgrounds, alphas, difference; painted once and kept."""
     config, run, painter = evidence.config, evidence.run, evidence.game.painter
+    if run.recipe.method.generator is None:
+        raise NotAvailable(NOTHING)
     inputs = [weights_hash(painter), config.samples, config.batch, config.sample_bn, run.recipe.seed]
     if painter.conditional:
         inputs.append(evidence.splits["train"].fingerprint)
@@ -227,13 +229,15 @@ def _extractor(name: str, evidence: Evidence) -> Extractor:
 
 def _seen(extractor: str, part: str, evidence: Evidence) -> tuple[np.ndarray, np.ndarray | None]:
     """Features (M, D) of the samples, or of another part of them, and class probabilities; in one pass."""
-    return evidence[f"extractor/{extractor}"].describe(evidence[part])
+    pictures = evidence[part]  # first: where there are none, that is what is told, and no network is loaded
+    return evidence[f"extractor/{extractor}"].describe(pictures)
 
 
 def _moments(extractor: str, seen: str, evidence: Evidence) -> tuple[Moments, Moments]:
     """Moments of the real images, and of the samples."""
+    features, _ = evidence[seen]
     stream = MomentStream(evidence[f"extractor/{extractor}"].dim)
-    stream.update_all(evidence[seen][0])
+    stream.update_all(features)
     return evidence[f"real-moments/{extractor}"], stream.moments()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 from collections.abc import Container, Mapping
@@ -22,7 +21,6 @@ from lgbench.score import Score
 
 from .collapse import flags_of
 from .evidence import Evidence
-from .floor import trivial_masks
 from .parts import PARTS
 
 __all__ = ["Scores", "evaluate", "parts_of"]
@@ -43,13 +41,11 @@ class Scores:
     Attributes:
         values: metric -> its number with interval, details and protocol, or why there is none; of several splits,
             "metric@split" where a number is of one of them.
-        baselines: trivial masks' name -> metric, as in `values` -> value.
         flags: names of the collapses that samples and predictions show.
         stored: names of the files in the run's folder that hold what was scored.
     """
 
     values: dict[str, dict[str, Any]]
-    baselines: dict[str, dict[str, float]]
     flags: tuple[str, ...]
     stored: tuple[str, ...]
 
@@ -75,13 +71,8 @@ def evaluate(
     found = _named(found, of_split, first)
     for split in others:
         further = _named(_on_split(evidence.on(split), of_split), of_split, split)
-        masks = dict.fromkeys((*found.baselines, *further.baselines))
-        found = Scores(
-            found.values | further.values,
-            {mask: found.baselines.get(mask, {}) | further.baselines.get(mask, {}) for mask in masks},
-            tuple(dict.fromkeys(found.flags + further.flags)),
-            further.stored,
-        )
+        flags = tuple(dict.fromkeys(found.flags + further.flags))
+        found = Scores(found.values | further.values, flags, further.stored)
     return found
 
 
@@ -90,16 +81,13 @@ def _on_split(evidence: Evidence, metrics: Mapping[str, Metric]) -> Scores:
     for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
         evidence.get(stored)
     values = {name: _number(metric, evidence, protocol) for name, metric in metrics.items()}
-    return Scores(values, _baselines(evidence, metrics), tuple(flags_of(evidence)), tuple(evidence.stored))
+    return Scores(values, tuple(flags_of(evidence)), tuple(evidence.stored))
 
 
 def _named(found: Scores, of_split: Container[str], split: str) -> Scores:
     """The scores, in which numbers of the split say so."""
-
-    def named(scores: Mapping[str, Any]) -> dict[str, Any]:
-        return {f"{name}@{split}" if name in of_split else name: score for name, score in scores.items()}
-
-    return replace(found, values=named(found.values), baselines={m: named(s) for m, s in found.baselines.items()})
+    values = {f"{name}@{split}" if name in of_split else name: score for name, score in found.values.items()}
+    return replace(found, values=values)
 
 
 def parts_of(metrics: Mapping[str, Metric]) -> dict[str, Part]:
@@ -192,19 +180,3 @@ def _intervals(metric: Metric, score: Score, aggregation: str | None) -> dict[st
     if own is None and score.per_image is not None and len(score.per_image) > 1:
         own = list(within(interval(score.per_image), metric.range))
     return {"interval": own, **({"intervals": variants} if variants else {})}
-
-
-def _baselines(evidence: Evidence, metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
-    """Scores of masks that look at nothing, or at colours only: the floor of every segmentation board."""
-    if evidence.get("true_masks") is None:
-        return {}
-    on_masks = [metric for metric in metrics.values() if metric.needs & {"predicted_masks", "predicted_probabilities"}]
-    scores: dict[str, dict[str, float]] = {}
-    for name, masks in trivial_masks(evidence.scored.rgb(slice(None))).items():
-        soft, nothing = masks.astype(np.uint8) * 255, NotAvailable("a mask has no parts")
-        floor = evidence.replaced(predicted_masks=masks, predicted_probabilities=soft, predicted_parts=nothing)
-        scores[name] = {}
-        for metric in on_masks:
-            with contextlib.suppress(NotAvailable):
-                scores[name][metric.name] = _scored(metric, floor).value
-    return scores

@@ -90,6 +90,8 @@ class Line:
     """A line of a board: runs that differ in nothing but their seeds; a trivial baseline; a variant that was not run.
 
     Attributes:
+        kind: of runs, "floor" and "ceiling" are those of the benchmark's `floors`, which are not ranked: without
+            supervision, and with all of it. "baseline" is a trivial mask that older records scored themselves.
         cells: metric -> what the line has of it.
         variant: the row of an ablation that it stands for, or is a run of.
         recipe: first 8 hex digits of the hash of the recipe without its seed.
@@ -105,7 +107,7 @@ class Line:
         devices: what it ran on.
     """
 
-    kind: Literal["reproduced", "baseline", "not run"]
+    kind: Literal["reproduced", "floor", "ceiling", "baseline", "not run"]
     method: str
     cells: Mapping[str, Cell]
     variant: Variant | None = None
@@ -223,13 +225,22 @@ def _table(
         lines = [line for line in lines if line.cells[first.name].mean is not None]
     shown = [record for line in lines for record in line.runs.values()]
     floor, notes = _floor(shown, chosen)
-    if len({canonical_json(record.data.fingerprints) for record in shown}) > 1:
+    if _saw_others(shown):
         notes = (*notes, "These runs did not all see the same images (their records' data fingerprints differ).")
     part = ""
     if several:
         part = f"{first.title}, protocol {ranking}" if ranking else f"no {first.title}"
     named = {name: (pid, protocols[name][pid]) for name, pid in chosen.items() if pid}
     return Table(part, columns, named, (*_ranked(lines, first), *floor), notes)
+
+
+def _saw_others(records: Sequence[Record]) -> bool:
+    """Whether two saw different images of one split; splits that came later are not in older records."""
+    seen: dict[str, set[str]] = {}
+    for record in records:
+        for split, fingerprint in record.data.fingerprints.items():
+            seen.setdefault(split, set()).add(fingerprint)
+    return any(len(each) > 1 for each in seen.values())
 
 
 def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
@@ -239,7 +250,7 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
     unlisted, stale = any(record.seed not in board.seeds for record in runs), changed_since(one)
     flags = Counter(flag for r in runs for flag in {*r.training.flags} | ({r.status} & {"diverged"}))
     return Line(
-        kind="reproduced",
+        kind=_kind(board, one),
         method=one.method,
         cells={metric: _cell(runs, metric, protocol) for metric, protocol in chosen.items()},
         variant=board.variant_of(one),
@@ -256,6 +267,12 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
         supervision=", ".join(sorted({record.learnt_from or UNNOTED for record in runs})),
         devices=tuple(sorted({record.environment.device for record in runs})),
     )
+
+
+def _kind(board: Benchmark, record: Record) -> Literal["reproduced", "floor", "ceiling"]:
+    if record.method not in board.floors:
+        return "reproduced"
+    return "ceiling" if record.supervision == "full" else "floor"
 
 
 def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
@@ -314,15 +331,21 @@ def _ranked(lines: Sequence[Line], first: Column) -> list[Line]:
 
 
 def _rankable(line: Line, first: Column) -> float | None:
-    barred = line.selected_by == "best-on-test" or first.better == "none"
+    barred = line.kind != "reproduced" or line.selected_by == "best-on-test" or first.better == "none"
     return None if barred else line.cells[first.name].mean
 
 
 def _floor(records: Sequence[Record], chosen: Chosen) -> tuple[list[Line], tuple[str, ...]]:
-    """Trivial masks' scores by the columns' own protocols, one line each, and a note on those that differ."""
+    """Trivial masks' scores by the columns' own protocols, one line each, and a note on those that differ.
+
+    They are those of older records; a mask that has a record of its own stands among the runs.
+    """
     scores: dict[str, dict[str, set[float]]] = {}
+    swept = {record.method for record in records}
     for record in records:
         for name, values in record.baselines.items():
+            if name in swept:
+                continue
             for metric, protocol in chosen.items():
                 scored = record.values.get(metric)
                 if metric in values and isinstance(scored, Measured) and scored.protocol_id == protocol:

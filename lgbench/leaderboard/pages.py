@@ -156,6 +156,8 @@ def _has_twin(table: Table, line: Line) -> bool:
 
 
 def _rank(line: Line, notes: Notes) -> str:
+    if line.kind in ("floor", "ceiling"):
+        return line.kind
     if line.selected_by == "best-on-test":
         return "-" + notes.mark("Chosen by its score on the test images (best-on-test), hence barred from ranking.")
     if line.rank is None:

@@ -70,12 +70,13 @@ def _by_preset(board: Benchmark, records: Mapping[str, Record]) -> dict[str, dic
     """
     owners = {name: board.variant_of(record) for name, record in records.items()}
     shared = {records[name].preset for name, variant in owners.items() if variant is not None and not variant.preset}
+    floors = {name: record for name, record in records.items() if record.method in board.floors}
     found = {}
     for preset in [preset for preset in board.presets if preset in shared] or [*board.presets, ""][:1]:
         wanted = {name: variant.preset or preset for name, variant in owners.items() if variant is not None}
         chosen = {name: records[name] for name, its in wanted.items() if records[name].preset == its}
         if chosen:
-            found[preset] = chosen
+            found[preset] = chosen | floors
     return found or {"": {}}
 
 
@@ -90,7 +91,7 @@ def _in_order(board: Benchmark, records: Mapping[str, Record]) -> list[Table]:
             lines += [line for line in table.lines if line.variant == variant]
             if number == 0 and variant.name not in ran:
                 lines.append(_not_run(variant, table))
-        floor = [line for line in table.lines if line.kind == "baseline"]
+        floor = [line for line in table.lines if line.kind in ("floor", "ceiling", "baseline")]
         ordered.append(replace(table, lines=(*lines, *floor)))
     return ordered
 

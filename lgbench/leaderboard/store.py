@@ -106,7 +106,7 @@ def _never_pooled(value: Measured) -> bool:
 
 
 def _no_variant_of(board: Benchmark, record: Record) -> str | None:
-    if not board.variants or board.variant_of(record) is not None:
+    if not board.variants or record.method in board.floors or board.variant_of(record) is not None:
         return None
     fitting = [variant for variant in board.variants if variant.method == record.method]
     if not fitting:

@@ -24,7 +24,7 @@ def numbers(config: type) -> Iterator[tuple[str, int | float]]:
 def settings() -> Iterator[tuple[str, str, float]]:
     """Method, setting, value: of every number of what is built in, and -1; of every size and rate, 0 too."""
     for method in registry().methods.values():
-        generator = registry().generators[method.generator]
+        generator = registry().generator_of(method)
         chosen = {each.name: each for each in (*registry().segmenters.values(), *method.segmenters)}[method.segmenter]
         tables = {"method": method.config, "generator": generator.config}
         tables |= {"segmenter": chosen.config} if generator.layered else {}
@@ -47,7 +47,7 @@ def test_a_number_that_makes_no_sense_is_refused_by_its_name(method: str, settin
         overrides[f"{table}.weight"] = 1
     parts = (
         chosen,
-        found.generators[chosen.generator],
+        found.generator_of(chosen),
         found.datasets["flora"],
         found.regularizers,
         registry().segmenters,

@@ -26,7 +26,7 @@ SWITCHES = {
 LAYERED = [
     (name, settings)
     for name, method in registry().methods.items()
-    if registry().get("generators", method.generator).layered
+    if registry().generator_of(method).layered
     for settings in SWITCHES.get(name, [{}])
 ]
 SQUASHES = ("sigmoid", "expit", "softmax")

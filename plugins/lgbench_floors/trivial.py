@@ -6,32 +6,30 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["centre_ellipse", "commit_by_border", "otsu", "trivial_masks", "two_means"]
+__all__ = ["TRIVIAL", "centre_ellipse", "commit_by_border", "otsu", "trivial_mask", "two_means"]
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
-BLOCK = 128  # images at a time
+TRIVIAL = ("empty", "full", "centre-ellipse", "otsu", "two-means")
+"""Names of the trivial masks."""
 
 
-def trivial_masks(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Segment images in five ways that learn nothing and never see an annotation.
+def trivial_mask(name: str, images: np.ndarray) -> np.ndarray:
+    """Segment images in one of five ways that learn nothing and never see an annotation.
 
     Args:
+        name: one of `TRIVIAL`: "otsu" (grey value) and "two-means" (colour) commit to a polarity by `commit_by_border`.
         images: (N, 3, H, W) uint8.
 
     Returns:
-        Name -> (N, H, W) bool: "empty", "full", "centre-ellipse", "otsu" (grey value) and "two-means" (colour). The
-        last two commit to a polarity by `commit_by_border`.
+        (N, H, W) bool.
     """
     n, _, h, w = images.shape
-    blocks = [np.asarray(images[i : i + BLOCK]) for i in range(0, n, BLOCK)]
-    nothing = np.zeros((0, h, w), dtype=bool)
-    return {
-        "empty": np.zeros((n, h, w), dtype=bool),
-        "full": np.ones((n, h, w), dtype=bool),
-        "centre-ellipse": np.repeat(centre_ellipse(h, w)[None], n, axis=0),
-        "otsu": np.concatenate([nothing, *(commit_by_border(otsu(block)) for block in blocks)]),
-        "two-means": np.concatenate([nothing, *(commit_by_border(two_means(block)) for block in blocks)]),
-    }
+    if name == "otsu":
+        return commit_by_border(otsu(images))
+    if name == "two-means":
+        return commit_by_border(two_means(images))
+    one = centre_ellipse(h, w) if name == "centre-ellipse" else np.full((h, w), name == "full")
+    return np.repeat(one[None], n, axis=0)
 
 
 def centre_ellipse(h: int, w: int) -> np.ndarray:

@@ -5,7 +5,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.cluster import KMeans
 
-from lgbench.evaluation.floor import centre_ellipse, commit_by_border, otsu, trivial_masks, two_means
+from lgbench_floors.trivial import TRIVIAL, centre_ellipse, commit_by_border, otsu, trivial_mask, two_means
+
+
+def trivial_masks(images: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: trivial_mask(name, images) for name in TRIVIAL}
 
 
 def square(background: tuple[int, int, int], foreground: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +85,7 @@ def test_two_means_is_as_tight_as_the_best_of_many_starts():
         assert tightness == pytest.approx(KMeans(2, n_init=10, random_state=0).fit(pixels).inertia_)
 
 
-def test_blocks_of_images_do_not_change_each_others_masks():
+def test_pictures_do_not_change_each_others_masks():
     images = np.random.default_rng(0).integers(256, size=(130, 3, 8, 8), dtype=np.uint8)
     masks = trivial_masks(images)
     for name, mask in trivial_masks(images[129:]).items():
