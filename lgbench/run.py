@@ -13,7 +13,7 @@ import torch
 
 from . import environment
 from .data import DataHome, RawDataset, Split, joined, open_dataset
-from .errors import BadRecipe, UnknownName
+from .errors import BadRecipe, RunFailed, UnknownName
 from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
 from .game import Game
@@ -59,11 +59,15 @@ def spec_of(recipe: Recipe, data: Split | RawDataset | None) -> ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where runs and data live, and on which device to compute."""
+    """Where runs and data live, and on which device to compute.
+
+    `finished` is the folder of a run that is only scored again, wherever it lies; None lets the recipe choose.
+    """
 
     runs: Path
     home: DataHome
     device: torch.device
+    finished: Path | None = None
 
 
 def run(
@@ -89,7 +93,7 @@ def run(
     uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
     played = _built(recipe, splits["train"])
     identity = _identity(recipe, played, uncropped, splits)
-    folder = _folder(recipe, identity, place.runs, reporter)
+    folder = _same(place.finished, identity) if place.finished else _folder(recipe, identity, place.runs, reporter)
     runtime = runtime_of(recipe, place.device, folder)
     runtime.set_up()
     if "auto" in (recipe.training.precision, recipe.training.channels_last):
@@ -166,6 +170,21 @@ def _folder(recipe: Recipe, identity: Mapping[str, Any], runs: Path, reporter: R
     if untold and not folder.exists():
         reporter.note(f"left alone, since it does not say what data it is of: {', '.join(untold)}")
     return folder
+
+
+def _same(finished: Path, identity: Mapping[str, Any]) -> Path:
+    """The folder of a finished run, if that is what would be learnt now, too.
+
+    Raises:
+        RunFailed: it is not.
+    """
+    held = read_sound(finished / "identity.json", dict, "Run its command again.")
+    if differing := [name for name, part in identity.items() if canonical_json(part) != canonical_json(held.get(name))]:
+        raise RunFailed(
+            f"{finished} has learnt from something else than what is here now (its {' and '.join(differing)} differ). "
+            "Restore the data or the plugins that it was made with, or run its command again."
+        )
+    return finished
 
 
 def _scoring(recipe: Recipe, splits: Mapping[str, Split], metrics: Mapping[str, Metric]) -> str:

@@ -20,7 +20,9 @@ __all__ = ["main"]
 COMMANDS = {
     "run": ("lgbench.cli.run", "run", "Train, segment, evaluate and record; run again to resume."),
     "sweep": ("lgbench.cli.run", "sweep", "Run every method, preset and seed of a benchmark file."),
+    "evaluate": ("lgbench.cli.evaluate", "evaluate", "Add numbers to a finished run."),
     "sample": ("lgbench.cli.sample", "sample", "Paint what a finished run does with its codes."),
+    "segment": ("lgbench.cli.segment", "segment", "Write masks and cut-outs of your own photographs."),
     "list": ("lgbench.cli.listing", "list_", "Show what is installed."),
     "info": ("lgbench.cli.listing", "info", "Tell all about one method, data set, metric or regularizer."),
     "data": ("lgbench.cli.data", "data", "Fetch, add, list and verify data sets."),
