@@ -55,10 +55,10 @@ def test_a_mask_is_as_large_as_its_photograph_and_lies_on_the_object(trained: Tr
     assert (found == (pixels[..., 0] > 100)).mean() > 0.93
 
 
-@pytest.mark.parametrize("crop", ["pad", "squeeze"])
-def test_pictures_become_square_as_the_runs_data_did(trained: Trained, crop: str, tmp_path: Path):
+@pytest.mark.parametrize("fit", ["pad", "squeeze"])
+def test_pictures_become_square_as_the_runs_data_did(trained: Trained, fit: str, tmp_path: Path):
     dataset = folder_dataset(photographs(tmp_path / "photos"))
-    config = replace(dataset.config(), crop=crop)
+    config = dataset.config(fit=fit)
     recipe = replace(trained.run.recipe, dataset=dataset, data_config=config)
     chosen = seeing(replace(trained, run=replace(trained.run, recipe=recipe)))
     for size in [(120, 60), (61, 122)]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from lgbench.data.masks import WHITE, MaskConfig
 from lgbench.data.names import ENDINGS
 from lgbench.data.pictures import Picture, decode_picture
 from lgbench.data.squares import Square
@@ -19,8 +20,6 @@ from lgbench.files import atomic
 from lgbench.trained import Trained
 
 __all__ = ["foreground", "photographs", "read", "save"]
-
-WHITE = (255, 255, 255)
 
 
 def photographs(folder: Path, out: Path) -> list[Path]:
@@ -42,8 +41,8 @@ def photographs(folder: Path, out: Path) -> list[Path]:
     return found
 
 
-def read(path: Path) -> Picture:
-    """A photograph as every viewer shows it: turned as its EXIF orientation says, on white.
+def read(trained: Trained, path: Path) -> Picture:
+    """A photograph as every viewer shows it: turned as its EXIF orientation says, on the colour behind the run's data.
 
     Raises:
         BadData: it cannot be read.
@@ -52,7 +51,7 @@ def read(path: Path) -> Picture:
         data = path.read_bytes()
     except OSError as error:
         raise BadData(f"{path.name}: {error.strerror or error}") from error
-    return decode_picture(data, path.name, WHITE)
+    return decode_picture(data, path.name, _behind(trained))
 
 
 @torch.no_grad()
@@ -76,18 +75,23 @@ def foreground(trained: Trained, pixels: np.ndarray) -> np.ndarray:
     recipe, height, width = trained.run.recipe, *pixels.shape[:2]
     if recipe.dataset.grey and pixels.ndim == 3:
         pixels = np.asarray(Image.fromarray(pixels).convert("L"))
-    said = recipe.data_settings.get("fit", recipe.data_settings.get("crop"))
-    if said not in ("pad", "squeeze"):
+    fit = str(recipe.data_settings.get("fit", "crop"))
+    if fit == "crop":
         total, seen = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
         for rows, columns in _squares(height, width):
             total[rows, columns] += _margin(trained, pixels[rows, columns])
             seen[rows, columns] += 1
         return total / seen >= 0
-    square = Square(said, recipe.resolution)
-    whole = square.whole(pixels, 255 if pixels.ndim == 2 else WHITE)
+    backdrop = _behind(trained)
+    whole = Square(fit, recipe.resolution).whole(pixels, backdrop[0] if pixels.ndim == 2 else backdrop)
     found = _margin(trained, whole)
     top, left = -((height - len(whole)) // 2), -((width - whole.shape[1]) // 2)
     return found[top : top + height, left : left + width] >= 0
+
+
+def _behind(trained: Trained) -> tuple[int, int, int]:
+    config = trained.run.recipe.data_config
+    return config.behind if isinstance(config, MaskConfig) else WHITE
 
 
 def _squares(height: int, width: int) -> Iterator[tuple[slice, slice]]:
@@ -123,15 +127,22 @@ def save(out: Path, name: Path, pixels: np.ndarray, mask: np.ndarray) -> Path:
     opacity = mask.astype(np.uint8) * 255
     coloured = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
     pictures = {"masks": opacity, "cutouts": np.dstack([coloured, opacity])}
-    for number in itertools.count(1):
-        stem = name.with_suffix("").name + (f"-{number}" if number > 1 else "")
-        places = {out / kind / name.parent / f"{stem}.png": picture for kind, picture in pictures.items()}
-        if all(not place.exists() or _holds(place, picture) for place, picture in places.items()):
-            break
-    for place, picture in places.items():
-        with atomic(place) as file:
+    places = next(filter(lambda places: _free(places, pictures), _places(out, name)))
+    for kind, picture in pictures.items():
+        with atomic(places[kind]) as file:
             Image.fromarray(picture).save(file, format="png")
-    return next(iter(places))
+    return places["masks"]
+
+
+def _places(out: Path, name: Path) -> Iterator[dict[str, Path]]:
+    for number in itertools.count(1):
+        file = name.with_suffix("").name + (f"-{number}" if number > 1 else "") + ".png"
+        yield {kind: out / kind / name.parent / file for kind in ("masks", "cutouts")}
+
+
+def _free(places: Mapping[str, Path], pictures: Mapping[str, np.ndarray]) -> bool:
+    """Whether nothing but these very pictures lies there."""
+    return all(not place.exists() or _holds(place, pictures[kind]) for kind, place in places.items())
 
 
 def _holds(place: Path, picture: np.ndarray) -> bool:

@@ -41,7 +41,7 @@ def segment(run: Path, folder: Path, out: Path | None, device: str) -> None:
         reporter.stage("segment", len(paths))
         for done, path in enumerate(paths, start=1):
             try:
-                picture = read(path)
+                picture = read(trained, path)
             except BadData as error:
                 reporter.note(f"skipped: {error}")
                 unread += 1
