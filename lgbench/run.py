@@ -25,11 +25,12 @@ from .recipe import Recipe
 from .record import read_record, record_files, write_record
 from .runtime import Run, Runtime, fast_precision
 from .settings import plain
+from .stage_configs import EvaluationConfig
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted, log
 from .training.watch import gradient_history
 
-__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
+__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "scoring_of", "spec_of"]
 
 
 ARITHMETIC = "arithmetic.json"
@@ -100,7 +101,8 @@ def run(
         reporter.note(f"computes in {runtime.arithmetic}; a resumed run keeps that")
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
-    scoring = _scoring(recipe, splits, metrics)
+    fingerprints = {name: split.fingerprint for name, split in splits.items()}
+    scoring = scoring_of(recipe.evaluation, fingerprints, metrics)
     if (done := _done_before(this, scoring, described)) is not None:
         return done
     with exclusive(folder, "this run"):
@@ -187,12 +189,12 @@ def _same(finished: Path, identity: Mapping[str, Any]) -> Path:
     return finished
 
 
-def _scoring(recipe: Recipe, splits: Mapping[str, Split], metrics: Mapping[str, Metric]) -> str:
+def scoring_of(config: EvaluationConfig, fingerprints: Mapping[str, str], metrics: Mapping[str, Metric]) -> str:
     """SHA-256 of what scores: settings, pictures with all that is known of them, metrics and their versions."""
     return sha256_of_json(
         {
-            "evaluation": plain(recipe.evaluation) | {"metrics": None},
-            "data": {name: split.fingerprint for name, split in splits.items()},
+            "evaluation": plain(config) | {"metrics": None},
+            "data": dict(fingerprints),
             "metrics": {name: metric.version for name, metric in metrics.items()},
         }
     )
