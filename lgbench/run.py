@@ -13,7 +13,7 @@ import torch
 
 from . import environment
 from .data import DataHome, RawDataset, Split, joined, open_dataset
-from .errors import BadRecipe, UnknownName
+from .errors import BadRecipe, RunFailed, UnknownName
 from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
 from .game import Game
@@ -25,11 +25,12 @@ from .recipe import Recipe
 from .record import read_record, record_files, write_record
 from .runtime import Run, Runtime, fast_precision
 from .settings import plain
+from .stage_configs import EvaluationConfig
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted, log
 from .training.watch import gradient_history
 
-__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
+__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "scoring_of", "spec_of"]
 
 
 ARITHMETIC = "arithmetic.json"
@@ -59,12 +60,16 @@ def spec_of(recipe: Recipe, data: Split | RawDataset | None) -> ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where runs and data live, on which device to compute, and whether with the same bits each time on a GPU too."""
+    """Where runs and data live, on which device to compute, and whether with the same bits each time on a GPU too.
+
+    `finished` is the folder of a run that is only scored again, wherever it lies; None lets the recipe choose.
+    """
 
     runs: Path
     home: DataHome
     device: torch.device
     deterministic: bool = False
+    finished: Path | None = None
 
 
 def run(
@@ -90,14 +95,15 @@ def run(
     uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
     played = _built(recipe, splits["train"])
     identity = _identity(recipe, played, uncropped, splits)
-    folder = _folder(recipe, identity, place.runs, reporter)
+    folder = _same(place.finished, identity) if place.finished else _folder(recipe, identity, place.runs, reporter)
     runtime = replace(runtime_of(recipe, place.device, folder), deterministic=place.deterministic)
     runtime.set_up()
     if "auto" in (recipe.training.precision, recipe.training.channels_last):
         reporter.note(f"computes in {runtime.arithmetic}; a resumed run keeps that")
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
-    scoring = _scoring(recipe, splits, metrics)
+    fingerprints = {name: split.fingerprint for name, split in splits.items()}
+    scoring = scoring_of(recipe.evaluation, fingerprints, metrics)
     if (done := _done_before(this, scoring, described)) is not None:
         return done
     with exclusive(folder, "this run"):
@@ -169,12 +175,27 @@ def _folder(recipe: Recipe, identity: Mapping[str, Any], runs: Path, reporter: R
     return folder
 
 
-def _scoring(recipe: Recipe, splits: Mapping[str, Split], metrics: Mapping[str, Metric]) -> str:
+def _same(finished: Path, identity: Mapping[str, Any]) -> Path:
+    """The folder of a finished run, if that is what would be learnt now, too.
+
+    Raises:
+        RunFailed: it is not.
+    """
+    held = read_sound(finished / "identity.json", dict, "Run its command again.")
+    if differing := [name for name, part in identity.items() if canonical_json(part) != canonical_json(held.get(name))]:
+        raise RunFailed(
+            f"{finished} has learnt from something else than what is here now (its {' and '.join(differing)} differ). "
+            "Restore the data or the plugins that it was made with, or run its command again."
+        )
+    return finished
+
+
+def scoring_of(config: EvaluationConfig, fingerprints: Mapping[str, str], metrics: Mapping[str, Metric]) -> str:
     """SHA-256 of what scores: settings, pictures with all that is known of them, metrics and their versions."""
     return sha256_of_json(
         {
-            "evaluation": plain(recipe.evaluation) | {"metrics": None},
-            "data": {name: split.fingerprint for name, split in splits.items()},
+            "evaluation": plain(config) | {"metrics": None},
+            "data": dict(fingerprints),
             "metrics": {name: metric.version for name, metric in metrics.items()},
         }
     )

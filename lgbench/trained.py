@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from .run import open_splits, runtime_of
 from .runtime import Run, choose_device
 from .stages import build_game, build_segmenter, restore, study
 
-__all__ = ["Trained", "load_run"]
+__all__ = ["Trained", "asked", "load_run"]
 
 REMEDY = "Delete it and run the run's command again."
 
@@ -85,12 +84,12 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
         UnknownName, DataMissing: a plugin or a folder of pictures that it was made with is not here.
     """
     folder = Path(path)
-    told = _told(folder)
+    request = asked(folder)
     home = DataHome()
-    recipe = look_up(told["request"], home)
+    recipe = look_up(request, home)
     runtime = runtime_of(recipe, choose_device(device), folder)
     runtime.set_up()
-    spec = ImageSpec(**told["images"])
+    spec = ImageSpec(**read_sound(folder / "identity.json", dict, REMEDY)["images"])
     game = build_game(recipe, spec)
     if game.phases and not (folder / "train" / "done.json").exists():
         raise _unfinished(folder)
@@ -104,18 +103,19 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     return Trained(run, game, segmenter)
 
 
-def _told(folder: Path) -> dict[str, Any]:
-    """What a run's folder says of itself: the request, and what builders were told of the images."""
+def asked(folder: Path) -> Request:
+    """What a finished run was asked for.
+
+    Raises:
+        RunFailed: it is no folder of a run, it is not finished, or files of it are damaged.
+    """
     if not (folder / "train" / "done.json").exists() and not record_files(folder):
         raise _unfinished(folder)
     for name in ("request.json", "identity.json"):
         if not (folder / name).exists():
             raise RunFailed(f"{folder} was made by an earlier lgbench, which did not note {name}; run it again.")
     request = read_sound(folder / "request.json", dict, REMEDY)
-    return {
-        "request": Request(**{**request, "without": tuple(request["without"])}),
-        "images": read_sound(folder / "identity.json", dict, REMEDY)["images"],
-    }
+    return Request(**{**request, "without": tuple(request["without"])})
 
 
 def _unfinished(folder: Path) -> RunFailed:

@@ -143,8 +143,19 @@ def sweep(
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
 
 
-def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path, deterministic: bool = False) -> None:
-    """Run a recipe with progress on stderr, and print its scores and where its record lies."""
+def carry_out(
+    recipe: Recipe,
+    home: DataHome,
+    device: str,
+    runs: Path,
+    deterministic: bool = False,
+    finished: Path | None = None,
+) -> None:
+    """Run a recipe with progress on stderr, and print its scores and where its record lies.
+
+    Args:
+        finished: the folder of a run that is scored again, and must be the recipe's.
+    """
     from lgbench.plugins import registry
     from lgbench.run import Place, chosen_metrics
     from lgbench.run import run as start
@@ -163,7 +174,7 @@ def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path, determini
                 "--preset smoke takes minutes."
             )
         used = installed.used([*recipe.records, *(("metrics", name) for name in metrics)])
-        record = start(recipe, Place(runs, home, chosen, deterministic), metrics, used, reporter)
+        record = start(recipe, Place(runs, home, chosen, deterministic, finished), metrics, used, reporter)
     show_record(record)
 
 

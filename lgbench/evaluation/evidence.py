@@ -36,7 +36,7 @@ class Evidence:
         splits: the data set's splits by name.
         parts: what can be made, by name.
         made: what was made, or why it could not be.
-        stored: names of the files in the run's folder that parts were kept in.
+        files: the files in the run's folder that parts were kept in, and their arrays.
         split: the split that is predicted on; the first that the recipe names where it is not said.
         of_split: what was made from that split, by name; what else was made is of the whole run.
     """
@@ -47,7 +47,7 @@ class Evidence:
     splits: Mapping[str, Split]
     parts: Mapping[str, Part]
     made: dict[str, Any] = field(default_factory=dict)
-    stored: list[str] = field(default_factory=list)
+    files: dict[str, Arrays] = field(default_factory=dict)
     split: str = ""
     of_split: set[str] = field(default_factory=set)
     _making: list[str] = field(default_factory=list)
@@ -114,7 +114,7 @@ class Evidence:
     def on(self, split: str) -> Evidence:
         """The same evidence on another split, with all that was made from none."""
         made = {name: value for name, value in self.made.items() if name not in self.of_split}
-        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, made, self.stored, split)
+        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, made, self.files, split)
 
     def get(self, name: str) -> Any | None:
         """A part's value, or None where it cannot be had."""
@@ -151,7 +151,7 @@ class Evidence:
             arrays = make()
             with atomic(path) as file:
                 np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
-        self.stored.append(path.name)
+        self.files[path.name] = arrays
         return arrays
 
 

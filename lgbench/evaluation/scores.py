@@ -22,8 +22,9 @@ from lgbench.score import Score
 from .collapse import flags_of
 from .evidence import Evidence
 from .parts import PARTS
+from .stored import keep
 
-__all__ = ["Scores", "evaluate", "parts_of"]
+__all__ = ["Scores", "evaluate", "measured", "parts_of", "sound"]
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,8 @@ def _on_split(evidence: Evidence, metrics: Mapping[str, Metric]) -> Scores:
     for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
         evidence.get(stored)
     values = {name: _number(metric, evidence, protocol) for name, metric in metrics.items()}
-    return Scores(values, tuple(flags_of(evidence)), tuple(evidence.stored))
+    keep(evidence, metrics, values)
+    return Scores(values, tuple(flags_of(evidence)), tuple(evidence.files))
 
 
 def _named(found: Scores, of_split: Container[str], split: str) -> Scores:
@@ -130,8 +132,16 @@ def _number(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> di
         score, of_parts = _scored(metric, evidence), evidence.protocol(metric.needs)
     except NotAvailable as error:
         return {"not_available": str(error)}
-    of_metric = {"metric": metric.name, "metric_version": metric.version}
-    protocol = {**shared, **UNSAID, **of_parts, **score.protocol, **of_metric}
+    return measured(metric, score, {**shared, **UNSAID, **of_parts})
+
+
+def measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[str, Any]:
+    """A value as a record holds it.
+
+    Args:
+        known: its protocol, but for what the metric itself says.
+    """
+    protocol = {**known, **score.protocol, "metric": metric.name, "metric_version": metric.version}
     return {
         "value": float(score.value),
         "details": {name: float(value) for name, value in score.details.items()},
@@ -147,7 +157,7 @@ def _scored(metric: Metric, evidence: Evidence) -> Score:
     with evidence.noting(f"metrics/{metric.name}"):
         evidence.require(metric.needs)
         try:
-            return _sound(metric.compute(evidence))
+            return sound(metric.compute(evidence))
         except NotAvailable:
             raise
         except (Exception, SystemExit) as error:
@@ -155,7 +165,7 @@ def _scored(metric: Metric, evidence: Evidence) -> Score:
             raise NotAvailable(f"the metric failed: {type(error).__name__}: {error}") from error
 
 
-def _sound(score: object) -> Score:
+def sound(score: object) -> Score:
     """What a metric returned, if it can stand in a record.
 
     Raises:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from lgbench.benchmark import Benchmark, Column
 from lgbench.files import canonical_json, sha256_of_json
 from lgbench.intervals import interval
+from lgbench.plugins import registry
 from lgbench.record import Measured, Missing, Record
 from lgbench.variant import Variant
 
@@ -231,7 +232,20 @@ def _table(
     if several:
         part = f"{first.title}, protocol {ranking}" if ranking else f"no {first.title}"
     named = {name: (pid, protocols[name][pid]) for name, pid in chosen.items() if pid}
+    notes = (*notes, *_outdated(protocol for _, protocol in named.values()))
     return Table(part, columns, named, (*_ranked(lines, first), *floor), notes)
+
+
+def _outdated(protocols: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A note for each metric that was measured by another version than the installed one."""
+    installed = registry().metrics
+    for protocol in protocols:
+        name, version = protocol["metric"], protocol["metric_version"]
+        if name in installed and installed[name].version != version:
+            yield (
+                f"{name} was measured by its version {version}; version {installed[name].version} is installed: "
+                "`lgbench rescore` these runs."
+            )
 
 
 def _saw_others(records: Sequence[Record]) -> bool:

@@ -67,7 +67,8 @@ def score_real_inception(evidence: Evidence) -> Score:
     probabilities = evidence["reals/inception"][1]
     order = np.random.default_rng(0).permutation(len(probabilities))  # data sets come class by class
     mean, std = inception_score(probabilities[order], SPLITS)
-    return Score(mean, details={"std": std, "splits": float(SPLITS)}, n=len(probabilities))
+    details = {"std": std, "splits": float(SPLITS), "real_images": float(len(probabilities))}
+    return Score(mean, details=details, n=len(evidence["seen/inception"][0]))
 
 
 def adversarial_accuracy(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -113,5 +113,5 @@ def score_two_sample(extractor: str, evidence: Evidence) -> Score:
     generated, real = both_sides(extractor, evidence)
     count = min(len(generated), len(real))
     of_samples, of_reals = leave_one_out(generated[:count], real[:count])
-    details = {"of_samples": of_samples, "of_reals": of_reals}
-    return Score((of_samples + of_reals) / 2, details=details, n=2 * count)
+    details = {"of_samples": of_samples, "of_reals": of_reals, "of_each": float(count)}
+    return Score((of_samples + of_reals) / 2, details=details, n=len(generated))

@@ -101,7 +101,7 @@ def neighbours(evidence: Evidence) -> dict[str, np.ndarray]:
     pairs = [samples[shown], np.stack([train.rgb(slice(i, i + 1))[0] for i in found["index"][shown]])]
     sheet = np.concatenate([np.concatenate(list(row), axis=2) for row in pairs], axis=1)
     save_png(evidence.run.folder / "neighbours.png", sheet.transpose(1, 2, 0))
-    evidence.stored.append("neighbours.png")
+    evidence.files["neighbours.png"] = {}
     return found
 
 

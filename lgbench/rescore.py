@@ -1,0 +1,262 @@
+"""A record's numbers once more, from what is stored: on a CPU, without the networks and without the data set."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .environment import code_state, module_hash
+from .errors import LgbenchError, NotAvailable, RunFailed
+from .evaluation import Evidence, parts_of
+from .evaluation.scores import measured, sound
+from .evaluation.stored import EVIDENCE, restored
+from .files import read_arrays, read_json
+from .offers import Metric, Part
+from .plugins import PluginInfo
+from .record import Measured, Missing, Record, read_record, record_files, write_record
+from .run import scoring_of
+from .settings import fill
+from .stage_configs import EvaluationConfig
+
+__all__ = ["Files", "Rescored", "again", "differences", "evidence_of", "rescore"]
+
+Files = Callable[[str], Mapping[str, np.ndarray]]
+"""The arrays of one of a run's stored files, by its name."""
+
+ABSENT = "reads the run's networks or its data set, and what they gave was not kept"
+
+
+class _Absent:
+    """Stands where a run's networks, or its data set, are not."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotAvailable(ABSENT)
+
+    def __getitem__(self, name: str) -> Any:
+        raise NotAvailable(ABSENT)
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What a record tells of its recipe that a score may depend on; also the run that it was."""
+
+    evaluation: EvaluationConfig
+    seed: int
+    resolution: int
+
+    @property
+    def recipe(self) -> _Recorded:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotAvailable(ABSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """What became of a record.
+
+    Attributes:
+        values: name -> the number as a record holds it, or why it could not be had.
+        changed: name -> in what it differs from the record's, in words; empty where nothing does.
+        path: of the further record; None where nothing differs, so that none was written.
+    """
+
+    values: Mapping[str, Mapping[str, Any]]
+    changed: Mapping[str, str]
+    path: Path | None
+
+
+def evidence_of(record: Record, files: Files, metrics: Mapping[str, Metric], splits: Any = None) -> dict[str, Evidence]:
+    """Split -> the evidence that is stored of it.
+
+    A part is made as it was where what it is made from is there, and only otherwise read.
+
+    Args:
+        splits: the data set's, where it is to be read after all.
+
+    Raises:
+        RunFailed: a file is damaged.
+        BadRecipe: this lgbench does not know the record's settings.
+    """
+    run: Any = _Recorded(_config(record), record.seed, record.resolution)
+    absent: Any = _Absent()
+    found = {}
+    for file in sorted(name for name in record.artefacts if name.startswith(f"{EVIDENCE}-")):
+        try:
+            split, kept = restored({**files(file)}, lambda name: {**files(name)})
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, MemoryError) as error:
+            raise RunFailed(
+                f"{file} does not hold evidence ({type(error).__name__}: {error}). Restore the file that the run wrote."
+            ) from None
+        parts = {part.name: _offline(part, kept) for part in parts_of(metrics).values()}
+        found[split] = Evidence(run, absent, absent, splits or absent, parts, split=split)
+    return found
+
+
+def _offline(part: Part, kept: Mapping[str, Any]) -> Part:
+    """The part as it can be had here: never by an extractor, whose weights this machine may lack."""
+
+    def make(evidence: Evidence) -> Any:
+        try:
+            if part.name.startswith("extractor/"):
+                raise NotAvailable(ABSENT)
+            return part.make(evidence)
+        except Exception as error:
+            if part.name in kept:
+                return kept[part.name]
+            raise NotAvailable(f"reads {part.name}, which was not kept with the run") from error
+
+    return Part(part.name, make)
+
+
+def again(record: Record, evidence: Mapping[str, Evidence], metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
+    """Each of a record's numbers as it is computed from stored evidence, or why it cannot be."""
+    values = {}
+    for name, value in record.values.items():
+        if isinstance(value, Measured):
+            try:
+                values[name] = _number(name, value, evidence, metrics)
+            except NotAvailable as reason:
+                values[name] = {"not_available": f"not rescored: {reason}"}
+        else:
+            values[name] = value.model_dump()
+    return values
+
+
+def _number(
+    name: str, value: Measured, evidence: Mapping[str, Evidence], metrics: Mapping[str, Metric]
+) -> dict[str, Any]:
+    metric, split = metrics.get(value.protocol.metric), name.partition("@")[2]
+    if metric is None:
+        raise NotAvailable(f"no installed plugin offers the metric {value.protocol.metric}")
+    if not evidence:
+        raise NotAvailable("the run was scored before evidence was kept; run its command again")
+    chosen = evidence[split] if split in evidence else next(iter(evidence.values()))
+    try:
+        chosen.require(metric.needs)
+        score = sound(metric.compute(chosen))
+    except LgbenchError as error:
+        raise NotAvailable(str(error)) from error
+    except Exception as error:  # one plugin's bug must not cost the other numbers
+        raise NotAvailable(f"the metric failed: {type(error).__name__}: {error}") from error
+    return measured(metric, score, value.protocol.model_dump(mode="json"))
+
+
+def differences(value: Measured, now: Mapping[str, Any], tolerance: float = 0.0) -> str:
+    """In what a number differs from the one computed now, in words; "" where it does not.
+
+    Args:
+        tolerance: relative difference of two numbers that are one; what another processor rounds otherwise.
+    """
+    before = value.model_dump(mode="json")
+    told = []
+    for name in ("value", "n", "interval", "details", "intervals"):
+        then, found = before[name], now.get(name, {})
+        if not _alike(then, found, tolerance):
+            told.append(f"{name} was {_shown(then)}, is {_shown(found)}")
+    protocols = before["protocol"], now["protocol"]
+    told += [
+        f"{name} was {protocols[0].get(name)}, is {said}"
+        for name, said in protocols[1].items()
+        if protocols[0].get(name) != said
+    ]
+    return "; ".join(told)
+
+
+def _alike(a: Any, b: Any, tolerance: float) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_alike(a[key], b[key], tolerance) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(_alike(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return abs(a - b) <= tolerance * max(abs(a), abs(b), 1e-3 if tolerance else 0)
+    return a == b
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def rescore(path: Path, metrics: Mapping[str, Metric], plugins: Sequence[PluginInfo]) -> Rescored:
+    """Compute a record's numbers again by today's metrics; where any differs, write a further record.
+
+    Args:
+        path: a run's folder, whose first record is meant, or one of its records.
+        metrics: all that are installed, by name.
+        plugins: those that offer them.
+
+    Raises:
+        RunFailed, BadRecord: a file of the run is missing or damaged.
+    """
+    folder = path if path.is_dir() else path.parent
+    if not (held := record_files(folder)):
+        raise RunFailed(f"{folder} holds no record. Name the folder of a finished run, or its record.")
+    source = held[0] if path.is_dir() else path
+    record = read_record(source)
+    wanted = {v.protocol.metric for v in record.values.values() if isinstance(v, Measured)}
+    used = {name: metric for name, metric in metrics.items() if name in wanted}
+    evidence = evidence_of(record, _files_in(folder), used)
+    values = again(record, evidence, used)
+    changed = {
+        name: str(values[name].get("not_available") or differences(value, values[name]))
+        for name, value in record.values.items()
+        if isinstance(value, Measured)
+    }
+    changed = {name: told for name, told in changed.items() if told}
+    if not any("not_available" not in values[name] for name in changed):
+        return Rescored(values, changed, None)
+    return Rescored(values, changed, _written(source, record, values, used, plugins))
+
+
+def _files_in(folder: Path) -> Files:
+    read: dict[str, Mapping[str, np.ndarray]] = {}
+
+    def files(name: str) -> Mapping[str, np.ndarray]:
+        if name not in read:
+            read[name] = read_arrays(folder / Path(name).name, "Restore it, or run the run's command again.")
+        return read[name]
+
+    return files
+
+
+def _written(
+    source: Path,
+    record: Record,
+    values: Mapping[str, Mapping[str, Any]],
+    metrics: Mapping[str, Metric],
+    plugins: Sequence[PluginInfo],
+) -> Path:
+    """The further record; one that says the same and is there already is not written twice."""
+    for path in record_files(source.parent):
+        other = read_record(path).values
+        if other.keys() == values.keys() and all(_says(other[name], values[name]) for name in other):
+            return path
+    complete = all("not_available" not in values[n] for n, v in record.values.items() if isinstance(v, Measured))
+    body = read_json(source) | {
+        "values": values,
+        "adds_to": record.adds_to or record.id,
+        "scoring": scoring_of(_config(record), record.data.fingerprints, metrics) if complete else None,
+        "lgbench": code_state([plugin.module for plugin in plugins]),
+        "plugins": [{"name": p.name, "version": p.version, "sha256": module_hash(p.module)} for p in plugins],
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    return write_record(source.parent, body)
+
+
+def _says(value: Measured | Missing, now: Mapping[str, Any]) -> bool:
+    if isinstance(value, Missing) or "not_available" in now:
+        return value.model_dump() == now
+    return not differences(value, now)
+
+
+def _config(record: Record) -> EvaluationConfig:
+    """How a record was scored."""
+    table = record.recipe.get("evaluation")
+    settings = {f"evaluation.{name}": value for name, value in (table if isinstance(table, dict) else {}).items()}
+    return fill(EvaluationConfig, "evaluation", settings)

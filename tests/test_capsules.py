@@ -1,0 +1,313 @@
+"""Numbers computed again from what is stored: records rescored, capsules packed and verified."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickle
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from finished import finished, lgbench
+
+from lgbench.capsule import MANIFEST, BadCapsule, pack, read_npz
+from lgbench.errors import RunFailed
+from lgbench.features import extractors
+from lgbench.plugins import registry
+from lgbench.record import Measured, protocol_id, read_record, record_files, record_id
+from lgbench.rescore import rescore
+from lgbench.score import Score
+from lgbench.verify import verify
+
+METRICS = "default,max-f,mae,memorisation,two-sample-1nn-random,1nn"
+DERIVED = {
+    *("iou", "dice", "acc", "miou", "ari", "msc", "boundary-f", "max-f", "mae"),
+    *("coverage", "binarity", "layer-difference", "fid-random", "bg-fid-random"),
+    *("memorisation", "two-sample-1nn-random"),
+}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        return finished(tmp_path_factory.mktemp("runs"), METRICS)
+
+
+@pytest.fixture
+def run(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The run on a machine that has neither its data nor any network."""
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "nothing"))
+
+    def refuse(*args: object, **more: object) -> None:
+        raise AssertionError("a network was loaded")
+
+    monkeypatch.setattr(extractors, "load_extractor", refuse)
+    monkeypatch.setattr("lgbench.evaluation.parts.load_extractor", refuse)
+    folder = Path(shutil.copytree(original, tmp_path / "run"))
+    for weights in folder.rglob("*.safetensors"):
+        weights.unlink()
+    return folder
+
+
+@pytest.fixture
+def capsule(run: Path, tmp_path: Path) -> Path:
+    return pack(run, tmp_path / "run.capsule.zip")[0]
+
+
+def numbers(path: Path) -> dict[str, Measured]:
+    return {name: value for name, value in read_record(path).values.items() if isinstance(value, Measured)}
+
+
+def test_every_number_is_computed_again_bit_for_bit_from_what_is_stored(run: Path):
+    (path,) = record_files(run)
+    assert numbers(path).keys() >= DERIVED
+    found = rescore(run, registry().metrics, registry().plugins)
+    assert not {*found.changed} & DERIVED
+    assert found.path is None
+    for name in DERIVED:
+        kept = json.loads(path.read_text())["values"][name]
+        again = {key: found.values[name].get(key, {}) for key in kept}
+        assert {**again, "protocol": None} == {**kept, "protocol": None}
+
+
+def test_what_cannot_be_computed_again_says_why(run: Path):
+    result = lgbench("rescore", run)
+    assert result.exception is None
+    assert "16 of 16 numbers are the same" in result.output
+    assert len(record_files(run)) == 1
+
+
+def test_a_new_version_of_a_metric_makes_a_further_record_once(run: Path):
+    def halved(evidence) -> Score:
+        score = registry().metrics["coverage"].compute(evidence)
+        return replace(score, value=score.value / 2, per_image=None)
+
+    changed = replace(registry().metrics["coverage"], version=7, compute=halved)
+    metrics = registry().metrics | {"coverage": changed}
+    before = numbers(run / "record.json")
+    first = rescore(run, metrics, registry().plugins)
+    assert first.path is not None
+    after, record = numbers(first.path), read_record(first.path)
+    assert record.adds_to == read_record(run / "record.json").id
+    assert after["coverage"].value == before["coverage"].value / 2
+    assert after["coverage"].protocol.metric_version == 7
+    assert after["iou"] == before["iou"]
+    assert rescore(run, metrics, registry().plugins).path == first.path
+    assert len(record_files(run)) == 2
+
+
+def test_a_run_without_evidence_and_a_damaged_one_are_told(run: Path):
+    (evidence,) = run.glob("evidence-*.npz")
+    evidence.write_bytes(evidence.read_bytes()[:100])
+    with pytest.raises(RunFailed, match="is damaged"):
+        rescore(run, registry().metrics, [])
+    with pytest.raises(RunFailed, match="not what the record was scored from"):
+        pack(run)
+    evidence.unlink()
+    with pytest.raises(RunFailed, match="is damaged"):
+        rescore(run, registry().metrics, [])
+    with pytest.raises(RunFailed, match="holds no record"):
+        rescore(run / "train", registry().metrics, [])
+
+
+def test_a_capsule_is_the_same_bytes_each_time_and_holds_no_weights(run: Path, tmp_path: Path):
+    one, two = pack(run, tmp_path / "one.zip")[0], pack(run, tmp_path / "two.zip")[0]
+    assert one.read_bytes() == two.read_bytes()
+    assert pack(run, one)[0] == one
+    names = zipfile.ZipFile(one).namelist()
+    assert {MANIFEST, "record.json", "recipe.json", "sessions.json", "train/log.jsonl", "grid.png"} <= {*names}
+    assert {name.partition("-")[0] for name in names if name.endswith(".npz")} >= {"evidence", "predictions", "samples"}
+    assert not [name for name in names if name.endswith(".safetensors")]
+    two.write_bytes(b"mine")
+    with pytest.raises(RunFailed, match="is there already"):
+        pack(run, two)
+    assert two.read_bytes() == b"mine"
+
+
+def test_verify_derives_every_number_and_succeeds(capsule: Path):
+    checks = {check.name: check for check in verify(capsule, registry().metrics)}
+    assert {name for name, check in checks.items() if check.outcome == "match"} >= DERIVED
+    assert not [check for check in checks.values() if check.outcome == "mismatch"]
+    result = lgbench("verify", capsule)
+    assert result.exception is None
+    assert not result.return_value
+    assert "0 mismatch" in result.output
+
+
+def test_verify_reads_the_truth_from_the_data_set_where_it_is_asked_to(
+    capsule: Path, original: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
+    result = lgbench("verify", capsule, "--data")
+    assert result.exception is None, result.output
+    assert "0 mismatch" in result.output
+
+
+Change = Callable[[dict[str, bytes]], None]
+
+
+def rewritten(capsule: Path, change: Change, hashes: bool = True) -> Path:
+    """The capsule with something changed, and all hashes computed anew where that is asked for."""
+    with zipfile.ZipFile(capsule) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    change(held)
+    if hashes:
+        record = json.loads(held["record.json"])
+        record["artefacts"] |= {
+            name: hashlib.sha256(held[name]).hexdigest() for name in record["artefacts"] if name in held
+        }
+        record["id"] = record_id(record)
+        held["record.json"] = json.dumps(record).encode()
+        manifest = json.loads(held.pop(MANIFEST))
+        manifest["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in held.items()}
+        held[MANIFEST] = json.dumps(manifest).encode()
+    out = capsule.with_name("changed.zip")
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in held.items():
+            archive.writestr(name, content)
+    return out
+
+
+@pytest.mark.parametrize("metric", sorted(DERIVED))
+@pytest.mark.parametrize("field", ["value", "details", "n", "interval"])
+def test_a_changed_number_is_found_though_every_hash_was_computed_anew(capsule: Path, metric: str, field: str):
+    def change(held: dict[str, bytes]) -> None:
+        record = json.loads(held["record.json"])
+        value = record["values"][metric]
+        if field == "details" and value["details"]:
+            value["details"] = {name: number * 0.99 + 1e-4 for name, number in value["details"].items()}
+        elif field == "interval" and value["interval"]:
+            value["interval"][1] += 1e-4
+        elif field == "n":
+            value["n"] += 1
+        else:
+            value["value"] = value["value"] * 0.999 + 1e-4
+        held["record.json"] = json.dumps(record).encode()
+
+    checks = verify(rewritten(capsule, change), registry().metrics)
+    assert metric in {check.name for check in checks if check.outcome == "mismatch"}
+
+
+def test_a_protocol_that_says_another_aggregation_is_found(capsule: Path):
+    def change(held: dict[str, bytes]) -> None:
+        record = json.loads(held["record.json"])
+        value = record["values"]["iou"]
+        value["protocol"]["aggregation"] = "pooled"
+        value["protocol_id"] = protocol_id(value["protocol"])
+        held["record.json"] = json.dumps(record).encode()
+
+    found = {check.name: check for check in verify(rewritten(capsule, change), registry().metrics)}
+    assert found["iou"].outcome == "mismatch"
+    assert "aggregation was pooled, is per_image" in found["iou"].told
+
+
+def test_changed_predictions_are_found_though_every_hash_was_computed_anew(capsule: Path):
+    def change(held: dict[str, bytes]) -> None:
+        name = next(name for name in held if name.startswith("predictions-"))
+        arrays = read_npz(name, held[name])
+        content = io.BytesIO()
+        np.savez(content, bits=~arrays["bits"], side=arrays["side"])
+        held[name] = content.getvalue()
+
+    found = {check.name: check.outcome for check in verify(rewritten(capsule, change), registry().metrics)}
+    assert found["iou"] == found["acc"] == "mismatch"
+    assert found["coverage"] == "match"
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.7, 0.95])
+def test_one_flipped_bit_is_caught(capsule: Path, share: float):
+    content = bytearray(capsule.read_bytes())
+    content[int(len(content) * share)] ^= 4
+    capsule.write_bytes(content)
+    assert "match" not in outcomes(capsule) or "mismatch" in outcomes(capsule)
+
+
+def outcomes(capsule: Path) -> dict[str, str]:
+    """What is found, name by name; a refusal of the whole is one line."""
+    try:
+        return {check.outcome: check.name for check in verify(capsule, registry().metrics)}
+    except (BadCapsule, RunFailed) as error:
+        return {"refused": str(error)}
+
+
+def pickled(held: dict[str, bytes]) -> None:
+    name = next(name for name in held if name.startswith("evidence-"))
+    content = io.BytesIO()
+    np.savez(content, index=np.array([{"a": 1}], dtype=object))
+    held[name] = content.getvalue()
+
+
+def vast(held: dict[str, bytes]) -> None:
+    """A header that says far more than there is."""
+    name = next(name for name in held if name.startswith("predictions-"))
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10**12,)})
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("bits.npy", header.getvalue())
+        archive.writestr("side.npy", header.getvalue())
+    held[name] = content.getvalue()
+
+
+def plain_pickle(held: dict[str, bytes]) -> None:
+    name = next(name for name in held if name.startswith("evidence-"))
+    held[name] = pickle.dumps({"index": 1})
+
+
+def nested(held: dict[str, bytes]) -> None:
+    name = next(name for name in held if name.startswith("evidence-"))
+    content = io.BytesIO()
+    np.savez(content, index=np.frombuffer(b"[" * 100_000, np.uint8))
+    held[name] = content.getvalue()
+
+
+@pytest.mark.parametrize("harm", [pickled, plain_pickle, vast, nested])
+def test_arrays_made_to_do_harm_are_one_line(capsule: Path, harm: Change):
+    refusal = outcomes(rewritten(capsule, harm))["refused"]
+    assert "\n" not in refusal
+    assert refusal.partition(" ")[0].endswith(".npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("../up.txt", "named '../up.txt'"),
+        ("/etc/x", "named '/etc/x'"),
+        ("a\\b", "named"),
+        ("more.txt", "does not name"),
+    ],
+)
+def test_files_that_no_capsule_has_are_refused(capsule: Path, name: str, told: str):
+    with pytest.raises(BadCapsule, match="is not opened|does not name") as raised:
+        verify(rewritten(capsule, lambda held: held.update({name: b""}), hashes=False), registry().metrics)
+    assert told in str(raised.value)
+
+
+def test_a_missing_file_a_file_that_is_none_and_a_bomb_are_refused(capsule: Path, monkeypatch: pytest.MonkeyPatch):
+    def without(held: dict[str, bytes]) -> None:
+        del held["recipe.json"]
+
+    with pytest.raises(BadCapsule, match=r"lacks recipe\.json"):
+        verify(rewritten(capsule, without, hashes=False), registry().metrics)
+    monkeypatch.setattr("lgbench.capsule.MOST_BYTES", 1000)
+    with pytest.raises(BadCapsule, match="more than a capsule may"):
+        verify(capsule, registry().metrics)
+    for content in (b"", b"no zip", capsule.read_bytes()[:-30]):
+        capsule.write_bytes(content)
+        with pytest.raises(BadCapsule, match="no whole capsule"):
+            verify(capsule, registry().metrics)
+
+
+def test_evidence_that_was_taken_out_is_no_match(capsule: Path):
+    def change(held: dict[str, bytes]) -> None:
+        del held[next(name for name in held if name.startswith("evidence-"))]
+
+    with pytest.raises(BadCapsule, match="lacks evidence-"):
+        verify(rewritten(capsule, change), registry().metrics)

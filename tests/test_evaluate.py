@@ -1,0 +1,72 @@
+"""Numbers added to a finished run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from finished import finished, lgbench
+
+from lgbench.errors import RunFailed, UnknownName
+from lgbench.files import read_json, write_json
+from lgbench.record import read_record, record_files
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LGBENCH_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGBENCH_HOME", str(home))
+        return finished(tmp_path_factory.mktemp("runs"), "iou")
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "elsewhere" / "renamed"))
+
+
+def test_numbers_are_added_as_a_further_record_wherever_the_run_lies(run: Path):
+    (first,) = record_files(run)
+    weights = {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")}
+    assert lgbench("evaluate", run, "--metrics", "ari,coverage", "--device", "cpu").exception is None
+    kept, further = record_files(run)
+    assert kept == first
+    added, before = read_record(further), read_record(first)
+    assert added.adds_to == before.id
+    assert added.values.keys() == {"ari", "coverage"}
+    assert added.artefacts.items() >= {k: v for k, v in before.artefacts.items() if k.endswith("safetensors")}.items()
+    assert weights == {path: path.stat().st_mtime_ns for path in run.rglob("*.safetensors")}
+    assert [path for path in run.parent.iterdir() if path.is_dir()] == [run]
+
+
+def test_what_is_added_twice_is_one_record(run: Path):
+    for _ in range(2):
+        assert lgbench("evaluate", run, "--metrics", "ari", "--device", "cpu").exception is None
+    assert len(record_files(run)) == 2
+
+
+def test_a_run_that_learnt_from_other_pictures_is_not_scored_on_these(run: Path):
+    identity = read_json(run / "identity.json")
+    write_json(run / "identity.json", identity | {"data": "0" * 64})
+    error = lgbench("evaluate", run, "--metrics", "ari", "--device", "cpu").exception
+    assert isinstance(error, RunFailed)
+    assert "its data differ" in str(error)
+    assert len(record_files(run)) == 1
+
+
+def test_an_unknown_metric_and_an_empty_folder_are_told(run: Path, tmp_path: Path):
+    assert isinstance(lgbench("evaluate", run, "--metrics", "iuo").exception, UnknownName)
+    (tmp_path / "empty").mkdir()
+    error = lgbench("evaluate", tmp_path / "empty", "--metrics", "iou").exception
+    assert isinstance(error, RunFailed)
+    assert "not the folder of a finished run" in str(error)
