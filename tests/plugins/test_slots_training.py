@@ -13,6 +13,7 @@ from weights import same, weights
 
 from lgbench import ImageSpec
 from lgbench.data import DataHome
+from lgbench.errors import BadRecipe
 from lgbench.layers import Batch
 from lgbench.lookup import look_up
 from lgbench.plugins import registry
@@ -20,6 +21,7 @@ from lgbench.progress import Quiet
 from lgbench.recipe import Request
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.runtime import Runtime
+from lgbench.stages import build_game
 from lgbench.trained import load_run
 from lgbench.training import Schedule
 from lgbench.training.player import Player
@@ -120,6 +122,12 @@ def test_only_what_samples_has_metrics_of_samples(tmp_path: Path):
     sampled = carry_out("genesis-v2", tmp_path / "b")["values"]
     assert sampled["fid-random"]["value"] > 0
     assert sampled["fid-random"]["protocol"]["given"] is None
+
+
+def test_weights_are_not_chosen_by_how_real_reconstructions_look():
+    with pytest.raises(BadRecipe, match=r"training\.select=last"):
+        build_game(recipe("slot-attention", **{"training.select": "fid-random"}), ImageSpec(16))
+    build_game(recipe("genesis-v2", **{"training.select": "fid-random"}), ImageSpec(16))
 
 
 @pytest.mark.parametrize("name", NAMES)
