@@ -70,7 +70,7 @@ def squares(n: int = 4) -> Batch:
 def test_a_step_trains_the_whole_network_by_one_adam(name: str):
     playing = player(name)
     (phase,) = playing.phases
-    assert (phase.networks, phase.betas, phase.lr) == (["generator"], (0.9, 0.999), 4e-4 if name == NAMES[0] else 1e-4)
+    assert (phase.networks, phase.betas, phase.lr) == (["generator"], (0.9, 0.999), 4e-4)
     before = weights(playing.networks["generator"])
     playing.play(0, squares(), looking=False)
     playing.play(1, squares(), looking=True)
