@@ -61,6 +61,7 @@ class Phase:
         regularized: whether the regularizers' terms and networks join this phase (the generator's, usually).
         drop_at, drop: from this share of the steps on, or above 1 this step's number, `lr` is multiplied by `drop`.
         decay_from: from this share of the steps on, `lr` falls linearly to nothing after the last; 1 for never.
+        rate: what `lr` is multiplied by besides, at the step of a number: a warm-up, say.
         slow: factor on `lr` of the parameters whose name, below its network, holds a given part.
     """
 
@@ -74,6 +75,7 @@ class Phase:
     drop_at: float = 1.0
     drop: float = 1.0
     decay_from: float = 1.0
+    rate: Callable[[int], float] | None = None
     slow: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -112,6 +114,7 @@ class Game:
             predicted: "train" and, where there is one, "val" (see `lgbench.data.Split`, `lgbench.runtime.Run`).
         predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W), or the
             probabilities of K + 1 parts, (N, K + 1, H, W), of which the first is the background.
+        background: False where the parts are all of an image and nobody knows which of them is the background.
         cluster: for code networks, images -> class scores (N, classes).
         features: images -> what the critic sees in them, layer by layer, for perceptual distances.
         kept: networks besides the result whose weights are stored: those that `cluster` or `features` read.
@@ -130,6 +133,7 @@ class Game:
     frozen: bool = False
     study: Callable[[Mapping[str, Any], Any], Studied] | None = None
     predict: Callable[[Tensor], Tensor] | None = None
+    background: bool = True
     cluster: Callable[[Tensor], Tensor] | None = None
     features: Callable[[Tensor], list[Tensor]] | None = None
     kept: Sequence[str] = ()

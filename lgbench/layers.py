@@ -126,13 +126,18 @@ class Painter(nn.Module, ABC):
 
     Attributes:
         layered: whether it paints a background and at least one foreground.
+        foregrounds: how many it paints, where it is layered.
         conditional: what of a `Batch` its codes are drawn from: any of "images", its code "image", "segments",
             its code "s", and "attributes", its code "c".
+        samples: whether its images are new. Where it only gives back those that it is given, how real they look says
+            nothing, and metrics of samples are not available.
         recoverable: its categorical codes, name -> (the layer that shows it, "foreground" or "background"; classes).
     """
 
     layered: bool = True
+    foregrounds: int = 1
     conditional: frozenset[str] = frozenset()
+    samples: bool = True
     recoverable: Mapping[str, tuple[str, int]] = {}
     __call__: Callable[..., Layers]
 
@@ -146,8 +151,9 @@ class Painter(nn.Module, ABC):
         """Sample the codes of `n` images on the network's device, with torch's global random state.
 
         Args:
-            batch: n real images; only conditional generators read it. Class maps and attributes of theirs are the codes
-                "s" and "c", as they are: terms and metrics look for them there.
+            batch: n real images. Conditional generators read it, and autoencoders that sample without: what they are
+                given in training, they encode. Class maps and attributes of theirs are the codes "s" and "c", as they
+                are: terms and metrics look for them there.
         """
 
     @abstractmethod

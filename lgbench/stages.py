@@ -55,6 +55,11 @@ def build_game(recipe: Recipe, spec: ImageSpec) -> Game:
     needy = [c.record.name for c in recipe.regularizers if "layers" in c.record.needs]
     if needy and not painter.layered:
         raise BadRecipe(f"With these settings {recipe.generator.name} paints no layers, which {needy} need.")
+    if recipe.training.select != "last" and not painter.samples:
+        raise BadRecipe(
+            f"training.select={recipe.training.select} judges new images, and {recipe.generator.name} only gives back "
+            "those that it is given. Set training.select=last."
+        )
     if game.begin:
         _grown(game, recipe.training.steps, spec.resolution)
     terms = [Weighted(c.record.name, c.weight, c.record.build(c.config, painter, spec)) for c in recipe.regularizers]

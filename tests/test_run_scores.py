@@ -245,6 +245,31 @@ def test_a_segmenter_may_tell_several_parts(tmp_path: Path, monkeypatch):
     assert record["values"]["ari"]["value"] != 0
 
 
+def thirds_of_no_name(config: object, painter: Painter, spec: ImageSpec) -> Game:
+    """The same parts, of which none is known to be the background."""
+    return replace(stripes(config, painter, spec), background=False)
+
+
+def test_parts_of_which_none_is_the_background_are_scored_as_parts_only(tmp_path: Path, monkeypatch):
+    known = Segmenter(name="stripes", summary="", build=stripes)
+    unknown = replace(known, name="thirds", build=thirds_of_no_name)
+    for segmenter in (known, unknown):
+        monkeypatch.setitem(registry().segmenters, segmenter.name, segmenter)
+    wanted = {"evaluation__metrics": "iou,boundary-f,max-f,ari,msc"}
+    told, untold = (
+        carry_out(recipe(segmentation__name=name, **wanted), tmp_path / name)["values"]
+        for name in ("stripes", "thirds")
+    )
+    for metric in ("ari", "msc"):  # names of parts do not matter, and both are one protocol
+        assert untold[metric] == told[metric]
+    for metric in ("iou", "boundary-f", "max-f"):
+        assert told[metric]["value"] >= 0
+        assert "does not know which is the background" in untold[metric]["not_available"]
+    kept = np.load(next((tmp_path / "thirds").rglob("predictions-*.npz")))
+    assert (kept["parts"] == np.repeat([1, 2, 3], 6)[:16]).all()
+    assert "bits" not in kept
+
+
 def test_unknown_metrics_are_refused():
     with pytest.raises(UnknownName, match="metrics \\['fidd'\\]"):
         chosen_metrics("iou,fidd", registry().metrics)

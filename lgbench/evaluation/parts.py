@@ -25,6 +25,8 @@ from .evidence import Evidence
 __all__ = ["PARTS", "reference"]
 
 LAYERS, NOTHING = "the method paints no layers", "the method paints nothing"
+GIVEN = "the method gives back the images that it is given, and has no samples"
+PARTITION = "the method divides images into parts and does not know which is the background; see ari, instance-iou"
 
 
 @torch.no_grad()
@@ -69,6 +71,8 @@ def _rows(layers: Layers) -> dict[str, np.ndarray]:
 
 def _sample_part(name: str, evidence: Evidence) -> np.ndarray:
     samples = evidence["painted"]
+    if name == "images" and not evidence.game.painter.samples:
+        raise NotAvailable(GIVEN)
     if name not in samples:
         raise NotAvailable(LAYERS)
     return samples[name]
@@ -109,14 +113,14 @@ def _inputs(evidence: Evidence, segmenter: Game, reals: Split) -> list[Any]:
 
 
 def _predict(evidence: Evidence) -> dict[str, np.ndarray]:
-    side = evidence.run.recipe.resolution
+    side, known = evidence.run.recipe.resolution, _segmenter(evidence).background
     found, several = np.empty((len(evidence.scored), side, side), np.uint8), False
     for where, probability in _probabilities_on_test(evidence):
         several = probability.shape[1] > 1
         parts = probability.argmax(dim=1) if several else probability[:, 0] >= evidence.config.threshold
-        found[where] = parts.byte().cpu().numpy()
-    kept = {"bits": np.packbits(found > 0, axis=-1), "side": np.asarray(side)}
-    return kept | ({"parts": found} if several else {})
+        found[where] = parts.byte().cpu().numpy() + (not known)  # without a background, parts begin at 1
+    kept = {"bits": np.packbits(found > 0, axis=-1)} if known else {}
+    return kept | {"side": np.asarray(side)} | ({"parts": found} if several else {})
 
 
 @torch.no_grad()
@@ -137,11 +141,13 @@ def _probabilities_on_test(evidence: Evidence) -> Iterator[tuple[slice, Tensor]]
 def _predicted_masks(evidence: Evidence) -> np.ndarray:
     """Foreground, (N, R, R) bool: its probability reaches the threshold, or any part but the first leads."""
     kept = evidence["predictions"]
+    if "bits" not in kept:
+        raise NotAvailable(PARTITION)
     return np.unpackbits(kept["bits"], axis=-1, count=int(kept["side"])).astype(bool)
 
 
 def _predicted_parts(evidence: Evidence) -> np.ndarray:
-    """The likeliest part of each pixel, (N, R, R) uint8, 0 the background."""
+    """The likeliest part of each pixel, (N, R, R) uint8, 0 the background; from 1 on where none is known to be it."""
     if "parts" not in evidence["predictions"]:
         raise NotAvailable("needs a part for each object, and this method predicts foreground or not; see ari")
     return evidence["predictions"]["parts"]
@@ -151,6 +157,8 @@ def _predicted_probabilities(evidence: Evidence) -> np.ndarray:
     """Probability of foreground, (N, R, R) uint8, 255 for 1; kept."""
     segmenter, reals = _segmenter(evidence), evidence.scored
     side = evidence.run.recipe.resolution
+    if not segmenter.background:
+        raise NotAvailable(PARTITION)
 
     def make() -> dict[str, np.ndarray]:
         soft = np.empty((len(reals), side, side), np.uint8)

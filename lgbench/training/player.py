@@ -208,4 +208,4 @@ def _rate(phase: Phase, number: int, steps: int) -> float:
     dropped = number >= int(phase.drop_at if phase.drop_at > 1 else phase.drop_at * steps)
     start = int(phase.decay_from * steps)
     left = (steps - number) / (steps - start) if number >= start < steps else 1.0
-    return left * (phase.drop if dropped else 1.0)
+    return left * (phase.drop if dropped else 1.0) * (phase.rate(number) if phase.rate else 1.0)

@@ -51,6 +51,7 @@ PRESETS = {
         "generator.rot_clamp": 0.3,
         "generator.n_layers": 3,
         "generator.min_scale": 2.0,
+        "segmentation.name": "unet-objects",
         "training.flip": False,
     },
     **{f"smoke@{dataset}": {"method.instance_noise": 0.2} for dataset in DIGITS},
@@ -73,7 +74,10 @@ PRESETS = {
     "paper@lfw": {"data.images": "original", "generator.min_scale": 1.3, "training.steps": 20_677},  # 100 of 13,233
 }
 
-LRGAN_ONLY = {"generator.rot_clamp", "generator.n_layers", "generator.min_scale", "segmenter.cut"}
+LRGAN_ONLY = {
+    *("generator.rot_clamp", "generator.n_layers", "generator.min_scale"),
+    *("segmentation.name", "segmenter.cut"),
+}
 
 
 @hookimpl

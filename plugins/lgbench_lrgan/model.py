@@ -32,7 +32,7 @@ class LRGAN(Painter):
     def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.config, self.init = config, config.init
-        self.layered = config.n_layers > 1  # with one layer this is DCGAN
+        self.layered, self.foregrounds = config.n_layers > 1, config.n_layers - 1  # with one layer this is DCGAN
         nz, nc, ngf = config.nz, config.channels or spec.channels, config.ngf
         bg, fg = (
             widths(base * ngf, spec.resolution, floor) for base, floor in ((4, config.bg_floor), (8, config.floor))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lgbench import Lazy, Segmenter, hookimpl
 
-from .config import UNetConfig
+from .config import ObjectsConfig, UNetConfig
 
 __all__ = ["segmenters"]
 
@@ -25,6 +25,12 @@ def segmenters() -> list[Segmenter]:
             summary="U-Net-L learns painted (image, mask) pairs",
             config=UNetConfig,
             build=Lazy("lgbench_segmenters.games:unet_l"),
+        ),
+        Segmenter(
+            name="unet-objects",
+            summary="U-Net-S learns which foreground each painted pixel shows, whatever their order",
+            config=ObjectsConfig,
+            build=Lazy("lgbench_segmenters.objects:unet_objects"),
         ),
         Segmenter(
             name="generator",

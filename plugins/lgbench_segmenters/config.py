@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
-__all__ = ["UNetConfig"]
+__all__ = ["ObjectsConfig", "UNetConfig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,23 @@ class UNetConfig:
     width: Annotated[int, Ge(1)] = 64
     target: Literal["hard", "soft"] = "hard"
     cut: Annotated[float, Ge(0), Lt(1)] = 0.5
+    lr: Annotated[float, Gt(0)] = 1e-3
+    drop_at: Annotated[float, Gt(0)] = 2 / 3
+    drop: Annotated[float, Gt(0)] = 0.2
+    colours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsConfig:
+    """A U-Net that learns painted objects.
+
+    Attributes:
+        width: channels at full resolution.
+        drop_at, drop: from this share of the steps on, `lr` is multiplied by `drop`.
+        colours: jitter the colours of what it learns from (`lgbench.nn.jitter_colours`).
+    """
+
+    width: Annotated[int, Ge(1)] = 64
     lr: Annotated[float, Gt(0)] = 1e-3
     drop_at: Annotated[float, Gt(0)] = 2 / 3
     drop: Annotated[float, Gt(0)] = 0.2

@@ -14,8 +14,10 @@ ANNOTATED = frozenset({"predicted_masks", "true_masks", "ignored"})
 
 SOFT = frozenset({"predicted_probabilities", "true_masks", "ignored"})
 
-AGREEMENT = Part("agreement", Lazy(f"{HERE}.partitions:agreement_of"))
-"""ARI and covering of every image, from one table each; it adds nothing to the protocol of the masks that it reads."""
+AGREEMENT = Part("agreement", Lazy(f"{HERE}.partitions:agreement_of"), Lazy(f"{HERE}.partitions:said"))
+"""ARI and covering of every image, from one table each."""
+
+COMPARED = frozenset({"agreement", "true_masks", "ignored"})
 
 
 def _overlap(name: str, summary: str, reference: str) -> Metric:
@@ -43,7 +45,7 @@ MASKS = [
         name="ari",
         summary="Adjusted Rand index over all pixels; blind to an inverted mask",
         compute=Lazy(f"{HERE}.partitions:score_ari"),
-        needs=ANNOTATED | {"agreement"},
+        needs=COMPARED,
         parts=(AGREEMENT,),
         direction="up",
         range=(-0.5, 1.0),
@@ -64,7 +66,7 @@ MASKS = [
         name="msc",
         summary="Mean segmentation covering of the true segments, background included; blind to an inverted mask",
         compute=Lazy(f"{HERE}.partitions:score_msc"),
-        needs=ANNOTATED | {"agreement"},
+        needs=COMPARED,
         parts=(AGREEMENT,),
         direction="up",
         reference="best sklearn.metrics.jaccard_score of each true segment, averaged",

@@ -6,7 +6,9 @@ and 1. Every function returns one number per image, (N,); a data set's value is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,7 @@ __all__ = [
     "ari_fg",
     "msc",
     "msc_fg",
+    "said",
     "sc_weighted",
     "score_ari",
     "score_ari_fg",
@@ -192,7 +195,11 @@ def score_msc(evidence: Evidence) -> Score:
 
 def agreement_of(evidence: Evidence) -> Agreement:
     """How predictions, in parts where there are any, agree with instance maps where there are any, else with masks."""
-    predicted, true = evidence["predicted_masks"], evidence["true_masks"]
-    parts, instances = evidence.get("predicted_parts"), evidence.get("instances")
-    found, known = (predicted if parts is None else parts), (true if instances is None else instances)
-    return agreement(found, known, evidence["ignored"])
+    true, parts, instances = evidence["true_masks"], evidence.get("predicted_parts"), evidence.get("instances")
+    found = evidence["predicted_masks"] if parts is None else parts
+    return agreement(found, true if instances is None else instances, evidence["ignored"])
+
+
+def said(evidence: Evidence) -> Mapping[str, Any]:
+    """What the protocol of masks says, whether masks or parts were read."""
+    return evidence.protocol({"predicted_masks"})
