@@ -129,11 +129,14 @@ class Painter(nn.Module, ABC):
         conditional: what of a `Batch` its codes are drawn from: any of "images", its code "image", "segments",
             its code "s", and "attributes", its code "c".
         recoverable: its categorical codes, name -> (the layer that shows it, "foreground" or "background"; classes).
+        pose_range: lowest and highest entries of its `poses`, (2, 3) each, infinite where it has no bound; None where
+            it has no poses.
     """
 
     layered: bool = True
     conditional: frozenset[str] = frozenset()
     recoverable: Mapping[str, tuple[str, int]] = {}
+    pose_range: tuple[Tensor, Tensor] | None = None
     __call__: Callable[..., Layers]
 
     @property
