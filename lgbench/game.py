@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
 from .layers import Batch, Layers, Painter
 
-__all__ = ["Game", "Lesson", "Phase", "Step", "Studied", "Term", "Weighted"]
+__all__ = ["CodeReader", "Game", "Lesson", "Motion", "Phase", "Step", "Studied", "Term", "Weighted"]
 
 Losses = dict[str, Tensor]
 
@@ -97,6 +97,37 @@ class Studied:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeReader:
+    """A network that reads a code from what shows it: q(code | view), a bound on what the view tells of the code.
+
+    Attributes:
+        code: its name among `Layers.codes`.
+        view: the whole "image", the "background", the last "foreground" or its "mask", (N, 1, H, W) in [0, 1].
+        read: the view, images in [-1, 1] -> scores of the classes before a softmax, (N, classes); of a code of numbers,
+            (N, d), the means of a normal distribution of variance 1.
+        entropy: of the code's prior, nats.
+    """
+
+    code: str
+    view: Literal["image", "background", "foreground", "mask"]
+    read: Callable[[Tensor], Tensor]
+    entropy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """Two ways to move the foregrounds of painted layers that a term wants to be one (ELGAN, Eq. 7).
+
+    Attributes:
+        size: how many numbers in [-1, 1] describe one motion.
+        images: layers and motions (N, size) -> images painted from moved latents, and composed of moved layers.
+    """
+
+    size: int
+    images: Callable[[Layers, Tensor], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
 class Game:
     """Networks, and the phases in which they are trained.
 
@@ -117,7 +148,10 @@ class Game:
         background: False where the parts are all of an image and nobody knows which of them is the background.
         cluster: for code networks, images -> class scores (N, classes).
         features: images -> what the critic sees in them, layer by layer, for perceptual distances.
-        kept: networks besides the result whose weights are stored: those that `cluster` or `features` read.
+        critic: images -> how real each looks to the trained critic, (N,), higher for more.
+        readers: networks that read codes from images or layers.
+        kept: networks besides the result whose weights are stored: those that `cluster`, `features`, `critic` or
+            `readers` read.
         begin: called with the step's number before anything is painted, for networks that grow.
         batches: how many of the schedule's batches the step of a number sees at once; one where this is None.
         terms: what the recipe's regularizers add; a method leaves them out.
@@ -136,6 +170,8 @@ class Game:
     background: bool = True
     cluster: Callable[[Tensor], Tensor] | None = None
     features: Callable[[Tensor], list[Tensor]] | None = None
+    critic: Callable[[Tensor], Tensor] | None = None
+    readers: Sequence[CodeReader] = ()
     kept: Sequence[str] = ()
     begin: Callable[[int], None] | None = None
     batches: Callable[[int], int] | None = None
@@ -195,6 +231,8 @@ class Term:
         weights: SHA-256 of the weights of each fixed network that it reads, for the record.
         kept: its networks whose weights are stored beside the generator's.
         regions: where it learns to read class maps, images (N, 3, H, W) in [-1, 1] -> class scores (N, classes, H, W).
+        readers: its networks that read codes from images or layers.
+        motion: where it ties how latents move to how foregrounds do.
     """
 
     penalty: Callable[[Step], Tensor] | None = None
@@ -206,6 +244,8 @@ class Term:
     weights: Mapping[str, str] = field(default_factory=dict)
     kept: Sequence[str] = ()
     regions: Callable[[Tensor], Tensor] | None = None
+    readers: Sequence[CodeReader] = ()
+    motion: Motion | None = None
 
 
 class Weighted(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from lgbench.errors import NotAvailable
 
-__all__ = ["difference", "interval", "jackknife_interval", "within"]
+__all__ = ["difference", "interval", "jackknife_interval", "share_interval", "within"]
 
 
 def interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -83,6 +83,22 @@ def jackknife_interval(value: float, without_each: np.ndarray, level: float = 0.
     half = _quantile(level, len(x) - 1) * error / (value * (1 - value))
     middle = math.log(value / (1 - value))
     return _share_of(middle - half), _share_of(middle + half)
+
+
+def share_interval(share: float, count: int, level: float = 0.95) -> tuple[float, float]:
+    """Confidence interval of a share of independent trials (Wilson, 1927); it lies in [0, 1] and is never a point.
+
+    Args:
+        share: of successes, in [0, 1]; ties may have counted half.
+        count: of trials, at least 1.
+        level: probability with which the interval covers the share.
+    """
+    from scipy.special import ndtri
+
+    z = float(ndtri((1 + level) / 2))
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def within(ends: tuple[float, float], limits: tuple[float, float]) -> tuple[float, float]:

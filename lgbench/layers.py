@@ -132,6 +132,8 @@ class Painter(nn.Module, ABC):
         samples: whether its images are new. Where it only gives back those that it is given, how real they look says
             nothing, and metrics of samples are not available.
         recoverable: its categorical codes, name -> (the layer that shows it, "foreground" or "background"; classes).
+        pose_range: lowest and highest entries of its `poses`, (2, 3) each, infinite where it has no bound; None where
+            it has no poses.
     """
 
     layered: bool = True
@@ -139,6 +141,7 @@ class Painter(nn.Module, ABC):
     conditional: frozenset[str] = frozenset()
     samples: bool = True
     recoverable: Mapping[str, tuple[str, int]] = {}
+    pose_range: tuple[Tensor, Tensor] | None = None
     __call__: Callable[..., Layers]
 
     @property

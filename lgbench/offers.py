@@ -226,8 +226,8 @@ class Metric:
         parts: parts that it brings along, besides those that every evaluation has.
         direction: "up" where higher is better, "down" where lower is, "none" for a diagnostic.
         version: raised whenever the same evidence would give another value; part of the protocol.
-        on_request: computed only where `evaluation.metrics` names it, or says "all": it teaches a network, or looks at
-            every real image once more.
+        on_request: computed only where `evaluation.metrics` names it, or says "all": it teaches a network, looks at
+            every real image once more, paints anew, or few methods have what it reads.
         reference: the implementation it is tested against, and `deviation` the measured difference.
     """
 

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 RECORD_FILE = "record.json"
-SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version")
+SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version", "reference_samples")
 
 
 class BadRecord(LgbenchError):
@@ -83,7 +83,7 @@ class Protocol(_Part):
     `sampling` is None where the generator painted with its running statistics, one image independent of another;
     `given` is None where it painted without conditions. `ignore` names values of masks that are left out,
     `pseudo` what made the truth where no person did, and `dataset_version` is that of the data set's record where it is
-    not 1.
+    not 1. `reference_samples` is None where samples were compared with all real images of `split`.
     """
 
     dataset: str | None
@@ -105,6 +105,7 @@ class Protocol(_Part):
     ignore: str | None = None
     pseudo: str | None = None
     dataset_version: Count | None = None
+    reference_samples: Count | None = None
 
 
 class Measured(_Part):

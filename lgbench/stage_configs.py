@@ -117,6 +117,7 @@ class EvaluationConfig:
         samples: images drawn from the generator.
         split: the split on which masks are predicted, or several, separated by commas: "train,test".
         reference: the real images that samples are compared with: the training images, or those of all splits.
+        reference_samples: how many of them, drawn at random, always the same ones; 0 for all.
         threshold: probability from which a pixel is foreground.
         aggregation: mean of per-image scores, or one confusion matrix over the split.
         metrics: names separated by commas; "default", as where it is empty, for those that teach nothing and take
@@ -140,6 +141,7 @@ class EvaluationConfig:
     repeats: Count = later(3)
     judge: Literal["wide", "small"] = later("wide")
     judge_epochs: Count = later(20)
+    reference_samples: Annotated[int, Ge(0)] = later(0)
 
     def __post_init__(self) -> None:
         unknown = sorted({*self.splits} - {*SPLITS})

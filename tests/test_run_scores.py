@@ -273,3 +273,25 @@ def test_parts_of_which_none_is_the_background_are_scored_as_parts_only(tmp_path
 def test_unknown_metrics_are_refused():
     with pytest.raises(UnknownName, match="metrics \\['fidd'\\]"):
         chosen_metrics("iou,fidd", registry().metrics)
+
+
+def test_samples_are_compared_with_as_many_real_images_as_are_asked_for(tmp_path: Path):
+    def value(**settings: object) -> dict:
+        chosen = recipe(evaluation__metrics="fid-random,two-sample-1nn-random", **settings)
+        values = carry_out(chosen, tmp_path / "runs")["values"]
+        assert values["two-sample-1nn-random"]["protocol"]["reference_samples"] == found(values).get(
+            "reference_samples"
+        )
+        return values["fid-random"]
+
+    def found(values: dict) -> dict:
+        return values["fid-random"]["protocol"]
+
+    whole, some, more = value(), value(evaluation__reference_samples=20), value(evaluation__reference_samples=99)
+    assert [each["details"]["real"] for each in (whole, some, more)] == [48, 20, 48]
+    assert whole["protocol"]["reference_samples"] is None
+    assert some["value"] != whole["value"] == more["value"]
+    assert some["protocol_id"] != whole["protocol_id"] == more["protocol_id"]
+    both = value(evaluation__reference_samples=20, evaluation__reference="all")
+    assert both["details"]["real"] == 20
+    assert both["value"] != some["value"]

@@ -25,6 +25,7 @@ class Comparison:
         unshared: metric -> why its two numbers cannot be compared.
         order: sample of b that each sample of a is matched with, (n,).
         distances: L2 over pixels in [0, 1] of each pair, (n,).
+        images: the pairs' samples, of a and of b, (n, 3, H, W) uint8 each.
     """
 
     a: Record
@@ -33,6 +34,7 @@ class Comparison:
     unshared: dict[str, str]
     order: np.ndarray
     distances: np.ndarray
+    images: tuple[np.ndarray, np.ndarray]
 
     @property
     def statistics(self) -> dict[str, float]:
@@ -75,7 +77,7 @@ def compare(a: Path, b: Path, picture: Path, samples: int = 1000, pairs: int = 1
     scale = max(1, 64 // left.shape[-1])
     save_png(picture, sheet.repeat(scale, axis=0).repeat(scale, axis=1))
     shared, unshared = _values(record_a, record_b)
-    return Comparison(record_a, record_b, shared, unshared, order, distances)
+    return Comparison(record_a, record_b, shared, unshared, order, distances, (left, right[order]))
 
 
 def _open(folder: Path, samples: int) -> tuple[Record, np.ndarray]:

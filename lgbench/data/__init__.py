@@ -35,7 +35,7 @@ from .pictures import decode_image, decode_mask
 from .prepare import check_prepared, prepare, prepared_folders
 from .pseudo import pseudo_masks_in
 from .samples import RawDataset, Sample
-from .split import Split, joined
+from .split import Split, drawn, joined
 from .squares import central_square
 
 DAMAGED = (
@@ -67,6 +67,7 @@ __all__ = [
     "check_prepared",
     "decode_image",
     "decode_mask",
+    "drawn",
     "folder_dataset",
     "inspect_archive",
     "joined",

@@ -15,7 +15,7 @@ from lgbench.offers import PARTS
 
 from .truth import one_sided
 
-__all__ = ["Split", "digest_of", "joined"]
+__all__ = ["Split", "digest_of", "drawn", "joined"]
 
 OTHERWISE = "Choose another, or all images (training.category=-1)."
 
@@ -217,6 +217,24 @@ def joined(splits: Sequence[Split]) -> Split:
         fingerprint=hashlib.sha256(f"joined {prints}".encode()).hexdigest(),
         read_names=lambda: [name for split in splits for name in split.names],
     )
+
+
+def drawn(splits: Sequence[Split], count: int) -> list[Split]:
+    """`count` images of splits together, drawn without putting back, always the same ones, in their order.
+
+    Returns:
+        As many splits, those of which nothing was drawn left out; the splits themselves where `count` is no less.
+    """
+    ends = np.cumsum([0, *map(len, splits)])
+    if count >= ends[-1]:
+        return list(splits)
+    chosen = np.sort(np.random.default_rng(0).permutation(ends[-1])[:count])
+    found = []
+    for split, start, stop in zip(splits, ends, ends[1:], strict=False):
+        here = chosen[(chosen >= start) & (chosen < stop)] - start
+        if len(here):
+            found.append(split._of(here, f"{len(here)} drawn of {count} from {ends[-1]}"))
+    return found
 
 
 def _pick(read_names: Callable[[], Sequence[str]], chosen: np.ndarray) -> list[str]:

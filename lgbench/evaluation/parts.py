@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lgbench.data import Split
+from lgbench.data import Split, drawn
 from lgbench.errors import NotAvailable
 from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, real_moments
 from lgbench.game import Game
@@ -22,7 +22,7 @@ from lgbench.score import Moments
 
 from .evidence import Evidence
 
-__all__ = ["PARTS", "reference"]
+__all__ = ["PARTS", "reference", "sampled", "which_reals"]
 
 LAYERS, NOTHING = "the method paints no layers", "the method paints nothing"
 GIVEN = "the method gives back the images that it is given, and has no samples"
@@ -42,20 +42,31 @@ def _painted(evidence: Evidence) -> Mapping[str, np.ndarray]:
 
 
 def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
-    config, run, painter = evidence.config, evidence.run, evidence.game.painter
-    run.reporter.stage("sample", config.samples)
+    count = evidence.config.samples
     samples: dict[str, np.ndarray] = {}
+    for where, layers in sampled(evidence, count):
+        for name, row in _rows(layers).items():  # one array a kind: lists of batches would take twice as much
+            if name not in samples:
+                samples[name] = np.empty((count, *row.shape[1:]), row.dtype)
+            samples[name][where] = row[: where.stop - where.start]
+    return samples
+
+
+@torch.no_grad()
+def sampled(evidence: Evidence, count: int) -> Iterator[tuple[slice, Layers]]:
+    """The first `count` samples as their layers, batch by batch: painted again, they are the same.
+
+    With each batch comes where among the samples it lies; the last may hold one image more than that.
+    """
+    config, run, painter = evidence.config, evidence.run, evidence.game.painter
+    run.reporter.stage("sample", count)
     done, seed = 0, run.recipe.seed + 2  # apart from the training's
     with as_sampled(painter, config.sample_bn == "batch", seed):
-        for layers in painted(painter, config.samples, config.batch, evidence.splits["train"], seed, run.runtime):
-            end = min(done + len(layers.image), config.samples)
-            for name, row in _rows(layers).items():  # one array a kind: lists of batches would take twice as much
-                if name not in samples:
-                    samples[name] = np.empty((config.samples, *row.shape[1:]), row.dtype)
-                samples[name][done:end] = row[: end - done]
-            done = end
+        for layers in painted(painter, count, config.batch, evidence.splits["train"], seed, run.runtime):
+            where = slice(done, min(done + len(layers.image), count))
+            yield where, layers
+            done = where.stop
             run.reporter.advance(done)
-    return samples
 
 
 def _rows(layers: Layers) -> dict[str, np.ndarray]:
@@ -263,6 +274,18 @@ def _probabilities(seen: str, evidence: Evidence) -> np.ndarray:
 
 def reference(evidence: Evidence) -> list[Split]:
     """The real images that samples are compared with."""
+    splits, count = _all_reals(evidence), evidence.config.reference_samples
+    return drawn(splits, count) if count else splits
+
+
+def which_reals(evidence: Evidence) -> dict[str, object]:
+    """The protocol of what is compared with them: their split and, where they are not all of it, how many."""
+    config = evidence.config
+    some = 0 < config.reference_samples < sum(map(len, _all_reals(evidence)))
+    return {"split": config.reference, "reference_samples": config.reference_samples if some else None}
+
+
+def _all_reals(evidence: Evidence) -> list[Split]:
     return [evidence.splits["train"]] if evidence.config.reference == "train" else evidence.whole
 
 
@@ -274,7 +297,7 @@ def _of_extractor(name: str) -> list[Part]:
         return {**_sampling(evidence), "extractor": name, "weights": network.weights_hash}
 
     def against_reals(evidence: Evidence) -> dict[str, object]:
-        return {**of_samples(evidence), "split": evidence.config.reference}
+        return {**of_samples(evidence), **which_reals(evidence)}
 
     made: list[tuple[str, Callable[[Any], Any], Callable[[Any], Mapping[str, object]]]] = [
         ("extractor", partial(_extractor, name), lambda evidence: {}),

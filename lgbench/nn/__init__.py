@@ -10,7 +10,7 @@ from torch import nn
 from .augment import add_noise, jitter_colours
 from .blocks import Next, Opacity, Res, Same, Stem, Sub, Up, image_head, mask_head, opacity, upsampled_conv
 from .codes import CodeConv
-from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, sn_code_head
+from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, activations, sn_code_head
 from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
 from .perturb import move, pose, shift
@@ -38,6 +38,7 @@ __all__ = [
     "UNetL",
     "UNetS",
     "Up",
+    "activations",
     "add_noise",
     "count_parameters",
     "dcgan_",

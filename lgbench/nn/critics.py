@@ -8,7 +8,16 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-__all__ = ["BNTrunk", "CodeCritic", "Critic", "SNCodeCritic", "SNCritic", "SNTrunk", "sn_code_head"]
+__all__ = [
+    "BNTrunk",
+    "CodeCritic",
+    "Critic",
+    "SNCodeCritic",
+    "SNCritic",
+    "SNTrunk",
+    "activations",
+    "sn_code_head",
+]
 
 
 class BNTrunk(nn.Sequential):
@@ -41,6 +50,20 @@ class Critic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.trunk(x)).flatten()
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What it sees in images, after each of its trunk's convolutions; the last is (N, 8d, 4, 4)."""
+        return activations(self.trunk, x)
+
+
+def activations(trunk: nn.Sequential, x: Tensor) -> list[Tensor]:
+    """What leaves each LeakyReLU of a stack of convolutions."""
+    seen = []
+    for part in trunk:
+        x = part(x)
+        if isinstance(part, nn.LeakyReLU):
+            seen.append(x)
+    return seen
 
 
 class CodeCritic(nn.Module):

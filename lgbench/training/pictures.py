@@ -15,7 +15,7 @@ from torch import Tensor
 from lgbench.files import atomic
 from lgbench.layers import Layers, paint_over
 
-__all__ = ["coloured", "layer_grid", "save_curves", "save_png"]
+__all__ = ["coloured", "layer_grid", "save_curves", "save_histograms", "save_png"]
 
 
 def layer_grid(layers: Layers, images: Tensor | None = None, scale: int = 1) -> np.ndarray:
@@ -88,5 +88,29 @@ def save_curves(path: Path, rows: Sequence[Mapping[str, float | None]], title: s
         axis.legend(fontsize="x-small", ncols=3)
         if label == "gradient norms":
             axis.set_yscale("log")
+    with atomic(path) as file:
+        FigureCanvasAgg(figure).print_png(file)
+
+
+def save_histograms(
+    path: Path, panels: Sequence[tuple[str, np.ndarray, tuple[float, float]]], columns: int, bins: int
+) -> None:
+    """Draw histograms, `columns` in a row.
+
+    Args:
+        panels: what each is of, its values (N,), and the ends of its axis.
+    """
+    with _without_display():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(2 * columns, 1.8 * rows), layout="constrained")
+    for index, (name, values, ends) in enumerate(panels):
+        axis = figure.add_subplot(rows, columns, index + 1)
+        axis.hist(values, bins=bins, range=ends if ends[0] < ends[1] else None)
+        axis.set_title(name, fontsize="small")
+        axis.tick_params(labelsize="x-small")
+        axis.set_yticks([])
     with atomic(path) as file:
         FigureCanvasAgg(figure).print_png(file)

@@ -47,6 +47,9 @@ class ComGANGame:
                 Phase("critic", ["critic"], self.critic_loss, lr=lr),
                 Phase("generator", ["generator"], self.generator_loss, lr=lr, regularized=True),
             ],
+            features=self.critic.features,
+            critic=self.critic,
+            kept=["critic"],
         )
 
 
@@ -87,6 +90,9 @@ class DSComGANGame:
                 Phase("critic", ["critic"], self.critic_loss, lr=lr),
                 Phase("generator", ["generator"], self.generator_loss, lr=lr, regularized=True),
             ],
+            features=self.d_z.features,
+            critic=self.d_z,
+            kept=["critic"],
         )
 
 

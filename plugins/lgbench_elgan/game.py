@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lgbench import ImageSpec
-from lgbench.game import Game, Phase, Step
+from lgbench.game import CodeReader, Game, Phase, Step
 from lgbench.losses import hinge_fake, hinge_real
 from lgbench.nn import SNCodeCritic, SNCritic, add_noise, jitter_colours, sn_code_head
 
@@ -57,6 +60,17 @@ class ELGANGame:
         """E_x on real images: scores, (N, classes), of the class of c that they show."""
         return self.recovery["recovery-image"](self.critic.trunk(images)).flatten(1)
 
+    def readers(self) -> list[CodeReader]:
+        """E_x of c and E_pi of its super class, where they learn."""
+        found, classes = [], self.painter.classes
+        if "recovery-image" in self.recovery:
+            found.append(CodeReader("c", "image", self.cluster, math.log(classes)))
+        if "recovery-mask" in self.recovery:  # the last super class may hold fewer classes than the others
+            shares = [n / classes for n in Counter(c // self.painter.config.group for c in range(classes)).values()]
+            entropy = -sum(share * math.log(share) for share in shares)
+            found.append(CodeReader("c_sup", "mask", self.recovery["recovery-mask"], entropy))
+        return found
+
     def game(self) -> Game:
         """Critic, then generator; code recovery learns with the generator."""
         lr, recovers = self.config.lr, "recovery-image" in self.recovery
@@ -69,7 +83,9 @@ class ELGANGame:
             ],
             cluster=self.cluster if recovers else None,
             features=self.critic.features,
-            kept=["critic", "recovery-image"] if recovers else ["critic"],
+            critic=self.critic,
+            readers=self.readers(),
+            kept=["critic", *self.recovery],
         )
 
 

@@ -145,6 +145,7 @@ PRESETS = {
             "generator.n_codes": 200,
             "training.steps": 80_676,
             "regularizers.equivariance.ramp": 39_840,
+            "evaluation.reference_samples": 10_000,  # of 31,893
         }
         for rung in RUNGS
     },

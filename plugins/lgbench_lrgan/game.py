@@ -53,6 +53,9 @@ class LRGANGame:
                 Phase("critic", ["critic"], self.critic_loss, lr=lr),
                 Phase("generator", ["generator"], self.generator_loss, lr=lr, regularized=True),
             ],
+            features=self.critic.features,
+            critic=self.critic,
+            kept=["critic"],
         )
 
 

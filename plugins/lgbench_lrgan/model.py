@@ -51,6 +51,7 @@ class LRGAN(Painter):
             self.lstm = nn.LSTMCell(nz, nz)
         if config.n_layers > 1 and config.transform == "affine":
             self.pose = Pose(nz, config.min_scale, config.max_scale_ratio, config.rot_clamp, config.clamp == "hard")
+            self.pose_range = self.pose.range
 
     def _context_encoder(self, bg: int, fg: int, side: int) -> ContextEncoder | None:
         if self.config.n_layers < 3 or self.config.context_encoder == "off":
@@ -121,6 +122,7 @@ class ConditionalLRGAN(Painter):
     def __init__(self, config: LRGANConfig, spec: ImageSpec) -> None:
         super().__init__()
         self.paint, self.init = LRGAN(config, spec), config.init
+        self.pose_range = self.paint.pose_range
         self.channels = config.channels or spec.channels
         stack, c = conv_stack(spec.resolution, self.channels, config.enc_width)
         self.encoder = nn.Sequential(stack, nn.Flatten(), nn.Linear(16 * c, config.nz))

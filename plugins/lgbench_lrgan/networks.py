@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lgbench.nn import activations
+
 __all__ = ["ContextEncoder", "Critic", "Pose", "conv_stack", "trunk", "widths"]
 
 
@@ -42,6 +44,12 @@ class Pose(nn.Module):
         self.register_buffer("low", torch.tensor([s, -r, -1, -r, s, -1]), persistent=False)
         self.register_buffer("high", torch.tensor([big, r, 1, r, big, 1]), persistent=False)
         self.reset()
+
+    @property
+    def range(self) -> tuple[Tensor, Tensor]:
+        """Lowest and highest entries of the matrices, (2, 3) each."""
+        ends = self.low.view(2, 3), self.high.view(2, 3)
+        return ends if self.clamp else (torch.full_like(ends[0], -math.inf), torch.full_like(ends[1], math.inf))
 
     def reset(self) -> None:
         """Every pose diag(min_scale), for any code."""
@@ -100,3 +108,7 @@ class Critic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.trunk(x[:, : self.channels])).flatten()
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What it sees in images, after each convolution of its trunk; the last is (N, C, 4, 4)."""
+        return activations(self.trunk, x[:, : self.channels])

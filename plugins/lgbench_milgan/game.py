@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lgbench import ImageSpec
-from lgbench.game import Game, Phase, Step
+from lgbench.game import CodeReader, Game, Phase, Step
 from lgbench.layers import Layers
 from lgbench.losses import gaussian_code, hinge_fake, hinge_real
 from lgbench.nn import SNCodeCritic, SNCritic, add_noise, jitter_colours, sn_code_head
@@ -70,8 +72,16 @@ class MilganGame:
         return losses
 
     def cluster(self, images: Tensor) -> Tensor:
-        """E_x on real images: scores, (N, size), of the class of c that they show (Sec. 4, NMI)."""
+        """E_x: scores, (N, size), of the class of c that images show (Sec. 4, NMI); of a normal c, its mean."""
         return self.recovery["recovery-image"](self.critic.trunk(images)).flatten(1)
+
+    def readers(self) -> list[CodeReader]:
+        """E_x and E_pi, where they learn: each bounds what its view tells of c (Eq. 4)."""
+        size, categorical = self.painter.size, self.painter.categorical
+        entropy = math.log(size) if categorical else size / 2 * math.log(2 * math.pi * math.e)
+        of_image = [CodeReader("c", "image", self.cluster, entropy)] if "recovery-image" in self.recovery else []
+        of_mask = self.recovery.get("recovery-mask")
+        return [*of_image, *([CodeReader("c", "mask", of_mask, entropy)] if of_mask else [])]
 
     def game(self) -> Game:
         """Generator, then critic; code recovery learns with one of them."""
@@ -86,7 +96,9 @@ class MilganGame:
             ],
             cluster=self.cluster if reads_images and self.painter.categorical else None,
             features=self.critic.features,
-            kept=["critic", "recovery-image"] if reads_images else ["critic"],
+            critic=self.critic,
+            readers=self.readers(),
+            kept=["critic", *self.recovery],
         )
 
 

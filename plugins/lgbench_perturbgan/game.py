@@ -95,6 +95,7 @@ class PerturbGANGame:
                 ),
             ],
             features=self.features,
+            critic=self.critic,
             kept=["critic"],
             begin=self.grow if grows else None,
             batches=self.growth.batches if grows and self.config.first_batch > 1 else None,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lgbench import ImageSpec, LgbenchError
-from lgbench.game import Step, Term
+from lgbench.game import Motion, Step, Term
 from lgbench.layers import Layers, Painter
 from lgbench.nn import move
 
@@ -65,10 +65,17 @@ def equivariance(config: EquivarianceConfig, painter: Painter, spec: ImageSpec) 
     phi = Offset(ranges.size, config.dims, z.shape[1], config.hidden, config.zero)
     compare, weights = distance(config.distance, config.weights)
 
+    def moved(layers: Layers, eps: Tensor) -> Tensor:
+        return layers.codes["z"] + phi(eps).float()
+
+    def images(layers: Layers, eps: Tensor) -> tuple[Tensor, Tensor]:
+        by_latent = painter({**layers.codes, "z": moved(layers, eps)}).image
+        return by_latent, transformed(layers, ranges.poses(eps)).image
+
     def penalty(step: Step) -> Tensor:
         layers, codes = step.painted, step.painted.codes
         eps = 2 * torch.rand(len(layers.image), ranges.size, device=layers.image.device) - 1
-        z = codes["z"] + phi(eps).float()
+        z = moved(layers, eps)
         by_latent = painter({**codes, "z": z}).image
         by_hand = transformed(layers, ranges.poses(eps)).image
         if config.stop_gradient:
@@ -77,7 +84,9 @@ def equivariance(config: EquivarianceConfig, painter: Painter, spec: ImageSpec) 
         l_equi = compare(by_latent, by_hand, step.features)
         return ramp * l_equi + config.reg_weight * standard_normal(z[:, : config.dims])
 
-    return Term(penalty=penalty, networks={"phi": phi}, weights=weights)
+    return Term(
+        penalty=penalty, networks={"phi": phi}, weights=weights, kept=["phi"], motion=Motion(ranges.size, images)
+    )
 
 
 def transformed(layers: Layers, poses: Tensor) -> Layers:

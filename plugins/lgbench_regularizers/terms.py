@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lgbench import ImageSpec, LgbenchError
-from lgbench.game import Step, Term
+from lgbench.game import CodeReader, Step, Term
 from lgbench.layers import Layers, Painter
 from lgbench.losses import binary_entropy, binary_min
 from lgbench.losses import mask_size as size_hinge
@@ -95,11 +96,16 @@ def mi_recovery(config: MIRecoveryConfig, painter: Painter, spec: ImageSpec) -> 
             f"{sorted(recoverable) or 'none'}. Name codes with regularizers.mi-recovery.codes=..."
         )
     chosen = {code: shown for code, shown in recoverable.items() if code in (wanted or recoverable)}
-    critics = {}
+    critics: dict[str, CodeCritic] = {}
+    readers: list[CodeReader] = []
     for code, (name, classes) in chosen.items():
-        critics[f"code-critic-{code}"] = CodeCritic(spec.resolution, classes, config.width)
+        views = {"": "image" if config.source == "image" else name}
         if config.source == "image" and name == "foreground":
-            critics[f"code-critic-{code}-mask"] = CodeCritic(spec.resolution, classes, config.width, channels=1)
+            views["-mask"] = "mask"
+        for suffix, view in views.items():
+            critic = CodeCritic(spec.resolution, classes, config.width, channels=1 if view == "mask" else 3)
+            critics[f"code-critic-{code}{suffix}"] = critic
+            readers.append(CodeReader(code, view, critic, math.log(classes)))  # pyright: ignore[reportArgumentType]
     for critic in critics.values():
         orthogonal_(critic)
 
@@ -114,4 +120,4 @@ def mi_recovery(config: MIRecoveryConfig, painter: Painter, spec: ImageSpec) -> 
                 losses.append(F.cross_entropy(logits.float(), step.layers.codes[code]))
         return torch.stack(losses).sum()
 
-    return Term(penalty=penalty, networks=critics)
+    return Term(penalty=penalty, networks=critics, kept=[*critics], readers=readers)

@@ -19,9 +19,8 @@ DISTANCES = {
 
 
 def _reals(extractor: str) -> Part:
-    return Part(
-        f"reals/{extractor}", partial(Lazy(f"{HERE}.reals:real_features"), extractor), Lazy(f"{HERE}.reals:said")
-    )
+    said = Lazy("lgbench.evaluation.parts:which_reals")
+    return Part(f"reals/{extractor}", partial(Lazy(f"{HERE}.reals:real_features"), extractor), said)
 
 
 def _manifolds(extractor: str) -> Part:
@@ -31,6 +30,7 @@ def _manifolds(extractor: str) -> Part:
 REALS = {extractor: _reals(extractor) for extractor in ("inception", "squeezenet", "vgg16", "random")}
 MANIFOLDS = {extractor: _manifolds(extractor) for extractor in ("vgg16", "squeezenet")}
 NEIGHBOURS = Part("neighbours", Lazy(f"{HERE}.neighbours:neighbours"))
+CONTEXTUAL = Part("contextual-classifier", Lazy(f"{HERE}.contextual:contextual"), Lazy(f"{HERE}.contextual:said"))
 LPIPS = Part("lpips-network", Lazy(f"{HERE}.perceptual:lpips_network"), Lazy(f"{HERE}.perceptual:said"))
 
 
@@ -118,6 +118,18 @@ IMAGES = [
         on_request=True,
         reference="torch_fidelity.metric_isc.isc_features_to_metric(shuffle=False)",
         deviation="relative 6e-16 on 10 to 3000 images, 2 to 1008 classes",
+    ),
+    Metric(
+        name="is-contextual",
+        summary="Inception score by a classifier of the data set's own classes, taught on its training images",
+        compute=Lazy(f"{HERE}.contextual:score_contextual"),
+        needs=frozenset({"samples", "contextual-classifier"}),
+        parts=(CONTEXTUAL,),
+        direction="up",
+        range=(1.0, math.inf),
+        on_request=True,
+        reference="torch_fidelity.metric_isc.isc_features_to_metric(shuffle=False)",
+        deviation="relative 1e-9 of what the classifier says",
     ),
     _kid("kid", "inception", "Inception-v3"),
     _kid("kid-squeezenet", "squeezenet", "SqueezeNet 1.1"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from lgbench import NotAvailable
+from lgbench.data import drawn
 from lgbench.evaluation import Evidence
 from lgbench.evaluation.parts import reference
 
-__all__ = ["both_sides", "checked", "real_features", "said"]
+__all__ = ["both_sides", "checked", "real_features"]
 
 
 def real_features(extractor: str, evidence: Evidence) -> tuple[np.ndarray, np.ndarray | None]:
@@ -16,17 +17,8 @@ def real_features(extractor: str, evidence: Evidence) -> tuple[np.ndarray, np.nd
 
     Where there are more they are drawn without putting back, always the same ones.
     """
-    splits, count = reference(evidence), evidence.config.samples
-    whole = np.concatenate([np.arange(len(split)) for split in splits])
-    of = np.repeat(np.arange(len(splits)), [len(split) for split in splits])
-    drawn = np.sort(np.random.default_rng(0).permutation(len(whole))[:count])
-    images = [split.rgb(whole[drawn[of[drawn] == i]]) for i, split in enumerate(splits)]
-    return evidence[f"extractor/{extractor}"].describe(np.concatenate(images))
-
-
-def said(evidence: Evidence) -> dict[str, object]:
-    """Which real images."""
-    return {"split": evidence.config.reference}
+    splits = drawn(reference(evidence), evidence.config.samples)
+    return evidence[f"extractor/{extractor}"].describe(np.concatenate([split.rgb(slice(None)) for split in splits]))
 
 
 def both_sides(extractor: str, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:

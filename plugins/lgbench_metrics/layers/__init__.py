@@ -1,12 +1,53 @@
-"""What a generator's layers look like: diagnostics, none of which is better higher or lower."""
+"""What a generator's layers look like, whether they depend on each other, and what their own networks make of them."""
 
 from __future__ import annotations
 
-from lgbench import Lazy, Metric
+import math
+from functools import partial
+
+from lgbench import Lazy, Metric, Part
+from lgbench_metrics.images import DISTANCES
 
 __all__ = ["LAYERS"]
 
-HERE = "lgbench_metrics.layers.diagnostics"
+FOLDER = "lgbench_metrics.layers"
+HERE = f"{FOLDER}.diagnostics"
+
+
+SAMPLED = Lazy(f"{FOLDER}.looks:as_sampled")  # the protocol of what is looked at in the samples
+LOOKS = Part("looks", Lazy(f"{FOLDER}.looks:looks"), SAMPLED)
+MOTIONS = Part("motions", Lazy(f"{FOLDER}.equivariance:motions"), Lazy(f"{FOLDER}.equivariance:motions_protocol"))
+POSES = Part("poses", Lazy(f"{FOLDER}.poses:poses"), SAMPLED)
+
+COMPOSED = {
+    "swap": "of composites whose foregrounds come from another sample",
+    "shift": "of composites whose foregrounds were moved by up to an eighth",
+}
+RECOMPOSED = {
+    way: Part(f"recomposed/{way}", partial(Lazy(f"{FOLDER}.recomposed:recomposed"), way), SAMPLED) for way in COMPOSED
+}
+
+
+def _composed(way: str, name: str) -> Metric:
+    extractor, told = DISTANCES[name]
+    moments = Part(
+        f"{way}-moments/{extractor}",
+        partial(Lazy(f"{FOLDER}.recomposed:moments"), way, extractor),
+        partial(Lazy(f"{FOLDER}.recomposed:moments_protocol"), extractor),
+    )
+    return Metric(
+        name=f"{way}-{name}",
+        summary=f"{told}, {COMPOSED[way]}; a gap to {name} says that layers depend on each other",
+        compute=partial(Lazy("lgbench_metrics.images.frechet:frechet"), moments.name),
+        needs=frozenset({moments.name}),
+        parts=(RECOMPOSED[way], moments),
+        direction="down",
+        range=(0.0, math.inf),
+        on_request=True,
+        reference="torch_fidelity.metric_fid.fid_statistics_to_metric; composites by hand",
+        deviation="relative 1e-6 given the same features",
+    )
+
 
 LAYERS = [
     Metric(
@@ -37,4 +78,62 @@ LAYERS = [
         reference="the mean",
         deviation="0",
     ),
+    Metric(
+        name="leakage",
+        summary="How often a background alone looks more real to the critic than an image; 0.5: objects are not missed",
+        compute=Lazy(f"{FOLDER}.looks:score_leakage"),
+        needs=frozenset({"looks"}),
+        parts=(LOOKS,),
+        direction="down",
+        reference="every pair one by one",
+        deviation="1e-15 on 40 pairs with ties",
+    ),
+    Metric(
+        name="leakage-code",
+        summary="How often a method's code network reads the foreground's code from the background alone",
+        compute=Lazy(f"{FOLDER}.looks:score_code_leakage"),
+        needs=frozenset({"looks"}),
+        parts=(LOOKS,),
+        direction="down",
+        on_request=True,
+        reference="layers that show their code as a colour",
+        deviation="0",
+    ),
+    Metric(
+        name="mi-bound",
+        summary="Nats that views tell of codes, a mean of lower bounds (milgan Eq. 4, ComGAN Eq. 8)",
+        compute=Lazy(f"{FOLDER}.looks:score_information"),
+        needs=frozenset({"looks"}),
+        parts=(LOOKS,),
+        direction="up",
+        unit="nats",
+        range=(-math.inf, math.inf),
+        on_request=True,
+        reference="torch.distributions, and I(c; x) of codes that are seen through noise",
+        deviation="1e-6; below the true value by what the network misses",
+    ),
+    Metric(
+        name="equivariance-error",
+        summary="Error of moving a foreground by its latent, as a share of not moving it (ELGAN Eq. 7)",
+        compute=Lazy(f"{FOLDER}.equivariance:score_equivariance"),
+        needs=frozenset({"motions"}),
+        parts=(MOTIONS,),
+        direction="down",
+        range=(0.0, math.inf),
+        on_request=True,
+        reference="painters that move exactly, not at all, and by half",
+        deviation="1e-6",
+    ),
+    Metric(
+        name="pose-ends",
+        summary="Share of the poses' numbers at an end of their range; `poses.png` shows how they spread",
+        compute=Lazy(f"{FOLDER}.poses:score_poses"),
+        needs=frozenset({"poses"}),
+        parts=(POSES,),
+        direction="none",
+        on_request=True,
+        reference="poses of known values",
+        deviation="0",
+    ),
+    *(_composed(way, name) for way in COMPOSED for name in DISTANCES),
 ]
