@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 RECORD_FILE = "record.json"
-SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version")
+SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version", "scored_on", "copies")
 
 
 class BadRecord(LgbenchError):
@@ -83,7 +83,8 @@ class Protocol(_Part):
     `sampling` is None where the generator painted with its running statistics, one image independent of another;
     `given` is None where it painted without conditions. `ignore` names values of masks that are left out,
     `pseudo` what made the truth where no person did, and `dataset_version` is that of the data set's record where it is
-    not 1.
+    not 1. `scored_on` is the data set on which masks were predicted, with its settings and copy, where that is another
+    than `dataset`, and `copies` says which of its pictures were left out.
     """
 
     dataset: str | None
@@ -105,6 +106,8 @@ class Protocol(_Part):
     ignore: str | None = None
     pseudo: str | None = None
     dataset_version: Count | None = None
+    scored_on: str | None = None
+    copies: str | None = None
 
 
 class Measured(_Part):
@@ -198,7 +201,8 @@ class Data(_Part):
 
     Where only some pictures have a mask that tells something, `masked` has the number of those, split by split, and
     `lost` how many masks lost their object to the "crop" or the "size"; the others are not scored. `one_sided` counts
-    those that are scored and showed no "object", or no "background", from the start.
+    those that are scored and showed no "object", or no "background", from the start. Splits of another data set that
+    is scored are called "elsewhere/test"; `copies` counts their pictures that were trained on (`Split.copies`).
     """
 
     fingerprints: dict[str, Sha256]
@@ -208,6 +212,7 @@ class Data(_Part):
     masked: dict[str, Count] = Field(default_factory=dict)
     lost: dict[str, dict[str, Count]] = Field(default_factory=dict)
     one_sided: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    copies: dict[str, dict[str, Count]] = Field(default_factory=dict)
 
 
 class Training(_Part):

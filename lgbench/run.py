@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from . import environment
-from .data import DataHome, RawDataset, Split, joined, open_dataset
+from .data import DataHome, RawDataset, Split, joined, open_dataset, told_of_copies
 from .errors import BadRecipe, UnknownName
 from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
@@ -24,7 +24,7 @@ from .progress import Reporter
 from .recipe import Recipe
 from .record import read_record, record_files, write_record
 from .runtime import Run, Runtime, fast_precision
-from .settings import plain
+from .stage_configs import ELSEWHERE
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted, log
 from .training.watch import gradient_history
@@ -172,8 +172,9 @@ def _scoring(recipe: Recipe, splits: Mapping[str, Split], metrics: Mapping[str, 
     """SHA-256 of what scores: settings, pictures with all that is known of them, metrics and their versions."""
     return sha256_of_json(
         {
-            "evaluation": plain(recipe.evaluation) | {"metrics": None},
+            "evaluation": recipe.as_dict()["evaluation"] | {"metrics": None},
             "data": {name: split.fingerprint for name, split in splits.items()},
+            **({"copies": copies} if (copies := _copies(splits)) else {}),
             "metrics": {name: metric.version for name, metric in metrics.items()},
         }
     )
@@ -209,11 +210,36 @@ def open_splits(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str,
 
     Raises:
         BadRecipe: there is no such split.
+        BadData: see `lgbench.data.told_of_copies`.
     """
     splits = _prepared(recipe, recipe.resolution, home, reporter)
-    if absent := [name for name in recipe.evaluation.splits if name not in splits]:
-        raise BadRecipe(f"{recipe.dataset.name} has no split {absent[0]!r}; it has {sorted(splits)}.")
+    other = recipe.elsewhere
+    if other is None:
+        _check_scored(recipe, recipe.dataset.name, splits)
+        return splits
+    others = open_dataset(other.dataset, other.config, recipe.resolution, home, _preparing(reporter))
+    _check_scored(recipe, other.dataset.name, others)
+    for split in recipe.evaluation.splits:
+        splits[ELSEWHERE + split] = _told(recipe, others[split], splits["train"], reporter)
     return splits
+
+
+def _check_scored(recipe: Recipe, name: str, splits: Mapping[str, Split]) -> None:
+    if absent := [split for split in recipe.evaluation.splits if split not in splits]:
+        raise BadRecipe(f"{name} has no split {absent[0]!r}; it has {sorted(splits)}.")
+
+
+def _told(recipe: Recipe, scored: Split, train: Split, reporter: Reporter) -> Split:
+    """Pictures of another data set, told which of them were trained on where a table says so."""
+    config = recipe.evaluation
+    if not config.copies:
+        reporter.note(f"Which pictures {config.dataset} shares with the training is not known: evaluation.copies=FILE.")
+        return scored
+    scored = told_of_copies(scored, train, Path(config.copies).expanduser(), config.without_copies)
+    trained_on, count = scored.copies["trained_on"], scored.copies["scored"]
+    out = ", and are left out" if config.without_copies else ""
+    reporter.note(f"{trained_on} of {count} pictures of {config.dataset} with masks were trained on{out}.")
+    return scored
 
 
 def _uncropped(recipe: Recipe, home: DataHome, reporter: Reporter) -> Split | None:
@@ -358,7 +384,12 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
         "masked": {n: int(s.masked.sum()) for n, s in splits.items() if s.masked is not None},
         "lost": {name: dict(split.lost) for name, split in splits.items() if split.lost},
         "one_sided": {name: split.one_sided for name, split in splits.items() if split.one_sided},
+        "copies": _copies(splits),
     }
+
+
+def _copies(splits: Mapping[str, Split]) -> dict[str, dict[str, int]]:
+    return {name: dict(split.copies) for name, split in splits.items() if split.copies}
 
 
 def _artefacts(folder: Path, stored: Sequence[str]) -> dict[str, str]:

@@ -11,10 +11,12 @@ from annotated_types import Ge, Gt, Le, Lt
 from .errors import BadRecipe
 from .settings import later
 
-__all__ = ["EvaluationConfig", "SegmentationConfig", "TrainingConfig"]
+__all__ = ["ELSEWHERE", "EvaluationConfig", "SegmentationConfig", "TrainingConfig"]
 
 Count = Annotated[int, Ge(1)]
 SPLITS = ("train", "val", "test")
+ELSEWHERE = "elsewhere/"
+"""What the name of another data set's split begins with, among those of the one that is learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,9 @@ class EvaluationConfig:
     Attributes:
         samples: images drawn from the generator.
         split: the split on which masks are predicted, or several, separated by commas: "train,test".
+        dataset: another data set on whose split masks are predicted; its settings are `evaluation.data.NAME`.
+        copies: a CSV file that tells which pictures the two share: a picture of either in its first two columns.
+        without_copies: leave those that were trained on out of the score.
         reference: the real images that samples are compared with: the training images, or those of all splits.
         threshold: probability from which a pixel is foreground.
         aggregation: mean of per-image scores, or one confusion matrix over the split.
@@ -140,6 +145,9 @@ class EvaluationConfig:
     repeats: Count = later(3)
     judge: Literal["wide", "small"] = later("wide")
     judge_epochs: Count = later(20)
+    dataset: str = later("")
+    copies: str = later("")
+    without_copies: bool = later(False)
 
     def __post_init__(self) -> None:
         unknown = sorted({*self.splits} - {*SPLITS})
@@ -148,6 +156,9 @@ class EvaluationConfig:
                 f"evaluation.split={self.split!r} does not fit: a split is one of {', '.join(SPLITS)}, and several are "
                 "separated by commas, each once."
             )
+        if (self.copies and not self.dataset) or (self.without_copies and not self.copies):
+            wanted = "evaluation.copies=FILE" if self.dataset else "evaluation.dataset=NAME"
+            raise BadRecipe(f"Copies are those of another data set that is scored: add {wanted}, or ask for none.")
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -203,6 +203,8 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
         "split": "{} split",
         "resolution": "{} px",
         "crop": "crop {}",
+        "scored_on": "scored on {}",
+        "copies": "{}",
         "ignore": "masks' value {} left out",
         "pseudo": "pseudo truth: {}",
         "polarity": "{} polarity",
