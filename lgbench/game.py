@@ -112,6 +112,8 @@ class Game:
             predicted: "train" and, where there is one, "val" (see `lgbench.data.Split`, `lgbench.runtime.Run`).
         predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W), or the
             probabilities of K + 1 parts, (N, K + 1, H, W), of which the first is the background.
+        border: for segmenters whose polarity a rule decided, the share of painted pictures' outermost pixels that
+            foregrounds cover; above 0.5, `predict` tells the painted background.
         cluster: for code networks, images -> class scores (N, classes).
         features: images -> what the critic sees in them, layer by layer, for perceptual distances.
         kept: networks besides the result whose weights are stored: those that `cluster` or `features` read.
@@ -137,6 +139,12 @@ class Game:
     batches: Callable[[int], int] | None = None
     terms: Sequence[Weighted] = ()
     segment: Callable[[Tensor], Tensor] | None = None
+    border: float | None = None
+
+    @property
+    def flipped(self) -> bool:
+        """Whether `predict` tells the painted background."""
+        return self.border is not None and self.border > 0.5
 
     @property
     def every_network(self) -> dict[str, nn.Module]:

@@ -169,6 +169,7 @@ class Recipe:
             del settings[name]
         for name in LOOKING:
             del settings["training"][name]
+        settings["segmentation"].pop("polarity", None)
         return settings
 
     @property
@@ -227,6 +228,10 @@ def resolve(
     weights = _weights(settings, regularizers, method, request.without)
     if generator is NOTHING:
         _untrained(request.settings, weights, method)
+    if segmentation.polarity != "painted" and (segmenter is None or generator is NOTHING):
+        raise BadRecipe(
+            "segmentation.polarity has no effect: this run has no layers, or nothing that segments by them."
+        )
     for name in weights:
         _sensible(regularizers[name], generator, segmenter, training.rounds)
     if any("codes" in regularizers[name].needs for name in weights):

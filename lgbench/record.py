@@ -241,6 +241,8 @@ class Segmentation(_Part):
     """Stage 2: the segmenter that the generator taught, or that learnt from real images.
 
     `learnt_from` counts those by kind, say {"pictures": 131}; `selected` is the step whose weights a judge chose.
+    Where the border decided which layer is the object, `border` is the share of painted pictures' outermost pixels that
+    foregrounds cover, and `flipped` whether the background was taken for that.
     """
 
     name: Text
@@ -249,6 +251,8 @@ class Segmentation(_Part):
     wall_s: Amount
     learnt_from: dict[str, Count] = Field(default_factory=dict)
     selected: Count | None = None
+    border: Annotated[float, Field(ge=0, le=1)] | None = None
+    flipped: bool | None = None
 
 
 class Record(_Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from .game import Game
 from .nn import count_parameters
 from .offers import ImageSpec, Metric
 from .plugins import PluginInfo
+from .polarity import oriented
 from .progress import Reporter
 from .recipe import Recipe
 from .record import read_record, record_files, write_record
@@ -108,6 +109,7 @@ def run(
         mixed = _mixed(folder, described)
         learned = learn(this, played.game, played.spec, splits, uncropped)
         began = time.monotonic()
+        learned = replace(learned, segmenter=oriented(learned.segmenter, splits["train"], this))
         scores = evaluate(this, played.game, learned.segmenter, splits, metrics)
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
         facts = {
@@ -175,6 +177,7 @@ def _scoring(recipe: Recipe, splits: Mapping[str, Split], metrics: Mapping[str, 
             "evaluation": recipe.as_dict()["evaluation"] | {"metrics": None},
             "data": {name: split.fingerprint for name, split in splits.items()},
             **({"copies": copies} if (copies := _copies(splits)) else {}),
+            **({"polarity": rule} if (rule := recipe.segmentation.polarity) != "painted" else {}),
             "metrics": {name: metric.version for name, metric in metrics.items()},
         }
     )
@@ -232,13 +235,14 @@ def _check_scored(recipe: Recipe, name: str, splits: Mapping[str, Split]) -> Non
 def _told(recipe: Recipe, scored: Split, train: Split, reporter: Reporter) -> Split:
     """Pictures of another data set, told which of them were trained on where a table says so."""
     config = recipe.evaluation
+    name = recipe.elsewhere.dataset.name if recipe.elsewhere else recipe.dataset.name
     if not config.copies:
-        reporter.note(f"Which pictures {config.dataset} shares with the training is not known: evaluation.copies=FILE.")
+        reporter.note(f"Which pictures {name} shares with those trained on is not known: evaluation.copies=FILE.")
         return scored
     scored = told_of_copies(scored, train, Path(config.copies).expanduser(), config.without_copies)
     trained_on, count = scored.copies["trained_on"], scored.copies["scored"]
     out = ", and are left out" if config.without_copies else ""
-    reporter.note(f"{trained_on} of {count} pictures of {config.dataset} with masks were trained on{out}.")
+    reporter.note(f"{trained_on} of {count} pictures of {name} with masks were trained on{out}.")
     return scored
 
 
@@ -352,6 +356,8 @@ def _outcome_facts(this: Run, played: Played, learned: Learned, scores: Scores, 
         "wall_s": round(learned.teaching_seconds, 1),
         "learnt_from": dict(learned.studied),
         "selected": taught.selected if taught and taught.best is not None else None,
+        "border": learned.segmenter.border,
+        "flipped": None if learned.segmenter.border is None else learned.segmenter.flipped,
     }
     return {
         "status": "diverged" if "diverged" in flagged else "done",

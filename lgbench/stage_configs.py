@@ -86,6 +86,8 @@ class SegmentationConfig:
         name: "auto" is the method's own choice, "none" leaves the stage out.
         steps: of the last round, and of the only one.
         round_steps: of each round before it; 0 is a third of `steps` (4,000 and 12,000 in milgan and ELGAN).
+        polarity: what is called the object: the foreground as it was "painted", or, by "border", the layer that touches
+            the frame less on 1,000 painted pictures, once a run. It decides what predictions mean, not what is taught.
         crop: smallest share of a real image's area that a random crop keeps, for segmenters that learn from real ones;
             1 for none.
         perturbed: teach pairs as the perturbation left them. The papers teach unperturbed ones; where foregrounds are
@@ -100,6 +102,7 @@ class SegmentationConfig:
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     flip: bool = True
     crop: Annotated[float, Gt(0), Le(1)] = later(1.0)
+    polarity: Literal["painted", "border"] = later("painted")
 
     @property
     def earlier_steps(self) -> int:

@@ -108,7 +108,7 @@ def _inputs(evidence: Evidence, segmenter: Game, reals: Split) -> list[Any]:
     config = evidence.config
     networks = [weights_hash(network) for network in (*segmenter.networks.values(), segmenter.painter)]
     settings = evidence.run.recipe.as_dict()["segmenter"]
-    return [networks, settings, config.threshold, config.batch, reals.digest(())]
+    return [networks, settings, config.threshold, config.batch, reals.digest(()), *(["flipped"] * segmenter.flipped)]
 
 
 def _predict(evidence: Evidence) -> dict[str, np.ndarray]:
@@ -185,7 +185,9 @@ def _committed(evidence: Evidence) -> dict[str, object]:
 
 
 def _soft(evidence: Evidence) -> dict[str, object]:
-    return {"split": evidence.split, "polarity": "committed", **_scored_on(evidence)}
+    rule = evidence.run.recipe.segmentation.polarity
+    committed = "committed" if rule == "painted" else f"committed ({rule})"
+    return {"split": evidence.split, "polarity": committed, **_scored_on(evidence)}
 
 
 def _true_masks(evidence: Evidence) -> np.ndarray:
