@@ -229,9 +229,7 @@ def resolve(
     if generator is NOTHING:
         _untrained(request.settings, weights, method)
     if segmentation.polarity != "painted" and (segmenter is None or generator is NOTHING):
-        raise BadRecipe(
-            "segmentation.polarity has no effect: this run has no layers, or nothing that segments by them."
-        )
+        raise BadRecipe("segmentation.polarity has no effect: nothing here learns from painted layers. Leave it out.")
     for name in weights:
         _sensible(regularizers[name], generator, segmenter, training.rounds)
     if any("codes" in regularizers[name].needs for name in weights):

@@ -83,7 +83,7 @@ def test_it_is_refused_where_nothing_is_painted_or_nobody_segments():
 
 
 def test_a_board_says_how_often_the_rule_turned_layers_over_and_was_right(tmp_path: Path):
-    ruled = dict(name="unet-s", steps=1, parameters={}, wall_s=1.0, border=0.7, flipped=True)
+    ruled = {"name": "unet-s", "steps": 1, "parameters": {}, "wall_s": 1.0, "border": 0.7, "flipped": True}
     values = [measured(0.6, oracle_dataset=0.6), measured(0.1, oracle_dataset=0.6), measured(0.7, oracle_dataset=0.7)]
     root, sides = make_root(tmp_path), [ruled, {**ruled, "border": 0.2, "flipped": False}, ruled]
     each = zip(values, sides, strict=True)

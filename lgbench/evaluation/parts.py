@@ -24,6 +24,7 @@ from lgbench.score import Moments
 from lgbench.settings import plain
 
 from .evidence import Evidence
+from .taught import TAUGHT
 
 __all__ = ["PARTS", "reference"]
 
@@ -317,6 +318,7 @@ PARTS: dict[str, Part] = {
         Part("ignored", _ignored, _left_out),
         Part("instances", _instances),
         Part("labels", _labels),
+        TAUGHT,
         Part("clusters", _clusters, lambda evidence: {"split": "all"}),
         *(part for name in EXTRACTORS for part in _of_extractor(name)),
     )
