@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .augment import add_noise, jitter_colours
+from .augment import add_noise, cut_out, jitter_colours, translate
 from .blocks import Next, Opacity, Res, Same, Stem, Sub, Up, image_head, mask_head, opacity, upsampled_conv
 from .codes import CodeConv
 from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, sn_code_head
@@ -40,6 +40,7 @@ __all__ = [
     "Up",
     "add_noise",
     "count_parameters",
+    "cut_out",
     "dcgan_",
     "from_seed",
     "image_head",
@@ -52,6 +53,7 @@ __all__ = [
     "pose",
     "shift",
     "sn_code_head",
+    "translate",
     "upsampled_conv",
     "warp",
     "weights_hash",
