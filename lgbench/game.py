@@ -28,7 +28,8 @@ class Step:
         number: 0-based index of the step.
         real: real images, with what the game and its terms read of them besides.
         painted: layers as the generator painted them, with the graph that leads to it.
-        layers: the same after every regularizer's `compose` (perturbed); what the critic sees.
+        layers: the same after every regularizer's `compose` (perturbed), `image` and whole pictures among its `extras`
+            after every `augment`, as `real` is; what the critic sees.
         paint: a fresh batch of the same size, as painted and as composed, for methods whose phases do not share one;
             where the painter is conditional, under the same conditions.
         features: what the game's critic sees in images, layer by layer, where the game says so (`Game.features`).
@@ -146,6 +147,8 @@ class Game:
         predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W), or the
             probabilities of K + 1 parts, (N, K + 1, H, W), of which the first is the background.
         background: False where the parts are all of an image and nobody knows which of them is the background.
+        border: for segmenters whose polarity a rule decided, the share of painted pictures' outermost pixels that
+            foregrounds cover; above 0.5, `predict` tells the painted background.
         cluster: for code networks, images -> class scores (N, classes).
         features: images -> what the critic sees in them, layer by layer, for perceptual distances.
         critic: images -> how real each looks to the trained critic, (N,), higher for more.
@@ -177,6 +180,12 @@ class Game:
     batches: Callable[[int], int] | None = None
     terms: Sequence[Weighted] = ()
     segment: Callable[[Tensor], Tensor] | None = None
+    border: float | None = None
+
+    @property
+    def flipped(self) -> bool:
+        """Whether `predict` tells the painted background."""
+        return self.border is not None and self.border > 0.5
 
     @property
     def every_network(self) -> dict[str, nn.Module]:
@@ -224,6 +233,7 @@ class Term:
     Attributes:
         penalty: `step -> scalar`, weighted by the recipe and added to the regularized phase.
         compose: changes a painted composition before any critic sees it (perturbation).
+        augment: done to every image that a critic sees, real and composed alike, a draw for each; differentiable.
         networks: networks that the term owns; those that none of its `phases` trains learn with the regularized phase.
         phases: moves of its own, played before the regularized phase.
         lessons: networks that must have learnt from real images before the training starts; they stay as they are.
@@ -237,6 +247,7 @@ class Term:
 
     penalty: Callable[[Step], Tensor] | None = None
     compose: Callable[[Layers], Layers] | None = None
+    augment: Callable[[Tensor], Tensor] | None = None
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
     phases: Sequence[Phase] = ()
     lessons: Sequence[Lesson] = ()

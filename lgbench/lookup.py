@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .errors import BadRecipe
 from .offers import PARTS, Dataset
 from .plugins import registry
-from .recipe import Recipe, Request, resolve
+from .recipe import Recipe, Request, resolve, with_elsewhere
 
 if TYPE_CHECKING:
     from .data import DataHome
@@ -28,18 +28,22 @@ def look_up(request: Request, home: DataHome | None) -> Recipe:
         BadRecipe: see `lgbench.recipe.resolve`.
     """
     installed = registry()
-    if home is None:
-        dataset = installed.get("datasets", request.dataset)
-    else:
-        from .data import resolve_dataset
-
-        dataset = resolve_dataset(request.dataset, installed.datasets, home)
+    dataset = _dataset(request.dataset, home)
     method = installed.get("methods", request.method)
     recipe = resolve(
         method, installed.generator_of(method), dataset, installed.regularizers, installed.segmenters, request
     )
     check_conditions(recipe, installed.datasets)
-    return recipe
+    elsewhere = recipe.evaluation.dataset
+    return with_elsewhere(recipe, _dataset(elsewhere, home)) if elsewhere else recipe
+
+
+def _dataset(name: str, home: DataHome | None) -> Dataset:
+    if home is None:
+        return registry().get("datasets", name)
+    from .data import resolve_dataset
+
+    return resolve_dataset(name, registry().datasets, home)
 
 
 def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
@@ -23,11 +24,13 @@ __all__ = [
     "LARGEST_SEED",
     "PRESETS",
     "Chosen",
+    "Elsewhere",
     "Recipe",
     "Request",
     "parse_setting",
     "parse_with",
     "resolve",
+    "with_elsewhere",
 ]
 
 PRESETS = ("smoke", "small", "paper")
@@ -36,6 +39,8 @@ LARGEST_SEED = 2**31 - 1
 """Seeds lie between 0 and this: generators of random numbers keep 32 bits, and stages add small numbers to it."""
 USE_ALL = "use_all_images"
 """The setting of `data` that every data set has."""
+OTHERS = "evaluation.data"
+"""The table of settings of the data set on which masks are predicted, where that is another."""
 WEIGHT = "weight"
 """The setting that every regularizer has."""
 WEIGHED = re.compile(rf"regularizers\.[^.]+\.{WEIGHT}")
@@ -75,12 +80,21 @@ class Chosen:
     config: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another data set, on which masks are predicted, and its settings."""
+
+    dataset: Dataset
+    config: Any
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """Everything that determines a run. Two runs of one recipe on the same data and machine end with the same numbers.
 
     `request` is what it was resolved from, and `overrides` what the user set beyond the preset: a record tells it, but
     it is no part of what is hashed. `use_all_images` trains on the pictures of every split, whatever the data set.
+    `elsewhere` is where masks are predicted, None for the data set itself.
     """
 
     method: Method
@@ -101,6 +115,7 @@ class Recipe:
     request: Request
     overrides: Mapping[str, object] = field(default_factory=dict)
     use_all_images: bool = False
+    elsewhere: Elsewhere | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe in plain values, as a record holds it."""
@@ -114,11 +129,19 @@ class Recipe:
             "training": {k: v for k, v in plain(self.training).items() if self.method.generator or k in UNTRAINED},
             "segmentation": plain(self.segmentation),
             "segmenter": {"name": self.segmenter.name, **plain(self.segmenter_config)} if self.segmenter else {},
-            "evaluation": plain(self.evaluation),
+            "evaluation": plain(self.evaluation) | self._elsewhere,
             "preset": self.preset,
             "seed": self.seed,
             "resolution": self.resolution,
         }
+
+    @property
+    def _elsewhere(self) -> dict[str, Any]:
+        """What the table `evaluation` holds of another data set; of files, their names alone."""
+        if self.elsewhere is None:
+            return {}
+        copies = {"copies": PurePath(self.evaluation.copies).name} if self.evaluation.copies else {}
+        return {"dataset": self.elsewhere.dataset.name, "data": plain(self.elsewhere.config), **copies}
 
     @property
     def data_settings(self) -> dict[str, Any]:
@@ -146,6 +169,7 @@ class Recipe:
             del settings[name]
         for name in LOOKING:
             del settings["training"][name]
+        settings["segmentation"].pop("polarity", None)
         return settings
 
     @property
@@ -204,6 +228,8 @@ def resolve(
     weights = _weights(settings, regularizers, method, request.without)
     if generator is NOTHING:
         _untrained(request.settings, weights, method)
+    if segmentation.polarity != "painted" and (segmenter is None or generator is NOTHING):
+        raise BadRecipe("segmentation.polarity has no effect: nothing here learns from painted layers. Leave it out.")
     for name in weights:
         _sensible(regularizers[name], generator, segmenter, training.rounds)
     if any("codes" in regularizers[name].needs for name in weights):
@@ -235,6 +261,18 @@ def resolve(
         request=request,
         overrides={**request.settings, **{f"regularizers.{name}.weight": 0 for name in request.without}},
     )
+
+
+def with_elsewhere(recipe: Recipe, other: Dataset) -> Recipe:
+    """The recipe that predicts masks on another data set, which `evaluation.dataset` names.
+
+    Raises:
+        BadRecipe: a setting that this data set does not have, or the very data that is learnt from.
+    """
+    config = fill(other.config, OTHERS, recipe.request.settings)
+    if recipe.evaluation.dataset == recipe.request.dataset and config == recipe.data_config:
+        raise BadRecipe(f"evaluation.dataset={other.name} is what is trained on: leave it out.")
+    return replace(recipe, elsewhere=Elsewhere(other, config))
 
 
 def _known_presets(method: Method) -> set[str]:
@@ -318,6 +356,10 @@ def _all_read(request: Request, segmenter: Segmenter | None, weights: Mapping[st
         table, _, _ = name.rpartition(".")
         if name == "resolution" or table in read or WEIGHED.fullmatch(name):
             continue
+        if table == OTHERS:
+            if request.settings.get("evaluation.dataset"):
+                continue
+            raise BadRecipe(f"{name} has no effect: add evaluation.dataset=NAME, the data set that it is a setting of.")
         if table == "segmenter":
             raise BadRecipe(f"{name} has no effect: this run has no segmenter.")
         if name.startswith("regularizers.") and name.count(".") == 2:

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 RECORD_FILE = "record.json"
-SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version", "reference_samples")
+SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version", "reference_samples", "scored_on", "copies")
 
 
 class BadRecord(LgbenchError):
@@ -83,7 +83,9 @@ class Protocol(_Part):
     `sampling` is None where the generator painted with its running statistics, one image independent of another;
     `given` is None where it painted without conditions. `ignore` names values of masks that are left out,
     `pseudo` what made the truth where no person did, and `dataset_version` is that of the data set's record where it is
-    not 1. `reference_samples` is None where samples were compared with all real images of `split`.
+    not 1. `reference_samples` is None where samples were compared with all real images of `split`. `scored_on` is the
+    data set on which masks were predicted, with its settings and copy, where that is another than `dataset`, and
+    `copies` says which of its pictures were left out.
     """
 
     dataset: str | None
@@ -106,6 +108,8 @@ class Protocol(_Part):
     pseudo: str | None = None
     dataset_version: Count | None = None
     reference_samples: Count | None = None
+    scored_on: str | None = None
+    copies: str | None = None
 
 
 class Measured(_Part):
@@ -199,7 +203,8 @@ class Data(_Part):
 
     Where only some pictures have a mask that tells something, `masked` has the number of those, split by split, and
     `lost` how many masks lost their object to the "crop" or the "size"; the others are not scored. `one_sided` counts
-    those that are scored and showed no "object", or no "background", from the start.
+    those that are scored and showed no "object", or no "background", from the start. Splits of another data set that
+    is scored are called "elsewhere/test"; `copies` counts their pictures that were trained on (`Split.copies`).
     """
 
     fingerprints: dict[str, Sha256]
@@ -209,6 +214,7 @@ class Data(_Part):
     masked: dict[str, Count] = Field(default_factory=dict)
     lost: dict[str, dict[str, Count]] = Field(default_factory=dict)
     one_sided: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    copies: dict[str, dict[str, Count]] = Field(default_factory=dict)
 
 
 class Training(_Part):
@@ -237,6 +243,8 @@ class Segmentation(_Part):
     """Stage 2: the segmenter that the generator taught, or that learnt from real images.
 
     `learnt_from` counts those by kind, say {"pictures": 131}; `selected` is the step whose weights a judge chose.
+    Where the border decided which layer is the object, `border` is the share of painted pictures' outermost pixels that
+    foregrounds cover, and `flipped` whether the background was taken for that.
     """
 
     name: Text
@@ -245,6 +253,8 @@ class Segmentation(_Part):
     wall_s: Amount
     learnt_from: dict[str, Count] = Field(default_factory=dict)
     selected: Count | None = None
+    border: Annotated[float, Field(ge=0, le=1)] | None = None
+    flipped: bool | None = None
 
 
 class Record(_Part):

@@ -241,7 +241,7 @@ def _written(
     body = read_json(source) | {
         "values": values,
         "adds_to": record.adds_to or record.id,
-        "scoring": scoring_of(_config(record), record.data.fingerprints, metrics) if complete else None,
+        "scoring": scoring_of(record.recipe, record.data.model_dump(), metrics) if complete else None,
         "lgbench": code_state([plugin.module for plugin in plugins]),
         "plugins": [{"name": p.name, "version": p.version, "sha256": module_hash(p.module)} for p in plugins],
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from . import environment
-from .data import DataHome, RawDataset, Split, joined, open_dataset
+from .data import DataHome, RawDataset, Split, joined, open_dataset, told_of_copies
 from .errors import BadRecipe, RunFailed, UnknownName
 from .evaluation import Scores, evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
@@ -20,12 +20,12 @@ from .game import Game
 from .nn import count_parameters
 from .offers import ImageSpec, Metric
 from .plugins import PluginInfo
+from .polarity import oriented
 from .progress import Reporter
 from .recipe import Recipe
 from .record import read_record, record_files, write_record
 from .runtime import Run, Runtime, fast_precision
-from .settings import plain
-from .stage_configs import EvaluationConfig
+from .stage_configs import ELSEWHERE
 from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted, log
 from .training.watch import gradient_history
@@ -102,8 +102,7 @@ def run(
         reporter.note(f"computes in {runtime.arithmetic}; a resumed run keeps that")
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
-    fingerprints = {name: split.fingerprint for name, split in splits.items()}
-    scoring = scoring_of(recipe.evaluation, fingerprints, metrics)
+    scoring = scoring_of(recipe.as_dict(), data := _data_facts(splits), metrics)
     if (done := _done_before(this, scoring, described)) is not None:
         return done
     with exclusive(folder, "this run"):
@@ -115,6 +114,7 @@ def run(
         mixed = _mixed(folder, described)
         learned = learn(this, played.game, played.spec, splits, uncropped)
         began = time.monotonic()
+        learned = replace(learned, segmenter=oriented(learned.segmenter, splits["train"], this))
         scores = evaluate(this, played.game, learned.segmenter, splits, metrics)
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
         facts = {
@@ -122,7 +122,7 @@ def run(
             **_recipe_facts(recipe),
             **described,
             **_outcome_facts(this, played, learned, scores, mixed),
-            "data": _data_facts(splits),
+            "data": data,
             "artefacts": _artefacts(folder, scores.stored),
             "scoring": scoring,
             "adds_to": next((read_record(first).id for first in record_files(folder)), None),
@@ -190,12 +190,19 @@ def _same(finished: Path, identity: Mapping[str, Any]) -> Path:
     return finished
 
 
-def scoring_of(config: EvaluationConfig, fingerprints: Mapping[str, str], metrics: Mapping[str, Metric]) -> str:
-    """SHA-256 of what scores: settings, pictures with all that is known of them, metrics and their versions."""
+def scoring_of(recipe: Mapping[str, Any], data: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
+    """SHA-256 of what scores: settings, pictures with all that is known of them, metrics and their versions.
+
+    Args:
+        recipe: its plain table (`Recipe.as_dict`).
+        data: what a record says of the data.
+    """
     return sha256_of_json(
         {
-            "evaluation": plain(config) | {"metrics": None},
-            "data": dict(fingerprints),
+            "evaluation": {**recipe["evaluation"], "metrics": None},
+            "data": dict(data["fingerprints"]),
+            **({"copies": copies} if (copies := data["copies"]) else {}),
+            **({"polarity": rule} if (rule := recipe["segmentation"].get("polarity", "painted")) != "painted" else {}),
             "metrics": {name: metric.version for name, metric in metrics.items()},
         }
     )
@@ -231,11 +238,37 @@ def open_splits(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str,
 
     Raises:
         BadRecipe: there is no such split.
+        BadData: see `lgbench.data.told_of_copies`.
     """
     splits = _prepared(recipe, recipe.resolution, home, reporter)
-    if absent := [name for name in recipe.evaluation.splits if name not in splits]:
-        raise BadRecipe(f"{recipe.dataset.name} has no split {absent[0]!r}; it has {sorted(splits)}.")
+    other = recipe.elsewhere
+    if other is None:
+        _check_scored(recipe, recipe.dataset.name, splits)
+        return splits
+    others = open_dataset(other.dataset, other.config, recipe.resolution, home, _preparing(reporter))
+    _check_scored(recipe, other.dataset.name, others)
+    for split in recipe.evaluation.splits:
+        splits[ELSEWHERE + split] = _told(recipe, others[split], splits["train"], reporter)
     return splits
+
+
+def _check_scored(recipe: Recipe, name: str, splits: Mapping[str, Split]) -> None:
+    if absent := [split for split in recipe.evaluation.splits if split not in splits]:
+        raise BadRecipe(f"{name} has no split {absent[0]!r}; it has {sorted(splits)}.")
+
+
+def _told(recipe: Recipe, scored: Split, train: Split, reporter: Reporter) -> Split:
+    """Pictures of another data set, told which of them were trained on where a table says so."""
+    config = recipe.evaluation
+    name = recipe.elsewhere.dataset.name if recipe.elsewhere else recipe.dataset.name
+    if not config.copies:
+        reporter.note(f"Which pictures {name} shares with those trained on is not known: evaluation.copies=FILE.")
+        return scored
+    scored = told_of_copies(scored, train, Path(config.copies).expanduser(), config.without_copies)
+    trained_on, count = scored.copies["trained_on"], scored.copies["scored"]
+    out = ", and are left out" if config.without_copies else ""
+    reporter.note(f"{trained_on} of {count} pictures of {name} with masks were trained on{out}.")
+    return scored
 
 
 def _uncropped(recipe: Recipe, home: DataHome, reporter: Reporter) -> Split | None:
@@ -348,6 +381,8 @@ def _outcome_facts(this: Run, played: Played, learned: Learned, scores: Scores, 
         "wall_s": round(learned.teaching_seconds, 1),
         "learnt_from": dict(learned.studied),
         "selected": taught.selected if taught and taught.best is not None else None,
+        "border": learned.segmenter.border,
+        "flipped": None if learned.segmenter.border is None else learned.segmenter.flipped,
     }
     return {
         "status": "diverged" if "diverged" in flagged else "done",
@@ -380,7 +415,12 @@ def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
         "masked": {n: int(s.masked.sum()) for n, s in splits.items() if s.masked is not None},
         "lost": {name: dict(split.lost) for name, split in splits.items() if split.lost},
         "one_sided": {name: split.one_sided for name, split in splits.items() if split.one_sided},
+        "copies": _copies(splits),
     }
+
+
+def _copies(splits: Mapping[str, Split]) -> dict[str, dict[str, int]]:
+    return {name: dict(split.copies) for name, split in splits.items() if split.copies}
 
 
 def _artefacts(folder: Path, stored: Sequence[str]) -> dict[str, str]:

@@ -11,10 +11,12 @@ from annotated_types import Ge, Gt, Le, Lt
 from .errors import BadRecipe
 from .settings import later
 
-__all__ = ["EvaluationConfig", "SegmentationConfig", "TrainingConfig"]
+__all__ = ["ELSEWHERE", "EvaluationConfig", "SegmentationConfig", "TrainingConfig"]
 
 Count = Annotated[int, Ge(1)]
 SPLITS = ("train", "val", "test")
+ELSEWHERE = "elsewhere/"
+"""What the name of another data set's split begins with, among those of the one that is learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class SegmentationConfig:
         name: "auto" is the method's own choice, "none" leaves the stage out.
         steps: of the last round, and of the only one.
         round_steps: of each round before it; 0 is a third of `steps` (4,000 and 12,000 in milgan and ELGAN).
+        polarity: what is called the object: the foreground as it was "painted", or, by "border", the layer that touches
+            the frame less on 1,000 painted pictures, once a run. It decides what predictions mean, not what is taught.
         crop: smallest share of a real image's area that a random crop keeps, for segmenters that learn from real ones;
             1 for none.
         perturbed: teach pairs as the perturbation left them. The papers teach unperturbed ones; where foregrounds are
@@ -98,6 +102,7 @@ class SegmentationConfig:
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     flip: bool = True
     crop: Annotated[float, Gt(0), Le(1)] = later(1.0)
+    polarity: Literal["painted", "border"] = later("painted")
 
     @property
     def earlier_steps(self) -> int:
@@ -116,6 +121,9 @@ class EvaluationConfig:
     Attributes:
         samples: images drawn from the generator.
         split: the split on which masks are predicted, or several, separated by commas: "train,test".
+        dataset: another data set on whose split masks are predicted; its settings are `evaluation.data.NAME`.
+        copies: a CSV file that tells which pictures the two share: a picture of either in its first two columns.
+        without_copies: leave those that were trained on out of the score.
         reference: the real images that samples are compared with: the training images, or those of all splits.
         reference_samples: how many of them, drawn at random, always the same ones; 0 for all.
         threshold: probability from which a pixel is foreground.
@@ -142,6 +150,9 @@ class EvaluationConfig:
     judge: Literal["wide", "small"] = later("wide")
     judge_epochs: Count = later(20)
     reference_samples: Annotated[int, Ge(0)] = later(0)
+    dataset: str = later("")
+    copies: str = later("")
+    without_copies: bool = later(False)
 
     def __post_init__(self) -> None:
         unknown = sorted({*self.splits} - {*SPLITS})
@@ -150,6 +161,9 @@ class EvaluationConfig:
                 f"evaluation.split={self.split!r} does not fit: a split is one of {', '.join(SPLITS)}, and several are "
                 "separated by commas, each once."
             )
+        if (self.copies and not self.dataset) or (self.without_copies and not self.copies):
+            wanted = "evaluation.copies=FILE" if self.dataset else "evaluation.dataset=NAME"
+            raise BadRecipe(f"Copies are those of another data set that is scored: add {wanted}, or ask for none.")
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from .layers import Batch, Painter
 from .lookup import look_up
 from .offers import ImageSpec
 from .painting import real_batch
+from .polarity import oriented
 from .progress import Quiet, Reporter
 from .recipe import Request
 from .record import record_files
@@ -100,6 +101,8 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     run = Run(recipe, folder, home, runtime, reporter or Quiet())
     if segmenter is not None and segmenter.study and not segmenter.phases:
         study(segmenter, open_splits(recipe, home, run.reporter), run)  # what it knows lies with the data
+    if recipe.segmentation.polarity != "painted":
+        segmenter = oriented(segmenter, open_splits(recipe, home, run.reporter)["train"], run)
     return Trained(run, game, segmenter)
 
 

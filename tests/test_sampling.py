@@ -14,11 +14,13 @@ from torch.testing import assert_close
 
 from lgbench import ImageSpec, load_run
 from lgbench.cli import group
+from lgbench.cli.predictions import predictions
 from lgbench.cli.walks import Walk, interpolate, sheet, vary
-from lgbench.errors import BadRecipe, RunFailed
+from lgbench.errors import BadRecipe, NotAvailable, RunFailed
 from lgbench.layers import Batch
 from lgbench.painting import as_sampled, painted, real_batch, uint8
 from lgbench.plugins import registry
+from lgbench.record import Measured, read_record
 
 SHORT = {
     "training.steps": 2,
@@ -322,3 +324,44 @@ def test_sample_asks_what_to_paint(faces: Path):
     result = CliRunner().invoke(group, ["sample", str(faces)])
     assert result.exit_code == 2
     assert "--vary CODE" in result.output
+
+
+# What is predicted.
+
+
+def test_the_page_of_predictions_goes_from_the_best_mask_to_the_worst(petals: Path):
+    trained = load_run(petals, "cpu")
+    page = predictions(trained, 3)
+    assert (page.grid.shape, page.grid.dtype) == ((3, 9, 3, 32, 32), np.uint8)
+    assert page.titles[::3] == ("best", "median", "worst")
+    each = page.iou.T.ravel()  # best, then median, then worst
+    assert (np.diff(each) <= 0).all()
+    test, record = trained.splits()["test"], read_record(petals / "record.json")
+    value = record.values["iou"]
+    assert isinstance(value, Measured)
+    assert page.iou[-1, 2] <= value.details["per_image"] <= page.iou[0, 0]
+    for row in page.grid:
+        shown = [np.array_equal(row[0], image) for image in test.rgb(slice(None))]
+        assert test.masks is not None
+        (index,) = np.flatnonzero(shown)
+        assert np.array_equal(row[1][0] > 0, test.masks[index] > 127)
+        bits = np.unpackbits(stored(petals, "predictions")["bits"], axis=-1, count=32).astype(bool)
+        assert np.array_equal(row[2][0] > 0, bits[index])
+
+
+def test_more_rows_than_pictures_are_all_the_pictures(petals: Path):
+    assert predictions(load_run(petals, "cpu"), 99).grid.shape[0] == 12
+
+
+def test_the_command_draws_predictions_and_a_grid_and_replaces_them(petals: Path):
+    for _ in range(2):
+        result = CliRunner().invoke(group, ["sample", str(petals), "--predictions", "--rows", "2", "--device", "cpu"])
+        assert result.exit_code == 0, result.output
+        assert "IoU of the best" in result.output
+    drawn = sorted(path.name for path in (petals / "pictures").glob("[gp]*.png"))
+    assert drawn == ["grid.png", "predictions.png"]
+
+
+def test_a_run_that_predicts_no_masks_says_so(faces: Path):
+    with pytest.raises(NotAvailable, match="paints no masks"):
+        predictions(load_run(faces, "cpu"), 2)

@@ -31,6 +31,7 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
     help="A row an image, a column a value: z, c, s, f, b ...; `lgbench info METHOD` says which there are.",
 )
 @click.option("--interpolate", "walks", multiple=True, metavar="WALK", help="pose, smile or landmarks, frame by frame.")
+@click.option("--predictions", "predicted", is_flag=True, help="Best, median and worst masks by IoU, and a grid.")
 @click.option("--rows", default=6, show_default=True, type=click.IntRange(min=1), help="Images.")
 @click.option("--columns", default=10, show_default=True, type=click.IntRange(min=2), help="Values, or frames.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Of what is drawn.")
@@ -39,12 +40,13 @@ def sample(
     runs: tuple[Path, ...],
     codes: tuple[str, ...],
     walks: tuple[str, ...],
+    predicted: bool,
     rows: int,
     columns: int,
     seed: int,
     device: str,
 ) -> None:
-    """Paint what finished runs do with their codes, into each RUN's folder `pictures`."""
+    """Paint what finished runs do with their codes, or what they predict, into each RUN's folder `pictures`."""
     from rich.console import Console
 
     from lgbench.trained import load_run
@@ -53,8 +55,10 @@ def sample(
     from .progress import reporting
     from .walks import interpolate, vary
 
-    if not codes and not walks:
-        raise click.UsageError("Say what to paint: --vary CODE, or --interpolate WALK; both may be repeated.")
+    if not codes and not walks and not predicted:
+        raise click.UsageError(
+            "Say what to paint: --vary CODE or --interpolate WALK, again and again, or --predictions."
+        )
     console = Console()
     for folder in runs:
         with reporting() as reporter:
@@ -69,6 +73,28 @@ def sample(
             path = _draw(folder / "pictures" / f"{name}.png", _frames(walk), moving=True)
             say(console, f"{name}: {path}, {path.with_suffix('.gif').name}")
             _tell(console, trained, walk)
+        if predicted:
+            _draw_predictions(console, trained, folder / "pictures", rows, seed)
+
+
+def _draw_predictions(console, trained: Trained, pictures: Path, rows: int, seed: int) -> None:
+    """A page of masks and, where the method paints, a grid of layers; those of before are replaced."""
+    from lgbench.training.pictures import save_png
+
+    from .predictions import grid_of, predictions
+    from .printing import say
+    from .walks import sheet
+
+    page, side = predictions(trained, rows), trained.run.recipe.resolution
+    scale = max(1, 64 // side)
+    pictures.mkdir(exist_ok=True)
+    save_png(pictures / "predictions.png", sheet(page.grid, scale, page.titles))
+    say(console, f"predictions: {pictures / 'predictions.png'}")
+    best, median, worst = page.iou.mean(axis=0)
+    say(console, f"  IoU of the best {best:.3f}, of the median {median:.3f}, of the worst {worst:.3f}")
+    if trained.run.recipe.method.generator is not None:
+        save_png(pictures / "grid.png", grid_of(trained, rows, seed, scale))
+        say(console, f"grid: {pictures / 'grid.png'}")
 
 
 def _draw(path: Path, grid: np.ndarray, titles: Sequence[str] = (), moving: bool = False) -> Path:

@@ -18,6 +18,7 @@ from lgbench.offers import Dataset
 from lgbench.settings import plain
 
 from .archive import ArchiveInfo, add_archive, inspect_archive
+from .copies import told_of_copies
 from .download import Progress
 from .home import DataHome
 from .locks import alone
@@ -79,6 +80,7 @@ __all__ = [
     "pseudo_masks_in",
     "resolve_dataset",
     "takes_archive",
+    "told_of_copies",
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
@@ -46,6 +46,8 @@ class Split:
         masked: which pictures have a mask that says something, (N,) bool; None where all have, or none has.
         lost: how many masks lost their object (or all but it) to the "crop" and to the "size"; they are not `masked`.
         remarks: how many pictures there are with each remark on how they were read.
+        copies: how many pictures there are to score, are "known" to be in the training's data set, were "trained_on",
+            and were "left_out" for that; nothing where nobody was asked (see `copies.told_of_copies`).
         read_names: reads the samples' names; use `names`.
     """
 
@@ -69,6 +71,7 @@ class Split:
     masked: np.ndarray | None = None
     lost: Mapping[str, int] = field(default_factory=dict)
     remarks: Mapping[str, int] = field(default_factory=dict)
+    copies: Mapping[str, int] = field(default_factory=dict)
     read_names: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
 
     def __len__(self) -> int:
@@ -168,6 +171,11 @@ class Split:
         if self.masks is None or not len(chosen):
             raise BadData(f"This split of the data ({self.origin}) has no masks.")
         return self if len(chosen) == len(self) else self._of(chosen, "only masked")
+
+    def without(self, indices: Collection[int]) -> Split:
+        """The images but some, in memory."""
+        kept = np.setdiff1d(np.arange(len(self)), sorted(indices))
+        return self._of(kept, f"only {kept.tolist()}")
 
     def _of(self, chosen: np.ndarray, which: str) -> Split:
         parts = {part: getattr(self, part) for part in ("images", *PARTS, "masked")}

@@ -7,6 +7,7 @@ import numpy as np
 from lgbench.training.watch import flags, prediction_flags
 
 from .evidence import Evidence
+from .taught import untaught
 
 __all__ = ["coverage", "flags_of", "saturated"]
 
@@ -20,6 +21,7 @@ def flags_of(evidence: Evidence) -> list[str]:
     predicted = evidence.get("predicted_masks")
     if predicted is not None:
         found += prediction_flags(*saturated(predicted.mean(axis=(1, 2))))
+    found += ["untaught"] * untaught(evidence)
     return found
 
 

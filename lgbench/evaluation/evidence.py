@@ -16,7 +16,7 @@ from lgbench.files import atomic, read_arrays, sha256_of_json
 from lgbench.game import Game
 from lgbench.offers import Part
 from lgbench.runtime import Run
-from lgbench.stage_configs import EvaluationConfig
+from lgbench.stage_configs import ELSEWHERE, EvaluationConfig
 
 __all__ = ["Evidence"]
 
@@ -62,9 +62,21 @@ class Evidence:
 
     @property
     def test(self) -> Split:
-        """The split that is predicted on."""
+        """The data set's own images of the split that is scored.
+
+        Raises:
+            NotAvailable: another data set has that split, and this one has not.
+        """
         self.of_split.update(self._making)
+        if self.split not in self.splits:
+            raise NotAvailable(f"no split {self.split} in {self.run.recipe.dataset.name}")
         return self.splits[self.split]
+
+    @property
+    def shown(self) -> Split:
+        """The split that masks are predicted on: the data set's own, or another's where the recipe says so."""
+        self.of_split.update(self._making)
+        return self.splits.get(ELSEWHERE + self.split) or self.test
 
     @property
     def whole(self) -> list[Split]:
@@ -72,7 +84,8 @@ class Evidence:
         recipe = self.run.recipe
         if recipe.use_all_images:
             return [self.splits["train"]]
-        return [split for name, split in self.splits.items() if name not in recipe.dataset.apart]
+        own = {name: split for name, split in self.splits.items() if not name.startswith(ELSEWHERE)}
+        return [split for name, split in own.items() if name not in recipe.dataset.apart]
 
     @property
     def scored(self) -> Split:
@@ -82,7 +95,7 @@ class Evidence:
             NotAvailable: there are none.
         """
         try:
-            return self.test.scored()
+            return self.shown.scored()
         except BadData as error:
             raise NotAvailable("no masks in this data set") from error
 

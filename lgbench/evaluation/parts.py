@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,17 @@ from torch import Tensor
 from lgbench.data import Split, drawn
 from lgbench.errors import NotAvailable
 from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, real_moments
+from lgbench.files import sha256_of_file
 from lgbench.game import Game
 from lgbench.layers import Layers
 from lgbench.nn import weights_hash
 from lgbench.offers import Part
 from lgbench.painting import as_sampled, painted, real_batches, uint8
 from lgbench.score import Moments
+from lgbench.settings import plain
 
 from .evidence import Evidence
+from .taught import TAUGHT
 
 __all__ = ["PARTS", "reference", "sampled", "which_reals"]
 
@@ -120,7 +124,7 @@ def _inputs(evidence: Evidence, segmenter: Game, reals: Split) -> list[Any]:
     config = evidence.config
     networks = [weights_hash(network) for network in (*segmenter.networks.values(), segmenter.painter)]
     settings = evidence.run.recipe.as_dict()["segmenter"]
-    return [networks, settings, config.threshold, config.batch, reals.digest(())]
+    return [networks, settings, config.threshold, config.batch, reals.digest(()), *(["flipped"] * segmenter.flipped)]
 
 
 def _predict(evidence: Evidence) -> dict[str, np.ndarray]:
@@ -181,12 +185,29 @@ def _predicted_probabilities(evidence: Evidence) -> np.ndarray:
     return evidence.kept("probabilities", _inputs(evidence, segmenter, reals), make)["soft"]
 
 
+def _scored_on(evidence: Evidence) -> dict[str, object]:
+    """The other data set that masks are predicted on, as it is set and read, and which of its pictures are left out."""
+    other, shown = evidence.run.recipe.elsewhere, evidence.shown
+    if other is None:
+        return {}
+    settings = [f"{name} = {value}" for name, value in sorted(plain(other.config).items())]
+    version = [f"version {other.dataset.version}"] if other.dataset.version != 1 else []
+    words = [*settings, *version, f"{shown.origin} copy", f"crop {shown.crop}"]
+    out = None
+    if shown.copies.get("left_out"):
+        table = sha256_of_file(Path(evidence.config.copies).expanduser())
+        out = f"copies of training pictures left out (by {table[:12]})"
+    return {"scored_on": ", ".join([other.dataset.name, *words]), "copies": out}
+
+
 def _committed(evidence: Evidence) -> dict[str, object]:
-    return {"split": evidence.split, "polarity": "committed", "threshold": evidence.config.threshold}
+    return {**_soft(evidence), "threshold": evidence.config.threshold}
 
 
 def _soft(evidence: Evidence) -> dict[str, object]:
-    return {"split": evidence.split, "polarity": "committed"}
+    rule = evidence.run.recipe.segmentation.polarity
+    committed = "committed" if rule == "painted" else f"committed ({rule})"
+    return {"split": evidence.split, "polarity": committed, **_scored_on(evidence)}
 
 
 def _true_masks(evidence: Evidence) -> np.ndarray:
@@ -196,7 +217,7 @@ def _true_masks(evidence: Evidence) -> np.ndarray:
 
 
 def _drawn_by(evidence: Evidence) -> dict[str, object]:
-    return {"pseudo": evidence.test.pseudo.get("masks")}
+    return {"pseudo": evidence.shown.pseudo.get("masks")}
 
 
 def _ignored(evidence: Evidence) -> np.ndarray:
@@ -206,13 +227,14 @@ def _ignored(evidence: Evidence) -> np.ndarray:
 
 
 def _left_out(evidence: Evidence) -> dict[str, object]:
-    return {"ignore": evidence.test.ignore or None}
+    return {"ignore": evidence.shown.ignore or None}
 
 
 def _instances(evidence: Evidence) -> np.ndarray:
-    if evidence.test.instances is None:
+    shown = evidence.shown
+    if shown.instances is None:
         raise NotAvailable("no instance maps in this data set")
-    known = evidence.test.instances if evidence.test.masks is None else evidence.scored.instances
+    known = shown.instances if shown.masks is None else evidence.scored.instances
     assert known is not None
     return known[:]
 
@@ -327,6 +349,7 @@ PARTS: dict[str, Part] = {
         Part("ignored", _ignored, _left_out),
         Part("instances", _instances),
         Part("labels", _labels),
+        TAUGHT,
         Part("clusters", _clusters, lambda evidence: {"split": "all"}),
         *(part for name in EXTRACTORS for part in _of_extractor(name)),
     )

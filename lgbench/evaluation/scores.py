@@ -114,14 +114,14 @@ def parts_of(metrics: Mapping[str, Metric]) -> dict[str, Part]:
 
 def shared_protocol(evidence: Evidence) -> dict[str, Any]:
     """What the numbers of a run have in common."""
-    recipe, test = evidence.run.recipe, evidence.test
+    recipe, own = evidence.run.recipe, evidence.splits.get(evidence.split) or evidence.splits["train"]
     category = recipe.training.category
     return {
         "dataset": recipe.dataset.name,
         "dataset_config": recipe.data_settings | ({"category": category} if category >= 0 else {}),
-        "origin": test.origin,
+        "origin": own.origin,
         "resolution": recipe.resolution,
-        "crop": test.crop,
+        "crop": own.crop,
         "dataset_version": recipe.dataset.version if recipe.dataset.version != 1 else None,
     }
 

@@ -14,6 +14,7 @@ from typing import Any
 from lgbench.plugins import registry
 from lgbench.recipe import LARGEST_SEED
 from lgbench.record import Measured, Record
+from lgbench.stage_configs import ELSEWHERE
 
 __all__ = ["contradictions"]
 
@@ -107,7 +108,8 @@ def _of_value(record: Record, value: Measured, limits: Range | None) -> Iterator
     if protocol.samples is not None and protocol.samples != value.n:
         yield f"it is of {value.n} images, and its protocol has {protocol.samples} samples"
     counts = record.data.counts
-    known = sum(counts.values()) if protocol.split == "all" else counts.get(protocol.split or "")
+    scored = (ELSEWHERE if protocol.scored_on else "") + (protocol.split or "")
+    known = sum(counts.values()) if protocol.split == "all" else counts.get(scored)
     if protocol.samples is None and known is not None and value.n > known:
         yield f"it is of {value.n} images, and there are {known}"
 

@@ -102,6 +102,7 @@ class Line:
         attempted, done: distinct seeds tried, and finished.
         statuses: of the runs that did not finish, status -> count.
         unlike: in what the runs were not trained as their preset says, "" where they were or nobody can tell.
+        polarity: how often a rule turned the layers over and how often it was right, "" where there was none.
         runs: file name -> record, sorted; repeated seeds too.
         flags: flag -> how many runs raised it.
         supervision: what was learnt from besides pictures, "none", "weak", "full" or `UNNOTED`.
@@ -122,6 +123,7 @@ class Line:
     done: int = 0
     statuses: Mapping[str, int] = field(default_factory=dict)
     unlike: str = ""
+    polarity: str = ""
     runs: Mapping[str, Record] = field(default_factory=dict)
     flags: Mapping[str, int] = _fact("Flags", dict)
     supervision: str = _fact("Supervision", str)
@@ -276,11 +278,24 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
         done=done,
         statuses=dict(sorted(Counter(r.status for r in runs if r.status != "done").items())),
         unlike="; ".join(filter(None, [unlike_preset(board, one), stale])),
+        polarity=_polarity(runs),
         runs=group,
         flags=dict(sorted(flags.items())),
         supervision=", ".join(sorted({record.learnt_from or UNNOTED for record in runs})),
         devices=tuple(sorted({record.environment.device for record in runs})),
     )
+
+
+def _polarity(runs: Sequence[Record]) -> str:
+    """How often the rule turned the layers over, and, by each run's masks and their complements, was right."""
+    ruled = [record for record in runs if record.segmentation and record.segmentation.flipped is not None]
+    if not ruled:
+        return ""
+    flipped = sum(record.segmentation.flipped is True for record in ruled if record.segmentation)
+    found = [value for r in ruled if isinstance(value := r.values.get("iou"), Measured)]
+    right = sum(value.details.get("oracle_dataset", value.value) <= value.value for value in found)
+    by_iou = f"; it was right in {right} of {len(found)} (the masks' IoU against their complements')" if found else ""
+    return f"Polarity by the border: turned over in {flipped} of {len(ruled)} runs{by_iou}"
 
 
 def _kind(board: Benchmark, record: Record) -> Literal["reproduced", "floor", "ceiling"]:

@@ -138,6 +138,7 @@ def _run(table: Table, line: Line, notes: Notes) -> list[str]:
     else:
         named = [_rank(line, notes), escape(line.method) + twin]
     preset = escape(line.preset) + (notes.mark(f"{line.unlike.capitalize()}.") if line.unlike else "")
+    preset += notes.mark(f"{line.polarity}.") if line.polarity else ""
     facts = [escape(_in_words(getattr(line, name))) for name in FACTS]
     records = " ".join(link(record.id[:8], f"records/{name}") for name, record in line.runs.items())
     return [*named, preset, *numbers, _seeds(line), *facts, records]
@@ -203,6 +204,8 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
         "split": "{} split",
         "resolution": "{} px",
         "crop": "crop {}",
+        "scored_on": "scored on {}",
+        "copies": "{}",
         "ignore": "masks' value {} left out",
         "pseudo": "pseudo truth: {}",
         "polarity": "{} polarity",

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .augment import add_noise, jitter_colours
+from .augment import add_noise, cut_out, jitter_colours, translate
 from .blocks import Next, Opacity, Res, Same, Stem, Sub, Up, image_head, mask_head, opacity, upsampled_conv
 from .codes import CodeConv
 from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, activations, sn_code_head
@@ -41,6 +41,7 @@ __all__ = [
     "activations",
     "add_noise",
     "count_parameters",
+    "cut_out",
     "dcgan_",
     "from_seed",
     "image_head",
@@ -53,6 +54,7 @@ __all__ = [
     "pose",
     "shift",
     "sn_code_head",
+    "translate",
     "upsampled_conv",
     "warp",
     "weights_hash",

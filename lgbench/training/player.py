@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -105,6 +106,7 @@ class Player:
     def _paint(self, number: int, real: Batch) -> Step:
         painter, given = self.game.painter, self.game.given(real) if self.game.given else real
         learns = not self.game.frozen and self._learns(painter, number)
+        augments = [term.augment for _, _, term in self.game.terms if term.augment]
 
         def paint() -> tuple[Layers, Layers]:
             with torch.set_grad_enabled(learns), self.runtime.autocast():
@@ -112,10 +114,14 @@ class Player:
                 layers = painted
                 for _, _, term in self.game.terms:
                     layers = term.compose(layers) if term.compose else layers
+                for augment in augments:
+                    layers = _augmented(layers, augment)
             return painted, layers
 
         self._hold(set(self.networks))
         painted, layers = paint()
+        for augment in augments:
+            real = replace(real, images=augment(real.images))
         return Step(number, real, painted, layers, paint, self.game.features, self.game.segment)
 
     def _learns(self, painter: nn.Module, number: int) -> bool:
@@ -165,6 +171,13 @@ class Player:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         checkpoint.set_random_state(state["random"])
+
+
+def _augmented(layers: Layers, augment: Callable[[Tensor], Tensor]) -> Layers:
+    """Layers whose image, and every other whole picture that they hold, is augmented."""
+    shape = layers.image.shape
+    extras = {name: augment(x) if x.shape == shape else x for name, x in layers.extras.items()}
+    return replace(layers, image=augment(layers.image), extras=extras)
 
 
 def _check(game: Game) -> None:

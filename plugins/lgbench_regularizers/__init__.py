@@ -3,6 +3,7 @@
 from lgbench import Lazy, Regularizer, hookimpl
 
 from .config import (
+    AugmentConfig,
     BackgroundConfig,
     BinarizationConfig,
     EquivarianceConfig,
@@ -69,5 +70,13 @@ def regularizers() -> list[Regularizer]:
             config=SegmentorConfig,
             build=Lazy("lgbench_regularizers.segmentor:segmentor"),
             needs=frozenset({"segments"}),
+        ),
+        Regularizer(
+            name="diff-augment",
+            summary="critics see real and painted images with other colours, moved, and with holes",
+            paper="Zhao et al., NeurIPS 2020",
+            config=AugmentConfig,
+            build=Lazy("lgbench_regularizers.augment:diff_augment"),
+            needs=frozenset(),
         ),
     ]

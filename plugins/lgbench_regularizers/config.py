@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 __all__ = [
+    "AugmentConfig",
     "BackgroundConfig",
     "BinarizationConfig",
     "EquivarianceConfig",
@@ -60,6 +61,21 @@ class PerturbationConfig:
     contrast: NotNegative = 0.0
     brightness: NotNegative = 0.0
     noise: NotNegative = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """What images go through before a critic sees them; a draw for each. The weight of this term counts for nothing.
+
+    Attributes:
+        colour: brightness, saturation and contrast.
+        translate: largest shift along each axis, a share of the side; 0 for none.
+        cutout: sides of what is cut out, a share of the picture's; 0 for none.
+    """
+
+    colour: bool = True
+    translate: Annotated[float, Ge(0), Le(1)] = 0.125
+    cutout: Annotated[float, Ge(0), Le(1)] = 0.5
 
 
 @dataclass(frozen=True, slots=True)

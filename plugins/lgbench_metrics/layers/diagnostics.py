@@ -9,7 +9,7 @@ from lgbench.evaluation.collapse import coverage, saturated
 from lgbench.score import Score
 from lgbench_metrics.scores import mean_of_images
 
-__all__ = ["binarity", "binary_distance", "score_binarity", "score_coverage", "score_layer_difference"]
+__all__ = ["binarity", "binary_distance", "score_binarity", "score_coverage", "score_layer_difference", "score_taught"]
 
 
 def binarity(alphas: np.ndarray) -> np.ndarray:
@@ -53,3 +53,8 @@ def score_binarity(evidence: Evidence) -> Score:
 def score_layer_difference(evidence: Evidence) -> Score:
     """Mean difference of the samples' layers."""
     return mean_of_images(evidence["layer_difference"])
+
+
+def score_taught(evidence: Evidence) -> Score:
+    """How well the segmenter has learnt the generator's masks: below 0.85, what it lacks says nothing of the latter."""
+    return mean_of_images(evidence["taught"])

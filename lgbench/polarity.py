@@ -1,0 +1,81 @@
+"""Which of the painted layers is called the object: decided once a run, and never by labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .data import Split
+from .errors import BadRecipe
+from .files import read_sound, write_json
+from .game import Game
+from .nn import weights_hash
+from .painting import as_sampled, painted
+from .runtime import Run
+
+__all__ = ["BORDER_SAMPLES", "covered_border", "oriented"]
+
+BORDER_SAMPLES = 1000
+"""Painted pictures that the rule looks at."""
+
+POLARITY = "polarity.json"
+"""In a run's folder: what the rule saw and decided."""
+
+
+def oriented(segmenter: Game | None, reals: Split, run: Run) -> Game | None:
+    """The segmenter whose foreground is the object by the run's rule; `Game.border` says what the rule saw.
+
+    By `segmentation.polarity=border` the object is the painted layer that touches the frame less: where foregrounds
+    cover more than half of the outermost pixels of `BORDER_SAMPLES` painted pictures, predictions are turned over.
+
+    Args:
+        segmenter: taught, with the trained painter, on eval.
+        reals: training images, for painters that are given some.
+    """
+    if segmenter is None or run.recipe.segmentation.polarity == "painted":
+        return segmenter
+    assert segmenter.predict is not None
+    share = _border(segmenter, reals, run)
+    if share <= 0.5:
+        return replace(segmenter, border=share)
+    return replace(segmenter, border=share, predict=_complement(segmenter.predict))
+
+
+def covered_border(alpha: Tensor) -> Tensor:
+    """Share of an image's outermost pixels that its foregrounds cover, (N, 1, H, W) -> (N,) in [0, 1]."""
+    sides = (alpha[..., 0, :], alpha[..., -1, :], alpha[..., 1:-1, 0], alpha[..., 1:-1, -1])
+    return torch.cat(sides, dim=-1).float().mean(dim=(1, 2))
+
+
+def _border(segmenter: Game, reals: Split, run: Run) -> float:
+    """The mean of `covered_border`, kept in the run's folder."""
+    path, painter = run.folder / POLARITY, segmenter.painter
+    made_from = [weights_hash(painter), run.recipe.seed, BORDER_SAMPLES]
+    if path.exists():
+        kept = read_sound(path, dict, "Delete it; it is made again.")
+        if kept.get("made_from") == made_from:
+            return kept["border"]
+    run.reporter.stage("polarity", BORDER_SAMPLES)
+    batch, seed, shares = run.recipe.evaluation.batch, run.recipe.seed + 4, []
+    with as_sampled(painter, False, seed):
+        for layers in painted(painter, BORDER_SAMPLES, batch, reals, seed, run.runtime):
+            shares.append(covered_border(layers.alpha).cpu())
+    share = float(torch.cat(shares)[:BORDER_SAMPLES].double().mean())
+    write_json(path, {"border": share, "made_from": made_from})
+    return share
+
+
+def _complement(predict: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def background(images: Tensor) -> Tensor:
+        found = predict(images)
+        if found.shape[1] > 1:
+            raise BadRecipe(
+                f"segmentation.polarity=border turns two layers over, and this segmenter tells {found.shape[1]} parts: "
+                "leave it out."
+            )
+        return 1 - found
+
+    return background
