@@ -48,7 +48,7 @@ def _painted(evidence: Evidence) -> Mapping[str, np.ndarray]:
 def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
     count = evidence.config.samples
     samples: dict[str, np.ndarray] = {}
-    for where, layers in sampled(evidence, count):
+    for where, layers in sampled(evidence, count, "sample"):
         for name, row in _rows(layers).items():  # one array a kind: lists of batches would take twice as much
             if name not in samples:
                 samples[name] = np.empty((count, *row.shape[1:]), row.dtype)
@@ -57,13 +57,13 @@ def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def sampled(evidence: Evidence, count: int) -> Iterator[tuple[slice, Layers]]:
+def sampled(evidence: Evidence, count: int, stage: str = "paint again") -> Iterator[tuple[slice, Layers]]:
     """The first `count` samples as their layers, batch by batch: painted again, they are the same.
 
     With each batch comes where among the samples it lies; the last may hold one image more than that.
     """
     config, run, painter = evidence.config, evidence.run, evidence.game.painter
-    run.reporter.stage("sample", count)
+    run.reporter.stage(stage, count)
     done, seed = 0, run.recipe.seed + 2  # apart from the training's
     with as_sampled(painter, config.sample_bn == "batch", seed):
         for layers in painted(painter, count, config.batch, evidence.splits["train"], seed, run.runtime):
