@@ -60,11 +60,12 @@ def spec_of(recipe: Recipe, data: Split | RawDataset | None) -> ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where runs and data live, and on which device to compute."""
+    """Where runs and data live, on which device to compute, and whether with the same bits each time on a GPU too."""
 
     runs: Path
     home: DataHome
     device: torch.device
+    deterministic: bool = False
 
 
 def run(
@@ -91,7 +92,7 @@ def run(
     played = _built(recipe, splits["train"])
     identity = _identity(recipe, played, uncropped, splits)
     folder = _folder(recipe, identity, place.runs, reporter)
-    runtime = runtime_of(recipe, place.device, folder)
+    runtime = replace(runtime_of(recipe, place.device, folder), deterministic=place.deterministic)
     runtime.set_up()
     if "auto" in (recipe.training.precision, recipe.training.channels_last):
         reporter.note(f"computes in {runtime.arithmetic}; a resumed run keeps that")

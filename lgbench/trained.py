@@ -93,6 +93,8 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     runtime.set_up()
     spec = ImageSpec(**told["images"])
     game = build_game(recipe, spec)
+    if game.phases and not (folder / "train" / "done.json").exists():
+        raise _unfinished(folder)
     restore(game, folder / "train", runtime)
     segmenter = build_segmenter(recipe, game.painter, spec)
     if segmenter is not None and segmenter.phases:
@@ -108,10 +110,7 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
 def _told(folder: Path) -> dict[str, Any]:
     """What a run's folder says of itself: the request, and what builders were told of the images."""
     if not (folder / "train" / "done.json").exists() and not record_files(folder):
-        raise RunFailed(
-            f"{folder} is not the folder of a finished run: it has no train/done.json and no record. `lgbench run` "
-            "names the folder when it begins; run its command again to finish it."
-        )
+        raise _unfinished(folder)
     for name in ("request.json", "identity.json"):
         if not (folder / name).exists():
             raise RunFailed(f"{folder} was made by an earlier lgbench, which did not note {name}; run it again.")
@@ -120,3 +119,10 @@ def _told(folder: Path) -> dict[str, Any]:
         "request": Request(**{**request, "without": tuple(request["without"])}),
         "images": read_sound(folder / "identity.json", dict, REMEDY)["images"],
     }
+
+
+def _unfinished(folder: Path) -> RunFailed:
+    return RunFailed(
+        f"{folder} is not the folder of a finished run: it lacks train/done.json. `lgbench run` names the folder "
+        "when it begins; run its command again to finish it."
+    )
