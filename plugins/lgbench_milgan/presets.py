@@ -2,7 +2,8 @@
 
 `smoke` and `small` always shrink the foreground over a background of other brightness, and have a background branch of
 half the width: with the paper's range of scales the layers come out inverted in small worlds, and with equal widths
-sometimes (README). `paper` keeps the paper's values.
+sometimes (README). `paper` keeps the paper's values, and `ils` is the recipe of ILSGAN (Zou et al., AAAI 2023) on
+milgan's networks, critic and optimiser.
 """
 
 __all__ = ["PRESETS"]
@@ -70,6 +71,25 @@ PRESETS = {
         "evaluation.reference": "all",
         "segmentation.batch": 95,
         "evaluation.aggregation": "pooled",
+    },
+    "ils": {
+        "training.steps": 250_000,
+        "training.batch": 32,
+        "training.ema": 0.9978,  # half of it is gone after 10,000 images
+        "training.select": "fid",
+        "method.gamma_mi": 0.0,
+        "regularizers.layer-independence.weight": 1.0,
+        "regularizers.layer-independence.warm_factor": 0.2,
+        "regularizers.layer-independence.warm_steps": 12_500,
+        "regularizers.mask-size.weight": 2.0,
+        "regularizers.mask-size.eta": 0.25,
+        "regularizers.binarization.weight": 2.0,
+        "regularizers.binarization.on": "perturbed",
+        "regularizers.perturbation.form": "shift",
+        "segmentation.steps": 6000,
+        "segmentation.batch": 64,
+        "segmenter.drop": 1.0,
+        "segmenter.colours": True,
     },
     "paper@apc": {"generator.n_codes": 20},
     "paper@lsun-car": {"generator.n_codes": 200},

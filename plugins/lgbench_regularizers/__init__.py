@@ -7,6 +7,7 @@ from .config import (
     BackgroundConfig,
     BinarizationConfig,
     EquivarianceConfig,
+    IndependenceConfig,
     MaskSizeConfig,
     MIRecoveryConfig,
     PerturbationConfig,
@@ -70,6 +71,13 @@ def regularizers() -> list[Regularizer]:
             config=SegmentorConfig,
             build=Lazy("lgbench_regularizers.segmentor:segmentor"),
             needs=frozenset({"segments"}),
+        ),
+        Regularizer(
+            name="layer-independence",
+            summary="what a layer shows tells little of what the other hides behind it",
+            paper="Zou et al., AAAI 2023 (ILSGAN)",
+            config=IndependenceConfig,
+            build=Lazy("lgbench_regularizers.independence:layer_independence"),
         ),
         Regularizer(
             name="diff-augment",

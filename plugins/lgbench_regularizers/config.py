@@ -10,6 +10,7 @@ __all__ = [
     "BackgroundConfig",
     "BinarizationConfig",
     "EquivarianceConfig",
+    "IndependenceConfig",
     "MIRecoveryConfig",
     "MaskSizeConfig",
     "PerturbationConfig",
@@ -137,6 +138,27 @@ class EquivarianceConfig:
 @dataclass(frozen=True, slots=True)
 class BackgroundConfig:
     """L_bg has nothing to set beside its weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndependenceConfig:
+    """Settings of L_ind.
+
+    Attributes:
+        form: the likelihood, "laplace" or "gaussian"; "l1" pushes each layer away from the other where it is hidden,
+            without other samples and without a gradient into the alpha.
+        detach: "visible" holds what is seen fixed, so that only what is hidden moves.
+        alpha_grad: whether the alpha moves.
+        gate: colours outside (-1, 1) get no gradient.
+        warm_factor: the weight is multiplied by this in the first `warm_steps` steps (ILSGAN: 0.2 and 12,500).
+    """
+
+    form: Literal["laplace", "gaussian", "l1"] = "laplace"
+    detach: Literal["none", "visible"] = "none"
+    alpha_grad: bool = True
+    gate: bool = True
+    warm_factor: NotNegative = 1.0
+    warm_steps: Natural = 0
 
 
 @dataclass(frozen=True, slots=True)
