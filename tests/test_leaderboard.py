@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from board_records import (
 from scipy import stats
 
 from lgbench import Method
+from lgbench.benchmark import BadBenchmark
+from lgbench.leaderboard import build, check
 from lgbench.leaderboard.pages import protocol_in_words
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
@@ -143,9 +146,54 @@ def test_rows_that_are_equal_as_printed_are_ties(root: Path):
 
 def test_lower_is_first_where_lower_is_better(root: Path):
     path = root / "benchmarks/flora-32.toml"
-    path.write_text(BOARD.replace('better = "up"', 'better = "down"'))
-    commit(root, *seeds("high", 0.9), *seeds("low", 0.1))
+    path.write_text(BOARD.replace('name = "iou", label = "IoU", better = "up"', 'name = "mae", better = "down"'))
+    for method, error in (("high", 0.9), ("low", 0.1)):
+        commit(root, a_record({"mae": measured(error, {**PROTOCOL, "metric": "mae"})}, method=method))
     assert [row.method for row in board_tables(root)[0].lines] == ["low", "high"]
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ('name = "iou", better = "down"', "of which higher is better"),
+        ('name = "iou@train", better = "down"', "of which higher is better"),
+        ('name = "mae", better = "up"', "of which lower is better"),
+        ('name = "coverage", better = "up"', "of which neither is better"),
+    ],
+)
+def test_a_board_that_contradicts_a_metrics_direction_is_refused(root: Path, column: str, told: str):
+    path = root / "benchmarks/flora-32.toml"
+    path.write_text(BOARD.replace('name = "iou", label = "IoU", better = "up"', column))
+    for read in (build, check):
+        with pytest.raises(BadBenchmark, match=told):
+            read(root)
+
+
+@pytest.mark.parametrize("column", ['name = "iou", better = "none"', 'name = "of-another-plugin", better = "down"'])
+def test_a_column_may_rank_nobody_or_show_a_metric_that_is_not_installed(root: Path, column: str):
+    path = root / "benchmarks/flora-32.toml"
+    ours, _, _ = BOARD.partition("[[reported]]")
+    path.write_text(ours.replace('name = "iou", label = "IoU", better = "up"', column))
+    build(root)
+    assert check(root) == []
+
+
+def test_the_page_of_metrics_tells_what_each_is_held_against_and_goes_stale(root: Path):
+    build(root)
+    page = root / "leaderboards/METRICS.md"
+    for metric in registry().metrics.values():
+        (line,) = (line for line in page.read_text().splitlines() if line.startswith(f"| {metric.name} |"))
+        assert {"up": "higher", "down": "lower", "none": "neither"}[metric.direction] in line
+    page.write_text(page.read_text().replace("higher", "lower", 1))
+    (fault,) = check(root)
+    assert "METRICS.md is stale" in fault
+
+
+def test_a_column_that_an_older_version_of_a_metric_measured_says_so(root: Path, monkeypatch: pytest.MonkeyPatch):
+    commit(root, *seeds("lrgan", 0.5))
+    assert "lgbench rescore" not in markdown(root)
+    monkeypatch.setitem(registry().metrics, "iou", replace(registry().metrics["iou"], version=2))
+    assert "iou was measured by its version 1; version 2 is installed, and lgbench rescore" in markdown(root)
 
 
 def test_a_number_that_is_not_available_is_never_zero(root: Path):

@@ -39,12 +39,14 @@ def build(names: tuple[str, ...], root: Path) -> None:
 @leaderboard.command()
 @_names
 @_root
+@click.option("--against", metavar="REF", help="Of git: no record that was there where the branches parted is lost.")
 @click.pass_context
-def check(context: click.Context, names: tuple[str, ...], root: Path) -> None:
-    """Fail where a board is stale, or a record was altered or is on the wrong board."""
+def check(context: click.Context, names: tuple[str, ...], root: Path, against: str | None) -> None:
+    """Fail where a board is stale, or a record was altered, contradicts itself or is on the wrong board."""
     from lgbench.leaderboard import check as check_boards
+    from lgbench.leaderboard import lost_records
 
-    faults = check_boards(root, names)
+    faults = [*(lost_records(root, against) if against else []), *check_boards(root, names)]
     for fault in faults:
         click.echo(fault, err=True)
     if faults:

@@ -179,7 +179,9 @@ def sound(score: object) -> Score:
     if odd:
         raise TypeError(f"{odd[0]} is {numbers[odd[0]]!r}, not a number")
     if not all(math.isfinite(value) for value in numbers.values()):
-        raise NotAvailable(f"not a finite number ({score.value}): the generator has diverged")
+        raise NotAvailable(
+            f"not a finite number ({score.value}): the generator has diverged; train it with another seed"
+        )
     return score
 
 

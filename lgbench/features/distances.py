@@ -29,7 +29,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"Moments of {a.mean.size} and {b.mean.size} features cannot be compared.")
     if not all(np.isfinite(part).all() for part in (a.mean, a.covariance, b.mean, b.covariance)):
-        raise NotAvailable("moments that are not finite: the images that they describe are broken")
+        raise NotAvailable("moments that are not finite: broken images; train it with another seed")
     values, vectors = np.linalg.eigh(a.covariance)
     root = vectors * np.sqrt(values.clip(min=0))  # R = root vectors^T; an orthogonal factor changes no eigenvalue
     shared = np.sqrt(np.linalg.eigvalsh(root.T @ b.covariance @ root).clip(min=0)).sum()

@@ -134,7 +134,7 @@ class Extractor:
             NotAvailable: no images.
         """
         if not len(images):
-            raise NotAvailable("no images")
+            raise NotAvailable("no images: raise evaluation.samples, or name another evaluation.split")
         features, probabilities = np.empty((len(images), self.dim), np.float32), []
         for start in range(0, len(images), batch):
             seen, logits = self._see(torch.from_numpy(np.array(images[start : start + batch])))

@@ -47,7 +47,7 @@ class MomentStream:
         if not len(features):
             return
         if not np.isfinite(features).all():
-            raise NotAvailable("features are not finite: the images that they describe are broken")
+            raise NotAvailable("features are not finite: broken images; train it with another seed")
         mean = features.mean(axis=0, dtype=np.float64)
         deviation = features.astype(np.float64) - mean
         self.merge(MomentStream(self.dim, len(features), mean, deviation.T @ deviation))

@@ -244,10 +244,8 @@ def _outdated(protocols: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for protocol in protocols:
         name, version = protocol["metric"], protocol["metric_version"]
         if name in installed and installed[name].version != version:
-            yield (
-                f"{name} was measured by its version {version}; version {installed[name].version} is installed: "
-                "`lgbench rescore` these runs."
-            )
+            newer = f"version {installed[name].version} is installed, and lgbench rescore measures these runs by it."
+            yield f"{name} was measured by its version {version}; {newer}"
 
 
 def _saw_others(records: Sequence[Record]) -> bool:

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lgbench.benchmark import BadBenchmark, Benchmark, read_benchmark
+from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 from lgbench.files import atomic
+from lgbench.plugins import registry
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
+from .certificates import certificates
 from .columns import key_of, wanted_splits
 from .contradictions import contradictions
 from .markdown import Page, read_page
@@ -59,7 +61,19 @@ def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
         if lacking:
             told = f"{paths[board.name]} says no {' and no '.join(lacking)}"
             raise BadBenchmark(f"{told}, which a board needs. Add it, or keep files that are only swept elsewhere.")
+        for column in board.metrics:
+            _points_right(paths[board.name], column)
     return boards
+
+
+def _points_right(path: Path, column: Column) -> None:
+    metric = registry().metrics.get(column.name.partition("@")[0])
+    if metric and column.better not in ("none", metric.direction):
+        is_better = {"up": "higher is better", "down": "lower is better", "none": "neither is better"}[metric.direction]
+        raise BadBenchmark(
+            f'{path} says better = "{column.better}" of {column.name}, of which {is_better}. Say "{metric.direction}", '
+            'or "none" for a column that ranks nobody.'
+        )
 
 
 def record_name(record: Record) -> str:
@@ -143,7 +157,7 @@ def committed(root: Path, board: Benchmark) -> Committed:
 
 
 def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
-    """Write README.md and board.csv of the named boards, or of all, and the index of all.
+    """Write README.md and board.csv of the named boards, or of all, the index of all, and the page of metrics.
 
     Returns:
         The files that changed.
@@ -245,7 +259,8 @@ def _files(root: Path, standings: Sequence[Standing]) -> dict[Path, bytes]:
 
 
 def _index(root: Path, standings: Sequence[Standing]) -> dict[Path, bytes]:
-    return {root / FOLDER / "README.md": index(standings).encode()}
+    pages = {"README.md": index(standings), "METRICS.md": certificates()}
+    return {root / FOLDER / name: content.encode() for name, content in pages.items()}
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -21,6 +21,6 @@ def mean_of_images(per_image: np.ndarray, aggregation: str = "", **details: floa
         NotAvailable: there are no images.
     """
     if not len(per_image):
-        raise NotAvailable("no images")
+        raise NotAvailable("no images: raise evaluation.samples, or name another evaluation.split")
     protocol = {"aggregation": aggregation} if aggregation else {}
     return Score(float(per_image.mean()), per_image, details, protocol=protocol)

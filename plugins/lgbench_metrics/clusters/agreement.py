@@ -99,4 +99,4 @@ def _check(clusters: np.ndarray, labels: np.ndarray) -> None:
             f"Clusters and labels must share one shape (N,), not {np.shape(clusters)}, {np.shape(labels)}."
         )
     if not len(labels):
-        raise NotAvailable("no test images")
+        raise NotAvailable("no test images: name a split that has some (evaluation.split)")

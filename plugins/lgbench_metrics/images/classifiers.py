@@ -46,9 +46,12 @@ def inception_score(probabilities: np.ndarray, splits: int = 10) -> tuple[float,
     p = np.asarray(probabilities, np.float64)
     _check_rows(p, len(p))
     if len(p) < splits:
-        raise NotAvailable(f"an Inception score over {splits} splits needs at least {splits} samples, not {len(p)}")
+        raise NotAvailable(
+            f"an Inception score over {splits} splits needs at least {splits} samples, not {len(p)}: "
+            "raise evaluation.samples"
+        )
     if not np.isfinite(p).all():
-        raise NotAvailable("probabilities are not finite: the images that they describe are broken")
+        raise NotAvailable("probabilities are not finite: broken images; train it with another seed")
     _check_sums(p.sum(axis=1))
     bounds = len(p) * np.arange(splits + 1) // splits
     scores = [_exponential_information(p[start:stop]) for start, stop in pairwise(bounds)]

@@ -76,7 +76,7 @@ def nearest_neighbour_accuracy(
     if len(train_features) != len(train_labels) or len(test_features) != len(test_labels):
         raise ValueError("Every feature vector needs one label.")
     if not len(test_features):
-        raise NotAvailable("no test images")
+        raise NotAvailable("no test images: name a split that has some (evaluation.split)")
     nearest, _ = _nearest(test_features, train_features, block)
     return float((np.asarray(train_labels)[nearest] == np.asarray(test_labels)).mean())
 
@@ -169,5 +169,5 @@ def _units(rows: np.ndarray) -> np.ndarray:
     vectors = np.asarray(rows, np.float64).reshape(len(rows), -1)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all():
-        raise NotAvailable("features are not finite: the images that they describe are broken")
+        raise NotAvailable("features are not finite: broken images; train it with another seed")
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)

@@ -42,4 +42,6 @@ def checked(metric: str, generated: np.ndarray, real: np.ndarray, least: int) ->
         )
     for side, features in (("samples", generated), ("real images", real)):
         if not np.isfinite(features).all():
-            raise NotAvailable(f"{metric}: features of the {side} are not finite: these images are broken")
+            raise NotAvailable(
+                f"{metric}: features of the {side} are not finite: broken images; train it with another seed"
+            )

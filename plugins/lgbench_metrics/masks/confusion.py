@@ -149,7 +149,7 @@ def score_masks(
     """
     counts = confusion(predicted, true, ignored)
     if not len(counts.true_positive):
-        raise NotAvailable("no test images")
+        raise NotAvailable("no test images: name a split that has some (evaluation.split)")
     aggregate = {"pooled": lambda c: float(measure(c.pooled())[0]), "per_image": lambda c: float(measure(c).mean())}
     if aggregation not in aggregate:
         raise BadRecipe(
