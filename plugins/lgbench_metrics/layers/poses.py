@@ -85,4 +85,4 @@ def _draw(found: dict[str, np.ndarray], evidence: Evidence) -> None:
         limits = np.where(np.isfinite(ends), ends, [values.min(), values.max()])
         panels.append((f"{NUMBERS[number]} of {step + 1}", values, (float(limits[0]), float(limits[1]))))
     save_histograms(evidence.run.folder / "poses.png", panels, len(NUMBERS), BINS)
-    evidence.stored.append("poses.png")
+    evidence.files["poses.png"] = {}
