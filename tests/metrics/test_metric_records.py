@@ -42,6 +42,7 @@ def evidence(aggregation: str = "per_image", **changes) -> Evidence:
         "clusters": (labels + 1) % 3,
         "sample_alphas": random.integers(256, size=(20, 16, 16), dtype=np.uint8),
         "layer_difference": random.random(20),
+        "taught": random.random(20),
         **{f"{kind}/{name}": moments for kind in ("moments", "background-moments") for name in EXTRACTORS},
     }
     recipe = SimpleNamespace(evaluation=EvaluationConfig(aggregation=aggregation))
