@@ -156,7 +156,7 @@ def labels_of(folder: Path, kept: list[str]) -> list[int]:
     spy = replace(nmi, compute=lambda evidence: found.append(evidence["clusters"]) or nmi.compute(evidence))
     settings = {"training.steps": 12, "segmentation.name": "none", "evaluation.samples": 8}
     request, method = Request("toy", "squares", "smoke", settings=settings), replace(METHOD, build=clustering(kept))
-    chosen = resolve(method, GENERATOR, SQUARES, registry().regularizers, {}, request)
+    chosen = resolve(method, GENERATOR, SQUARES, registry().regularizers, registry().segmenters, request)
     place = Place(folder / "run", DataHome(folder / "home"), torch.device("cpu"))
     path = run(chosen, place, {"nmi": spy}, (), Quiet())
     assert json.loads(path.read_text())["status"] == "done"
