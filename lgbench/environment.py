@@ -57,6 +57,7 @@ def describe(runtime: Runtime, plugins: Sequence[PluginInfo]) -> dict[str, Any]:
             "precision": runtime.precision,
             "channels_last": runtime.channels_last,
             "compile": runtime.compile,
+            **({"deterministic": True} if runtime.deterministic else {}),
             "threads": torch.get_num_threads(),
         },
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def spec_of(recipe: Recipe, data: Split | RawDataset | None) -> ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where runs and data live, and on which device to compute.
+    """Where runs and data live, on which device to compute, and whether with the same bits each time on a GPU too.
 
     `finished` is the folder of a run that is only scored again, wherever it lies; None lets the recipe choose.
     """
@@ -68,6 +68,7 @@ class Place:
     runs: Path
     home: DataHome
     device: torch.device
+    deterministic: bool = False
     finished: Path | None = None
 
 
@@ -95,7 +96,7 @@ def run(
     played = _built(recipe, splits["train"])
     identity = _identity(recipe, played, uncropped, splits)
     folder = _same(place.finished, identity) if place.finished else _folder(recipe, identity, place.runs, reporter)
-    runtime = runtime_of(recipe, place.device, folder)
+    runtime = replace(runtime_of(recipe, place.device, folder), deterministic=place.deterministic)
     runtime.set_up()
     if "auto" in (recipe.training.precision, recipe.training.channels_last):
         reporter.note(f"computes in {runtime.arithmetic}; a resumed run keeps that")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -62,12 +63,14 @@ class Runtime:
         precision: "fp32", "tf32" (matrix products of GPUs) or "bf16" (autocast).
         channels_last: memory format of networks and images.
         compile: run networks through `torch.compile`.
+        deterministic: the same bits each time on a GPU too; what has no such kernel there is refused by torch.
     """
 
     device: torch.device
     precision: str = "fp32"
     channels_last: bool = True
     compile: bool = False
+    deterministic: bool = False
 
     @property
     def arithmetic(self) -> str:
@@ -79,7 +82,10 @@ class Runtime:
         tf32 = self.precision == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = tf32
         torch.backends.cudnn.allow_tf32 = tf32
-        torch.backends.cudnn.benchmark = self.device.type == "cuda"
+        torch.backends.cudnn.benchmark = self.device.type == "cuda" and not self.deterministic
+        torch.use_deterministic_algorithms(self.deterministic)
+        if self.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when its first product is computed
         if self.compile:
             torch._dynamo.reset()  # what earlier runs of this process compiled counts against the limit
             torch._dynamo.config.recompile_limit = 64  # learning, held and evaluated: three versions a network

@@ -91,6 +91,8 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     runtime.set_up()
     spec = ImageSpec(**read_sound(folder / "identity.json", dict, REMEDY)["images"])
     game = build_game(recipe, spec)
+    if game.phases and not (folder / "train" / "done.json").exists():
+        raise _unfinished(folder)
     restore(game, folder / "train", runtime)
     segmenter = build_segmenter(recipe, game.painter, spec)
     if segmenter is not None and segmenter.phases:
@@ -108,12 +110,16 @@ def asked(folder: Path) -> Request:
         RunFailed: it is no folder of a run, it is not finished, or files of it are damaged.
     """
     if not (folder / "train" / "done.json").exists() and not record_files(folder):
-        raise RunFailed(
-            f"{folder} is not the folder of a finished run: it has no train/done.json and no record. `lgbench run` "
-            "names the folder when it begins; run its command again to finish it."
-        )
+        raise _unfinished(folder)
     for name in ("request.json", "identity.json"):
         if not (folder / name).exists():
             raise RunFailed(f"{folder} was made by an earlier lgbench, which did not note {name}; run it again.")
     request = read_sound(folder / "request.json", dict, REMEDY)
     return Request(**{**request, "without": tuple(request["without"])})
+
+
+def _unfinished(folder: Path) -> RunFailed:
+    return RunFailed(
+        f"{folder} is not the folder of a finished run: it lacks train/done.json. `lgbench run` names the folder "
+        "when it begins; run its command again to finish it."
+    )

@@ -219,8 +219,6 @@ def test_metrics_on_request_are_scored_and_nearest_training_images_shown(tmp_pat
     for name in ("two-sample-1nn-random", "memorisation", "max-f", "mae", "boundary-f"):
         assert 0 <= values[name]["value"] <= 1
     assert values["two-sample-1nn-random"]["protocol"]["extractor"] == "random"
-    assert record["baselines"]["full"]["max-f"] > 0
-    assert record["baselines"]["empty"]["mae"] + record["baselines"]["full"]["mae"] == pytest.approx(1)
     assert "neighbours.png" in record["artefacts"]
 
 
@@ -244,7 +242,7 @@ def test_a_segmenter_may_tell_several_parts(tmp_path: Path, monkeypatch):
     assert (np.unpackbits(kept["bits"], axis=-1, count=16) == (kept["parts"] > 0)).all()
     assert record["values"]["iou"]["value"] > 0
     assert "instance maps" in record["values"]["instance-iou"]["not_available"]
-    assert record["values"]["ari"]["value"] != record["baselines"]["full"]["ari"] == 0
+    assert record["values"]["ari"]["value"] != 0
 
 
 def test_unknown_metrics_are_refused():

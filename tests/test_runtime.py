@@ -25,8 +25,8 @@ def recipe(precision: str, layout: object = "auto"):
         "segmentation.name": "none",
         "evaluation.samples": 8,
     }
-    found = registry().regularizers
-    return resolve(METHOD, GENERATOR, SQUARES, found, {}, Request("toy", "squares", "smoke", settings=settings))
+    request, found = Request("toy", "squares", "smoke", settings=settings), registry()
+    return resolve(METHOD, GENERATOR, SQUARES, found.regularizers, found.segmenters, request)
 
 
 def instructions(monkeypatch: pytest.MonkeyPatch, *, avx512: bool, amx: bool) -> None:
@@ -88,6 +88,18 @@ def test_a_run_keeps_what_auto_became_whatever_the_processor_it_is_resumed_on(tm
     again = run(recipe("auto"), place, {}, registry().plugins, Quiet())
     assert again.parent == first.parent
     assert arithmetic_of(again) == before
+
+
+def test_a_deterministic_run_says_so_and_leaves_the_next_one_as_it_was(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
+    place = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU, deterministic=True)
+    record = json.loads(run(recipe("fp32"), place, {}, registry().plugins, Quiet()).read_text())
+    assert torch.are_deterministic_algorithms_enabled()
+    assert record["environment"]["deterministic"] is True
+    other = Place(tmp_path / "other", DataHome(tmp_path / "home"), CPU)
+    record = json.loads(run(recipe("fp32"), other, {}, registry().plugins, Quiet()).read_text())
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert "deterministic" not in record["environment"]
 
 
 def test_a_record_says_which_precision_auto_was(tmp_path: Path, monkeypatch):

@@ -32,4 +32,4 @@ def evaluate(run: Path, metrics: str, device: str) -> None:
 
     home, request = DataHome(), asked(run)
     settings = {**request.settings, "evaluation.metrics": metrics}
-    carry_out(look_up(replace(request, settings=settings), home), home, device, run.parent, run)
+    carry_out(look_up(replace(request, settings=settings), home), home, device, run.parent, finished=run)

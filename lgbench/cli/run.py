@@ -63,6 +63,7 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="auto,
 @DEVICE
 @RUNS
 @MINUTES
+@click.option("--deterministic", is_flag=True, help="The same bits each time on a GPU too, more slowly.")
 @click.option("--dry-run", is_flag=True, help="Show the resolved recipe, its networks and what it will cost.")
 @click.option("--strict", is_flag=True, help="Refuse to work while any plugin is set aside.")
 def run(
@@ -77,6 +78,7 @@ def run(
     device: str,
     runs: Path,
     minutes: float | None,
+    deterministic: bool,
     dry_run: bool,
     strict: bool,
 ) -> None:
@@ -100,7 +102,7 @@ def run(
         show(recipe, home, device)
         return
     with time_limit(minutes):
-        carry_out(recipe, home, device, runs)
+        carry_out(recipe, home, device, runs, deterministic)
 
 
 @click.command()
@@ -141,7 +143,14 @@ def sweep(
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
 
 
-def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path, finished: Path | None = None) -> None:
+def carry_out(
+    recipe: Recipe,
+    home: DataHome,
+    device: str,
+    runs: Path,
+    deterministic: bool = False,
+    finished: Path | None = None,
+) -> None:
     """Run a recipe with progress on stderr, and print its scores and where its record lies.
 
     Args:
@@ -165,7 +174,7 @@ def carry_out(recipe: Recipe, home: DataHome, device: str, runs: Path, finished:
                 "--preset smoke takes minutes."
             )
         used = installed.used([*recipe.records, *(("metrics", name) for name in metrics)])
-        record = start(recipe, Place(runs, home, chosen, finished), metrics, used, reporter)
+        record = start(recipe, Place(runs, home, chosen, deterministic, finished), metrics, used, reporter)
     show_record(record)
 
 

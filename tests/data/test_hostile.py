@@ -131,7 +131,7 @@ def test_what_killed_additions_left_behind_is_removed(tmp_path: Path):
 def test_an_archive_that_changes_while_it_is_added_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     home, path = DataHome(tmp_path / "home"), zipped(tmp_path / "x.zip", some())
     before = add_archive(home, "mine", path)
-    monkeypatch.setattr("lgbench.data.package.sha256_of_file", lambda path: "another")
+    monkeypatch.setattr("lgbench.data.archive.sha256_of_file", lambda path: "another")
     with pytest.raises(BadData, match="changed while it was copied"):
         add_archive(home, "mine", path)
     assert home.archives()["mine"].read_bytes() == path.read_bytes()

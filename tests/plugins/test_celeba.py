@@ -12,7 +12,7 @@ import pytest
 from official import encoded
 from portrait_files import SIDE, landmark_table, pictures, points
 
-from lgbench.data import DataHome, Split, open_dataset
+from lgbench.data import DataHome, Split, add_archive, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench_datasets import celeba
 from lgbench_datasets.face_regions import REGIONS, rasterise
@@ -145,7 +145,7 @@ def archive(path: Path, columns: tuple[str, ...] = OTHERS, marks: bool = True) -
 
 def test_an_added_archive_gives_what_its_tables_tell_without_doubtful_faces(tmp_path: Path, caplog):
     home = DataHome(tmp_path / "home")
-    home.add_archive("celeba", archive(tmp_path / "faces.zip"))
+    add_archive(home, "celeba", archive(tmp_path / "faces.zip"))
     splits = opened(home)
     assert "1 faces of" in caplog.text
     assert sum(map(len, splits.values())) == COUNT - 1
@@ -166,7 +166,7 @@ def test_an_added_archive_gives_what_its_tables_tell_without_doubtful_faces(tmp_
 )
 def test_an_archive_of_something_else_is_refused_with_what_it_lacks(tmp_path: Path, made: dict, message: str):
     home = DataHome(tmp_path / "home")
-    home.add_archive("celeba", archive(tmp_path / "faces.zip", **made))
+    add_archive(home, "celeba", archive(tmp_path / "faces.zip", **made))
     with pytest.raises(BadData, match=message):
         opened(home)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from official import encoded
 
-from lgbench.data import DataHome, open_dataset
+from lgbench.data import DataHome, add_archive, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench_datasets import camvid, clothing
 from lgbench_datasets.clothing import ARMS, FACE, HAIR, LEGS, PANTS, SKIN, UPPER, regions_of
@@ -47,7 +47,7 @@ def test_segnets_folders_and_an_archive_of_them_give_the_same_maps(tmp_path: Pat
     segnet(ours.folder("camvid"))
     splits = ["train"] * 6 + ["val"] * 2 + ["test"] * 3
     numbers = [*range(6), *range(2), *range(3)]
-    theirs.add_archive("camvid", zipped(tmp_path / "x.zip", [street(i) for i in numbers], splits))
+    add_archive(theirs, "camvid", zipped(tmp_path / "x.zip", [street(i) for i in numbers], splits))
     for home in (ours, theirs):
         opened = open_dataset(camvid.CAMVID, None, HEIGHT, home)
         assert {split: len(found) for split, found in opened.items()} == {"train": 6, "val": 2, "test": 3}
@@ -101,7 +101,7 @@ def test_persons_without_upper_clothes_are_left_out_and_counted_and_truth_is_mar
     home = DataHome(tmp_path / "home")
     with pytest.raises(DataMissing, match="lgbench data add clothing"):
         open_dataset(clothing.CLOTHING, None, 24, home)
-    home.add_archive("clothing", zipped(tmp_path / "x.zip", [person(1 if i == 5 else 24) for i in range(20)]))
+    add_archive(home, "clothing", zipped(tmp_path / "x.zip", [person(1 if i == 5 else 24) for i in range(20)]))
     splits = open_dataset(clothing.CLOTHING, None, 24, home)
     assert "1 persons" in caplog.text
     assert sum(map(len, splits.values())) == 19
@@ -118,6 +118,6 @@ def test_persons_without_upper_clothes_are_left_out_and_counted_and_truth_is_mar
 
 def test_values_of_another_data_set_are_refused_with_the_file(tmp_path: Path):
     home = DataHome(tmp_path / "home")
-    home.add_archive("clothing", zipped(tmp_path / "x.zip", [np.where(person() == 7, 99, person())] * 12))
+    add_archive(home, "clothing", zipped(tmp_path / "x.zip", [np.where(person() == 7, 99, person())] * 12))
     with pytest.raises(BadData, match=r"masks/\d+.png.*the value 99"):
         open_dataset(clothing.CLOTHING, None, 24, home)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from portrait_files import landmark_table, pictures, points
 
-from lgbench.data import DataHome, Split, open_dataset
+from lgbench.data import DataHome, Split, add_archive, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench.offers import ImageSpec
 from lgbench_datasets.face_regions import rasterise
@@ -29,7 +29,7 @@ def added(tmp_path: Path, landmarks: np.ndarray, columns: dict) -> DataHome:
             file.writestr(name, data)
         file.writestr("landmarks.csv", landmark_table(FILES, landmarks, columns))
     home = DataHome(tmp_path / "home")
-    home.add_archive("faces68", tmp_path / "faces.zip")
+    add_archive(home, "faces68", tmp_path / "faces.zip")
     return home
 
 

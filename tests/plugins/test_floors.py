@@ -14,7 +14,7 @@ from toy import SQUARES, folder_of
 
 from lgbench.cli.pairs import compare
 from lgbench.data import DataHome, RawDataset
-from lgbench.errors import BadData, BadRecipe, NotAvailable, RunFailed
+from lgbench.errors import BadData, BadRecipe, NotAvailable, RunFailed, UnknownName
 from lgbench.lookup import check_conditions
 from lgbench.offers import NOTHING
 from lgbench.plugins import registry
@@ -166,7 +166,7 @@ def test_nobody_learns_the_masks_it_is_scored_on(tmp_path: Path, name: str):
     ],
 )
 def test_what_a_method_that_paints_nothing_cannot_read_is_refused(settings: dict, why: str):
-    with pytest.raises(BadRecipe, match=why):
+    with pytest.raises((BadRecipe, UnknownName), match=why):
         tried("iem", **settings)
 
 

@@ -88,7 +88,7 @@ def test_the_papers_presets_are_the_papers():
     method = cyclegan.method_config
     assert (method.ndf, method.lambda_cycle, method.pool) == (64, 10, 50)
     for recipe in (pix2pix, cyclegan):
-        assert (recipe.training.batch * recipe.training.steps, recipe.training.precision) == (200 * 8000, "fp32")
+        assert (recipe.training.batch * recipe.training.steps, recipe.training.precision) == (200 * 8000, "auto")
         assert recipe.segmenter is None
 
 

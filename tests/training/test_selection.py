@@ -182,7 +182,7 @@ def recorded(folder: Path, **overrides: object) -> dict:
     settings = {key.replace("__", "."): value for key, value in overrides.items()}
     settings = {"training.steps": 12, "evaluation.metrics": "coverage", "segmentation.name": "none", **settings}
     request = Request("toy", "squares", "smoke", settings=settings)
-    chosen = resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, {}, request)
+    chosen = resolve(METHOD, GENERATOR, SQUARES, registry().regularizers, registry().segmenters, request)
     place = Place(folder / "run", DataHome(folder / "home"), torch.device("cpu"))
     path = run(chosen, place, {}, registry().plugins, Quiet())
     return json.loads(path.read_text())
