@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from scipy import stats
 
 from lgbench.intervals import difference
 from lgbench.leaderboard import build, check
+from lgbench.plugins import registry
 
 
 @pytest.fixture
@@ -53,9 +55,11 @@ def test_the_papers_number_in_our_interval_is_within_noise(root: Path):
 
 
 @pytest.mark.parametrize(("values", "verdict"), [((0.9, 0.91, 0.92), "better"), ((0.1, 0.11, 0.12), "worse")])
-def test_outside_our_interval_the_metrics_direction_decides(root: Path, values, verdict):
+def test_outside_our_interval_the_metrics_direction_decides(root: Path, monkeypatch, values, verdict):
     commit(root, *runs(1, *values))
     assert numbers(root)["strong", "iou"].verdict == verdict
+    turned = replace(registry().metrics["iou"], direction="down")
+    monkeypatch.setitem(registry().metrics, "iou", turned)
     change(root, 'label = "IoU", better = "up"', 'label = "IoU", better = "down"')
     assert numbers(root)["strong", "iou"].verdict == {"better": "worse", "worse": "better"}[verdict]
 
@@ -254,11 +258,13 @@ def test_seeds_that_all_gave_the_same_have_no_noise():
         ((), (0.6, 0.61, 0.62), "not run"),
     ],
 )
-def test_a_claim_is_decided_by_seeds_that_the_noise_does_not_explain(root: Path, weak, strong, verdict):
+def test_a_claim_is_decided_by_seeds_that_the_noise_does_not_explain(root: Path, monkeypatch, weak, strong, verdict):
     commit(root, *runs(0.1, *weak), *runs(1, *strong))
     outcome = claim(root)
     assert outcome.verdict == verdict
     assert outcome.paper == (0.6, 0.2)
+    turned = replace(registry().metrics["iou"], direction="down")
+    monkeypatch.setitem(registry().metrics, "iou", turned)
     change(root, 'label = "IoU", better = "up"', 'label = "IoU", better = "down"')
     assert claim(root).verdict == {"agrees": "disagrees", "disagrees": "agrees"}.get(verdict, verdict)
 

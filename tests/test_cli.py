@@ -93,7 +93,12 @@ def test_every_method_runs_from_the_command_line_to_its_record(tmp_path: Path, m
     assert list(tmp_path.glob("*/train/curves.png"))
 
 
-UNTAUGHT = {"learnt_from": {}, "selected": None}  # a segmenter that learns from no real image, and by no val
+UNTAUGHT = {
+    "learnt_from": {},
+    "selected": None,
+    "border": None,
+    "flipped": None,
+}
 
 
 def test_a_conditional_generator_segments_by_itself(tmp_path: Path):

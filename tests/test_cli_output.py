@@ -88,7 +88,7 @@ def test_a_finished_run_in_a_folder_of_any_name_shows_its_record(tmp_path: Path,
 
 
 def test_a_run_without_any_number_says_so_instead_of_an_empty_table(tmp_path: Path, capsys, monkeypatch):
-    monkeypatch.setattr("lgbench.cli.results.read_record", lambda path: None)
+    monkeypatch.setattr("lgbench.record.read_record", lambda path: None)
     record = {"values": {"iou": {"not_available": "no masks"}}, "method": "m", "dataset": "d", "preset": "smoke"}
     record |= {"seed": 0, "status": "done", "training": {"flags": []}}
     (tmp_path / "record.json").write_text(json.dumps(record))

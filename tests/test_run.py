@@ -37,7 +37,8 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
     assert "alpha" in record["training"]["gradients"]
     assert values["nmi"] == {"not_available": "no code network that clusters images"}
     kinds = sorted(re.sub(r"-[0-9a-f]{8}\.npz", "", name) for name in record["artefacts"])
-    assert kinds == ["predictions", "samples", "segment/segmenter.safetensors", "train/generator.safetensors"]
+    arrays = ["evidence", "predictions", "samples"]
+    assert kinds == [*arrays, "segment/segmenter.safetensors", "taught", "train/generator.safetensors"]
 
 
 @pytest.mark.parametrize(

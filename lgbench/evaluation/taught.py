@@ -37,7 +37,7 @@ def _taught(evidence: Evidence) -> np.ndarray:
     """IoU of the segmenter's mask with the generator's own on each of `FRESH` painted pictures, (500,) in [0, 1]."""
     segmenter, run = evidence.segmenter, evidence.run
     if segmenter is None or run.recipe.method.generator is None:
-        raise NotAvailable("no segmenter that a generator teaches")
+        raise NotAvailable("no segmenter that a generator teaches; segmentation.name chooses one")
     networks = [weights_hash(network) for network in (*segmenter.networks.values(), segmenter.painter)]
     settings = [run.recipe.as_dict()["segmenter"], run.recipe.segmentation.perturbed, segmenter.flipped]
     inputs = [networks, settings, evidence.config.threshold, evidence.config.batch, run.recipe.seed]

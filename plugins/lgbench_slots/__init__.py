@@ -41,6 +41,7 @@ def generators() -> list[Generator]:
             name="genesis-v2",
             summary="a mixture of components, each painted from a latent of its own",
             config=GenesisConfig,
+            varies=("image", "noise", "seeds"),
             build=Lazy("lgbench_slots.genesis:Genesis"),
         ),
     ]

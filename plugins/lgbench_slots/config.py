@@ -75,7 +75,7 @@ class GenesisMethod:
     lr: Positive = 1e-4
     sigma: Positive = 0.7
     balance: Literal["geco", "fixed"] = "geco"
-    goal: float = 0.5655
+    goal: Annotated[float, Gt(0)] = 0.5655
     beta: Positive = 1.0
     rate: Positive = 1e-5
     speed_up: Positive = 10.0

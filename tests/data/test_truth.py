@@ -371,5 +371,5 @@ def test_truth_that_no_person_drew_is_told_from_other_truth_wherever_it_is_score
     by_network = replace(raw, pseudo={"masks": "a network's"})
     found = prepare(by_network, "x", {}, SIDE, tmp_path / "prepared")["test"]
     assert len(prepared_folders(tmp_path / "prepared", "x")) == 2
-    said = [PARTS["true_masks"].protocol(SimpleNamespace(test=split)) for split in (drawn, found)]
+    said = [PARTS["true_masks"].protocol(SimpleNamespace(test=split, shown=split)) for split in (drawn, found)]
     assert said == [{"pseudo": None}, {"pseudo": "a network's"}]

@@ -215,7 +215,10 @@ def test_only_training_perturbs_and_what_it_paints_for_a_segmenter_where_told_to
         tmp_path / "run", "perturbgan", training__steps=3, segmentation__steps=2, segmentation__perturbed=perturbed
     )
     assert record["status"] == "done"
-    assert batches == [4] * (3 + 2 * perturbed)  # none of the evaluation's
+    assert batches[: 3 + 2 * perturbed] == [4] * (3 + 2 * perturbed)
+    later = batches[3 + 2 * perturbed :]  # what the taught segmenter is compared on, and none of the evaluation's
+    assert 4 not in later
+    assert bool(later) == perturbed
 
 
 def test_contrast_varies_around_each_channels_mean_and_never_widens_its_range():

@@ -93,7 +93,7 @@ class Rounds:
         )
         overrides = {**ROUNDS, **{key.replace("__", "."): value for key, value in settings.items()}}
         request = Request("toy", "squares", "smoke", settings=overrides)
-        recipe = resolve(method, GENERATOR, SQUARES, registry().regularizers, {}, request)
+        recipe = resolve(method, GENERATOR, SQUARES, registry().regularizers, registry().segmenters, request)
         game = build_game(recipe, SPEC)
         images = np.random.default_rng(0).integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
         train = Split(images, fingerprint="0", origin="procedural")
