@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable
+
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lgbench import ImageSpec, NoConfig
@@ -11,9 +13,9 @@ from lgbench.game import Game, Phase, Step
 from lgbench.layers import Batch, Painter
 from lgbench.nn import UNetL, UNetS, jitter_colours
 
-from .config import UNetConfig
+from .config import ObjectsConfig, UNetConfig
 
-__all__ = ["UNetGame", "generator", "unet_l", "unet_s"]
+__all__ = ["UNetGame", "generator", "taught", "unet_l", "unet_s"]
 
 
 class UNetGame:
@@ -41,25 +43,35 @@ class UNetGame:
         return self.network(images).double().sigmoid()
 
     def game(self) -> Game:
-        """The U-Net alone; the generator is held fixed."""
-        config = self.config
-        phase = Phase(
-            "segmenter",
-            ["segmenter"],
-            self.segmenter_loss,
-            lr=config.lr,
-            betas=(0.9, 0.999),
-            drop_at=config.drop_at,
-            drop=config.drop,
-        )
-        return Game(
-            painter=self.painter,
-            networks={"segmenter": self.network},
-            phases=[phase],
-            result="segmenter",
-            frozen=True,
-            predict=self.predict,
-        )
+        """The U-Net alone."""
+        return taught(self.network, self.config, self.painter, self.segmenter_loss, self.predict)
+
+
+def taught(
+    network: nn.Module,
+    config: UNetConfig | ObjectsConfig,
+    painter: Painter,
+    loss: Callable[[Step], dict[str, Tensor]],
+    predict: Callable[[Tensor], Tensor],
+) -> Game:
+    """The game of one network that learns from what the generator paints, which is held fixed."""
+    phase = Phase(
+        "segmenter",
+        ["segmenter"],
+        loss,
+        lr=config.lr,
+        betas=(0.9, 0.999),
+        drop_at=config.drop_at,
+        drop=config.drop,
+    )
+    return Game(
+        painter=painter,
+        networks={"segmenter": network},
+        phases=[phase],
+        result="segmenter",
+        frozen=True,
+        predict=predict,
+    )
 
 
 def unet_s(config: UNetConfig, painter: Painter, spec: ImageSpec) -> Game:

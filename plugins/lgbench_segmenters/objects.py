@@ -8,11 +8,12 @@ from torch.nn import functional as F
 
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
-from lgbench.game import Game, Phase, Step
+from lgbench.game import Game, Step
 from lgbench.layers import Painter
 from lgbench.nn import UNetS, jitter_colours
 
 from .config import ObjectsConfig
+from .games import taught
 
 __all__ = ["ObjectsGame", "matched_cross_entropy", "unet_objects", "visible"]
 
@@ -45,23 +46,8 @@ class ObjectsGame:
         return self.scores(images).exp()
 
     def game(self) -> Game:
-        """The U-Net alone; the generator is held fixed."""
-        config = self.config
-        learns = Phase(
-            *("segmenter", ["segmenter"], self.segmenter_loss),
-            lr=config.lr,
-            betas=(0.9, 0.999),
-            drop_at=config.drop_at,
-            drop=config.drop,
-        )
-        return Game(
-            painter=self.painter,
-            networks={"segmenter": self.network},
-            phases=[learns],
-            result="segmenter",
-            frozen=True,
-            predict=self.predict,
-        )
+        """The U-Net alone."""
+        return taught(self.network, self.config, self.painter, self.segmenter_loss, self.predict)
 
 
 def visible(alphas: Tensor) -> Tensor:
