@@ -17,6 +17,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import click
 import torch
@@ -102,18 +103,7 @@ def contender(request: Request, settings: str, device: str) -> Step:
     if name == "reference":
         return reference_stepper(request, [each for each in savings.split(",") if each], device)
     own = dict(parse_setting(setting) for setting in settings.split(","))
-    return stepper(
-        Request(
-            request.method,
-            request.dataset,
-            request.preset,
-            0,
-            request.resolution,
-            {**request.settings, **own},
-            request.without,
-        ),
-        device,
-    )
+    return stepper(replace(request, settings={**request.settings, **own}), device)
 
 
 @click.command()

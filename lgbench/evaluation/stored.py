@@ -124,18 +124,14 @@ def _value(node: Mapping[str, Any], arrays: Arrays, other: Callable[[str], Array
         return tuple(each(node["tuple"]))
     if "moments" in node:
         return Moments(*each(node["moments"]))
-    if "false" in node and _bits(node["false"]) <= MOST * 8:
+    if "false" in node and math.prod(node["false"]) <= MOST * 8:
         return np.broadcast_to(False, node["false"])
-    if "bits" in node and _bits(node["shape"]) <= arrays[node["bits"]].size * 8:
+    if "bits" in node and math.prod(node["shape"]) <= arrays[node["bits"]].size * 8:
         shape = node["shape"]
-        return np.unpackbits(arrays[node["bits"]], count=_bits(shape)).astype(bool).reshape(shape)
+        return np.unpackbits(arrays[node["bits"]], count=math.prod(shape)).astype(bool).reshape(shape)
     if "symmetric" in node:
         return _mirrored(arrays[node["symmetric"]], node["side"])
     return arrays[node["array"]] if "array" in node else node["plain"]
-
-
-def _bits(shape: list[int]) -> int:
-    return math.prod(shape)
 
 
 def _mirrored(triangle: np.ndarray, side: int) -> np.ndarray:
