@@ -67,8 +67,9 @@ def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
 
 
 def _points_right(path: Path, column: Column) -> None:
-    metric = registry().metrics.get(column.name.partition("@")[0])
-    if metric and column.better not in ("none", metric.direction):
+    name, _, detail = column.parts
+    metric = registry().metrics.get(name)
+    if metric and not detail and column.better not in ("none", metric.direction):
         is_better = {"up": "higher is better", "down": "lower is better", "none": "neither is better"}[metric.direction]
         raise BadBenchmark(
             f'{path} says better = "{column.better}" of {column.name}, of which {is_better}. Say "{metric.direction}", '
@@ -101,11 +102,11 @@ def why_not(board: Benchmark, record: Record) -> str | None:
 def _scored_otherwise(board: Benchmark, record: Record) -> str | None:
     """Why the numbers of its columns are not those that a board asks for."""
     for column in board.metrics:
-        name = key_of(board, record, column.name)
+        name = key_of(board, record, column)
         value = record.values[name] if name else None
         if not isinstance(value, Measured) or value.protocol.aggregation is None:
             continue  # not a mask metric: its split and aggregation are its own
-        splits = wanted_splits(board, column.name)
+        splits = wanted_splits(board, column)
         if splits and value.protocol.split not in splits:
             return f"its {name} has split {value.protocol.split!r}, the board asks for {' or '.join(map(repr, splits))}"
         aggregation = value.protocol.aggregation
