@@ -43,10 +43,8 @@ def info(name: str) -> None:
     found = [(kind, _records(kind)[name]) for kind in KINDS if name in _records(kind)]
     if not found:
         known = [n for kind in KINDS for n in _records(kind)]
-        hint = did_you_mean(name, known, "")
-        raise UnknownName(
-            f"Nothing named {name!r} is installed. {hint + ' ' if hint else ''}See `lgbench list`, and `lgbench data list` for archives."
-        )
+        hint = did_you_mean(name, known, "See `lgbench list`.")
+        raise UnknownName(f"Nothing named {name!r} is installed. {hint} (Added archives: `lgbench data list`.)")
     for kind, record in found:
         click.secho(f"{kind.rstrip('s')} {record.name}", bold=True)
         owner = registry().owners.get((kind, name), "lgbench")
