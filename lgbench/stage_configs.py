@@ -30,6 +30,8 @@ class TrainingConfig:
             from it, and plain else (`benchmarks/speed/README.md`). What both became a run keeps when it is resumed, and
             its record says.
         ema: decay per step of the averaged generator that is evaluated; 0 for none.
+        ema_statistics: its batch norm's are those of the "live" generator, or at the end estimated "again" from 100
+            batches that it paints itself.
         flip: mirror half of the real images.
         crop: smallest share of a real image's area that a random crop keeps; 1 for none. Training images are prepared
             larger by that much, so that crops keep the detail of the originals.
@@ -51,6 +53,7 @@ class TrainingConfig:
     channels_last: bool | Literal["auto"] = "auto"
     compile: bool = False
     ema: Annotated[float, Ge(0), Lt(1)] = 0.999
+    ema_statistics: Literal["live", "again"] = later("live")
     flip: bool = True
     crop: Annotated[float, Gt(0), Le(1)] = 1.0
     crop_ratio: Annotated[float, Ge(1)] = 4 / 3
@@ -70,6 +73,11 @@ class TrainingConfig:
             raise BadRecipe(
                 f"training.as_rounds={self.as_rounds} makes one round the control of so many, and here are "
                 f"{self.rounds}: leave it out, or set training.rounds=1."
+            )
+        if self.ema_statistics == "again" and (not self.ema or self.select != "last"):
+            raise BadRecipe(
+                "training.ema_statistics=again is for the average of the last weights: set training.ema, and leave "
+                "training.select at last."
             )
 
     def prepared_side(self, resolution: int) -> int:
