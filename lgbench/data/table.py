@@ -19,7 +19,7 @@ import numpy as np
 from lgbench.errors import BadData
 
 from .layout import SPLITS, Item, Layout, meaning
-from .names import Index, as_numbers, counted, few, folder_of, in_order, without_ending
+from .names import Index, as_numbers, composed, counted, few, folder_of, in_order, without_ending
 
 __all__ = ["LANDMARKS", "OURS", "TABLES", "add_landmarks", "add_table", "names_pictures"]
 
@@ -249,10 +249,11 @@ def _is_picture(cell: str) -> bool:
     return without_ending(cell.strip()) != cell.strip()
 
 
-def _find_masks(table: Table, folder: str, others: set[str]) -> None:
+def _find_masks(table: Table, folder: str, others: Iterable[str]) -> None:
     """Where no heading says which column is of masks, take one whose cells are all `others` than the pictures."""
+    known = {*map(composed, others)}
     for heading, cells in table.pictured.items():
-        if any(cells) and {*filter(None, _files(cells, folder, others))} <= others:
+        if any(cells) and all(not cell or {composed(folder + cell), composed(cell)} & known for cell in cells):
             if table.cells.get("label") == cells:
                 del table.cells["label"]
             table.cells["mask"] = cells

@@ -82,7 +82,9 @@ def test_blanks_before_quotes_are_none(tmp_path: Path):
     assert (package.classes, package.masked, len(package.items)) == (("a", "b"), True, 16)
 
 
-@pytest.mark.parametrize("column", [[f"images/{15 - i}.png" for i in range(16)], [f"photo {i}.jpg" for i in range(16)]])
+@pytest.mark.parametrize(
+    "column", [[name.format(15 - i) for i in range(16)] for name in ("images/{}.png", "{}.png", "x {}.jpg")]
+)
 def test_a_column_of_other_names_is_not_taken_for_masks(tmp_path: Path, column: list[str]):
     rows: list[list[object]] = [[f"images/{i}.png", column[i]] for i in range(16)]
     package = open_package(placed(tmp_path / "x", pairs(grey) | {"labels.csv": table("image,original", rows)}))
