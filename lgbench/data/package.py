@@ -243,6 +243,8 @@ def folder_dataset(path: str | Path) -> Dataset:
         BadData: there are no pictures below it, or the zip is not a portable archive.
     """
     path = Path(path).expanduser().absolute()
+    if ".." in path.parts:  # whose last part would be no name
+        path = path.resolve()
     if not is_utf8(str(path)):
         raise BadData(
             f"folder:{ascii(str(path))[1:-1]}: its name is not UTF-8. Rename it, or give it a link with another."

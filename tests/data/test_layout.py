@@ -300,3 +300,9 @@ def test_the_shared_archives_are_understood(shared: Path):
         package = open_package(shared / "data" / f"{name}.zip")
         assert package.provides == provides, name
         assert counts in (None, package.counts), name
+
+
+@pytest.mark.parametrize("path", ["birds", "birds/", "birds/.", "birds/images/..", "birds/../birds"])
+def test_a_folder_has_one_name_however_it_is_written(tmp_path: Path, path: str):
+    placed(tmp_path / "birds", pairs(grey))
+    assert folder_dataset(f"{tmp_path}/{path}").name == "folder:birds"
