@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
@@ -274,9 +275,16 @@ def with_elsewhere(recipe: Recipe, other: Dataset) -> Recipe:
         BadRecipe: a setting that this data set does not have, or the very data that is learnt from.
     """
     config = fill(other.config, OTHERS, recipe.request.settings)
-    if recipe.evaluation.dataset == recipe.request.dataset and config == recipe.data_config:
+    if _builds(other) == _builds(recipe.dataset) and config == recipe.data_config:
         raise BadRecipe(f"evaluation.dataset={other.name} is what is trained on: leave it out.")
     return replace(recipe, elsewhere=Elsewhere(other, config))
+
+
+def _builds(dataset: Dataset) -> tuple[object, ...]:
+    """What tells a data set from others, however its path was written."""
+    if isinstance(dataset.build, partial):  # of a folder or an archive
+        return dataset.name, *(arg.resolve() if isinstance(arg, Path) else arg for arg in dataset.build.args)
+    return (dataset.name,)
 
 
 def _known_presets(method: Method) -> set[str]:

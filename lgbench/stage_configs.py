@@ -163,6 +163,10 @@ class EvaluationConfig:
     without_copies: bool = later(False)
 
     def __post_init__(self) -> None:
+        # what says the same is written alike: recipes are hashed
+        metrics = ",".join(sorted({name.strip() for name in self.metrics.split(",")} - {""}))
+        object.__setattr__(self, "metrics", "" if metrics == "default" else metrics)
+        object.__setattr__(self, "split", ",".join(self.splits))
         unknown = sorted({*self.splits} - {*SPLITS})
         if unknown or len({*self.splits}) < len(self.splits):
             raise BadRecipe(

@@ -41,6 +41,13 @@ def root(tmp_path: Path) -> Path:
         ({"set": {"regularizers.size.form": "min"}}, {"regularizers": {"size": {"form": "min"}}}, True),
         ({"set": {"regularizers.size.weight": 0}}, {"regularizers": {}}, True),
         ({"set": {"regularizers.size.weight": 0}}, {"regularizers": {"size": {"weight": 1.0}}}, False),
+        ({"set": {"generator.lstm": "False"}}, {"generator": {"name": "lrgan", "lstm": False}}, True),
+        ({"set": {"generator.lstm": "no"}}, {"generator": {"name": "lrgan", "lstm": True}}, False),
+        ({"set": {"training.ema": "0e0"}}, {"training": {"ema": 0.0}}, True),
+        ({"set": {"segmentation.polarity": "painted"}}, {"segmentation": {}}, True),  # at a later setting's default
+        ({"set": {"segmentation.polarity": "border"}}, {"segmentation": {}}, False),
+        ({"set": {"segmentation.polarity": "painted"}}, {"segmentation": {"polarity": "border"}}, False),
+        ({"set": {"training.steps": 60_000}}, {"training": {}}, False),  # at the default, but older than recipes
         ({"with": ["size"]}, {"regularizers": {"size": {"weight": 1.0}}}, True),
         ({"with": ["size:weight=5"]}, {"regularizers": {"size": {"weight": 5.0}}}, True),
         ({"with": ["size:weight=5"]}, {"regularizers": {"size": {"weight": 4.0}}}, False),

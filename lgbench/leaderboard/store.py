@@ -10,6 +10,7 @@ from pathlib import Path
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 from lgbench.files import atomic
+from lgbench.lookup import data_settings
 from lgbench.plugins import registry
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
@@ -89,13 +90,14 @@ def why_not(board: Benchmark, record: Record) -> str | None:
         return f"its data set is {record.dataset!r}, the board's {board.dataset!r}"
     if record.resolution != board.resolution:
         return f"its resolution is {record.resolution} px, the board's {board.resolution} px"
+    asked = data_settings(board.dataset, board.dataset_config) if board.dataset_config else {}
     for name, value in sorted(record.values.items()):
         if not isinstance(value, Measured):
             continue
         config = value.protocol.dataset_config
-        for key, wanted in board.dataset_config.items():
-            if not isinstance(config, dict) or key not in config or config[key] != wanted:
-                return f"its {name} was not measured with the data set's {key} = {wanted}"
+        for key, wanted in asked.items():
+            if not isinstance(config, dict) or config.get(key) != wanted:
+                return f"its {name} was not measured with the data set's {key} = {board.dataset_config[key]}"
     return _scored_otherwise(board, record) or _no_variant_of(board, record)
 
 
