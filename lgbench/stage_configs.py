@@ -29,6 +29,8 @@ class TrainingConfig:
         channels_last: the layout in memory; "auto" is channels last where it computes in bf16, which gains 1.7 times
             from it, and plain else (`benchmarks/speed/README.md`). What both became a run keeps when it is resumed, and
             its record says.
+        compile: run networks through `torch.compile`: "off", "on", or "auto": on a GPU, where the training is long
+            enough to pay for it; on a CPU it is worth it for some methods only, and minutes long.
         ema: decay per step of the averaged generator that is evaluated; 0 for none.
         flip: mirror half of the real images.
         crop: smallest share of a real image's area that a random crop keeps; 1 for none. Training images are prepared
@@ -49,7 +51,7 @@ class TrainingConfig:
     batch: Annotated[int, Ge(2)] = 64
     precision: Literal["fp32", "tf32", "bf16", "auto"] = "auto"
     channels_last: bool | Literal["auto"] = "auto"
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
     ema: Annotated[float, Ge(0), Lt(1)] = 0.999
     flip: bool = True
     crop: Annotated[float, Gt(0), Le(1)] = 1.0
