@@ -23,7 +23,7 @@ from .polarity import oriented
 from .progress import Reporter
 from .recipe import Recipe
 from .record import read_record, record_files, write_record
-from .runtime import Run, Runtime, fast_precision
+from .runtime import Run, Runtime, compiler_fault, fast_precision, worth_compiling
 from .stage_configs import ELSEWHERE
 from .stages import build_game, build_segmenter, learn
 
@@ -31,7 +31,9 @@ __all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_
 
 
 ARITHMETIC = "arithmetic.json"
-"""In a run's folder: what precision and layout became where the recipe says "auto"."""
+"""In a run's folder: what precision, layout and compiling became where the recipe says "auto"."""
+
+KEPT = ("precision", "channels_last", "compile")
 
 
 def runtime_of(recipe: Recipe, device: torch.device, folder: Path | None = None) -> Runtime:
@@ -43,7 +45,26 @@ def runtime_of(recipe: Recipe, device: torch.device, folder: Path | None = None)
     channels_last = began.get("channels_last", t.channels_last)
     if channels_last == "auto":
         channels_last = precision == "bf16"
-    return Runtime(device, precision, channels_last, t.compile)
+    compiled = began.get("compile", t.compile)
+    if compiled == "auto":
+        compiled = worth_compiling(device, t.steps)
+    return Runtime(device, precision, channels_last, compiled)
+
+
+def _settled(runtime: Runtime, recipe: Recipe, folder: Path, reporter: Reporter) -> Runtime:
+    """The same, not compiled where that is impossible and nothing asks for it; what "auto" became is told."""
+    t, began = recipe.training, (folder / ARITHMETIC).exists()
+    if runtime.compile and (fault := compiler_fault(runtime.device)):
+        if t.compile is True or began:
+            raise BadRecipe(
+                f"training.compile={'on' if t.compile is True else 'auto, which began compiled,'} cannot be used here: "
+                f"{fault} Install a C++ compiler (on a GPU Triton, too), or set training.compile=off."
+            )
+        reporter.note(f"not compiled: {fault}")
+        runtime = replace(runtime, compile=False)
+    if "auto" in (t.precision, t.channels_last, t.compile):
+        reporter.note(f"computes in {runtime.arithmetic}; a resumed run keeps that")
+    return runtime
 
 
 def spec_of(recipe: Recipe, data: Split | RawDataset | None) -> ImageSpec:
@@ -93,10 +114,9 @@ def run(
     played = _built(recipe, splits["train"])
     identity = _identity(recipe, played, uncropped, splits)
     folder = _same(place.finished, identity) if place.finished else _folder(recipe, identity, place.runs, reporter)
-    runtime = replace(runtime_of(recipe, place.device, folder), deterministic=place.deterministic)
+    runtime = _settled(runtime_of(recipe, place.device, folder), recipe, folder, reporter)
+    runtime = replace(runtime, deterministic=place.deterministic)
     runtime.set_up()
-    if "auto" in (recipe.training.precision, recipe.training.channels_last):
-        reporter.note(f"computes in {runtime.arithmetic}; a resumed run keeps that")
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
     scoring = scoring_of(recipe.as_dict(), data := of_data(splits), metrics)
@@ -106,7 +126,7 @@ def run(
         sweep_parts(folder)
         write_json(folder / "identity.json", identity)
         write_json(folder / "recipe.json", recipe.as_dict())
-        write_json(folder / ARITHMETIC, {"precision": runtime.precision, "channels_last": runtime.channels_last})
+        write_json(folder / ARITHMETIC, {name: getattr(runtime, name) for name in KEPT})
         write_json(folder / "request.json", asdict(recipe.request))
         mixed = _mixed(folder, described)
         learned = learn(this, played.game, played.spec, splits, uncropped)
