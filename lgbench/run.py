@@ -30,7 +30,18 @@ from .stages import Learned, build_game, build_segmenter, learn
 from .training import Fitted, log
 from .training.watch import gradient_history
 
-__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "scoring_of", "spec_of"]
+__all__ = [
+    "Place",
+    "artefacts",
+    "chosen_metrics",
+    "data_facts",
+    "open_splits",
+    "recipe_facts",
+    "run",
+    "runtime_of",
+    "scoring_of",
+    "spec_of",
+]
 
 
 ARITHMETIC = "arithmetic.json"
@@ -102,7 +113,7 @@ def run(
         reporter.note(f"computes in {runtime.arithmetic}; a resumed run keeps that")
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
-    scoring = scoring_of(recipe.as_dict(), data := _data_facts(splits), metrics)
+    scoring = scoring_of(recipe.as_dict(), data := data_facts(splits), metrics)
     if (done := _done_before(this, scoring, described)) is not None:
         return done
     with exclusive(folder, "this run"):
@@ -119,11 +130,11 @@ def run(
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
         facts = {
             "schema": 1,
-            **_recipe_facts(recipe),
+            **recipe_facts(recipe),
             **described,
             **_outcome_facts(this, played, learned, scores, mixed),
             "data": data,
-            "artefacts": _artefacts(folder, scores.stored),
+            "artefacts": artefacts(folder, scores.stored),
             "scoring": scoring,
             "adds_to": next((read_record(first).id for first in record_files(folder)), None),
             "wall_s": round(taken, 1),
@@ -323,7 +334,8 @@ def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]
     return {name: metric for name, metric in known.items() if name in wanted}
 
 
-def _recipe_facts(recipe: Recipe) -> dict[str, Any]:
+def recipe_facts(recipe: Recipe) -> dict[str, Any]:
+    """What a record tells of its recipe."""
     return {
         "method": recipe.method.name,
         "dataset": recipe.dataset.name,
@@ -405,7 +417,8 @@ def _images_seen(recipe: Recipe, game: Game, fitted: Fitted) -> int:
     return batches * recipe.training.batch
 
 
-def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
+def data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
+    """What a record tells of the data."""
     train = splits["train"]
     return {
         "fingerprints": {name: split.fingerprint for name, split in splits.items()},
@@ -423,7 +436,7 @@ def _copies(splits: Mapping[str, Split]) -> dict[str, dict[str, int]]:
     return {name: dict(split.copies) for name, split in splits.items() if split.copies}
 
 
-def _artefacts(folder: Path, stored: Sequence[str]) -> dict[str, str]:
-    """Weights, and the arrays that this record was scored from."""
+def artefacts(folder: Path, stored: Sequence[str]) -> dict[str, str]:
+    """Weights, and the arrays that this record was scored from: file -> SHA-256."""
     files = sorted([*folder.rglob("*.safetensors"), *(folder / name for name in stored)])
     return {str(path.relative_to(folder)): sha256_of_file(path) for path in files}

@@ -86,6 +86,8 @@ def why_not(board: Benchmark, record: Record) -> str | None:
     """Why a record does not belong to a board, or None where it does."""
     if record.dataset != board.dataset:
         return f"its data set is {record.dataset!r}, the board's {board.dataset!r}"
+    if record.aggregates and not board.variants:
+        return "it is an aggregate of runs of one class each, and the board ranks runs of all"
     if record.resolution != board.resolution:
         return f"its resolution is {record.resolution} px, the board's {board.resolution} px"
     for name, value in sorted(record.values.items()):
