@@ -250,10 +250,11 @@ class Benchmark(_Part):
         if methods and not others:
             rows = []
         found = [
-            Request(row.method, self.dataset, preset, seed, self.resolution, self.settings | row.settings, without)
-            for row, without in ((row, tuple(row.without)) for row in rows)
+            Request(row.method, self.dataset, preset, seed, self.resolution, self.settings | cell, tuple(row.without))
+            for row in rows
             for preset in self._presets(row, presets)
             for seed in seeds or self.seeds
+            for cell in row.cells
         ]
         once = [(preset, seed) for preset in (presets or self.presets)[:1] for seed in self.seeds[:1]]
         found += [

@@ -70,6 +70,7 @@ def _utc(text: str) -> str:
     return text
 
 
+Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0)]
@@ -267,10 +268,12 @@ class Record(_Part):
     the pre-trained networks whose features losses compare (`training.weights` has their hashes). `scoring` is the
     SHA-256 of what it was scored by: settings of the evaluation, pictures and what is known of them,
     metrics. `adds_to` is the id of the run's first record where this one scores the same weights otherwise.
+    `aggregates` are the ids of the runs' records that an aggregate is of, class by class (`lgbench aggregate`): steps
+    and parameters are those of each, times those of all.
     """
 
     schema_: Literal[1] = Field(alias="schema")
-    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    id: Id
     method: Text
     dataset: Text
     preset: Text
@@ -302,7 +305,8 @@ class Record(_Part):
     baselines: dict[str, dict[str, float]] = Field(default_factory=dict)
     artefacts: dict[str, Sha256]
     scoring: Sha256 | None = None
-    adds_to: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
+    adds_to: Id | None = None
+    aggregates: list[Id] = Field(default_factory=list)
     wall_s: Amount
     device_hours: Amount
     created: Annotated[str, AfterValidator(_utc)]

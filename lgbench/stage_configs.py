@@ -142,7 +142,8 @@ class EvaluationConfig:
             little time, "all" for all that are installed.
         sample_bn: batch norm by its running statistics, or by those of each batch.
         conditions: test images whose class maps and attributes conditional generators are given.
-        repeats: how often each, with other latents.
+        repeats: how often each, with other latents; and of class generators that `lgbench aggregate` joins, how often
+            they are sampled and classifiers taught.
         judge: size of the networks that judge what is painted under conditions; equal for all rows of a board.
         judge_epochs: passes over the training images that they learn for, once per data set.
     """

@@ -19,6 +19,7 @@ from .columns import key_of, wanted_splits
 from .contradictions import contradictions
 from .markdown import Page, read_page
 from .pages import index, page
+from .pairs import Pair, read_pairs
 from .papers import ReportedRow, read_reported
 from .sheet import sheet
 from .standing import Standing, stand
@@ -34,12 +35,18 @@ class Committed:
 
     Attributes:
         records: file name -> record.
+        pairs: what was found of its runs' samples in pairs.
         faults: what is wrong with files that are not among them.
     """
 
     records: Mapping[str, Record]
     reported: Sequence[ReportedRow]
     faults: Sequence[str]
+    pairs: Sequence[Pair] = ()
+
+    def stand(self, board: Benchmark) -> Standing:
+        """The board that they make."""
+        return stand(board, self.records, self.reported, self.pairs)
 
 
 def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
@@ -88,6 +95,8 @@ def why_not(board: Benchmark, record: Record) -> str | None:
     """Why a record does not belong to a board, or None where it does."""
     if record.dataset != board.dataset:
         return f"its data set is {record.dataset!r}, the board's {board.dataset!r}"
+    if record.aggregates and not board.variants:
+        return "it is an aggregate of runs of one class each, and the board ranks runs of all"
     if record.resolution != board.resolution:
         return f"its resolution is {record.resolution} px, the board's {board.resolution} px"
     asked = data_settings(board.dataset, board.dataset_config) if board.dataset_config else {}
@@ -156,7 +165,8 @@ def committed(root: Path, board: Benchmark) -> Committed:
             faults.append(f"{path} must be named {record_name(record)}. Rename it.")
         else:
             records[path.name] = record
-    return Committed(records, read_reported(root / FOLDER / "reported", board), faults)
+    pairs, astray = read_pairs(root / FOLDER / board.name, records)
+    return Committed(records, read_reported(root / FOLDER / "reported", board), [*faults, *astray], pairs)
 
 
 def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
@@ -172,7 +182,7 @@ def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
     boards = [(board, committed(root, board)) for board in read_boards(root)]
     if faults := [fault for _, found in boards for fault in found.faults]:
         raise BadBenchmark("\n".join(faults))
-    standings = [stand(board, found.records, found.reported) for board, found in boards]
+    standings = [found.stand(board) for board, found in boards]
     wanted = _files(root, [standing for standing in standings if standing.board.name in chosen])
     wanted |= _index(root, standings)
     changed = [path for path, content in wanted.items() if _bytes(path) != content]
@@ -196,7 +206,7 @@ def check(root: Path, names: Sequence[str] = ()) -> list[str]:
             faults.append(str(error))
             continue
         faults += found.faults
-        standings.append(stand(board, found.records, found.reported))
+        standings.append(found.stand(board))
     wanted = _files(root, standings)
     if not names:
         faults += _strays(root)
