@@ -29,10 +29,13 @@ from .files import canonical_json, read_json, sha256_of_json, write_json
 __all__ = [
     "RECORD_FILE",
     "BadRecord",
+    "Data",
     "Measured",
     "Missing",
     "Protocol",
     "Record",
+    "Segmentation",
+    "Training",
     "protocol_id",
     "read_record",
     "record_files",
@@ -333,7 +336,7 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
     """Give a record its id, check it and write it to `folder`/record.json, atomically; a further one beside it.
 
     Args:
-        record: everything that `Record` holds, as plain values; an `id` in it is computed afresh.
+        record: everything that `Record` holds, its parts as such or as plain values; an `id` is computed afresh.
 
     Returns:
         The file: record-<id>.json for one that names what it adds to. Writing the same record again changes nothing.
@@ -343,7 +346,7 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
     """
     path = folder / RECORD_FILE
     try:  # by way of JSON: what is hashed is what a reader will see
-        body = json.loads(canonical_json({key: value for key, value in record.items() if key != "id"}))
+        body = json.loads(canonical_json({key: _plain(value) for key, value in record.items() if key != "id"}))
     except (TypeError, ValueError) as error:
         raise BadRecord(f"The record for {path} is not plain, finite JSON: {error}.") from error
     body["id"] = record_id(body)
@@ -360,6 +363,10 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
         return path
     write_json(path, body)
     return path
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
 def read_record(path: Path) -> Record:

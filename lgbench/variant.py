@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from .errors import BadRecipe
+from .plugins import registry
 from .recipe import parse_with
 from .record import Record
+from .settings import fill, names_of, plain
+from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
 __all__ = ["Variant"]
 
+STAGES = {"training": TrainingConfig, "segmentation": SegmentationConfig, "evaluation": EvaluationConfig}
+OFFERED = {"method": "methods", "generator": "generators", "data": "datasets", "segmenter": "segmenters"}
+UNSAID = object()
+"""Stands for a setting that came later and is at its default: recipes do not say it."""
 CATEGORY = "training.category"
 
 
@@ -113,9 +121,31 @@ def _holds(recipe: Mapping[str, JsonValue], key: str, wanted: JsonValue) -> bool
     held: JsonValue = dict(recipe)
     for step in key.split("."):
         if not isinstance(held, dict) or step not in held:
-            return _off(key, wanted)
+            return _off(key, wanted) or _meant(_config_of(recipe, key), key, json.dumps(wanted)) == (UNSAID,)
         held = held[step]
-    return _same(held, wanted)
+    return _same(held, wanted) or _meant(_config_of(recipe, key), key, json.dumps(wanted)) == (held,)
+
+
+def _config_of(recipe: Mapping[str, JsonValue], key: str) -> type | None:
+    """The configuration that a setting is one of, None where it is not known here."""
+    table = key.rpartition(".")[0]
+    if table in STAGES or table not in OFFERED:
+        return STAGES.get(table)
+    chosen = recipe.get(table)
+    record = getattr(registry(), OFFERED[table]).get(chosen.get("name")) if isinstance(chosen, dict) else None
+    return record.config if record else None
+
+
+@cache
+def _meant(config: type | None, key: str, wanted: str) -> tuple[object, ...]:
+    """What a recipe holds where this is said, as the one thing in a tuple; none where nobody can tell."""
+    table, _, name = key.rpartition(".")
+    if config is None or name not in names_of(config):
+        return ()
+    try:
+        return (plain(fill(config, table, {key: json.loads(wanted)})).get(name, UNSAID),)
+    except BadRecipe:
+        return ()
 
 
 def _same(held: JsonValue, wanted: JsonValue) -> bool:

@@ -101,12 +101,13 @@ def joined(folders: Sequence[Path], device: str, reporter: Reporter) -> Path:
         BadRecipe: they are no such runs.
         RunFailed: one of them is not finished, or learnt from other pictures than are here now.
     """
+    from lgbench.account import of_data, scoring_of
     from lgbench.data import DataHome
     from lgbench.files import exclusive, sha256_of_json, sweep_parts
     from lgbench.lookup import look_up
     from lgbench.plugins import registry
     from lgbench.record import record_files
-    from lgbench.run import data_facts, open_splits, runtime_of, scoring_of
+    from lgbench.run import open_splits, runtime_of
     from lgbench.runtime import Run, choose_device
 
     home = DataHome()
@@ -118,7 +119,7 @@ def joined(folders: Sequence[Path], device: str, reporter: Reporter) -> Path:
     metrics = {
         name: metric for name, metric in registry().metrics.items() if any(p.name == SAMPLES for p in metric.parts)
     }
-    scoring = scoring_of(recipe.as_dict(), data_facts(splits), metrics)
+    scoring = scoring_of(recipe.as_dict(), of_data(splits), metrics)
     ids = [member.record.id for member in members]
     folder = folders[0].parent / f"{recipe.label}-classes-{sha256_of_json([ids, scoring])[:8]}"
     reporter.note(f"aggregate: {folder}")
@@ -183,13 +184,13 @@ def _record(
     run: Run, members: Sequence[Member], splits: Mapping[str, Split], metrics: Mapping[str, Metric], scoring: str
 ) -> Path:
     from lgbench import environment
+    from lgbench.account import of_artefacts, of_data, of_recipe
     from lgbench.evaluation import Evidence, parts_of
     from lgbench.evaluation.scores import number, shared_protocol
     from lgbench.evaluation.stored import keep
     from lgbench.files import sha256_of_json
     from lgbench.plugins import registry
     from lgbench.record import write_record
-    from lgbench.run import artefacts, data_facts, recipe_facts
 
     began, records = time.monotonic(), [member.record for member in members]
     evidence = Evidence(run, _no_game(), None, splits, parts_of(metrics), {SAMPLES: _samples(run, members, splits)})
@@ -203,7 +204,7 @@ def _record(
     seconds = time.monotonic() - began
     facts = {
         "schema": 1,
-        **recipe_facts(run.recipe),
+        **of_recipe(run.recipe),
         "recipe": recipe,
         "recipe_hash": sha256_of_json(recipe),
         "overrides": {**run.recipe.overrides, CATEGORY: classes},
@@ -216,8 +217,8 @@ def _record(
         "segmentation": None,
         "values": values,
         "device_hours": round(sum(record.device_hours for record in records) + seconds / 3600, 4),
-        "data": data_facts(splits),
-        "artefacts": artefacts(run.folder, [*evidence.files, "classes.png"]),
+        "data": of_data(splits),
+        "artefacts": of_artefacts(run.folder, [*evidence.files, "classes.png"]),
         "scoring": scoring,
         "aggregates": [record.id for record in records],
         "wall_s": round(sum(record.wall_s for record in records) + seconds, 1),

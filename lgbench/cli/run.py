@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lgbench.lookup import look_up
-from lgbench.recipe import LARGEST_SEED, PRESETS, Recipe, Request, parse_setting, parse_with
+from lgbench.recipe import FOR_CPUS, LARGEST_SEED, PRESETS, Recipe, Request, parse_setting, parse_with
 
 from .time_limit import MINUTES, time_limit
 
@@ -133,10 +133,11 @@ def carry_out(
     metrics = chosen_metrics(recipe.evaluation.metrics, installed.metrics)
     with reporting() as reporter:
         chosen = choose_device(device)
-        if chosen.type == "cpu" and recipe.preset != "smoke" and recipe.method.presets:
+        offered = [f"--preset {name} takes {time}" for name, time in FOR_CPUS.items() if name in recipe.method.presets]
+        if chosen.type == "cpu" and recipe.preset not in FOR_CPUS and offered:
             reporter.note(
                 f"The preset {recipe.preset} is meant for a GPU; add --dry-run to see what it takes on this CPU. "
-                "--preset smoke takes minutes."
+                f"{', '.join(offered)}."
             )
         used = installed.used([*recipe.records, *(("metrics", name) for name in metrics)])
         record = start(recipe, Place(runs, home, chosen, deterministic, finished), metrics, used, reporter)

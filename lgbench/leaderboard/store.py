@@ -10,6 +10,7 @@ from pathlib import Path
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 from lgbench.files import atomic
+from lgbench.lookup import data_settings
 from lgbench.plugins import registry
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
@@ -74,8 +75,9 @@ def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
 
 
 def _points_right(path: Path, column: Column) -> None:
-    metric = registry().metrics.get(column.name.partition("@")[0])
-    if metric and column.better not in ("none", metric.direction):
+    name, _, detail = column.parts
+    metric = registry().metrics.get(name)
+    if metric and not detail and column.better not in ("none", metric.direction):
         is_better = {"up": "higher is better", "down": "lower is better", "none": "neither is better"}[metric.direction]
         raise BadBenchmark(
             f'{path} says better = "{column.better}" of {column.name}, of which {is_better}. Say "{metric.direction}", '
@@ -97,24 +99,25 @@ def why_not(board: Benchmark, record: Record) -> str | None:
         return "it is an aggregate of runs of one class each, and the board ranks runs of all"
     if record.resolution != board.resolution:
         return f"its resolution is {record.resolution} px, the board's {board.resolution} px"
+    asked = data_settings(board.dataset, board.dataset_config) if board.dataset_config else {}
     for name, value in sorted(record.values.items()):
         if not isinstance(value, Measured):
             continue
         config = value.protocol.dataset_config
-        for key, wanted in board.dataset_config.items():
-            if not isinstance(config, dict) or key not in config or config[key] != wanted:
-                return f"its {name} was not measured with the data set's {key} = {wanted}"
+        for key, wanted in asked.items():
+            if not isinstance(config, dict) or config.get(key) != wanted:
+                return f"its {name} was not measured with the data set's {key} = {board.dataset_config[key]}"
     return _scored_otherwise(board, record) or _no_variant_of(board, record)
 
 
 def _scored_otherwise(board: Benchmark, record: Record) -> str | None:
     """Why the numbers of its columns are not those that a board asks for."""
     for column in board.metrics:
-        name = key_of(board, record, column.name)
+        name = key_of(board, record, column)
         value = record.values[name] if name else None
         if not isinstance(value, Measured) or value.protocol.aggregation is None:
             continue  # not a mask metric: its split and aggregation are its own
-        splits = wanted_splits(board, column.name)
+        splits = wanted_splits(board, column)
         if splits and value.protocol.split not in splits:
             return f"its {name} has split {value.protocol.split!r}, the board asks for {' or '.join(map(repr, splits))}"
         aggregation = value.protocol.aggregation
