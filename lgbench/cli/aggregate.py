@@ -33,7 +33,7 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 CATEGORY = "training.category"
 SAMPLES = "class-samples"
 """The part of evidence that only an aggregate has: metrics that bring it are what is computed."""
-SHOWN = 10
+PICTURE, SHOWN = "classes.png", 10
 
 
 @click.command()
@@ -218,7 +218,7 @@ def _record(
         "values": values,
         "device_hours": round(sum(record.device_hours for record in records) + seconds / 3600, 4),
         "data": of_data(splits),
-        "artefacts": of_artefacts(run.folder, [*evidence.files, "classes.png"]),
+        "artefacts": of_artefacts(run.folder, [*evidence.files, *(path.name for path in run.folder.glob(PICTURE))]),
         "scoring": scoring,
         "aggregates": [record.id for record in records],
         "wall_s": round(sum(record.wall_s for record in records) + seconds, 1),
@@ -285,7 +285,7 @@ def _draw(run: Run, members: Sequence[Member], train: Split, repeat: int) -> Spl
         side = max(row.shape[2] for row in rows)  # a class of few images has a short row
         sheet = np.concatenate([np.pad(row, ((0, 0), (0, 0), (0, side - row.shape[2]))) for row in rows], axis=1)
         scale = max(1, 64 // run.recipe.resolution)
-        save_png(run.folder / "classes.png", sheet.transpose(1, 2, 0).repeat(scale, axis=0).repeat(scale, axis=1))
+        save_png(run.folder / PICTURE, sheet.transpose(1, 2, 0).repeat(scale, axis=0).repeat(scale, axis=1))
     images = np.concatenate(painted)
     known = {"images": images, "labels": labels}
     return Split(images, labels=labels, classes=train.classes, fingerprint=digest_of(known), origin="painted")
