@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -87,12 +86,9 @@ def test_a_finished_run_in_a_folder_of_any_name_shows_its_record(tmp_path: Path,
         assert number in said
 
 
-def test_a_run_without_any_number_says_so_instead_of_an_empty_table(tmp_path: Path, capsys, monkeypatch):
-    monkeypatch.setattr("lgbench.record.read_record", lambda path: None)
-    record = {"values": {"iou": {"not_available": "no masks"}}, "method": "m", "dataset": "d", "preset": "smoke"}
-    record |= {"seed": 0, "status": "done", "training": {"flags": []}}
-    (tmp_path / "record.json").write_text(json.dumps(record))
-    show_record(tmp_path / "record.json")
+def test_a_run_without_any_number_says_so_instead_of_an_empty_table(tmp_path: Path, capsys):
+    record = a_record() | {"method": "m", "dataset": "d", "values": {"iou": {"not_available": "no masks"}}}
+    show_record(write_record(tmp_path, record))
     said = capsys.readouterr().out
     assert "m on d, smoke, seed 0: no number, as none of the metrics is available." in said
     assert "iou: not available: no masks" in said
