@@ -92,10 +92,16 @@ def _below(name: object, folder: Path) -> bool:
 def atomic(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary sibling of `path` for writing; it takes `path`'s place only if all goes well.
 
+    A device or a pipe (`/dev/stdout`) is written to itself.
+
     Raises:
         RunFailed: the disk is full or the folder cannot be written; nothing is left behind.
     """
     with writing(path):
+        if _is_device(path):  # which must stay one
+            with path.open("wb") as file:
+                yield file
+            return
         make_folder(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
         try:
@@ -108,6 +114,10 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _is_device(path: Path) -> bool:
+    return (path.exists() and not path.is_file() and not path.is_dir()) or path.parent == Path("/dev")
 
 
 _told: set[str] = set()

@@ -85,6 +85,18 @@ def test_what_fails_leaves_the_old_file_and_no_part(tmp_path: Path):
     assert (tmp_path / "x").read_text() == "old"
 
 
+def test_a_device_or_a_pipe_is_written_to_and_stays_one(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for path in (pipe, Path(os.devnull)):
+        with atomic(path) as file:
+            file.write(b"whole")
+        assert not path.is_file()
+    assert os.read(reader, 9) == b"whole"
+    os.close(reader)
+
+
 def test_a_cache_that_cannot_be_written_is_told_once_and_costs_nothing(tmp_path: Path, caplog):
     (tmp_path / "moments").touch()  # a file where the folder should be
     with caplog.at_level(logging.WARNING):
