@@ -22,6 +22,7 @@ from .settings import fill, names_of, plain, typed
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
 __all__ = [
+    "FOR_CPUS",
     "LARGEST_SEED",
     "PRESETS",
     "Chosen",
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 PRESETS = ("smoke", "small", "paper")
+
+FOR_CPUS = {"smoke": "minutes", "cpu": "hours"}
+"""Presets that are meant for a CPU, and what they take on two cores; not every method has `cpu`."""
 LONGEST_NAME = 120  # bytes of a data set's name in those of folders
 LARGEST_SEED = 2**31 - 1
 """Seeds lie between 0 and this: generators of random numbers keep 32 bits, and stages add small numbers to it."""

@@ -18,7 +18,10 @@ from .layers import Batch
 from .progress import Reporter
 from .recipe import Recipe
 
-__all__ = ["Run", "Runtime", "choose_device", "fast_precision"]
+__all__ = ["Run", "Runtime", "choose_device", "compiler_fault", "fast_precision", "worth_compiling"]
+
+WORTH_COMPILING = 5000
+"""Steps from which on a GPU makes up for the minutes that compiling takes; an estimate until one has measured it."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -45,6 +48,20 @@ def fast_precision(device: torch.device) -> str:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bf16" if native else "fp32"
+
+
+def worth_compiling(device: torch.device, steps: int) -> bool:
+    """Whether `torch.compile` pays within so many steps. On a CPU it makes some methods slower (LR-GAN: 0.86)."""
+    return device.type == "cuda" and steps >= WORTH_COMPILING
+
+
+def compiler_fault(device: torch.device) -> str:
+    """Why `torch.compile` cannot be used here, "" where it can; found by trying."""
+    try:
+        torch.compile(torch.neg)(torch.zeros(1, device=device))
+    except Exception as error:  # no C++ compiler, no Triton, no headers: each has an exception of its own
+        return (str(error) or type(error).__name__).splitlines()[0]
+    return ""
 
 
 READ = {
@@ -74,8 +91,9 @@ class Runtime:
 
     @property
     def arithmetic(self) -> str:
-        """Precision and layout in words."""
-        return f"{self.precision}, {'channels last' if self.channels_last else 'plain layout'}"
+        """Precision and layout in words, and whether networks are compiled."""
+        layout = "channels last" if self.channels_last else "plain layout"
+        return f"{self.precision}, {layout}{', compiled' if self.compile else ''}"
 
     def set_up(self) -> None:
         """Apply the settings that are the process's."""

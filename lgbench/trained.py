@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     request = asked(folder)
     home = DataHome()
     recipe = look_up(request, home)
-    runtime = runtime_of(recipe, choose_device(device), folder)
+    runtime = replace(runtime_of(recipe, choose_device(device), folder), compile=False)  # some pictures are no training
     runtime.set_up()
     spec = ImageSpec(**read_sound(folder / "identity.json", dict, REMEDY)["images"])
     game = build_game(recipe, spec)

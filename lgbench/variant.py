@@ -22,6 +22,7 @@ STAGES = {"training": TrainingConfig, "segmentation": SegmentationConfig, "evalu
 OFFERED = {"method": "methods", "generator": "generators", "data": "datasets", "segmenter": "segmenters"}
 UNSAID = object()
 """Stands for a setting that came later and is at its default: recipes do not say it."""
+CATEGORY = "training.category"
 
 
 class Variant(BaseModel):
@@ -30,7 +31,8 @@ class Variant(BaseModel):
     Attributes:
         name: as the board shows it.
         preset: the only one it runs with; the benchmark's presets where empty.
-        set: settings, `table.field` or `regularizers.NAME.field`, as `lgbench run --set` takes them.
+        set: settings, `table.field` or `regularizers.NAME.field`, as `lgbench run --set` takes them. Where
+            `training.category` lists classes, each is a run, and the row's records are aggregates of those.
         added: regularizers to switch on, as `--with` takes them (`with` in the file).
         without: regularizers to switch off.
         paper: the paper's row that it reproduces, by its `method` in the table of reported numbers.
@@ -70,6 +72,13 @@ class Variant(BaseModel):
     def settings(self) -> dict[str, JsonValue]:
         """All that it says, as the overrides of a recipe; `set` wins over `with`."""
         return {**_switched_on(self.added), **self.set}
+
+    @property
+    def cells(self) -> list[dict[str, JsonValue]]:
+        """Its settings, once for each of the classes where `training.category` lists some."""
+        said = self.settings
+        listed = said.get(CATEGORY)
+        return [{**said, CATEGORY: each} for each in listed] if isinstance(listed, list) else [said]
 
     def matches(self, record: Record) -> bool:
         """Whether a run of this method had these settings; presets are the benchmark's business."""

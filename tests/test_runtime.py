@@ -5,23 +5,26 @@ from pathlib import Path
 
 import pytest
 import torch
+from run_worlds import Told
 from toy import GENERATOR, METHOD, SQUARES
 
 from lgbench.data import DataHome
+from lgbench.errors import BadRecipe
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
 from lgbench.run import Place, run, runtime_of
-from lgbench.runtime import fast_precision
+from lgbench.runtime import compiler_fault, fast_precision
 
 CPU = torch.device("cpu")
 
 
-def recipe(precision: str, layout: object = "auto"):
+def recipe(precision: str, layout: object = "auto", **training: object):
     settings = {
+        **{f"training.{name}": value for name, value in training.items()},
         "training.precision": precision,
         "training.channels_last": layout,
-        "training.steps": 2,
+        "training.steps": training.get("steps", 2),
         "segmentation.name": "none",
         "evaluation.samples": 8,
     }
@@ -88,6 +91,84 @@ def test_a_run_keeps_what_auto_became_whatever_the_processor_it_is_resumed_on(tm
     again = run(recipe("auto"), place, {}, registry().plugins, Quiet())
     assert again.parent == first.parent
     assert arithmetic_of(again) == before
+
+
+@pytest.mark.parametrize(
+    ("said", "device", "steps", "compiled"),
+    [
+        ("off", "cuda", 9999, False),
+        ("on", "cpu", 2, True),
+        ("true", "cuda", 2, True),
+        ("auto", "cuda", 9999, True),
+        ("auto", "cuda", 100, False),
+        ("auto", "cpu", 9999, False),
+    ],
+)
+def test_auto_compiles_where_a_gpu_trains_for_long(said: str, device: str, steps: int, compiled: bool):
+    assert runtime_of(recipe("fp32", compile=said, steps=steps), torch.device(device)).compile is compiled
+
+
+def test_a_recipe_that_does_not_compile_is_called_as_before_there_was_auto():
+    off, auto = recipe("fp32", compile="off"), recipe("fp32", compile="auto")
+    assert off.as_dict()["training"]["compile"] is False
+    assert off.hash == recipe("fp32").hash != auto.hash
+
+
+def broken(*_: object, **__: object) -> None:
+    raise RuntimeError("No working C++ compiler found\nat all")
+
+
+def test_what_cannot_be_compiled_is_refused_or_where_auto_chose_it_left_out_and_told(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
+    monkeypatch.setattr(torch, "compile", broken)
+    place, told = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU), Told()
+    with pytest.raises(BadRecipe, match=r"compile=on cannot.*No working C\+\+ compiler found Install.*compile=off"):
+        run(recipe("fp32", compile="on"), place, {}, registry().plugins, told)
+    monkeypatch.setattr("lgbench.run.worth_compiling", lambda *_: True)
+    record = json.loads(run(recipe("fp32", compile="auto"), place, {}, registry().plugins, told).read_text())
+    assert record["environment"]["compile"] is False
+    assert "not compiled: No working C++ compiler found" in told.notes
+
+
+def test_a_run_that_auto_compiled_goes_on_compiled_or_not_at_all(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
+    monkeypatch.setattr("lgbench.run.worth_compiling", lambda *_: True)
+    monkeypatch.setattr("lgbench.run.compiler_fault", lambda _: "")
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda network: None)  # a test has no minutes
+    place, told = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU), Told()
+    first = run(recipe("fp32", compile="auto"), place, {}, registry().plugins, told)
+    assert "computes in fp32, plain layout, compiled; a resumed run keeps that" in told.notes
+    assert any(note.startswith("train: compiled, in ") for note in told.notes)
+    first.unlink()  # as if it had been stopped
+    monkeypatch.setattr("lgbench.run.worth_compiling", lambda *_: False)
+    again = run(recipe("fp32", compile="auto"), place, {}, registry().plugins, told)
+    assert json.loads(again.read_text())["environment"]["compile"] is True
+    again.unlink()
+    monkeypatch.setattr("lgbench.run.compiler_fault", lambda _: "no compiler.")
+    with pytest.raises(BadRecipe, match="auto, which began compiled, cannot"):
+        run(recipe("fp32", compile="auto"), place, {}, registry().plugins, told)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_a_compiled_run_that_is_cut_ends_with_the_bits_of_one_that_is_not(tmp_path: Path, monkeypatch):
+    if fault := compiler_fault(CPU):
+        pytest.skip(fault)
+    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
+
+    class Interrupting(Told):
+        def advance(self, done, values=None):
+            if done == 2:
+                raise OSError("nobody reads on")  # a checkpoint is written first
+
+    made, records = recipe("fp32", compile="on", steps=4), []
+    for name in ("whole", "cut"):
+        place = Place(tmp_path / name, DataHome(tmp_path / "home"), CPU)
+        if name == "cut":
+            with pytest.raises(OSError, match="nobody reads on"):
+                run(made, place, {}, registry().plugins, Interrupting())
+        records.append(json.loads(run(made, place, {}, registry().plugins, Told()).read_text()))
+    assert records[0]["artefacts"] == records[1]["artefacts"]
 
 
 def test_a_deterministic_run_says_so_and_leaves_the_next_one_as_it_was(tmp_path: Path, monkeypatch):

@@ -144,6 +144,8 @@ def fit(
         training.save()
         training.save_networks()
         return training.fitted(status)
+    if status == "done" and schedule.estimate:
+        player.estimate_statistics(map(stream, range(schedule.steps, schedule.steps + schedule.estimate)))
     return training.finish(status)
 
 
@@ -174,12 +176,15 @@ class _Training:
         player, progress, schedule = self.player, self.progress, self.player.schedule
         clock = saved_at = time.monotonic()
         end = schedule.stop or schedule.steps
-        for number in range(progress.step, end):
+        first = progress.step
+        for number in range(first, end):
             # One step.
             last = number + 1 == end
             looking = player.logged(number) or last
             values, numbers = player.play(number, stream(number), looking), None
             progress.step, now = number + 1, time.monotonic()
+            if number == first and player.runtime.compile:
+                self.stage.reporter.note(f"{self.stage.name}: compiled, in {now - clock:.0f} s with the first step")
             progress.seconds, clock = progress.seconds + now - clock, now
 
             # Look at it: the log, a grid, the judge.

@@ -29,7 +29,7 @@ def layer_statistics(layers: Layers) -> dict[str, float]:
 def gradient_norms(painter: nn.Module, alphas: Tensor) -> dict[str, float]:
     """2-norms of the gradients that the alphas and each part of the generator just received."""
     norms = {}
-    if alphas.grad is not None and alphas.numel():
+    if alphas.retains_grad and alphas.grad is not None and alphas.numel():
         norms["gradient/alpha"] = alphas.grad.norm().item()
     for name, part in painter.named_children():
         gradients = [p.grad for p in part.parameters() if p.grad is not None]
