@@ -70,6 +70,12 @@ def test_a_folder_that_was_removed_meanwhile_is_told_apart_from_a_missing_source
         Path("/nowhere/else").read_text()
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no folder in which nothing can be made")
+def test_a_place_where_no_folder_can_be_made_is_one_clear_line():
+    with pytest.raises(RunFailed, match="none can be made there"):
+        write_json(Path("/proc/nothing/here/file.json"), {})
+
+
 @pytest.mark.parametrize("place", ["file/run", "file"])
 def test_a_file_where_a_folder_should_be_is_one_clear_line(tmp_path: Path, place: str):
     (tmp_path / "file").touch()
