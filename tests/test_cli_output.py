@@ -117,7 +117,8 @@ def lgbench(*arguments: str, redirect: str = "", **environment: str) -> subproce
 
 
 @pytest.mark.parametrize(
-    ("encoding", "columns"), [("utf-8", ""), ("utf-8", "24"), ("cp1252", ""), ("cp1252", "80"), ("ascii", "40")]
+    ("encoding", "columns"),
+    [("utf-8", ""), ("utf-8", "24"), ("utf-8", "0"), ("cp1252", ""), ("cp1252", "80"), ("ascii", "40")],
 )
 def test_a_board_is_shown_on_any_output(encoding: str, columns: str):
     done = lgbench("leaderboard", "show", "flora-32", "--root", str(ROOT), PYTHONIOENCODING=encoding, COLUMNS=columns)
@@ -136,6 +137,16 @@ def test_closed_streams_end_no_command_with_a_traceback(redirect: str, code: int
     done = lgbench("list", redirect=redirect)
     assert done.returncode == code
     assert b"Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("command", [("list",), ("results", str(ROOT / "leaderboards/flora-32"), "--metric", "iou")])
+def test_an_output_that_is_full_is_one_clear_line(command: tuple[str, ...]):
+    done = lgbench(*command, redirect="> /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "lgbench: Cannot write the output: No space left on device. Make room and run it again."
+    ]
 
 
 def test_an_error_without_stderr_still_fails():
