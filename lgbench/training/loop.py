@@ -245,8 +245,7 @@ class _Training:
         flags = ["diverged"] if status == "diverged" else watch.training_flags(rows)
         done = self.fitted(status, tuple(flags))
         write_json(folder / "done.json", {name: getattr(done, name) for name in Fitted.__slots__})
-        for leftover in (folder / "checkpoint.pt", *folder.glob("best-*")):
-            leftover.unlink(missing_ok=True)
+        _tidy(folder)
         return done
 
     def fitted(self, status: str, flags: tuple[str, ...] = ()) -> Fitted:
@@ -274,9 +273,17 @@ def _done_before(folder: Path) -> Fitted:
     path, remedy = folder / "done.json", f"Delete the folder {folder} and run the same command again to train anew."
     done = read_sound(path, dict, remedy)
     try:
-        return Fitted(**{**done, "flags": tuple(done["flags"])})
+        fitted = Fitted(**{**done, "flags": tuple(done["flags"])})
     except (KeyError, TypeError) as error:
         raise RunFailed(f"{path} is damaged ({error}). {remedy}") from None
+    _tidy(folder)  # it may have been killed just before
+    return fitted
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what only an unfinished fit needs; weights of a look are no artefacts of a run."""
+    for leftover in (folder / "checkpoint.pt", *folder.glob("best-*")):
+        leftover.unlink(missing_ok=True)
 
 
 @contextmanager
