@@ -42,7 +42,8 @@ class Column(_Part):
     """A metric as a board shows it.
 
     Attributes:
-        name: the metric's name in the records; with a split behind it, "iou@train", where it is not the board's.
+        name: the metric's name in the records; with a split behind it, "iou@train", where it is not the board's; with a
+            detail behind that, "spatial-consistency.miou", a companion of the number.
         better: "up" or "down"; "none" for a diagnostic that ranks nobody.
         digits: decimals that are shown; lines that are equal so rounded are ties.
     """
@@ -51,6 +52,13 @@ class Column(_Part):
     label: str = ""
     better: Literal["up", "down", "none"]
     digits: Annotated[int, Field(ge=0, le=6)] = 3
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Metric, split and detail of its name; "" for what it does not say."""
+        number, _, detail = self.name.partition(".")
+        metric, _, split = number.partition("@")
+        return metric, split, detail
 
     @property
     def title(self) -> str:
@@ -242,10 +250,11 @@ class Benchmark(_Part):
         if methods and not others:
             rows = []
         found = [
-            Request(row.method, self.dataset, preset, seed, self.resolution, self.settings | row.settings, without)
-            for row, without in ((row, tuple(row.without)) for row in rows)
+            Request(row.method, self.dataset, preset, seed, self.resolution, self.settings | cell, tuple(row.without))
+            for row in rows
             for preset in self._presets(row, presets)
             for seed in seeds or self.seeds
+            for cell in row.cells
         ]
         once = [(preset, seed) for preset in (presets or self.presets)[:1] for seed in self.seeds[:1]]
         found += [

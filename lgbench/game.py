@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
+from .errors import NotAvailable
 from .layers import Batch, Layers, Painter
 
 __all__ = ["CodeReader", "Game", "Lesson", "Motion", "Phase", "Step", "Studied", "Term", "Weighted"]
@@ -186,6 +187,18 @@ class Game:
     def flipped(self) -> bool:
         """Whether `predict` tells the painted background."""
         return self.border is not None and self.border > 0.5
+
+    def segmented(self, images: Tensor) -> Tensor:
+        """What `predict` says of images.
+
+        Raises:
+            NotAvailable: it is not finite. Compared with a threshold, it would be background in silence.
+        """
+        assert self.predict is not None
+        probability = self.predict(images)
+        if not probability.isfinite().all():
+            raise NotAvailable("the segmenter's probabilities are not finite: it has diverged")
+        return probability
 
     @property
     def every_network(self) -> dict[str, nn.Module]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import BadRecipe
 from .offers import PARTS, Dataset
 from .plugins import registry
 from .recipe import Recipe, Request, resolve, with_elsewhere
+from .settings import fill, names_of, plain
 
 if TYPE_CHECKING:
     from .data import DataHome
 
-__all__ = ["check_conditions", "look_up"]
+__all__ = ["check_conditions", "data_settings", "look_up"]
 
 
 def look_up(request: Request, home: DataHome | None) -> Recipe:
@@ -44,6 +45,27 @@ def _dataset(name: str, home: DataHome | None) -> Dataset:
     from .data import resolve_dataset
 
     return resolve_dataset(name, registry().datasets, home)
+
+
+def data_settings(dataset: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a data set in the spelling of protocols; None for what they do not say, as it is at its default.
+
+    Raises:
+        BadRecipe: a value does not fit.
+    """
+    if dataset in registry().datasets:
+        config = registry().datasets[dataset].config
+    else:  # an archive or a folder
+        from .data.masks import MaskConfig
+
+        config = MaskConfig
+    known = {f"data.{name}": value for name, value in settings.items() if name in names_of(config)}
+    said = plain(fill(config, "data", known))
+    # others are every data set's; a switch that is off is not said
+    others = {
+        name: None if value is False else value for name, value in settings.items() if f"data.{name}" not in known
+    }
+    return {**{name.removeprefix("data."): said.get(name.removeprefix("data.")) for name in known}, **others}
 
 
 def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
@@ -21,6 +22,7 @@ from .settings import fill, names_of, plain, typed
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
 __all__ = [
+    "FOR_CPUS",
     "LARGEST_SEED",
     "PRESETS",
     "Chosen",
@@ -34,6 +36,9 @@ __all__ = [
 ]
 
 PRESETS = ("smoke", "small", "paper")
+
+FOR_CPUS = {"smoke": "minutes", "cpu": "hours"}
+"""Presets that are meant for a CPU, and what they take on two cores; not every method has `cpu`."""
 LONGEST_NAME = 120  # bytes of a data set's name in those of folders
 LARGEST_SEED = 2**31 - 1
 """Seeds lie between 0 and this: generators of random numbers keep 32 bits, and stages add small numbers to it."""
@@ -270,9 +275,16 @@ def with_elsewhere(recipe: Recipe, other: Dataset) -> Recipe:
         BadRecipe: a setting that this data set does not have, or the very data that is learnt from.
     """
     config = fill(other.config, OTHERS, recipe.request.settings)
-    if recipe.evaluation.dataset == recipe.request.dataset and config == recipe.data_config:
+    if _builds(other) == _builds(recipe.dataset) and config == recipe.data_config:
         raise BadRecipe(f"evaluation.dataset={other.name} is what is trained on: leave it out.")
     return replace(recipe, elsewhere=Elsewhere(other, config))
+
+
+def _builds(dataset: Dataset) -> tuple[object, ...]:
+    """What tells a data set from others, however its path was written."""
+    if isinstance(dataset.build, partial):  # of a folder or an archive
+        return dataset.name, *(arg.resolve() if isinstance(arg, Path) else arg for arg in dataset.build.args)
+    return (dataset.name,)
 
 
 def _known_presets(method: Method) -> set[str]:

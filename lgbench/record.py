@@ -30,10 +30,13 @@ from .files import canonical_json, read_json, sha256_of_json, write_json
 __all__ = [
     "RECORD_FILE",
     "BadRecord",
+    "Data",
     "Measured",
     "Missing",
     "Protocol",
     "Record",
+    "Segmentation",
+    "Training",
     "protocol_id",
     "read_record",
     "record_files",
@@ -73,6 +76,7 @@ def _utc(text: str) -> str:
     return text
 
 
+Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0)]
@@ -270,10 +274,12 @@ class Record(_Part):
     the pre-trained networks whose features losses compare (`training.weights` has their hashes). `scoring` is the
     SHA-256 of what it was scored by: settings of the evaluation, pictures and what is known of them,
     metrics. `adds_to` is the id of the run's first record where this one scores the same weights otherwise.
+    `aggregates` are the ids of the runs' records that an aggregate is of, class by class (`lgbench aggregate`): steps
+    and parameters are those of each, times those of all.
     """
 
     schema_: Literal[1] = Field(alias="schema")
-    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    id: Id
     method: Text
     dataset: Text
     preset: Text
@@ -305,7 +311,8 @@ class Record(_Part):
     baselines: dict[str, dict[str, float]] = Field(default_factory=dict)
     artefacts: dict[str, Sha256]
     scoring: Sha256 | None = None
-    adds_to: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
+    adds_to: Id | None = None
+    aggregates: list[Id] = Field(default_factory=list)
     wall_s: Amount
     device_hours: Amount
     created: Annotated[str, AfterValidator(_utc)]
@@ -335,7 +342,7 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
     """Give a record its id, check it and write it to `folder`/record.json, atomically; a further one beside it.
 
     Args:
-        record: everything that `Record` holds, as plain values; an `id` in it is computed afresh.
+        record: everything that `Record` holds, its parts as such or as plain values; an `id` is computed afresh.
 
     Returns:
         The file: record-<id>.json for one that names what it adds to. Writing the same record again changes nothing.
@@ -345,7 +352,7 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
     """
     path = folder / RECORD_FILE
     try:  # by way of JSON: what is hashed is what a reader will see
-        body = json.loads(canonical_json({key: value for key, value in record.items() if key != "id"}))
+        body = json.loads(canonical_json({key: _plain(value) for key, value in record.items() if key != "id"}))
     except (TypeError, ValueError) as error:
         raise BadRecord(f"The record for {path} is not plain, finite JSON: {error}.") from error
     body["id"] = record_id(body)
@@ -362,6 +369,10 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
         return path
     write_json(path, body)
     return path
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
 def read_record(path: Path) -> Record:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .account import scoring_of
 from .environment import code_state, module_hash
 from .errors import LgbenchError, NotAvailable, RunFailed
 from .evaluation import Evidence, parts_of
@@ -19,7 +20,6 @@ from .files import read_arrays, read_json
 from .offers import Metric, Part
 from .plugins import PluginInfo
 from .record import Measured, Missing, Record, read_record, record_files, write_record
-from .run import scoring_of
 from .settings import fill
 from .stage_configs import EvaluationConfig
 
@@ -241,7 +241,7 @@ def _written(
     body = read_json(source) | {
         "values": values,
         "adds_to": record.adds_to or record.id,
-        "scoring": scoring_of(record.recipe, record.data.model_dump(), metrics) if complete else None,
+        "scoring": scoring_of(record.recipe, record.data, metrics) if complete else None,
         "lgbench": code_state([plugin.module for plugin in plugins]),
         "plugins": [{"name": p.name, "version": p.version, "sha256": module_hash(p.module)} for p in plugins],
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

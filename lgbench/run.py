@@ -12,12 +12,11 @@ from typing import Any
 import torch
 
 from . import environment
+from .account import Played, of_artefacts, of_data, of_outcome, of_recipe, scoring_of
 from .data import DataHome, RawDataset, Split, joined, open_dataset, told_of_copies
 from .errors import BadRecipe, RunFailed, UnknownName
-from .evaluation import Scores, evaluate
-from .files import canonical_json, exclusive, read_sound, sha256_of_file, sha256_of_json, sweep_parts, write_json
-from .game import Game
-from .nn import count_parameters
+from .evaluation import evaluate
+from .files import canonical_json, exclusive, read_sound, sha256_of_json, sweep_parts, write_json
 from .offers import ImageSpec, Metric
 from .plugins import PluginInfo
 from .polarity import oriented
@@ -26,11 +25,9 @@ from .recipe import Recipe
 from .record import read_record, record_files, write_record
 from .runtime import Run, Runtime, compiler_fault, fast_precision, worth_compiling
 from .stage_configs import ELSEWHERE
-from .stages import Learned, build_game, build_segmenter, learn
-from .training import Fitted, log
-from .training.watch import gradient_history
+from .stages import build_game, build_segmenter, learn
 
-__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "scoring_of", "spec_of"]
+__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
 
 
 ARITHMETIC = "arithmetic.json"
@@ -122,7 +119,7 @@ def run(
     runtime.set_up()
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
-    scoring = scoring_of(recipe.as_dict(), data := _data_facts(splits), metrics)
+    scoring = scoring_of(recipe.as_dict(), data := of_data(splits), metrics)
     if (done := _done_before(this, scoring, described)) is not None:
         return done
     with exclusive(folder, "this run"):
@@ -139,26 +136,17 @@ def run(
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
         facts = {
             "schema": 1,
-            **_recipe_facts(recipe),
+            **of_recipe(recipe),
             **described,
-            **_outcome_facts(this, played, learned, scores, mixed),
+            **of_outcome(this, played, learned, scores, mixed),
             "data": data,
-            "artefacts": _artefacts(folder, scores.stored),
+            "artefacts": of_artefacts(folder, scores.stored),
             "scoring": scoring,
             "adds_to": next((read_record(first).id for first in record_files(folder)), None),
             "wall_s": round(taken, 1),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
         return write_record(folder, facts)
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What a recipe trains: the game, what its builders were told, and what is read of real images."""
-
-    game: Game
-    spec: ImageSpec
-    reads: frozenset[str]
 
 
 def _built(recipe: Recipe, train: Split) -> Played:
@@ -208,24 +196,6 @@ def _same(finished: Path, identity: Mapping[str, Any]) -> Path:
             "Restore the data or the plugins that it was made with, or run its command again."
         )
     return finished
-
-
-def scoring_of(recipe: Mapping[str, Any], data: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
-    """SHA-256 of what scores: settings, pictures with all that is known of them, metrics and their versions.
-
-    Args:
-        recipe: its plain table (`Recipe.as_dict`).
-        data: what a record says of the data.
-    """
-    return sha256_of_json(
-        {
-            "evaluation": {**recipe["evaluation"], "metrics": None},
-            "data": dict(data["fingerprints"]),
-            **({"copies": copies} if (copies := data["copies"]) else {}),
-            **({"polarity": rule} if (rule := recipe["segmentation"].get("polarity", "painted")) != "painted" else {}),
-            "metrics": {name: metric.version for name, metric in metrics.items()},
-        }
-    )
 
 
 def _done_before(this: Run, scoring: str, described: Mapping[str, Any]) -> Path | None:
@@ -341,109 +311,3 @@ def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]
         )
     wanted = {one for name in named for one in sets.get(name, {name})}
     return {name: metric for name, metric in known.items() if name in wanted}
-
-
-def _recipe_facts(recipe: Recipe) -> dict[str, Any]:
-    return {
-        "method": recipe.method.name,
-        "dataset": recipe.dataset.name,
-        "preset": recipe.preset,
-        "seed": recipe.seed,
-        "resolution": recipe.resolution,
-        "recipe": recipe.as_dict(),
-        "recipe_hash": recipe.hash,
-        "overrides": dict(recipe.overrides),
-    }
-
-
-def _supervision(recipe: Recipe, played: Played) -> str:
-    """What was learnt from besides pictures: "none", "weak" (attributes, labels, boxes), "full" (masks, class maps)."""
-    if played.reads & {"masks", "instances", "segments", "landmarks"}:
-        return "full"
-    chosen = recipe.training.category >= 0 or recipe.data_settings.get("crop") == "bbox"
-    return "weak" if chosen or played.reads & {"attributes", "labels"} else "none"
-
-
-def _selected_by(recipe: Recipe, learned: Learned) -> str:
-    if learned.fitted.best is not None:
-        return f"best-{recipe.training.select}-on-train"
-    if recipe.method.generator is None:
-        return "best-on-val" if learned.taught and learned.taught.best is not None else "last"
-    return "ema-last" if recipe.training.ema else "last"
-
-
-def _outcome_facts(this: Run, played: Played, learned: Learned, scores: Scores, mixed: bool) -> dict[str, Any]:
-    """What came of it; `mixed`: its parts were trained in different environments."""
-    recipe, game, fitted, taught = this.recipe, played.game, learned.fitted, learned.taught
-    flagged = {*fitted.flags, *(taught.flags if taught else ()), *(["mixed_environment"] if mixed else [])}
-    if fitted.status != "diverged":  # flags of collapse say nothing about a generator that is not a number
-        flagged |= {*scores.flags}
-    judged = fitted.best is not None
-    trained = fitted.seconds + learned.teaching_seconds  # over all the parts of a resumed run
-    read = {name: sha for _, _, term in game.terms for name, sha in term.weights.items()}
-    training = {
-        "steps": fitted.steps,
-        "parameters": _parameters(game),
-        "flags": sorted(flagged),
-        "gradients": gradient_history(log.read(this.folder / "train" / "log.jsonl")),
-        "rounds": recipe.training.rounds,
-        "selected": fitted.selected if judged else None,
-        "judged": {recipe.training.select: fitted.best} if judged else None,
-        "wall_s": round(fitted.seconds, 1),
-        "images_per_s": round(_images_seen(recipe, game, fitted) / max(fitted.seconds, 1e-9), 1),
-        "peak_memory_mb": round(fitted.peak_bytes / 2**20, 1),
-        "weights": {**learned.lessons, **read},
-    }
-    segmentation = learned.segmenter and {
-        "name": recipe.segmenter and recipe.segmenter.name,
-        "steps": learned.teaching_steps,
-        "parameters": _parameters(learned.segmenter),
-        "wall_s": round(learned.teaching_seconds, 1),
-        "learnt_from": dict(learned.studied),
-        "selected": taught.selected if taught and taught.best is not None else None,
-        "border": learned.segmenter.border,
-        "flipped": None if learned.segmenter.border is None else learned.segmenter.flipped,
-    }
-    return {
-        "status": "diverged" if "diverged" in flagged else "done",
-        "selected_by": _selected_by(recipe, learned),
-        "supervision": _supervision(recipe, played),
-        "features": sorted(read),
-        "training": training,
-        "segmentation": segmentation,
-        "values": scores.values,
-        "device_hours": round(trained / 3600, 4),
-    }
-
-
-def _parameters(game: Game) -> dict[str, int]:
-    return {name: count_parameters(network) for name, network in game.networks.items()}
-
-
-def _images_seen(recipe: Recipe, game: Game, fitted: Fitted) -> int:
-    batches = sum(map(game.batches, range(fitted.steps))) if game.batches else fitted.steps
-    return batches * recipe.training.batch
-
-
-def _data_facts(splits: Mapping[str, Split]) -> dict[str, Any]:
-    train = splits["train"]
-    return {
-        "fingerprints": {name: split.fingerprint for name, split in splits.items()},
-        "origin": train.origin,
-        "counts": {name: len(split) for name, split in splits.items()},
-        "provides": sorted({part for split in splits.values() for part in split.provides}),
-        "masked": {n: int(s.masked.sum()) for n, s in splits.items() if s.masked is not None},
-        "lost": {name: dict(split.lost) for name, split in splits.items() if split.lost},
-        "one_sided": {name: split.one_sided for name, split in splits.items() if split.one_sided},
-        "copies": _copies(splits),
-    }
-
-
-def _copies(splits: Mapping[str, Split]) -> dict[str, dict[str, int]]:
-    return {name: dict(split.copies) for name, split in splits.items() if split.copies}
-
-
-def _artefacts(folder: Path, stored: Sequence[str]) -> dict[str, str]:
-    """Weights, and the arrays that this record was scored from."""
-    files = sorted([*folder.rglob("*.safetensors"), *(folder / name for name in stored)])
-    return {str(path.relative_to(folder)): sha256_of_file(path) for path in files}

@@ -28,7 +28,11 @@ def plain(config: Any) -> dict[str, Any]:
         for field in dataclasses.fields(config)
         if "later" in field.metadata and getattr(config, field.name) == field.default
     }
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in unsaid}
+    values = dataclasses.asdict(config).items()
+    # -0.0 is 0.0, and is written otherwise
+    return {
+        name: 0.0 if value == 0 and isinstance(value, float) else value for name, value in values if name not in unsaid
+    }
 
 
 def dotted(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -61,7 +65,7 @@ def fill(config: type[T], table: str, settings: Mapping[str, object], apart: str
 
 
 def typed(kind: type[T], value: object, name: str) -> T:
-    """A setting as its type; numbers are finite: JSON has no others, nor has any paper.
+    """A setting as its type; a number may stand for its text. Numbers are finite, as JSON has no others, nor any paper.
 
     Raises:
         BadRecipe: it does not fit.
@@ -69,7 +73,7 @@ def typed(kind: type[T], value: object, name: str) -> T:
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
     try:
-        adapter = TypeAdapter(dict[str, kind], config=ConfigDict(allow_inf_nan=False))  # pyright: ignore
+        adapter = TypeAdapter(dict[str, kind], config=ConfigDict(allow_inf_nan=False, coerce_numbers_to_str=True))  # pyright: ignore
         return adapter.validate_python({name: value})[name]
     except ValidationError as error:
         problem = error.errors()[0]

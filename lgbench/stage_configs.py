@@ -32,6 +32,8 @@ class TrainingConfig:
         compile: run networks through `torch.compile`: "off", "on", or "auto": on a GPU, where the training is long
             enough to pay for it; on a CPU it is worth it for some methods only, and minutes long.
         ema: decay per step of the averaged generator that is evaluated; 0 for none.
+        ema_statistics: its batch norm's are those of the "live" generator, or at the end estimated "again" from 100
+            batches that it paints itself.
         flip: mirror half of the real images.
         crop: smallest share of a real image's area that a random crop keeps; 1 for none. Training images are prepared
             larger by that much, so that crops keep the detail of the originals.
@@ -53,6 +55,7 @@ class TrainingConfig:
     channels_last: bool | Literal["auto"] = "auto"
     compile: bool | Literal["auto"] = False
     ema: Annotated[float, Ge(0), Lt(1)] = 0.999
+    ema_statistics: Literal["live", "again"] = later("live")
     flip: bool = True
     crop: Annotated[float, Gt(0), Le(1)] = 1.0
     crop_ratio: Annotated[float, Ge(1)] = 4 / 3
@@ -72,6 +75,11 @@ class TrainingConfig:
             raise BadRecipe(
                 f"training.as_rounds={self.as_rounds} makes one round the control of so many, and here are "
                 f"{self.rounds}: leave it out, or set training.rounds=1."
+            )
+        if self.ema_statistics == "again" and (not self.ema or self.select != "last"):
+            raise BadRecipe(
+                "training.ema_statistics=again is for the average of the last weights: set training.ema, and leave "
+                "training.select at last."
             )
 
     def prepared_side(self, resolution: int) -> int:
@@ -134,7 +142,8 @@ class EvaluationConfig:
             little time, "all" for all that are installed.
         sample_bn: batch norm by its running statistics, or by those of each batch.
         conditions: test images whose class maps and attributes conditional generators are given.
-        repeats: how often each, with other latents.
+        repeats: how often each, with other latents; and of class generators that `lgbench aggregate` joins, how often
+            they are sampled and classifiers taught.
         judge: size of the networks that judge what is painted under conditions; equal for all rows of a board.
         judge_epochs: passes over the training images that they learn for, once per data set.
     """
@@ -157,6 +166,10 @@ class EvaluationConfig:
     without_copies: bool = later(False)
 
     def __post_init__(self) -> None:
+        # what says the same is written alike: recipes are hashed
+        metrics = ",".join(sorted({name.strip() for name in self.metrics.split(",")} - {""}))
+        object.__setattr__(self, "metrics", "" if metrics == "default" else metrics)
+        object.__setattr__(self, "split", ",".join(self.splits))
         unknown = sorted({*self.splits} - {*SPLITS})
         if unknown or len({*self.splits}) < len(self.splits):
             raise BadRecipe(

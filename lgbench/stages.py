@@ -26,6 +26,9 @@ from .training.checkpoint import load_weights
 
 __all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "restore", "round_ends", "study"]
 
+ESTIMATED = 100
+"""Painted batches from which batch norm is estimated again, where a recipe asks for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Learned:
@@ -181,6 +184,7 @@ class _Rounds:
             steps=t.steps,
             batch=t.batch,
             ema=t.ema,
+            estimate=ESTIMATED if t.ema_statistics == "again" else 0,
             flip=t.flip,
             log_every=t.log_every,
             grid_every=t.grid_every,

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from .errors import BadRecipe
+from .plugins import registry
 from .recipe import parse_with
 from .record import Record
+from .settings import fill, names_of, plain
+from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
 __all__ = ["Variant"]
+
+STAGES = {"training": TrainingConfig, "segmentation": SegmentationConfig, "evaluation": EvaluationConfig}
+OFFERED = {"method": "methods", "generator": "generators", "data": "datasets", "segmenter": "segmenters"}
+UNSAID = object()
+"""Stands for a setting that came later and is at its default: recipes do not say it."""
+CATEGORY = "training.category"
 
 
 class Variant(BaseModel):
@@ -21,7 +31,8 @@ class Variant(BaseModel):
     Attributes:
         name: as the board shows it.
         preset: the only one it runs with; the benchmark's presets where empty.
-        set: settings, `table.field` or `regularizers.NAME.field`, as `lgbench run --set` takes them.
+        set: settings, `table.field` or `regularizers.NAME.field`, as `lgbench run --set` takes them. Where
+            `training.category` lists classes, each is a run, and the row's records are aggregates of those.
         added: regularizers to switch on, as `--with` takes them (`with` in the file).
         without: regularizers to switch off.
         paper: the paper's row that it reproduces, by its `method` in the table of reported numbers.
@@ -61,6 +72,13 @@ class Variant(BaseModel):
     def settings(self) -> dict[str, JsonValue]:
         """All that it says, as the overrides of a recipe; `set` wins over `with`."""
         return {**_switched_on(self.added), **self.set}
+
+    @property
+    def cells(self) -> list[dict[str, JsonValue]]:
+        """Its settings, once for each of the classes where `training.category` lists some."""
+        said = self.settings
+        listed = said.get(CATEGORY)
+        return [{**said, CATEGORY: each} for each in listed] if isinstance(listed, list) else [said]
 
     def matches(self, record: Record) -> bool:
         """Whether a run of this method had these settings; presets are the benchmark's business."""
@@ -103,9 +121,31 @@ def _holds(recipe: Mapping[str, JsonValue], key: str, wanted: JsonValue) -> bool
     held: JsonValue = dict(recipe)
     for step in key.split("."):
         if not isinstance(held, dict) or step not in held:
-            return _off(key, wanted)
+            return _off(key, wanted) or _meant(_config_of(recipe, key), key, json.dumps(wanted)) == (UNSAID,)
         held = held[step]
-    return _same(held, wanted)
+    return _same(held, wanted) or _meant(_config_of(recipe, key), key, json.dumps(wanted)) == (held,)
+
+
+def _config_of(recipe: Mapping[str, JsonValue], key: str) -> type | None:
+    """The configuration that a setting is one of, None where it is not known here."""
+    table = key.rpartition(".")[0]
+    if table in STAGES or table not in OFFERED:
+        return STAGES.get(table)
+    chosen = recipe.get(table)
+    record = getattr(registry(), OFFERED[table]).get(chosen.get("name")) if isinstance(chosen, dict) else None
+    return record.config if record else None
+
+
+@cache
+def _meant(config: type | None, key: str, wanted: str) -> tuple[object, ...]:
+    """What a recipe holds where this is said, as the one thing in a tuple; none where nobody can tell."""
+    table, _, name = key.rpartition(".")
+    if config is None or name not in names_of(config):
+        return ()
+    try:
+        return (plain(fill(config, table, {key: json.loads(wanted)})).get(name, UNSAID),)
+    except BadRecipe:
+        return ()
 
 
 def _same(held: JsonValue, wanted: JsonValue) -> bool:

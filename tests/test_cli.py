@@ -167,6 +167,28 @@ def test_the_cost_of_a_step_counts_every_product_and_all_of_its_time(tmp_path: P
     assert alone.flops > 6 * once.get_total_flops()  # real and painted, forward and backward, then for the generator
 
 
+@pytest.mark.parametrize(
+    ("limit", "advice"), [(1e9, ""), (0.0, "it wants a GPU"), (0.01, "--preset smoke takes about")]
+)
+def test_a_dry_run_of_a_preset_that_is_too_long_says_which_fits(
+    tmp_path: Path, monkeypatch, capsys, limit: float, advice: str
+):
+    home, settings = DataHome(tmp_path), dict(parse_setting(text) for text in (*SHORT, *TINY["lrgan"]))
+    taken = {"small": 1.0, "smoke": 0.005}
+    asked = []
+
+    def estimate(recipe, home, runtime):
+        asked.append(recipe.preset)
+        return dry_run.Estimate((), {}, taken[recipe.preset], False)
+
+    monkeypatch.setattr(dry_run, "LONG", limit)
+    monkeypatch.setattr(dry_run, "_estimate", estimate)
+    dry_run.show(look_up(Request("lrgan", "flora", "small", settings=settings), home), home, "cpu")
+    assert advice in (said := capsys.readouterr().out)
+    assert ("Too long for this machine?" in said) == bool(advice)
+    assert asked == (["small", "smoke"] if advice else ["small"])
+
+
 @pytest.mark.parametrize(("rounds", "round_steps", "steps"), [(1, 7, 30), (3, 0, 50), (2, 7, 37)])
 def test_a_dry_run_counts_the_segmenters_of_all_rounds(
     tmp_path: Path, monkeypatch, capsys, rounds: int, round_steps: int, steps: int
@@ -185,6 +207,7 @@ def test_a_dry_run_counts_the_segmenters_of_all_rounds(
         (["run", "--method", "lrgan", "--dataset", "flowerz"], "Did you mean 'flowers'"),
         (["run", "--method", "lrgan", "--dataset", "flora", "--device", "cuda:9"], "--device cpu"),
         (["info", "dscomgn"], "Did you mean 'dscomgan'"),
+        (["info", "my-photographs"], "lgbench data list"),
         (["rnu"], "Did you mean 'run'"),
         (["compare", ".", "."], "not a finished run"),
     ],

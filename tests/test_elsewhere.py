@@ -147,3 +147,12 @@ def test_what_cannot_be_scored_elsewhere_is_refused(folders):
         scored(here, three, split="train,val")
     with pytest.raises(LgbenchError, match="Copies"):
         recipe_of(here, there, without_copies=True)
+
+
+@pytest.mark.parametrize("spelling", ["{}", "{}/", "{}/../red", "{}/images/.."])
+def test_what_is_trained_on_is_no_other_data_set_however_it_is_written(folders: tuple[Path, Path], spelling: str):
+    here, _ = folders
+    (here / "images").mkdir(exist_ok=True)
+    recipe = recipe_of(here, None, dataset=f"folder:{here}")
+    with pytest.raises(BadRecipe, match="is what is trained on"):
+        with_elsewhere(recipe, folder_dataset(spelling.format(here)))

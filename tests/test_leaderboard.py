@@ -26,11 +26,12 @@ from scipy import stats
 
 from lgbench import Method
 from lgbench.benchmark import BadBenchmark
-from lgbench.leaderboard import build, check
+from lgbench.leaderboard import build, check, read_boards
 from lgbench.leaderboard.pages import protocol_in_words
+from lgbench.leaderboard.store import why_not
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
-from lgbench.record import protocol_id, read_record
+from lgbench.record import RECORD_FILE, protocol_id, read_record, write_record
 
 
 @pytest.fixture
@@ -66,6 +67,27 @@ def test_seeds_of_another_recipe_make_another_row(root: Path):
     rows = board_tables(root)[0].lines
     assert [row.cells["iou"].seeds for row in rows] == [1, 2]
     assert all(f"lrgan (recipe {row.recipe})" in markdown(root) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("asked", "measured_with", "belongs"),
+    [
+        ("{ foreground = '9, 8' }", {"foreground": "8,9"}, True),
+        ("{ ignore = 2 }", {"foreground": "", "ignore": "2"}, True),
+        ("{ fit = 'crop', use_all_images = false }", {"foreground": ""}, True),  # at their defaults, unsaid
+        ("{ fit = 'pad' }", {"foreground": ""}, False),
+        ("{ fit = 'crop' }", {"foreground": "", "fit": "pad"}, False),
+        ("{ use_all_images = true }", {"foreground": ""}, False),
+    ],
+)
+def test_settings_of_a_boards_data_set_are_compared_by_what_they_mean(
+    tmp_path: Path, asked: str, measured_with: dict[str, str], belongs: bool
+):
+    text = BOARD.replace('dataset = "flora"', f'dataset = "mine"\ndataset_config = {asked}', 1)
+    (board,) = read_boards(make_root(tmp_path, text))
+    protocol = {**PROTOCOL, "dataset": "mine", "dataset_config": measured_with}
+    write_record(tmp_path / "run", a_record({"iou": measured(0.5, protocol)}, dataset="mine"))
+    assert (why_not(board, read_record(tmp_path / "run" / RECORD_FILE)) is None) == belongs
 
 
 def test_a_seed_of_the_data_set_is_not_the_runs_seed(root: Path):

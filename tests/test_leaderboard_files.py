@@ -157,6 +157,17 @@ def test_a_run_of_one_split_stands_in_the_column_of_that_split_only(root: Path):
     assert row.cells["iou@train"].why == ("not evaluated",)
 
 
+def test_a_column_may_show_what_stands_beside_a_number(root: Path):
+    column = '\n  { name = "iou.pooled", better = "up" },\n  { name = "iou.absent", better = "none" },'
+    (root / "benchmarks/flora-32.toml").write_text(BOARD.replace(IOU, IOU + column))
+    commit(root, a_record({"iou": measured(0.5, pooled=0.7)}))
+    (table,) = board_tables(root)
+    (row,) = table.lines
+    assert [row.cells[name].mean for name in ("iou", "iou.pooled", "iou.absent")] == [0.5, 0.7, None]
+    assert row.cells["iou.absent"].why == ("no absent was noted",)
+    assert table.protocols["iou.pooled"] == table.protocols["iou"]
+
+
 def test_a_board_can_ask_for_settings_of_its_data_set(root: Path):
     path = root / "benchmarks/flora-32.toml"
     path.write_text(BOARD.replace("[[reported]]", "[dataset_config]\ncount = 65\n\n[[reported]]"))

@@ -73,6 +73,21 @@ def test_a_setting_is_read_as_its_type():
     assert resolved.generator_config.rot_clamp is None
 
 
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        [{"training.ema": value} for value in (0, 0.0, "0", "0e0", -0.0, "-0", False)],
+        [{"training.flip": value} for value in (True, "true", "True", "1", 1, "yes")],
+        [{"training.steps": value} for value in (7, "7", "7.0", 7.0, "007")],
+        [{"evaluation.metrics": value} for value in ("iou,ari", "ari, iou", "ari,iou,ari", " ari,iou,")],
+        [{"evaluation.metrics": value} for value in ("", "default", " default ")],
+        [{"evaluation.split": value} for value in ("train,test", "train, test", " train ,test ")],
+    ],
+)
+def test_values_that_mean_the_same_are_the_same_recipe(spellings):
+    assert len({recipe(**settings).hash for settings in spellings}) == 1
+
+
 def test_with_and_without_compose_regularizers():
     added = parse_with("binarization:weight=5,form=min")
     resolved = recipe("lrgan", **{k.replace(".", "__"): v for k, v in added.items()})

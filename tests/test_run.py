@@ -12,13 +12,13 @@ from run_worlds import Told, carry_out, on_folder, recipe, scenes
 from toy import FAST, folder_of
 
 from lgbench import NoConfig, Regularizer
+from lgbench.account import Played
 from lgbench.cli.pairs import compare
 from lgbench.environment import code_state
 from lgbench.errors import RunBusy, RunFailed
 from lgbench.files import exclusive
 from lgbench.game import Term
 from lgbench.recipe import Chosen
-from lgbench.run import Played, _supervision
 
 
 def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
@@ -55,7 +55,7 @@ def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
 )
 def test_supervision_follows_what_is_read(reads: frozenset[str], category: int, supervision: str):
     played = Played(None, None, reads)  # pyright: ignore[reportArgumentType]
-    assert _supervision(recipe(training__category=category), played) == supervision
+    assert played.supervision(recipe(training__category=category)) == supervision
 
 
 def test_networks_whose_features_losses_compare_are_named_in_the_record(tmp_path: Path):

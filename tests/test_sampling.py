@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from lgbench import ImageSpec, load_run
 from lgbench.cli import group
-from lgbench.cli.predictions import predictions
+from lgbench.cli.predictions import neighbours, predictions
 from lgbench.cli.walks import Walk, interpolate, sheet, vary
 from lgbench.errors import BadRecipe, NotAvailable, RunFailed
 from lgbench.layers import Batch
@@ -365,3 +365,30 @@ def test_the_command_draws_predictions_and_a_grid_and_replaces_them(petals: Path
 def test_a_run_that_predicts_no_masks_says_so(faces: Path):
     with pytest.raises(NotAvailable, match="paints no masks"):
         predictions(load_run(faces, "cpu"), 2)
+
+
+# Neighbours.
+
+
+def test_samples_stand_beside_the_training_pictures_that_are_nearest_by_cosine(petals: Path):
+    trained = load_run(petals, "cpu")
+    page = neighbours(trained, 2)
+    assert page.titles == ("nearest", "training", "median", "training", "farthest", "training")
+    reals = trained.splits()["train"].rgb(slice(None))
+    x, y = (images.reshape(len(images), -1).astype(float) for images in (stored(petals, "samples")["images"], reals))
+    cosines = x @ y.T / np.outer(np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1))
+    best = np.sort(cosines.max(axis=1))[::-1]
+    assert page.similarity[:, 0] == pytest.approx(best[:2])
+    assert page.similarity[:, 2] == pytest.approx(best[-2:])
+    first = cosines.max(axis=1).argmax()
+    assert np.array_equal(page.grid[0, 0], stored(petals, "samples")["images"][first])
+    assert np.array_equal(page.grid[0, 1], reals[cosines[first].argmax()])
+
+
+def test_the_command_draws_neighbours_and_leaves_the_record_valid(petals: Path):
+    result = CliRunner().invoke(group, ["sample", str(petals), "--neighbours", "--rows", "2", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert "of the nearest" in result.output
+    with Image.open(petals / "pictures" / "neighbours.png") as picture:
+        assert picture.width > 6 * 64
+    assert read_record(petals / "record.json").method == "lrgan"

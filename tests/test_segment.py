@@ -55,6 +55,19 @@ def test_a_mask_is_as_large_as_its_photograph_and_lies_on_the_object(trained: Tr
     assert (found == (pixels[..., 0] > 100)).mean() > 0.93
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_pixel_that_is_not_a_number_is_no_background_in_silence(trained: Trained, parts: int):
+    def broken(images: torch.Tensor) -> torch.Tensor:
+        found = bright(images).expand(-1, parts, -1, -1).clone()
+        found[0, 0, 3, 5] = float("nan")
+        return found
+
+    assert trained.segmenter is not None
+    diverged = replace(trained, segmenter=replace(trained.segmenter, predict=broken))
+    with pytest.raises(NotAvailable, match="not finite: it has diverged"):
+        foreground(diverged, picture(40, 40))
+
+
 @pytest.mark.parametrize("fit", ["pad", "squeeze"])
 def test_pictures_become_square_as_the_runs_data_did(trained: Trained, fit: str, tmp_path: Path):
     dataset = folder_dataset(photographs(tmp_path / "photos"))

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lgbench.benchmark import BadBenchmark, read_benchmark
-from lgbench.cli import run as commands
+from lgbench.cli import sweep as commands
 
 GOOD = 'title = "Üñï"\ndataset = "flora"\nresolution = 16\nmethods = ["lrgan"]\npresets = ["smoke"]\nseeds = [0]\n'
 

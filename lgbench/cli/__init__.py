@@ -19,7 +19,8 @@ __all__ = ["main"]
 
 COMMANDS = {
     "run": ("lgbench.cli.run", "run", "Train, segment, evaluate and record; run again to resume."),
-    "sweep": ("lgbench.cli.run", "sweep", "Run every method, preset and seed of a benchmark file."),
+    "sweep": ("lgbench.cli.sweep", "sweep", "Run every method, preset and seed of a benchmark file."),
+    "aggregate": ("lgbench.cli.aggregate", "aggregate", "Judge generators of one class each together."),
     "evaluate": ("lgbench.cli.evaluate", "evaluate", "Add numbers to a finished run."),
     "sample": ("lgbench.cli.sample", "sample", "Paint what a finished run does with its codes."),
     "segment": ("lgbench.cli.segment", "segment", "Write masks and cut-outs of your own photographs."),

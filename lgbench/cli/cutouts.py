@@ -107,11 +107,10 @@ def _margin(trained: Trained, pixels: np.ndarray) -> np.ndarray:
     """By how much foreground leads in each pixel of a square or squeezed picture, (H, W) float32."""
     run, segmenter = trained.run, trained.segmenter
     assert segmenter is not None
-    assert segmenter.predict is not None
     small = Square("squeeze", run.recipe.resolution).image(pixels)
     channels = small[None] if small.ndim == 2 else small.transpose(2, 0, 1)
     with run.runtime.autocast():
-        probability = segmenter.predict(run.runtime.images(torch.from_numpy(channels[None].copy())))[0].float()
+        probability = segmenter.segmented(run.runtime.images(torch.from_numpy(channels[None].copy())))[0].float()
     several = len(probability) > 1
     lead = probability[1:].amax(dim=0) - probability[0] if several else probability[0] - run.recipe.evaluation.threshold
     height, width = pixels.shape[:2]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
 from lgbench.data import DataHome, RawDataset
 from lgbench.game import Game
+from lgbench.lookup import look_up
 from lgbench.nn import count_parameters
-from lgbench.recipe import Recipe
+from lgbench.recipe import FOR_CPUS, Recipe
 from lgbench.run import runtime_of, spec_of
 from lgbench.runtime import Runtime, choose_device
 from lgbench.stages import build_game, build_segmenter
@@ -22,11 +23,45 @@ from .printing import print_table, say
 __all__ = ["show"]
 
 
+LONG = 3 * 3600.0
+"""Seconds that a run on the CPU may take before another preset is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a recipe's stages cost here.
+
+    Attributes:
+        rows: of each stage: name, networks, steps, seconds a step, and altogether.
+        costs: stage -> what a step of it costs.
+        seconds: of all stages together.
+        grows: whether networks grow while they train, so that the estimate is an upper bound.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    costs: Mapping[str, Cost]
+    seconds: float
+    grows: bool
+
+
 def show(recipe: Recipe, home: DataHome, device: str) -> None:
     """Print the recipe, parameter counts, and the time of its steps as measured on noise for a few of them."""
     console = Console()
     console.print_json(json.dumps(recipe.as_dict()))
     runtime = runtime_of(recipe, choose_device(device))
+    found = _estimate(recipe, home, runtime)
+    title = f"cost on {runtime.device} in {runtime.arithmetic}, measured over a few steps on noise"
+    print_table(console, ("stage", "networks", "steps", "s/step", "about"), found.rows, title)
+    _tell(console, found.costs, runtime)
+    if found.grows:
+        say(console, "The networks grow while they train and were timed full-grown: the estimate is an upper bound.")
+    scored = f"{recipe.evaluation.samples:,} samples" if recipe.method.generator else "the masks"
+    say(console, f"In all about {_duration(found.seconds)}, and the evaluation of {scored}.")
+    if runtime.device.type == "cpu" and found.seconds > LONG:
+        say(console, _advice(recipe, home, runtime))
+
+
+def _estimate(recipe: Recipe, home: DataHome, runtime: Runtime) -> Estimate:
     runtime.set_up()
     spec = spec_of(recipe, _unprepared(recipe, home))
     game = build_game(recipe, spec)
@@ -45,13 +80,19 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
         seconds = costs[name].seconds
         total += seconds * steps
         rows.append((name, networks, f"{steps:,}", f"{seconds:.3f}", _duration(seconds * steps)))
-    title = f"cost on {runtime.device} in {runtime.arithmetic}, measured over a few steps on noise"
-    print_table(console, ("stage", "networks", "steps", "s/step", "about"), rows, title)
-    _tell(console, costs, runtime)
-    if game.begin:
-        say(console, "The networks grow while they train and were timed full-grown: the estimate is an upper bound.")
-    scored = f"{recipe.evaluation.samples:,} samples" if recipe.method.generator else "the masks"
-    say(console, f"In all about {_duration(total)}, and the evaluation of {scored}.")
+    return Estimate(tuple(rows), costs, total, game.begin is not None)
+
+
+def _advice(recipe: Recipe, home: DataHome, runtime: Runtime) -> str:
+    """Which of the method's smaller presets ends in time on this machine."""
+    for preset in reversed(FOR_CPUS):
+        if preset == recipe.preset or preset not in recipe.method.presets:
+            continue
+        other = look_up(replace(recipe.request, preset=preset), home)
+        seconds = _estimate(other, home, runtime_of(other, runtime.device)).seconds
+        if seconds <= LONG:
+            return f"Too long for this machine? --preset {preset} takes about {_duration(seconds)} here."
+    return "Too long for this machine? No preset of the method takes less than three hours here; it wants a GPU."
 
 
 def _grown_up(game: Game, steps: int) -> Game:

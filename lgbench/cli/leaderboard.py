@@ -105,3 +105,28 @@ def add(context: click.Context, runs: tuple[Path, ...], boards: tuple[str, ...],
                 click.echo(f"  {board.name}: {why_not(board, record)}", err=True)
     if unmatched:
         context.exit(1)
+
+
+@leaderboard.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(exists=True, path_type=Path))
+@click.option("--board", "boards", multiple=True, metavar="NAME", help="Only this board; repeatable.")
+@click.option("--prefer", default="squeezenet", show_default=True, metavar="EXTRACTOR", help="In whose features.")
+@click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=2))
+@_root
+@click.pass_context
+def pair(
+    context: click.Context, runs: tuple[Path, ...], boards: tuple[str, ...], prefer: str, samples: int, root: Path
+) -> None:
+    """Match samples of runs that are on a board, and prefer those nearer to real pictures.
+
+    Every two of RUN... of different rows, and of one preset and seed, give a file that the board shows. Run
+    `lgbench leaderboard build` afterwards.
+    """
+    from .board_pairs import pair_runs
+
+    written = pair_runs(root, runs, boards, prefer, samples)
+    for path in written:
+        click.echo(path)
+    if not written:
+        click.echo("No board has two of these runs in different rows, of one preset and seed: add them.", err=True)
+        context.exit(1)

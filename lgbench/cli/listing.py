@@ -43,7 +43,8 @@ def info(name: str) -> None:
     found = [(kind, _records(kind)[name]) for kind in KINDS if name in _records(kind)]
     if not found:
         known = [n for kind in KINDS for n in _records(kind)]
-        raise UnknownName(f"Nothing named {name!r} is installed. {did_you_mean(name, known, 'See `lgbench list`.')}")
+        hint = did_you_mean(name, known, "See `lgbench list`.")
+        raise UnknownName(f"Nothing named {name!r} is installed. {hint} (Added archives: `lgbench data list`.)")
     for kind, record in found:
         click.secho(f"{kind.rstrip('s')} {record.name}", bold=True)
         owner = registry().owners.get((kind, name), "lgbench")

@@ -13,7 +13,7 @@ from lgbench.matching import match_samples
 from lgbench.record import Measured, Record, read_record, record_files
 from lgbench.training.pictures import save_png
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "first_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def compare(a: Path, b: Path, picture: Path, samples: int = 1000, pairs: int = 1
         RunFailed: a run is not finished or its samples are gone.
         BadRecipe: the runs paint different resolutions.
     """
-    (record_a, left), (record_b, right) = _open(a, samples), _open(b, samples)
+    (record_a, left, _), (record_b, right, _) = first_samples(a, samples), first_samples(b, samples)
     if left.shape[2:] != right.shape[2:]:
         raise BadRecipe(
             f"{a.name} paints {left.shape[-1]} px and {b.name} {right.shape[-1]} px: "
@@ -80,7 +80,12 @@ def compare(a: Path, b: Path, picture: Path, samples: int = 1000, pairs: int = 1
     return Comparison(record_a, record_b, shared, unshared, order, distances, (left, right[order]))
 
 
-def _open(folder: Path, samples: int) -> tuple[Record, np.ndarray]:
+def first_samples(folder: Path, samples: int) -> tuple[Record, np.ndarray, Path]:
+    """A finished run's record, its first samples, (n, 3, H, W) uint8, and the file that holds them.
+
+    Raises:
+        RunFailed: the run is not finished, paints nothing, or its samples are gone.
+    """
     if not (files := record_files(folder)):
         raise RunFailed(f"{folder} is not a finished run: it has no record.")
     record = read_record(files[0])
@@ -93,7 +98,7 @@ def _open(folder: Path, samples: int) -> tuple[Record, np.ndarray]:
     if not stored:
         raise RunFailed(f"{folder} is not a finished run: it has no samples.")
     arrays = read_arrays(stored[0], f"Delete it and {files[0].name}, and run the run's command again to sample anew.")
-    return record, arrays["images"][:samples]
+    return record, arrays["images"][:samples], stored[0]
 
 
 def _values(a: Record, b: Record) -> tuple[dict[str, tuple[float, float]], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Pages of what a run predicts and paints: best, median and worst masks, and a grid of layers."""
+"""Pages of what a run predicts and paints: masks from best to worst, nearest training pictures, a grid of layers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lgbench.evaluation import Evidence, parts_of
+from lgbench.offers import Metric
 from lgbench.painting import as_sampled, painted
 from lgbench.plugins import registry
 from lgbench.trained import Trained
 from lgbench.training.pictures import layer_grid
 
-__all__ = ["Predictions", "grid_of", "predictions"]
+__all__ = ["Neighbours", "Predictions", "grid_of", "neighbours", "predictions"]
 
 GREY = 128  # what is left out of every score
 
@@ -32,15 +33,28 @@ class Predictions:
     iou: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Samples beside the training pictures that are nearest to them, by the cosine of their pixels.
+
+    Attributes:
+        grid: three times sample and picture, (rows, 6, 3, R, R) uint8.
+        titles: of the columns.
+        similarity: of those samples, (rows, 3): the nearest, the middle and the farthest, in [0, 1].
+    """
+
+    grid: np.ndarray
+    titles: tuple[str, ...]
+    similarity: np.ndarray
+
+
 def predictions(trained: Trained, rows: int) -> Predictions:
     """Masks of the split that the run scored, as they were stored or predicted again; ordered by their IoU.
 
     Raises:
         NotAvailable: the run predicts no masks, or its data set has none.
     """
-    iou = registry().get("metrics", "iou")
-    evidence = Evidence(trained.run, trained.game, trained.segmenter, trained.splits(), parts_of({iou.name: iou}))
-    evidence.require(iou.needs)
+    iou, evidence = _evidence(trained, "iou")
     each = iou.compute(evidence).per_image
     images, found, true, ignored = (
         evidence.scored,
@@ -57,9 +71,36 @@ def predictions(trained: Trained, rows: int) -> Predictions:
     return Predictions(np.stack(columns, axis=1), titles, each[chosen])
 
 
-def _chosen(iou: np.ndarray, rows: int) -> np.ndarray:
+def neighbours(trained: Trained, rows: int) -> Neighbours:
+    """Of the first samples, as they were stored or painted again, those nearest to training pictures and farthest.
+
+    Raises:
+        NotAvailable: the run paints no samples.
+    """
+    _, evidence = _evidence(trained, "memorisation")
+    found, train = evidence["neighbours"], trained.splits()["train"]
+    chosen = _chosen(found["similarity"], rows)
+    pairs = [(evidence["samples"][column], train.rgb(found["index"][column])) for column in chosen.T]
+    titles = tuple(title for name in ("nearest", "median", "farthest") for title in (name, "training"))
+    grid = np.stack([images for pair in pairs for images in pair], axis=1)
+    return Neighbours(grid, titles, found["similarity"][chosen])
+
+
+def _evidence(trained: Trained, name: str) -> tuple[Metric, Evidence]:
+    """An installed metric, and what it reads of the run, all of which can be had.
+
+    Raises:
+        NotAvailable: some of it cannot.
+    """
+    metric = registry().get("metrics", name)
+    evidence = Evidence(trained.run, trained.game, trained.segmenter, trained.splits(), parts_of({name: metric}))
+    evidence.require(metric.needs)
+    return metric, evidence
+
+
+def _chosen(score: np.ndarray, rows: int) -> np.ndarray:
     """Indices of the best, the middle and the worst pictures, (rows, 3), each column from better to worse."""
-    order = np.argsort(-iou, kind="stable")
+    order = np.argsort(-score, kind="stable")
     rows = min(rows, len(order))
     middle = (len(order) - rows) // 2
     return np.stack([order[:rows], order[middle : middle + rows], order[len(order) - rows :]], axis=1)

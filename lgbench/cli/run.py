@@ -1,4 +1,4 @@
-"""`lgbench run` and `lgbench sweep`."""
+"""`lgbench run`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from lgbench.errors import LgbenchError, RunFailed
 from lgbench.lookup import look_up
-from lgbench.recipe import LARGEST_SEED, PRESETS, Recipe, Request, parse_setting, parse_with
+from lgbench.recipe import FOR_CPUS, LARGEST_SEED, PRESETS, Recipe, Request, parse_setting, parse_with
 
 from .time_limit import MINUTES, time_limit
 
 if TYPE_CHECKING:
     from lgbench.data import DataHome
 
-__all__ = ["run", "sweep"]
+__all__ = ["DEVICE", "RUNS", "SEED", "Name", "carry_out", "data_home", "presets", "run"]
 
 
 class Name(click.ParamType):
@@ -36,7 +35,8 @@ class Name(click.ParamType):
         return [CompletionItem(n, help=r.summary) for n, r in records.items() if n.startswith(incomplete)]
 
 
-def _preset(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Presets that begin so."""
     return [preset for preset in PRESETS if preset.startswith(incomplete)]
 
 
@@ -54,7 +54,7 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="auto,
 @click.command()
 @click.option("--method", required=True, type=Name("methods"), help="See `lgbench list methods`.")
 @click.option("--dataset", required=True, type=Name("datasets"), help="See `lgbench data list`; or folder:PATH.")
-@click.option("--preset", default="small", show_default=True, shell_complete=_preset, help="smoke, small or paper.")
+@click.option("--preset", default="small", show_default=True, shell_complete=presets, help="smoke, small or paper.")
 @click.option("--set", "settings", multiple=True, metavar="TABLE.FIELD=VALUE", help="Override a setting; repeatable.")
 @click.option("--with", "added", multiple=True, metavar="NAME[:weight=W,...]", help="Switch a regularizer on.")
 @click.option("--without", multiple=True, metavar="NAME", help="Switch a regularizer off.")
@@ -91,7 +91,7 @@ def run(
     for text in added:
         overrides |= parse_with(text)
     overrides |= dict(parse_setting(text) for text in settings)
-    home = _home()
+    home = data_home()
     recipe = look_up(Request(method, dataset, preset, seed, resolution, overrides, tuple(without)), home)
     if dry_run:
         from lgbench.run import chosen_metrics
@@ -105,44 +105,6 @@ def run(
         carry_out(recipe, home, device, runs, deterministic)
 
 
-@click.command()
-@click.argument("benchmark", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--method", "only_methods", multiple=True, type=Name("methods"), help="Only this one; repeatable.")
-@click.option("--preset", "only_presets", multiple=True, shell_complete=_preset, help="Only this one; repeatable.")
-@click.option("--variant", "only_variants", multiple=True, metavar="NAME", help="Only this one; repeatable.")
-@click.option("--seed", "only_seeds", multiple=True, type=SEED, help="Only this one; repeatable.")
-@DEVICE
-@RUNS
-@MINUTES
-def sweep(
-    benchmark: Path,
-    only_methods: Sequence[str],
-    only_presets: Sequence[str],
-    only_variants: Sequence[str],
-    only_seeds: Sequence[int],
-    device: str,
-    runs: Path,
-    minutes: float | None,
-) -> None:
-    """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done."""
-    from lgbench.benchmark import read_benchmark
-    from lgbench.plain import plain
-
-    home = _home()
-    asked = read_benchmark(benchmark).requests(only_methods, only_presets, only_variants, only_seeds)
-    recipes = [look_up(request, home) for request in asked]
-    failed = []
-    with time_limit(minutes):
-        for recipe in recipes:
-            try:
-                carry_out(recipe, home, device, runs)
-            except LgbenchError as error:  # the others may well succeed
-                failed.append(recipe.label)
-                click.secho(plain(f"{recipe.label}: {error}"), fg="red", err=True)
-    if failed:
-        raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
-
-
 def carry_out(
     recipe: Recipe,
     home: DataHome,
@@ -150,11 +112,14 @@ def carry_out(
     runs: Path,
     deterministic: bool = False,
     finished: Path | None = None,
-) -> None:
+) -> Path:
     """Run a recipe with progress on stderr, and print its scores and where its record lies.
 
     Args:
         finished: the folder of a run that is scored again, and must be the recipe's.
+
+    Returns:
+        Path of the record.
     """
     from lgbench.plugins import registry
     from lgbench.run import Place, chosen_metrics
@@ -168,17 +133,20 @@ def carry_out(
     metrics = chosen_metrics(recipe.evaluation.metrics, installed.metrics)
     with reporting() as reporter:
         chosen = choose_device(device)
-        if chosen.type == "cpu" and recipe.preset != "smoke" and recipe.method.presets:
+        offered = [f"--preset {name} takes {time}" for name, time in FOR_CPUS.items() if name in recipe.method.presets]
+        if chosen.type == "cpu" and recipe.preset not in FOR_CPUS and offered:
             reporter.note(
                 f"The preset {recipe.preset} is meant for a GPU; add --dry-run to see what it takes on this CPU. "
-                "--preset smoke takes minutes."
+                f"{', '.join(offered)}."
             )
         used = installed.used([*recipe.records, *(("metrics", name) for name in metrics)])
         record = start(recipe, Place(runs, home, chosen, deterministic, finished), metrics, used, reporter)
     show_record(record)
+    return record
 
 
-def _home() -> DataHome:
+def data_home() -> DataHome:
+    """Where data sets live on this machine."""
     from lgbench.data import DataHome
 
     return DataHome()

@@ -32,6 +32,7 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--interpolate", "walks", multiple=True, metavar="WALK", help="pose, smile or landmarks, frame by frame.")
 @click.option("--predictions", "predicted", is_flag=True, help="Best, median and worst masks by IoU, and a grid.")
+@click.option("--neighbours", "near", is_flag=True, help="Samples beside the nearest training pictures.")
 @click.option("--rows", default=6, show_default=True, type=click.IntRange(min=1), help="Images.")
 @click.option("--columns", default=10, show_default=True, type=click.IntRange(min=2), help="Values, or frames.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Of what is drawn.")
@@ -41,12 +42,13 @@ def sample(
     codes: tuple[str, ...],
     walks: tuple[str, ...],
     predicted: bool,
+    near: bool,
     rows: int,
     columns: int,
     seed: int,
     device: str,
 ) -> None:
-    """Paint what finished runs do with their codes, or what they predict, into each RUN's folder `pictures`."""
+    """Paint what finished runs do with their codes, predict, or have seen, into each RUN's folder `pictures`."""
     from rich.console import Console
 
     from lgbench.trained import load_run
@@ -55,9 +57,9 @@ def sample(
     from .progress import reporting
     from .walks import interpolate, vary
 
-    if not codes and not walks and not predicted:
+    if not codes and not walks and not predicted and not near:
         raise click.UsageError(
-            "Say what to paint: --vary CODE or --interpolate WALK, again and again, or --predictions."
+            "Say what to paint: --vary CODE or --interpolate WALK, again and again, --predictions or --neighbours."
         )
     console = Console()
     for folder in runs:
@@ -75,6 +77,8 @@ def sample(
             _tell(console, trained, walk)
         if predicted:
             _draw_predictions(console, trained, folder / "pictures", rows, seed)
+        if near:
+            _draw_neighbours(console, trained, folder / "pictures", rows)
 
 
 def _draw_predictions(console, trained: Trained, pictures: Path, rows: int, seed: int) -> None:
@@ -95,6 +99,22 @@ def _draw_predictions(console, trained: Trained, pictures: Path, rows: int, seed
     if trained.run.recipe.method.generator is not None:
         save_png(pictures / "grid.png", grid_of(trained, rows, seed, scale))
         say(console, f"grid: {pictures / 'grid.png'}")
+
+
+def _draw_neighbours(console, trained: Trained, pictures: Path, rows: int) -> None:
+    """A page of samples and what they are nearest to; that of before is replaced."""
+    from lgbench.training.pictures import save_png
+
+    from .predictions import neighbours
+    from .printing import say
+    from .walks import sheet
+
+    page = neighbours(trained, rows)
+    pictures.mkdir(exist_ok=True)
+    save_png(pictures / "neighbours.png", sheet(page.grid, max(1, 64 // trained.run.recipe.resolution), page.titles))
+    say(console, f"neighbours: {pictures / 'neighbours.png'}")
+    nearest, median, farthest = page.similarity.mean(axis=0)
+    say(console, f"  cosine of the nearest {nearest:.3f}, of the median {median:.3f}, of the farthest {farthest:.3f}")
 
 
 def _draw(path: Path, grid: np.ndarray, titles: Sequence[str] = (), moving: bool = False) -> Path:

@@ -49,14 +49,15 @@ PHOTOS = frozenset(
 MASKS = (
     *("masks", "mask", "segmentationclass", "segmentationclassaug", "segmentations", "segmentation", "groundtruth"),
     *("ground_truth", "gt", "gts", "trimaps", "trimap", "mattes", "matte", "alphas", "alpha"),
-    *("silhouettes", "segs", "seg", "lbls", "lbl", "labels", "label", "annotations", "annotation", "annot"),
+    *("silhouettes", "segs", "seg", "lbls", "lbl", "labels", "label", "annotations", "annotation", "annot", "ann"),
     *("targets", "target"),
 )
 """Folders of masks, the likelier ones first."""
 
 FILLERS = frozenset(
-    {"set", "data", "dataset", "split", "png", "pngs", "tif", "bmp", "binary", "fine", "coarse", "resized"}
-)  # as in `training_set`, `masks_png`, `gtFine`
+    {"set", "data", "dataset", "split", "dir", "png", "pngs", "tif", "bmp", "binary", "fine", "coarse", "resized"}
+    | {"object", "objects", "foreground", "semantic", "class", "pixel", "map", "maps"}
+)  # as in `training_set`, `masks_png`, `gtFine`, `object_masks`
 STRAYS = 0.1  # share of pictures that may lie outside the classes' folders and be left out
 
 
@@ -203,12 +204,36 @@ def _sides(files: list[File], unread: list[str]) -> tuple[list[File], list[File]
             named, unnamed = (others, []) if _pairs(others, masks) else ([], [])
     if named:
         _left_out(unnamed, "outside the folders of pictures and masks", unread)
-        return [file.without_role for file in named], _one_each(masks, unread)
+        files = [file.without_role for file in named]
+        if masks:
+            return files, _one_each(masks, unread)
     for mark in MASK_MARKS:  # 0.jpg and 0_mask.png in one folder
         masks, others = _parted(files, lambda file, mark=mark: marked(file.stem, mark))
         if masks and _pairs(others, masks):
-            return others, masks
+            return others, _one_each(masks, unread)
+    _look_like_masks(files, unread)
     return files, []
+
+
+def _look_like_masks(files: list[File], unread: list[str]) -> None:
+    """Tell of pictures that may be the masks of others, though nothing pairs them."""
+    stems = Counter((file.folders, file.stem) for file in files)
+    ends: Counter[str] = Counter()
+    for file in files:
+        for cut in range(1, len(file.stem)):
+            if stems[file.folders, file.stem[:cut]] and not file.stem[cut:].strip(" _.-").isdecimal():
+                ends[file.stem[cut:]] += 1
+    end, times = ends.most_common(1)[0] if ends else ("", 0)
+    beside = {"photos", "masks"} <= {meaning(folder).role for file in files for folder in file.folders}
+    if len(files) <= 2 * times:
+        why = f"{counted(times, 'picture')} called as others are, with {end!r} behind"
+    elif several := [file for file in files if any(marked(file.stem, mark) for mark in MASK_MARKS)]:
+        why = f"{counted(len(several), 'picture')} called as masks are ({few([file.name for file in several])})"
+    elif beside:
+        why = "folders called as those of pictures and masks are, whose files have other names"
+    else:
+        return
+    unread.append(f"masks: there are {why}; if these are masks, put them into a folder masks, named as their pictures")
 
 
 def _parted(files: Iterable[File], chosen: Callable[[File], bool]) -> tuple[list[File], list[File]]:
@@ -228,15 +253,17 @@ def _pairs(images: list[File], masks: list[File]) -> bool:
 
 
 def _one_each(masks: list[File], unread: list[str]) -> list[File]:
-    """One mask for each place, that in the likeliest folder."""
+    """One mask for each place, that in the likeliest folder; `_unpaired` refuses several in one folder."""
 
-    def rank(file: File) -> int:
-        return min(word.rank for word in map(meaning, file.folders) if word.role == "masks")
+    def rank(file: File) -> tuple[int, int]:
+        says = [folder for folder in file.folders if meaning(folder).role == "masks"]
+        # of `masks` and `coarse_masks`, the shorter
+        return min(((meaning(folder).rank, len(folder)) for folder in says), default=(0, 0))
 
     first: dict[str, File] = {}
     for file in sorted(masks, key=rank):
         first.setdefault(file.place, file)
-    kept, others = _parted(masks, lambda file: first[file.place] is file)
+    kept, others = _parted(masks, lambda file: first[file.place].folders == file.folders)
     _left_out(others, "beside other masks of their names", unread)
     return kept
 
@@ -248,12 +275,17 @@ def _unpaired(images: list[File], masks: list[File], mask_of: Mapping[str, str],
     several = Counter(file.place for file in images)
     for file in alone:
         if several[file.place] > 1:
-            return f"it has several pictures named {file.stem!r} (besides the ending): which one has the mask?"
+            return f"several pictures named {file.stem!r} (besides the ending): which has the mask? Rename one"
+    twice = {file.place: file for file in masks}
+    for file in masks:
+        if (other := twice[file.place]) is not file and other.folders == file.folders:
+            return f"two masks of one name, {file.name} and {other.name}: which is meant? Remove one"
     names = [file.name for file in alone]
     if alone and images and not mask_of:
         image = images[0].name
         return (
-            f"none of its {len(names):,} masks has a picture's name; the nearest to {image} is {nearest(image, names)}"
+            f"none of its {len(names):,} masks has a picture's name; the nearest to {image} is "
+            f"{nearest(image, names)}. Give them the same names"
         )
     if alone:
         unread.append(f"{counted(len(names), 'mask')} without a picture ({few(names)})")
@@ -277,7 +309,7 @@ def _classes(images: list[File], unread: list[str]) -> tuple[dict[str, int], tup
     """Labels where there are two folders or more, and the pictures in them; few may lie outside, and are left out."""
     inside, outside = _parted(images, lambda file: bool(file.folders))
     sizes = Counter(file.folders[0] for file in inside)
-    if len(sizes) < 2:
+    if len(sizes) < 2 or max(sizes.values()) == 1:  # one picture to a folder: they tell nothing in common
         return {}, (), images
     if len(outside) > max(STRAYS * len(images), min(sizes.values()) - 1):
         unread.append(f"classes, as {counted(len(outside), 'picture')} lie beside the folders {few(sorted(sizes))}")

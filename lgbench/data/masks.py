@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -11,12 +11,15 @@ import numpy as np
 from lgbench.errors import BadData, BadRecipe
 from lgbench.settings import later
 
-__all__ = ["WHITE", "MaskConfig", "Meaning", "meaning"]
+from .pictures import NEARLY_GREY, MaskValues
+
+__all__ = ["WHITE", "MaskConfig", "Meaning", "Seen", "meaning"]
 
 FITS = {"crop": "center", "pad": "pad", "squeeze": "squeeze"}
 """Ways to make pictures square, and what a `RawDataset` calls them."""
 
 WHITE = (255, 255, 255)
+BLACK = 16  # levels of brightness, up to which a colour is called black
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,29 @@ class MaskConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What occurs in the masks of a data set.
+
+    Attributes:
+        values: every value, with the first file that has it, in the order of appearance.
+        shades: of values that are indices into coloured palettes, how bright they are, with the first file each.
+        coloured: values that are the brightness of colours, not of greys.
+    """
+
+    values: dict[int, str] = field(default_factory=dict)
+    shades: dict[int, dict[int, str]] = field(default_factory=dict)
+    coloured: set[int] = field(default_factory=set)
+
+    def add(self, mask: MaskValues, file: str) -> None:
+        """Take note of a mask."""
+        for value in np.unique(mask.values).tolist():
+            self.values.setdefault(value, file)
+        for value, brightness in mask.brightness.items():
+            self.shades.setdefault(value, {}).setdefault(brightness, file)
+        self.coloured.update(mask.coloured)
+
+
+@dataclass(frozen=True, slots=True)
 class Meaning:
     """What each of the values 0 to 255 stands for.
 
@@ -92,39 +118,37 @@ def _colour(text: str) -> str:
     return "#{:02x}{:02x}{:02x}".format(*_rgb(text))
 
 
-def meaning(
-    seen: Mapping[int, str], config: MaskConfig, where: str, brightness: Mapping[int, int] | None = None
-) -> Meaning:
+def meaning(seen: Seen, config: MaskConfig, where: str) -> Meaning:
     """What the values of a data set's masks stand for.
 
     Args:
-        seen: every value that occurs, with a file that has it.
         where: the data set, for the error.
-        brightness: of values that are indices into coloured palettes.
 
     Raises:
-        BadData: there are more or fewer than two values and the settings do not say what they are, or a setting names a
-            value that does not occur.
+        BadData: there are more or fewer than two values and the settings do not say what they are, a setting names a
+            value that does not occur, or colours may be meant either way.
     """
-    ignored = None
+    ignored, values = None, seen.values
     if config.ignore:
         ignored = np.zeros(256, dtype=bool)
-        ignored[_occurring("ignore", config.ignore, seen, where)] = True
-        seen = {value: file for value, file in seen.items() if not ignored[value]}
+        ignored[_occurring("ignore", config.ignore, values, where)] = True
+        values = {value: file for value, file in values.items() if not ignored[value]}
     if config.foreground == "soft":
         return Meaning(np.arange(256, dtype=np.uint8), ignored)
     table = np.zeros(256, dtype=bool)
     if config.foreground == "nonzero":
+        _check_palettes(seen, where)
         table[1:] = True
     elif config.foreground:
-        table[_occurring("foreground", config.foreground, seen, where)] = True
-    elif len(seen) > 2:
-        raise BadData(_several(seen, where))
-    elif len(seen) == 2:
-        table[max(seen)] = True
-        _check_palette(min(seen), max(seen), brightness or {}, seen, where)
-    elif seen:
-        (value, file), *_ = seen.items()
+        table[_occurring("foreground", config.foreground, values, where)] = True
+    elif len(values) > 2:
+        raise BadData(_several(values, where))
+    elif len(values) == 2:
+        _check_palettes(seen, where)
+        table[max(values)] = True
+        _check_colours(min(values), max(values), seen, where)
+    elif values:
+        (value, file), *_ = values.items()
         raise BadData(
             f"All masks of {where} are {value} everywhere ({file}, for one): there is nothing to tell foreground from "
             "background by. Put masks with two values there, or leave them out."
@@ -159,12 +183,27 @@ def _occurring(setting: str, text: str, seen: Mapping[int, str], where: str) -> 
     return values
 
 
-def _check_palette(lower: int, higher: int, brightness: Mapping[int, int], seen: Mapping[int, str], where: str) -> None:
-    """A coloured palette of two values whose lower one is the brighter may be meant either way."""
-    if {lower, higher} <= brightness.keys() and brightness[lower] > brightness[higher]:
+def _check_palettes(seen: Seen, where: str) -> None:
+    """An index that is the background in one file and an object in another tells nothing."""
+    for value, shades in seen.shades.items():
+        if max(shades) - min(shades) > NEARLY_GREY and (value == 0 or 0 not in seen.values):
+            one, other = shades[min(shades)], shades[max(shades)]
+            raise BadData(
+                f"The masks of {where} have palettes of their own: {value} is another colour in {one} than in {other}. "
+                "Save them in grey, or all with one palette."
+            )
+
+
+def _check_colours(lower: int, higher: int, seen: Seen, where: str) -> None:
+    """Two colours may be meant either way, unless the lower one is darker in a palette, or black."""
+    if {lower, higher} <= seen.shades.keys():
+        clear, kind = max(seen.shades[lower]) <= min(seen.shades[higher]), "have a coloured palette"
+    else:
+        clear, kind = lower <= BLACK or not {lower, higher} & seen.coloured, "are coloured"
+    if not clear:
         raise BadData(
-            f"The masks of {where} have a coloured palette ({seen[lower]}, for one) in which {lower} is brighter than "
-            f"{higher}. Say which is the foreground: `--set data.foreground={lower}` or "
+            f"The masks of {where} {kind} ({seen.values[lower]}, for one) in which {lower} may be the object as well "
+            f"as {higher}. Say which is the foreground: `--set data.foreground={lower}` or "
             f"`--set data.foreground={higher}`."
         )
 

@@ -168,7 +168,7 @@ def _then(places: Mapping[str, str], first: Key, second: Key) -> Key:
 
 
 def marked(stem: str, mark: str) -> bool:
-    """Whether a name without ending has a mark before or behind it."""
+    """Whether a name without ending has a mark before or behind it, or is one."""
     return mark in stem.casefold() and any(pattern.search(stem) for pattern in _patterns(mark))
 
 
@@ -185,4 +185,5 @@ def _bare(places: Iterable[str], marks: Sequence[str]) -> Key:
 def _patterns(mark: str) -> tuple[re.Pattern[str], ...]:
     behind = re.compile(rf"(?<=.)[ _.-]+{mark}$", re.IGNORECASE)
     before = re.compile(rf"^{mark}([ _.-]+|(?=\d))(?=.)", re.IGNORECASE)
-    return behind, before
+    alone = re.compile(rf"^{mark}$", re.IGNORECASE)  # a/image.png and a/mask.png
+    return behind, before, alone

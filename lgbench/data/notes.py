@@ -11,6 +11,8 @@ from .truth import causes
 
 __all__ = ["notes_on"]
 
+MOST = 0.9  # of the masks: objects touch the frame, and seldom fill it
+
 
 def notes_on(splits: Mapping[str, Split]) -> list[str]:
     """What a user should know of a data set's masks and pictures, a sentence each."""
@@ -31,6 +33,13 @@ def notes_on(splits: Mapping[str, Split]) -> list[str]:
     if lacking:
         notes.append(
             f"{', '.join(lacking)}, and did so from the start: they count, and a mask that shows none either scores 1."
+        )
+    own = {name: split for name, split in splits.items() if split.origin.startswith(("folder:", "archive:"))}
+    framed, told = sum(split.framed for split in own.values()), sum(masked[name] for name in own)
+    if framed > MOST * told:
+        notes.append(
+            f"{framed:,} of {counted(told, 'mask')} call most of the picture's frame the object. If the other value is "
+            "the object, say so with data.foreground."
         )
     remarks = sum((Counter(split.remarks) for split in splits.values()), Counter())
     return notes + [f"{counted(number, 'picture')}: {remark}." for remark, number in remarks.items()]

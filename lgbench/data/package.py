@@ -6,6 +6,7 @@ Either way a table at the top says what belongs together (see `table`), and the 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -20,7 +21,7 @@ from .checks import sound
 from .division import draw_splits, draw_val
 from .home import DataHome
 from .layout import Item, arrange
-from .masks import WHITE, MaskConfig, Meaning, meaning
+from .masks import WHITE, MaskConfig, Meaning, Seen, meaning
 from .names import ENDINGS, few, folder_of, last
 from .pictures import decode_picture, decode_values
 from .samples import RawDataset, Sample
@@ -39,6 +40,7 @@ __all__ = [
 
 
 READER = 2  # raised whenever the same files would be read otherwise; 1 divided pictures by their order
+READING = 2  # raised where what was read wrongly is mended: it is prepared again, and keeps its protocol
 
 
 @dataclass(frozen=True)
@@ -90,22 +92,16 @@ class Package:
 
         Unreadable masks are passed over here and named when they are read.
         """
-        return self._scan[0]
+        return self._seen.values
 
     @cached_property
-    def _scan(self) -> tuple[dict[int, str], dict[int, int]]:
-        """Values of the masks, and the brightness of those that are indices into coloured palettes."""
-        values: dict[int, str] = {}
-        brightness: dict[int, int] = {}
+    def _seen(self) -> Seen:
+        seen = Seen()
         for item in self.items:
             if item.mask is not None:
-                try:
-                    found = decode_values(read_file(self.root, item.mask), item.mask)
-                except BadData:
-                    continue
-                values |= dict.fromkeys(set(np.unique(found.values).tolist()) - values.keys(), item.mask)
-                brightness |= found.brightness
-        return values, brightness
+                with contextlib.suppress(BadData):
+                    seen.add(decode_values(read_file(self.root, item.mask), item.mask), item.mask)
+        return seen
 
     def raw(self, origin: str, config: MaskConfig) -> RawDataset:
         """The data set that a builder hands over; files are read when it is iterated over.
@@ -131,6 +127,7 @@ class Package:
             backdrop=config.behind,
             drawn=self.drawn,
             notes=self.notes,
+            reading=READING,
         )
 
     def problems(self) -> list[str]:
@@ -147,8 +144,7 @@ class Package:
 
     def _samples(self, split: str, config: MaskConfig) -> Iterable[Sample]:
         # what a value means can only be told by looking at all the masks
-        values, brightness = self._scan
-        stands_for = meaning(values, config, self.where, brightness) if self.masked else None
+        stands_for = meaning(self._seen, config, self.where) if self.masked else None
         read = partial(self._sample, stands_for, config.behind)
         return map(read, self._items(split))  # a map goes on after a file that fails
 
@@ -191,7 +187,7 @@ def open_package(path: Path) -> Package:
     if marks := tables.get(LANDMARKS):
         layout = add_landmarks(layout, read_file(root, marks), marks, str(path))
     if layout.unpaired:
-        raise BadData(f"{path} has pictures and masks, but {layout.unpaired}. Give them the same names.")
+        raise BadData(f"{path} has pictures and masks, but {layout.unpaired}.")
     items, drawn = _divided(layout.items, path)
     unread = [*layout.unread, *_by_kind([name for name in others if name not in (table, marks)])]
     notes = (f"Not read of {path}: {'; '.join(unread)}.",) if unread else ()
@@ -247,6 +243,8 @@ def folder_dataset(path: str | Path) -> Dataset:
         BadData: there are no pictures below it, or the zip is not a portable archive.
     """
     path = Path(path).expanduser().absolute()
+    if ".." in path.parts:  # whose last part would be no name
+        path = path.resolve()
     if not is_utf8(str(path)):
         raise BadData(
             f"folder:{ascii(str(path))[1:-1]}: its name is not UTF-8. Rename it, or give it a link with another."

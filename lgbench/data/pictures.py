@@ -17,7 +17,16 @@ from lgbench.errors import BadData
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "MaskValues", "Picture", "decode_image", "decode_mask", "decode_picture", "decode_values"]
+__all__ = [
+    "FORMATS",
+    "NEARLY_GREY",
+    "MaskValues",
+    "Picture",
+    "decode_image",
+    "decode_mask",
+    "decode_picture",
+    "decode_values",
+]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is read. Pillow guesses formats from contents, and would start Ghostscript on EPS that is named x.png."""
@@ -52,10 +61,12 @@ class MaskValues:
     Attributes:
         values: (H, W) uint8.
         brightness: of the values that are indices into coloured palettes, 0 to 255.
+        coloured: values that are the brightness of colours, not of greys.
     """
 
     values: np.ndarray
     brightness: Mapping[int, int] = field(default_factory=dict)
+    coloured: frozenset[int] = frozenset()
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
@@ -174,13 +185,13 @@ def _values(picture: Image.Image, name: str) -> MaskValues:
             )
         return MaskValues(deep.astype(np.uint8))
     if picture.mode == "P":
-        return _palette_values(picture)
+        return _palette_values(picture, name)
     if picture.has_transparency_data:
-        return MaskValues(_transparent_values(picture, name))
-    return MaskValues(_brightness(picture, name))
+        return _transparent_values(picture, name)
+    return _brightness(picture, name)
 
 
-def _palette_values(picture: Image.Image) -> MaskValues:
+def _palette_values(picture: Image.Image, name: str) -> MaskValues:
     """Brightness where the whole palette is grey, else the indices; opacity where all that is used is one colour."""
     index = np.asarray(picture)
     colours = np.zeros((256, 3), dtype=np.int64)
@@ -190,12 +201,14 @@ def _palette_values(picture: Image.Image) -> MaskValues:
     if picture.has_transparency_data and len(np.unique(colours[used], axis=0)) == 1:
         return MaskValues(np.asarray(picture.convert("RGBA").getchannel("A")))
     brightness = (colours @ LUMA // sum(LUMA)).astype(np.uint8)
+    if np.ptp(colours[used], axis=1).max() <= NEARLY_GREY and picture.has_transparency_data:
+        return _transparent_values(picture, name)
     if np.ptp(colours, axis=1).max() <= NEARLY_GREY:
         return MaskValues(brightness[index])
     return MaskValues(index, {int(value): int(brightness[value]) for value in used})
 
 
-def _transparent_values(picture: Image.Image, name: str) -> np.ndarray:
+def _transparent_values(picture: Image.Image, name: str) -> MaskValues:
     """The colour's brightness where the visible part has several colours or stands out, else the opacity."""
     alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
     colour = np.asarray(picture.convert("RGB").convert("L"))
@@ -204,18 +217,19 @@ def _transparent_values(picture: Image.Image, name: str) -> np.ndarray:
         return _brightness(picture.convert("RGB"), name)
     if len(shown) == len(hidden) == 1 and hidden[0] > shown[0]:
         raise BadData(f"{name}: what is opaque is darker than what is transparent: either may be meant; save it grey")
-    return colour if len(shown) == len(hidden) == 1 and hidden[0] < shown[0] else alpha
+    return MaskValues(colour if len(shown) == len(hidden) == 1 and hidden[0] < shown[0] else alpha)
 
 
-def _brightness(picture: Image.Image, name: str) -> np.ndarray:
+def _brightness(picture: Image.Image, name: str) -> MaskValues:
     if picture.mode == "1":
-        return np.asarray(picture).astype(np.uint8) * 255
+        return MaskValues(np.asarray(picture).astype(np.uint8) * 255)
     values = np.asarray(picture.convert("L"))
-    if picture.mode != "L":
-        channels = np.asarray(picture.convert("RGB")).astype(np.int64)
-        colours = np.unique(channels @ np.array([1 << 16, 1 << 8, 1]))
-        if len(np.unique(values)) < len(colours) <= FEW:
-            raise BadData(
-                f"{name}: {len(colours)} colours, some of which are equally bright; save it in grey or with a palette"
-            )
-    return values
+    if picture.mode in ("L", "LA"):
+        return MaskValues(values)
+    channels = np.asarray(picture.convert("RGB")).astype(np.int64)
+    colours = np.unique(channels @ np.array([1 << 16, 1 << 8, 1]))
+    if len(np.unique(values)) < len(colours) <= FEW:
+        raise BadData(
+            f"{name}: {len(colours)} colours, some of which are equally bright; save it in grey or with a palette"
+        )
+    return MaskValues(values, coloured=frozenset(values[np.ptp(channels, axis=2) > NEARLY_GREY].tolist()))

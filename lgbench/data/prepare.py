@@ -55,9 +55,9 @@ def prepare(
         config: settings of the data set, as JSON would hold them.
         resolution: side, pixels.
         root: folder of all prepared data sets; this one lies in `<name>-<resolution>-<key>` below it, key being the
-            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, version, what is
-            ignored of its masks, what made its pseudo truth, what it provides, what its splits or samples lack of that,
-            and `PREPARE_VERSION`.
+            first 12 hex digits of the SHA-256 of name, config, resolution, origin, crop, counts, version, reading, what
+            is ignored of its masks, what made its pseudo truth, what it provides, what its splits or samples lack of
+            that, and `PREPARE_VERSION`.
         progress: called as `(what, samples done, samples in all)`.
 
     Raises:
@@ -87,6 +87,7 @@ def _key(raw: RawDataset, name: str, config: Mapping[str, Any], resolution: int)
     lacks = {split: sorted(raw.provides & parts) for split, parts in raw.lacks.items() if raw.provides & parts}
     unusual = {
         "dataset_version": raw.version if raw.version != 1 else None,
+        "reading": raw.reading if raw.reading != 1 else None,
         "ignore": raw.ignore,
         "pseudo": dict(raw.pseudo),
         "partial": sorted(raw.partial),

@@ -64,6 +64,7 @@ class RawDataset:
             every number that is scored against it.
         version: the record's (`lgbench.offers.Dataset.version`); `open_dataset` fills it in.
         notes: what its user should be told, a sentence each: say, which files nobody read.
+        reading: raised where its files are read otherwise, so that they are prepared again.
     """
 
     splits: Mapping[str, Callable[[], Iterable[Sample]]]
@@ -82,6 +83,7 @@ class RawDataset:
     pseudo: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
     notes: tuple[str, ...] = ()
+    reading: int = 1
 
     def provided(self, split: str) -> frozenset[str]:
         """What the samples of one split have of `PARTS`, or some of them."""

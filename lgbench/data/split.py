@@ -13,7 +13,7 @@ import numpy as np
 from lgbench.errors import BadData, did_you_mean
 from lgbench.offers import PARTS
 
-from .truth import one_sided
+from .truth import framed, one_sided
 
 __all__ = ["Split", "digest_of", "drawn", "joined"]
 
@@ -105,6 +105,13 @@ class Split:
             return {}
         chosen = slice(None) if self.masked is None else np.flatnonzero(self.masked)
         return one_sided(self.masks[chosen], None if self.ignored is None else self.ignored[chosen])
+
+    @cached_property
+    def framed(self) -> int:
+        """How many of those masks call more than half of the picture's frame the object."""
+        if self.masks is None or not self.scorable:
+            return 0
+        return framed(self.masks if self.masked is None else self.masks[np.flatnonzero(self.masked)])
 
     def rgb(self, index: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
         """Images as (n, 3, R, R) uint8; a grey image has three equal channels."""

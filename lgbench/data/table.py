@@ -19,7 +19,7 @@ import numpy as np
 from lgbench.errors import BadData
 
 from .layout import SPLITS, Item, Layout, meaning
-from .names import Index, as_numbers, counted, few, folder_of, in_order
+from .names import Index, as_numbers, composed, counted, few, folder_of, in_order, without_ending
 
 __all__ = ["LANDMARKS", "OURS", "TABLES", "add_landmarks", "add_table", "names_pictures"]
 
@@ -64,7 +64,11 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
 }
 """What columns are for, and what they are called, in any case; the first of two is read."""
 
-NOT_ATTRIBUTES = frozenset({"", "number", "id", "index", "identity", "fold"})  # though they may be 0 and 1 throughout
+NOT_ATTRIBUTES = frozenset(
+    {"", "number", "id", "index", "identity", "fold", "partition", "train", "val", "test", "is_train", "is_val"}
+    | {"is_test", "is_training", "is_training_image", "is_valid", *itertools.chain(*HEADINGS.values())}
+)
+"""Columns that are no attributes, though they may be 0 and 1 throughout."""
 BITS = {"0": 0, "1": 1, "-1": 0, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 MOST_BYTES = 128 << 20  # of a table: the landmarks of 200,000 faces take 110 MB
 MOST_ROWS = 1_000_000
@@ -82,6 +86,7 @@ class Table:
         bits: attributes, name -> 0 or 1 for each row.
         unread: headings of the other columns.
         rows: how many there are.
+        pictured: cells of columns that may be of masks by what stands in them, though no heading says so.
     """
 
     where: str
@@ -89,6 +94,7 @@ class Table:
     bits: dict[str, bytearray]
     unread: list[str] = field(default_factory=list)
     rows: int = 0
+    pictured: dict[str, list[str]] = field(default_factory=dict)
 
 
 def add_table(layout: Layout, data: bytes, name: str, where: str, names: Sequence[str]) -> Layout:
@@ -110,8 +116,9 @@ def add_table(layout: Layout, data: bytes, name: str, where: str, names: Sequenc
     if twice := [name for name, times in Counter(found).items() if times > 1]:
         raise BadData(f"{table.where} names {twice[0]!r} more than once.")
     masks = [known[file].mask if file in known else None for file in found]
+    others = {*names} - {*found}
+    _find_masks(table, folder, others)
     if "mask" in table.cells:
-        others = {*names} - {*found}
         masks = [file or None for file in _files(table.cells["mask"], folder, others)]
     none = [mask for mask, valid in zip(masks, _valid(table), strict=True) if mask and not valid]
     masks = [mask if valid else None for mask, valid in zip(masks, _valid(table), strict=True)]
@@ -187,7 +194,7 @@ def _lines(data: bytes, where: str) -> Iterator[list[str]]:
     delimiter = max(",;\t", key=lambda mark: heading.count(mark.encode()))
     try:
         text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
-        for number, row in enumerate(csv.reader(text, delimiter=delimiter)):
+        for number, row in enumerate(csv.reader(text, delimiter=delimiter, skipinitialspace=True)):
             if len(row) > MOST_COLUMNS or number > MOST_ROWS:
                 raise BadData(f"{where} has more than {MOST_ROWS:,} rows or {MOST_COLUMNS:,} columns; it is refused.")
             if any(row):
@@ -216,8 +223,15 @@ def _parse(data: bytes, where: str, pictures: int) -> Table:
             raise BadData(
                 f"{where} has {len(heading)} headings and {len(row)} cells for {row[0]!r}; quote what has commas."
             )
+        if table.rows == 1 and "mask" not in table.cells:
+            table.pictured = {
+                heading[i]: [] for i in range(len(row)) if role_of.get(i) != "file" and _is_picture(row[i])
+            }
         for i, role in role_of.items():
             table.cells[role].append(row[i].strip() if i < len(row) else "")
+        for i, text in enumerate(heading):
+            if text in table.pictured:
+                table.pictured[text].append(row[i].strip() if i < len(row) else "")
         for i in list(bits):
             bit = BITS.get(row[i].strip().casefold()) if i < len(row) else None
             if bit is None:
@@ -229,6 +243,22 @@ def _parse(data: bytes, where: str, pictures: int) -> Table:
     table.bits = {heading[i]: column for i, column in bits.items()}
     table.unread = [text for i, text in enumerate(heading) if i not in role_of and i not in bits and text]
     return table
+
+
+def _is_picture(cell: str) -> bool:
+    return without_ending(cell.strip()) != cell.strip()
+
+
+def _find_masks(table: Table, folder: str, others: Iterable[str]) -> None:
+    """Where no heading says which column is of masks, take one whose cells are all `others` than the pictures."""
+    known = {*map(composed, others)}
+    for heading, cells in table.pictured.items():
+        if any(cells) and all(not cell or {composed(folder + cell), composed(cell)} & known for cell in cells):
+            if table.cells.get("label") == cells:
+                del table.cells["label"]
+            table.cells["mask"] = cells
+            table.unread = [text for text in table.unread if text != heading]
+            return
 
 
 def _files(called: Iterable[str], folder: str, *sides: Iterable[str]) -> list[str]:
@@ -257,9 +287,9 @@ def _columns(headings: Sequence[str], name: str) -> list[str]:
 def _splits(table: Table) -> list[str] | None:
     cells = table.cells.get("split")
     for text in set(cells or ()):
-        if text.casefold() not in SPLITS:
+        if not meaning(text).split:
             raise BadData(f"{table.where} has the split {text!r}; known are {', '.join(SPLITS)}.")
-    return [SPLITS[text.casefold()] for text in cells] if cells else None
+    return [meaning(text).split for text in cells] if cells else None
 
 
 def _labels(table: Table) -> tuple[list[int | None], tuple[str, ...]]:

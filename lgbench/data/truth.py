@@ -13,7 +13,7 @@ from .names import counted
 from .samples import Sample
 from .squares import Square
 
-__all__ = ["HALF", "OPAQUE", "Truth", "causes", "one_sided", "opacity"]
+__all__ = ["HALF", "OPAQUE", "Truth", "causes", "framed", "one_sided", "opacity"]
 
 OPAQUE = 255
 HALF = 127  # what is more opaque is foreground
@@ -118,3 +118,9 @@ def one_sided(masks: np.ndarray, ignored: np.ndarray | None) -> dict[str, int]:
         lacking["object"] += int((around & ~shown).sum())
         lacking["background"] += int((shown & ~around).sum())
     return {side: count for side, count in lacking.items() if count}
+
+
+def framed(masks: np.ndarray) -> int:
+    """How many masks, (N, R, R) uint8, call more than half of the picture's frame the object."""
+    edges = (masks[:, 0], masks[:, -1], masks[:, 1:-1, 0], masks[:, 1:-1, -1])
+    return int(np.count_nonzero((np.concatenate(edges, axis=1) > HALF).mean(axis=1) > 0.5))

@@ -147,14 +147,11 @@ def _predict(evidence: Evidence) -> dict[str, np.ndarray]:
 @torch.no_grad()
 def _probabilities_on_test(evidence: Evidence) -> Iterator[tuple[slice, Tensor]]:
     """What the segmenter says of each batch of the test images with masks, (n, 1 or K + 1, R, R) in [0, 1]."""
-    run, reals, predict = evidence.run, evidence.scored, _segmenter(evidence).predict
-    assert predict is not None
+    run, reals, segmenter = evidence.run, evidence.scored, _segmenter(evidence)
     run.reporter.stage("predict", len(reals))
     for where, batch in real_batches(reals, evidence.config.batch, (), run.runtime):
         with run.runtime.autocast():
-            probability = predict(batch.images)
-        if not probability.isfinite().all():
-            raise NotAvailable("the segmenter's probabilities are not finite: it has diverged")
+            probability = segmenter.segmented(batch.images)
         yield where, probability
         run.reporter.advance(where.stop)
 

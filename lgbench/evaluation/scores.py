@@ -24,7 +24,7 @@ from .evidence import Evidence
 from .parts import PARTS
 from .stored import keep
 
-__all__ = ["Scores", "evaluate", "measured", "parts_of", "sound"]
+__all__ = ["Scores", "evaluate", "measured", "number", "parts_of", "shared_protocol", "sound"]
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _on_split(evidence: Evidence, metrics: Mapping[str, Metric]) -> Scores:
     protocol = shared_protocol(evidence)
     for stored in ("painted", "predicted_masks"):  # with every run, whatever reads them
         evidence.get(stored)
-    values = {name: _number(metric, evidence, protocol) for name, metric in metrics.items()}
+    values = {name: number(metric, evidence, protocol) for name, metric in metrics.items()}
     keep(evidence, metrics, values)
     return Scores(values, tuple(flags_of(evidence)), tuple(evidence.files))
 
@@ -126,8 +126,12 @@ def shared_protocol(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _number(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """A metric's value under its protocol, or why there is none."""
+def number(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """A metric's value under its protocol, or why there is none.
+
+    Args:
+        shared: what all numbers of the run say (`shared_protocol`).
+    """
     try:
         score, of_parts = _scored(metric, evidence), evidence.protocol(metric.needs)
     except NotAvailable as error:

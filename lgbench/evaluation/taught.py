@@ -44,12 +44,11 @@ def _taught(evidence: Evidence) -> np.ndarray:
 
 @torch.no_grad()
 def _compared(evidence: Evidence, segmenter: Game) -> dict[str, np.ndarray]:
-    assert segmenter.predict is not None
     agreement: list[Tensor] = []
     evidence.run.reporter.stage("taught", FRESH)
     for images, alpha in _pairs(evidence, segmenter):
         with evidence.run.runtime.autocast():
-            found = segmenter.predict(images)
+            found = segmenter.segmented(images)
         found = found if found.shape[1] == 1 else 1 - found[:, :1]
         mask, own = found >= evidence.config.threshold, (alpha <= 0.5 if segmenter.flipped else alpha > 0.5)
         both, either = ((op(mask, own)).sum(dim=(1, 2, 3)) for op in (torch.logical_and, torch.logical_or))

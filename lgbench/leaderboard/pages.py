@@ -18,6 +18,12 @@ from .standing import Section, Standing
 __all__ = ["index", "page", "protocol_in_words"]
 
 
+PAIRED = (
+    "Samples of two runs are matched one to one so that their mean distance (L2 over pixels in [0, 1]) is least; of a "
+    "pair, the one nearer to its nearest training picture is preferred. It rewards copies, which `memorisation` tells."
+)
+
+
 def page(standing: Standing) -> str:
     """A board's README.md."""
     board, notes = standing.board, Notes()
@@ -29,6 +35,8 @@ def page(standing: Standing) -> str:
     if standing.reported and not board.variants:
         parts.append(str(_reported(board, standing.reported, notes)))
         parts.append("What papers report is not ranked: it was not measured here, nor always by the same protocol.")
+    if standing.pairs:
+        parts += [*map(str, standing.pairs), PAIRED]
     return "\n\n".join([*parts, *notes.paragraphs]) + "\n"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, Reported
+from lgbench.plugins import registry
 
 from .lines import SEEDS_FOR_A_RANK, Beside, Cell, Line, Table, Verdict
 
@@ -124,9 +125,17 @@ def _line_beside(board: Benchmark, table: Table, line: Line, papers: Papers) -> 
     cells = {
         metric.name: replace(line.cells[metric.name], beside=_beside(board, table, metric, line, paper))
         for metric in table.columns
-        if metric.name in paper.values
+        if metric.name in paper.values and _asked_for(line, metric)
     }
     return replace(line, cells={**line.cells, **cells})
+
+
+def _asked_for(line: Line, metric: Column) -> bool:
+    """Whether a row has the metric at all, as far as it says: rows of one method may share out a paper's columns."""
+    said = str(line.variant.settings.get("evaluation.metrics") or "") if line.variant else ""
+    known, names = registry().metrics.get(metric.name), {name.strip() for name in said.split(",")}
+    on_request = known is not None and known.on_request
+    return not said or metric.name in names or "all" in names or ("default" in names and not on_request)
 
 
 def _beside(board: Benchmark, table: Table, metric: Column, line: Line, paper: ReportedRow) -> Beside:

@@ -19,8 +19,11 @@ HARMLESS = {
 }
 """Settings that change no number, or none beyond the last digits. Those of `evaluation` are in the protocol."""
 
-ELSEWHERE = ("data.", "evaluation.")
-"""Tables whose settings stand in the protocol of every number."""
+ELSEWHERE = ("data.", "evaluation.", "training.category")
+"""Settings that stand in the protocol of every number, and tables of them; of an aggregate, the class is a list."""
+
+NOT_ASKED = ("resolution", "training.category")
+"""Overrides of a record that are no settings of its request, or are compared elsewhere."""
 
 
 def unlike_preset(board: Benchmark, record: Record) -> str:
@@ -53,7 +56,7 @@ def changed_since(record: Record) -> str:
 
 def _today(record: Record) -> dict[str, Any]:
     """What the record's request resolves to with the installed plugins, flat; {} where it does not."""
-    overrides = {key: value for key, value in record.overrides.items() if key != "resolution"}
+    overrides = {key: value for key, value in record.overrides.items() if key not in NOT_ASKED}
     request = Request(record.method, record.dataset, record.preset, record.seed, record.resolution, overrides)
     try:
         return dict(dotted(look_up(request, None).as_dict()))

@@ -11,6 +11,8 @@ from lgbench.variant import Variant
 
 from .claims import Outcome, outcomes
 from .lines import Cell, Line, Table, tables
+from .markdown import Grid
+from .pairs import Pair, pair_grids
 from .papers import ReportedRow, put_beside, reproduced
 
 __all__ = ["Section", "Standing", "stand"]
@@ -39,28 +41,34 @@ class Standing:
     Attributes:
         runs: how many records it is made of.
         reported: the papers' rows that it shows.
+        pairs: tables of runs' samples in pairs, if there are any.
     """
 
     board: Benchmark
     runs: int
     sections: Sequence[Section]
     reported: Sequence[ReportedRow]
+    pairs: Sequence[Grid] = ()
 
 
-def stand(board: Benchmark, records: Mapping[str, Record], reported: Sequence[ReportedRow]) -> Standing:
+def stand(
+    board: Benchmark, records: Mapping[str, Record], reported: Sequence[ReportedRow], pairs: Sequence[Pair] = ()
+) -> Standing:
     """Compute a board.
 
     Args:
         records: file name below the board's `records` folder -> record.
         reported: the papers' rows that the board shows.
+        pairs: what was found of the runs' samples in pairs.
     """
+    matched = pair_grids(board, records, pairs)
     if not board.variants:
-        return Standing(board, len(records), [Section("", tables(board, records))], reported)
+        return Standing(board, len(records), [Section("", tables(board, records))], reported, matched)
     papers, sections = reproduced(board, reported), []
     for preset, chosen in _by_preset(board, records).items():
         found = [put_beside(board, table, papers) for table in _in_order(board, chosen)]
         sections.append(Section(preset, found, outcomes(board, found, papers)))
-    return Standing(board, len(records), sections, reported)
+    return Standing(board, len(records), sections, reported, matched)
 
 
 def _by_preset(board: Benchmark, records: Mapping[str, Record]) -> dict[str, dict[str, Record]]:

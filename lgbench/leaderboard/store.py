@@ -10,6 +10,7 @@ from pathlib import Path
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 from lgbench.files import atomic
+from lgbench.lookup import data_settings
 from lgbench.plugins import registry
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
@@ -18,6 +19,7 @@ from .columns import key_of, wanted_splits
 from .contradictions import contradictions
 from .markdown import Page, read_page
 from .pages import index, page
+from .pairs import Pair, read_pairs
 from .papers import ReportedRow, read_reported
 from .sheet import sheet
 from .standing import Standing, stand
@@ -33,12 +35,18 @@ class Committed:
 
     Attributes:
         records: file name -> record.
+        pairs: what was found of its runs' samples in pairs.
         faults: what is wrong with files that are not among them.
     """
 
     records: Mapping[str, Record]
     reported: Sequence[ReportedRow]
     faults: Sequence[str]
+    pairs: Sequence[Pair] = ()
+
+    def stand(self, board: Benchmark) -> Standing:
+        """The board that they make."""
+        return stand(board, self.records, self.reported, self.pairs)
 
 
 def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
@@ -67,8 +75,9 @@ def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
 
 
 def _points_right(path: Path, column: Column) -> None:
-    metric = registry().metrics.get(column.name.partition("@")[0])
-    if metric and column.better not in ("none", metric.direction):
+    name, _, detail = column.parts
+    metric = registry().metrics.get(name)
+    if metric and not detail and column.better not in ("none", metric.direction):
         is_better = {"up": "higher is better", "down": "lower is better", "none": "neither is better"}[metric.direction]
         raise BadBenchmark(
             f'{path} says better = "{column.better}" of {column.name}, of which {is_better}. Say "{metric.direction}", '
@@ -86,26 +95,29 @@ def why_not(board: Benchmark, record: Record) -> str | None:
     """Why a record does not belong to a board, or None where it does."""
     if record.dataset != board.dataset:
         return f"its data set is {record.dataset!r}, the board's {board.dataset!r}"
+    if record.aggregates and not board.variants:
+        return "it is an aggregate of runs of one class each, and the board ranks runs of all"
     if record.resolution != board.resolution:
         return f"its resolution is {record.resolution} px, the board's {board.resolution} px"
+    asked = data_settings(board.dataset, board.dataset_config) if board.dataset_config else {}
     for name, value in sorted(record.values.items()):
         if not isinstance(value, Measured):
             continue
         config = value.protocol.dataset_config
-        for key, wanted in board.dataset_config.items():
-            if not isinstance(config, dict) or key not in config or config[key] != wanted:
-                return f"its {name} was not measured with the data set's {key} = {wanted}"
+        for key, wanted in asked.items():
+            if not isinstance(config, dict) or config.get(key) != wanted:
+                return f"its {name} was not measured with the data set's {key} = {board.dataset_config[key]}"
     return _scored_otherwise(board, record) or _no_variant_of(board, record)
 
 
 def _scored_otherwise(board: Benchmark, record: Record) -> str | None:
     """Why the numbers of its columns are not those that a board asks for."""
     for column in board.metrics:
-        name = key_of(board, record, column.name)
+        name = key_of(board, record, column)
         value = record.values[name] if name else None
         if not isinstance(value, Measured) or value.protocol.aggregation is None:
             continue  # not a mask metric: its split and aggregation are its own
-        splits = wanted_splits(board, column.name)
+        splits = wanted_splits(board, column)
         if splits and value.protocol.split not in splits:
             return f"its {name} has split {value.protocol.split!r}, the board asks for {' or '.join(map(repr, splits))}"
         aggregation = value.protocol.aggregation
@@ -153,7 +165,8 @@ def committed(root: Path, board: Benchmark) -> Committed:
             faults.append(f"{path} must be named {record_name(record)}. Rename it.")
         else:
             records[path.name] = record
-    return Committed(records, read_reported(root / FOLDER / "reported", board), faults)
+    pairs, astray = read_pairs(root / FOLDER / board.name, records)
+    return Committed(records, read_reported(root / FOLDER / "reported", board), [*faults, *astray], pairs)
 
 
 def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
@@ -169,7 +182,7 @@ def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
     boards = [(board, committed(root, board)) for board in read_boards(root)]
     if faults := [fault for _, found in boards for fault in found.faults]:
         raise BadBenchmark("\n".join(faults))
-    standings = [stand(board, found.records, found.reported) for board, found in boards]
+    standings = [found.stand(board) for board, found in boards]
     wanted = _files(root, [standing for standing in standings if standing.board.name in chosen])
     wanted |= _index(root, standings)
     changed = [path for path, content in wanted.items() if _bytes(path) != content]
@@ -193,7 +206,7 @@ def check(root: Path, names: Sequence[str] = ()) -> list[str]:
             faults.append(str(error))
             continue
         faults += found.faults
-        standings.append(stand(board, found.records, found.reported))
+        standings.append(found.stand(board))
     wanted = _files(root, standings)
     if not names:
         faults += _strays(root)

@@ -144,6 +144,8 @@ def fit(
         training.save()
         training.save_networks()
         return training.fitted(status)
+    if status == "done" and schedule.estimate:
+        player.estimate_statistics(map(stream, range(schedule.steps, schedule.steps + schedule.estimate)))
     return training.finish(status)
 
 

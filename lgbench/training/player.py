@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from lgbench.errors import BadPlugin
 from lgbench.game import Game, Phase, Step
@@ -152,6 +152,13 @@ class Player:
         """Gradients only for the networks that learn."""
         for name, network in self.networks.items():
             network.requires_grad_(name in learning)
+
+    def estimate_statistics(self, reals: Iterable[Batch]) -> None:
+        """Estimate the averaged painter's batch norm from what it paints, a batch for each of these."""
+        painter, given = self.result, self.game.given
+        codes = (self.game.painter.codes(len(real), given(real) if given else real) for real in reals)
+        with self.runtime.autocast():
+            update_bn(codes, painter)
 
     def state(self) -> dict:
         """All that the next step reads besides its number."""

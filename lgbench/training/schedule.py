@@ -14,6 +14,7 @@ class Schedule:
     Attributes:
         steps, batch: how many steps, of how many images.
         ema: decay per step of the averaged result; 0 for none.
+        estimate: at the end, batches from which the averaged result's batch norm is estimated again; 0 for none.
         flip: mirror half of the real images.
         log_every, grid_every: in steps; a grid at 0 is never painted.
         checkpoint_seconds: time between checkpoints; 0 for one after each step.
@@ -30,6 +31,7 @@ class Schedule:
     steps: int
     batch: int
     ema: float = 0.0
+    estimate: int = 0
     flip: bool = True
     log_every: int = 50
     grid_every: int = 500

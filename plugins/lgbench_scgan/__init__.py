@@ -1,6 +1,8 @@
 """SCGAN (Jiang, Liu, Wu, Fu), and its rivals WGAN-GP and ACWGAN."""
 
-from lgbench import Generator, Lazy, Method, hookimpl
+import math
+
+from lgbench import Generator, Lazy, Method, Metric, Part, hookimpl
 
 from .config import ACWGANMethod, SCGANConfig, SCGANMethod, WGANConfig, WGANGPMethod
 from .presets import ACWGAN, SCGAN, WGAN_GP
@@ -90,5 +92,37 @@ def methods() -> list[Method]:
             config=WGANGPMethod,
             build=Lazy("lgbench_scgan.game:wgan_gp"),
             presets=WGAN_GP,
+        ),
+    ]
+
+
+@hookimpl
+def metrics() -> list[Metric]:
+    """What stands for the paper's Figures 8 to 10, which print no numbers."""
+    critic_log = Part("critic-log", Lazy("lgbench_scgan.stability:scores"))
+    return [
+        Metric(
+            name="critic-variance",
+            summary="Variance of a Wasserstein critic's score difference over the last half of the log",
+            compute=Lazy("lgbench_scgan.stability:score_critic_variance"),
+            needs=frozenset({critic_log.name}),
+            parts=(critic_log,),
+            direction="down",
+            range=(0.0, math.inf),
+            on_request=True,
+            reference="statistics.pvariance",
+            deviation="relative 1e-12 on 40 logs",
+        ),
+        Metric(
+            name="critic-plateau",
+            summary="First logged step from which that difference, averaged over a tenth of the log, stays within 5 %",
+            compute=Lazy("lgbench_scgan.stability:score_critic_plateau"),
+            needs=frozenset({critic_log.name}),
+            parts=(critic_log,),
+            direction="down",
+            range=(0.0, math.inf),
+            on_request=True,
+            reference="its definition, window by window",
+            deviation="0 on 40 logs",
         ),
     ]

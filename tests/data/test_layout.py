@@ -22,7 +22,7 @@ def check(splits: dict[str, Split], count: int) -> None:
         assert split.masks is not None
         assert split.labels is None
         for name, mask in zip(split.names, split.masks, strict=True):
-            number = "".join(filter(str.isdigit, Path(name).stem))
+            number = "".join(filter(str.isdigit, Path(name).stem)) or Path(name).parent.name
             assert (mask == grey(box(int(number)))).all()
 
 
@@ -58,6 +58,13 @@ def check(splits: dict[str, Split], count: int) -> None:
         ("images/img{}.jpg", "masks/mask{}.png"),
         ("images/{}_sat.jpg", "masks/{}_mask.png"),
         ("images/IMG_{}.JPG", "masks/img_{}.png"),
+        ("images/{}.jpg", "images/{}_mask.png"),
+        ("images/{}.jpg", "object_masks/{}.png"),
+        ("images/{}.jpg", "seg_maps/{}.png"),
+        ("images/{}.jpg", "SegmentationObject/{}.png"),
+        ("img_dir/{}.jpg", "ann_dir/{}.png"),
+        ("{}/image.png", "{}/mask.png"),
+        ("{}/img.jpg", "{}/label.png"),
         ("images/deep/{}.png", "masks/deep/{}.png"),
         ("images/deep/{}.png", "masks/{}.png"),
         (unicodedata.normalize("NFC", "images/café{}.png"), unicodedata.normalize("NFD", "masks/café{}.png")),
@@ -111,6 +118,42 @@ def test_masks_of_other_names_are_refused_with_the_nearest(tmp_path: Path):
     files |= {f"masks/number {i} x.png": encoded(grey(box(i))) for i in range(4)}
     with pytest.raises(BadData, match=r"nearest to images/photo number 0\.png is masks/number 0 x\.png"):
         opened(placed(tmp_path / "x", files))
+
+
+def test_two_masks_of_one_name_are_refused(tmp_path: Path):
+    files = pairs(grey) | {"masks/3.bmp": encoded(grey(box(5)), "bmp")}
+    with pytest.raises(BadData, match=r"two masks of one name, masks/3\.bmp and masks/3\.png"):
+        opened(placed(tmp_path / "x", files))
+
+
+@pytest.mark.parametrize("others", ["coarse_masks/{}.png", "masks_of_others/masks/{}.png", "labels/{}.png"])
+def test_of_two_folders_of_masks_the_likelier_is_read_and_the_other_told(tmp_path: Path, others: str):
+    files = pairs(grey) | {others.format(i): encoded(grey(box(i + 1))) for i in range(16)}
+    path = placed(tmp_path / "x", files)
+    check(opened(path), 16)
+    assert "16 " in open_package(path).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "told"),
+    [
+        ("{}.png", "{}_L.png", "16 pictures called as others are, with '_L' behind"),
+        ("images/{}.png", "images/{}-bin.png", "16 pictures called as others are, with '-bin' behind"),
+        ("{}.png", "other {}_mask.png", "16 pictures called as masks are (other 0_mask.png"),
+        ("image/{}.png", "mask/other {}.png", "folders called as those of pictures and masks are"),
+    ],
+)
+def test_pictures_that_may_be_masks_are_told(tmp_path: Path, image: str, mask: str, told: str):
+    package = open_package(placed(tmp_path / "x", pairs(grey, image_name=image, mask_name=mask)))
+    assert len(package.items) == 32
+    assert told in package.notes[0]
+
+
+@pytest.mark.parametrize("name", ["{}.png", "frame{}.png", "{}/a.png", "cat/{}_left.png"])
+def test_pictures_that_are_just_numbered_are_not_taken_for_masks(tmp_path: Path, name: str):
+    files = {name.format(i): encoded(picture()) for i in range(200)}
+    package = open_package(placed(tmp_path / "x", files))
+    assert (package.notes, package.classes, package.masked) == ((), (), False)
 
 
 def test_two_pictures_of_one_name_do_not_share_a_mask(tmp_path: Path):
@@ -257,3 +300,9 @@ def test_the_shared_archives_are_understood(shared: Path):
         package = open_package(shared / "data" / f"{name}.zip")
         assert package.provides == provides, name
         assert counts in (None, package.counts), name
+
+
+@pytest.mark.parametrize("path", ["birds", "birds/", "birds/.", "birds/images/..", "birds/../birds"])
+def test_a_folder_has_one_name_however_it_is_written(tmp_path: Path, path: str):
+    placed(tmp_path / "birds", pairs(grey))
+    assert folder_dataset(f"{tmp_path}/{path}").name == "folder:birds"

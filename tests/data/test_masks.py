@@ -25,6 +25,12 @@ def palette(index: np.ndarray, colours: list[int]) -> Image.Image:
     return image
 
 
+def see_through(image: Image.Image) -> Image.Image:
+    """A palette whose first colour is transparent."""
+    image.info["transparency"] = 0
+    return image
+
+
 def coloured(mask: np.ndarray, inside: tuple, outside: tuple) -> Image.Image:
     return Image.fromarray(np.where(mask[..., None], inside, outside).astype(np.uint8))
 
@@ -127,6 +133,9 @@ def test_soft_masks_keep_their_opacity(tmp_path: Path):
         (lambda mask: grey(mask, 9, 8), {"foreground": "nonzero"}, "foreground everywhere"),
         (lambda mask: palette(~mask, [*RED, *BLACK]), {}, "coloured palette .*data.foreground=0"),
         (lambda mask: opaque(mask, BLACK, WHITE), {}, "opaque is darker"),
+        (lambda mask: see_through(palette(mask, [*WHITE, *BLACK])), {}, "opaque is darker"),
+        (lambda mask: coloured(mask, RED, WHITE), {}, "are coloured .*data.foreground=76"),
+        (lambda mask: coloured(mask, RED, (0, 255, 0)), {}, "are coloured .*data.foreground=150"),
         (lambda mask: coloured(mask, (0, 0, 255), (97, 0, 0)), {}, "2 colours, some of which are equally bright"),
         (lambda mask: Image.fromarray(mask.astype(np.uint16) * 1000), {}, "values from 0 to 1000"),
     ],
@@ -134,6 +143,35 @@ def test_soft_masks_keep_their_opacity(tmp_path: Path):
 def test_what_cannot_be_told_is_refused_with_file_and_values(tmp_path: Path, mask, settings: dict, said: str):
     with pytest.raises(BadData, match=f"(?s){said}"):
         opened(placed(tmp_path / "x", pairs(mask)), **settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"foreground": "nonzero"}])
+def test_palettes_whose_indices_mean_another_colour_in_each_file_are_refused(tmp_path: Path, settings: dict):
+    files = pairs(lambda mask: palette(mask, [*BLACK, *RED]))
+    files["masks/3.png"] = encoded(palette(~box(3), [*RED, *BLACK]))
+    with pytest.raises(BadData, match="0 is another colour in masks/0.png than in masks/3.png"):
+        opened(placed(tmp_path / "x", files), **settings)
+
+
+def test_objects_may_have_a_colour_each(tmp_path: Path):
+    files = pairs(lambda mask: palette(mask, [*BLACK, *RED]))
+    files["masks/3.png"] = encoded(palette(box(3), [*BLACK, 0, 255, 0]))
+    assert all((split.masks > 127).sum() == 9 * len(split) for split in opened(placed(tmp_path / "x", files)).values())
+
+
+@pytest.mark.parametrize(
+    ("mask", "settings", "told"),
+    [
+        (lambda mask: coloured(mask, BLACK, WHITE), {}, True),
+        (lambda mask: grey(mask, 1, 3), {}, True),
+        (lambda mask: opaque(~mask, BLACK, BLACK), {}, True),
+        (grey, {}, False),
+        (lambda mask: grey(mask, 1, 3), {"foreground": "1"}, False),
+    ],
+)
+def test_masks_that_look_inverted_are_told(tmp_path: Path, caplog, mask, settings: dict, told: bool):
+    opened(placed(tmp_path / "x", pairs(mask)), **settings)
+    assert ("16 of 16 masks call most of the picture's frame the object" in caplog.text) == told
 
 
 @pytest.mark.parametrize("setting", ["sky", "256", "-1", "1;2", "Soft"])

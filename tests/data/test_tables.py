@@ -42,6 +42,9 @@ ROWS: list[list[object]] = [[f"images/{i}.png", f"truth/{i}.png", "ab"[i % 2]] f
         "image,segmentation,class",
         "file_name,mask_path,category",
         "Image Path,Mask-Path,Class Name",
+        "image,Maske,label",
+        "image,seg_path,label",
+        "image,silhouette,class",
     ],
 )
 def test_headings_are_understood_as_they_are_written(tmp_path: Path, heading: str, packed: str):
@@ -71,6 +74,31 @@ def test_tables_are_written_by_many_programs(tmp_path: Path, name: str, delimite
     content = mark + table(delimiter.join(["image", "mask", "label"]), ROWS, delimiter, ending)
     package = open_package(placed(tmp_path / "x", FILES | {name: content}))
     assert (package.classes, package.masked, len(package.items)) == (("a", "b"), True, 16)
+
+
+def test_blanks_before_quotes_are_none(tmp_path: Path):
+    rows = "".join(f'"{image}", "{mask}", "{label}"\n' for image, mask, label in ROWS)
+    package = open_package(placed(tmp_path / "x", FILES | {"labels.csv": f'"image", "mask", "label"\n{rows}'.encode()}))
+    assert (package.classes, package.masked, len(package.items)) == (("a", "b"), True, 16)
+
+
+@pytest.mark.parametrize(
+    "column", [[name.format(15 - i) for i in range(16)] for name in ("images/{}.png", "{}.png", "x {}.jpg")]
+)
+def test_a_column_of_other_names_is_not_taken_for_masks(tmp_path: Path, column: list[str]):
+    rows: list[list[object]] = [[f"images/{i}.png", column[i]] for i in range(16)]
+    package = open_package(placed(tmp_path / "x", pairs(grey) | {"labels.csv": table("image,original", rows)}))
+    assert "the column original" in package.notes[0]
+    assert [item.mask for item in package.items] == [f"masks/{i}.png" for i in range(16)]  # by their names
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("train2017", "val2017"), ("training_set", "test_set"), (" Train", "TEST ")]
+)
+def test_splits_in_tables_are_understood_as_those_of_folders_are(tmp_path: Path, train: str, test: str):
+    rows: list[list[object]] = [[f"images/{i}.png", train if i < 12 else test] for i in range(16)]
+    package = open_package(placed(tmp_path / "x", pairs(grey) | {"labels.csv": table("image,split", rows)}))
+    assert sum(item.split == "train" for item in package.items) in (11, 12)  # one may be drawn for `val`
 
 
 @pytest.mark.parametrize(
@@ -103,7 +131,9 @@ def test_accents_may_be_composed_or_not(tmp_path: Path):
 @pytest.mark.parametrize(
     ("heading", "cells", "left_out"),
     [
-        ("image,Maske", lambda i: [f"truth/{i}.png"], "the column Maske of index.csv"),
+        ("image,Maske", lambda i: [f"truth/{i}.npy"], "the column Maske of index.csv"),
+        ("image,mask,is_training_image", lambda i: [f"truth/{i}.png", int(i < 8)], "the column is_training_image of"),
+        ("image,mask,label,class_id", lambda i: [f"truth/{i}.png", i % 2, i % 2], "the column class_id of index.csv"),
         ("image,height,width", lambda i: [i, 2 * i], "the columns height, width of index.csv"),
         (
             "image,mask",

@@ -15,6 +15,7 @@ from lgbench.game import Game
 from lgbench.layers import Layers
 
 SIDE = 16
+BROKEN = -1  # columns of a segmenter that has diverged
 
 
 class Bright(ToyPainter):
@@ -35,7 +36,8 @@ def moved(columns: int):
 
     def build(config, painter, spec) -> Game:
         def predict(images):
-            return (images.mean(dim=1, keepdim=True) > 0).float().roll(columns, dims=-1)
+            found = (images.mean(dim=1, keepdim=True) > 0).float().roll(columns, dims=-1)
+            return found / 0 if columns == BROKEN else found
 
         return Game(painter=painter, networks={}, phases=[], result="", frozen=True, predict=predict)
 
@@ -92,3 +94,8 @@ def test_nothing_is_said_of_what_learns_from_no_pairs(tmp_path: Path):
     record = carry_out(recipe(segmentation__name="none", evaluation__metrics="taught"), tmp_path / "b" / "run")
     assert "no segmenter" in record["values"]["taught"]["not_available"]
     assert "untaught" not in record["training"]["flags"]
+
+
+def test_masks_that_are_not_numbers_are_no_background(tmp_path: Path):
+    value = taught(tmp_path, BROKEN)["values"]["taught"]
+    assert "probabilities are not finite" in value["not_available"]

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from toy import ToyConfig, ToyPainter, toy_game
 
 from lgbench import ImageSpec
@@ -128,6 +129,32 @@ def test_the_average_follows_its_decay_and_takes_buffers_from_the_live_network()
     torch.testing.assert_close(player.result.get_parameter("paint.weight"), expected)
     live = player.networks["generator"].get_buffer("trunk.1.running_mean")
     assert torch.equal(player.result.get_buffer("trunk.1.running_mean"), live)
+
+
+def test_the_averages_batch_norm_is_estimated_from_what_it_paints_itself():
+    player = Player(toy(), Schedule(1, 8, ema=0.5), CPU)
+    batch = Batch(CPU.images(torch.from_numpy(images(8))))
+    for number in range(3):
+        player.play(number, batch, looking=False)
+    norm, seen = player.result.get_submodule("trunk.1"), []
+    norm.register_forward_pre_hook(
+        lambda module, inputs: seen.append(inputs[0].mean(dim=(0, *range(2, inputs[0].ndim))))
+    )
+    live = player.result.get_buffer("trunk.1.running_mean").clone()
+    player.estimate_statistics([batch] * 20)
+    found = player.result.get_buffer("trunk.1.running_mean")
+    torch.testing.assert_close(found, torch.stack(seen).mean(dim=0))
+    assert not torch.allclose(found, live)
+    assert torch.equal(player.networks["generator"].get_buffer("trunk.1.running_mean"), live)
+
+
+def test_the_last_weights_are_kept_with_statistics_estimated_again(tmp_path: Path):
+    play(tmp_path / "live", 6)
+    play(tmp_path / "again", 6, estimate=10)
+    kept = {name: load_file(tmp_path / name / "generator.safetensors") for name in ("live", "again")}
+    differ = {key for key, value in kept["live"].items() if not torch.equal(value, kept["again"][key])}
+    assert {"trunk.1.running_mean", "trunk.1.running_var"} <= differ
+    assert all(".running_" in key or key.endswith("num_batches_tracked") for key in differ)
 
 
 def test_a_loss_that_is_not_a_number_ends_the_fit_as_diverged(tmp_path: Path):

@@ -7,6 +7,7 @@ import signal
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -288,3 +289,10 @@ def test_a_generator_that_diverges_in_the_first_round_is_not_trained_on(tmp_path
     assert learned.fitted.status == "diverged"
     assert max(event[1] for event in rounds.named("critic")) == 1
     assert not (tmp_path / "segment-1").exists()
+
+
+@pytest.mark.parametrize("settings", [{"ema": 0.0}, {"select": "fid-random"}])
+def test_statistics_are_estimated_again_of_an_average_of_the_last_weights_only(settings: dict[str, Any]):
+    with pytest.raises(BadRecipe, match=r"set training\.ema, and leave training\.select at last"):
+        TrainingConfig(ema_statistics="again", **settings)
+    assert TrainingConfig(ema_statistics="again").ema > 0

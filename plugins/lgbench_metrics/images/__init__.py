@@ -31,6 +31,15 @@ REALS = {extractor: _reals(extractor) for extractor in ("inception", "squeezenet
 MANIFOLDS = {extractor: _manifolds(extractor) for extractor in ("vgg16", "squeezenet")}
 NEIGHBOURS = Part("neighbours", Lazy(f"{HERE}.neighbours:neighbours"))
 CONTEXTUAL = Part("contextual-classifier", Lazy(f"{HERE}.contextual:contextual"), Lazy(f"{HERE}.contextual:said"))
+CLASS_SAMPLES = Part("class-samples", Lazy(f"{HERE}.adversarial:class_samples"))
+CLASS_POSTERIORS = Part(
+    "class-posteriors", Lazy(f"{HERE}.adversarial:class_posteriors"), Lazy(f"{HERE}.adversarial:said")
+)
+REAL_CLASSIFIERS = Part(
+    "real-classifiers",
+    lambda evidence: evidence["class-posteriors"]["weights"],
+    lambda evidence: {"weights": evidence["real-classifiers"]},
+)
 LPIPS = Part("lpips-network", Lazy(f"{HERE}.perceptual:lpips_network"), Lazy(f"{HERE}.perceptual:said"))
 
 
@@ -130,6 +139,30 @@ IMAGES = [
         on_request=True,
         reference="torch_fidelity.metric_isc.isc_features_to_metric(shuffle=False)",
         deviation="relative 1e-9 of what the classifier says",
+    ),
+    Metric(
+        name="adversarial-accuracy",
+        summary="Accuracy on the training images of a classifier that learnt from samples of a generator a class",
+        compute=Lazy(f"{HERE}.adversarial:score_accuracy"),
+        needs=frozenset({"class-posteriors"}),
+        parts=(CLASS_SAMPLES, CLASS_POSTERIORS),
+        direction="up",
+        on_request=True,
+        reference="the share of right answers, counted",
+        deviation="relative 1e-6 on 500 images; 1 / K of what knows nothing",
+    ),
+    Metric(
+        name="adversarial-divergence",
+        summary="KL from the posteriors of a classifier of real images to one of samples, on the training images",
+        compute=Lazy(f"{HERE}.adversarial:score_divergence"),
+        needs=frozenset({"class-posteriors", "real-classifiers"}),
+        parts=(CLASS_SAMPLES, CLASS_POSTERIORS, REAL_CLASSIFIERS),
+        direction="down",
+        unit="nats",
+        range=(0.0, math.inf),
+        on_request=True,
+        reference="scipy.stats.entropy(p, q)",
+        deviation="relative 1e-12 on 300 images, either way",
     ),
     _kid("kid", "inception", "Inception-v3"),
     _kid("kid-squeezenet", "squeezenet", "SqueezeNet 1.1"),

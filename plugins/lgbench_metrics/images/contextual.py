@@ -45,9 +45,9 @@ class Contextual:
     weights: str
 
 
-def lesson_of(classes: int, side: int, epochs: int, name: str, width: int = 64) -> Lesson:
-    """How a classifier learns: cross-entropy, Adam 2e-4 (0.5, 0.999), batches of 64, from the same weights for all."""
-    network = from_seed(0, lambda: ContextualClassifier(classes, side, width))
+def lesson_of(classes: int, side: int, epochs: int, name: str, width: int = 64, seed: int = 0) -> Lesson:
+    """How a classifier learns: cross-entropy, Adam 2e-4 (0.5, 0.999), batches of 64, from a seed's weights for all."""
+    network = from_seed(seed, lambda: ContextualClassifier(classes, side, width))
 
     def loss(real: Batch) -> Tensor:
         assert real.labels is not None

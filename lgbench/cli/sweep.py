@@ -1,0 +1,71 @@
+"""`lgbench sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from lgbench.errors import LgbenchError, RunFailed
+from lgbench.lookup import look_up
+
+from .aggregate import by_what_they_share, join
+from .run import DEVICE, RUNS, SEED, Name, carry_out, data_home, presets
+from .time_limit import MINUTES, time_limit
+
+__all__ = ["sweep"]
+
+
+@click.command()
+@click.argument("benchmark", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--method", "only_methods", multiple=True, type=Name("methods"), help="Only this one; repeatable.")
+@click.option("--preset", "only_presets", multiple=True, shell_complete=presets, help="Only this one; repeatable.")
+@click.option("--variant", "only_variants", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+@click.option("--seed", "only_seeds", multiple=True, type=SEED, help="Only this one; repeatable.")
+@DEVICE
+@RUNS
+@MINUTES
+def sweep(
+    benchmark: Path,
+    only_methods: Sequence[str],
+    only_presets: Sequence[str],
+    only_variants: Sequence[str],
+    only_seeds: Sequence[int],
+    device: str,
+    runs: Path,
+    minutes: float | None,
+) -> None:
+    """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done.
+
+    Of a variant that lists classes (training.category), every class is a run, and one aggregate record joins them.
+    """
+    from lgbench.benchmark import read_benchmark
+
+    home = data_home()
+    asked = read_benchmark(benchmark).requests(only_methods, only_presets, only_variants, only_seeds)
+    recipes = [look_up(request, home) for request in asked]
+    records: dict[int, Path] = {}
+    failed = []
+    with time_limit(minutes):
+        for recipe in recipes:
+            if record := _tried(recipe.label, lambda recipe=recipe: carry_out(recipe, home, device, runs), failed):
+                records[id(recipe)] = record
+        for group in by_what_they_share(recipes):
+            folders = [records[id(recipe)].parent for recipe in group if id(recipe) in records]
+            if len(folders) == len(group) > 1:
+                _tried(f"{group[0].label}, classes", lambda folders=folders: join(folders, device), failed)
+    if failed:
+        raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
+
+
+def _tried(label: str, attempt: Callable[[], Path], failed: list[str]) -> Path | None:
+    """What an attempt returns; where it fails, that is told and noted: the others may well succeed."""
+    from lgbench.plain import plain
+
+    try:
+        return attempt()
+    except LgbenchError as error:
+        failed.append(label)
+        click.secho(plain(f"{label}: {error}"), fg="red", err=True)
+        return None
