@@ -79,6 +79,8 @@ def _advice(error: OSError, path: Path) -> str | None:
         return "choose another folder: a file stands where a folder should be or the other way round, or a name is long"
     if error.errno == errno.ENOENT and _below(error.filename, path.parent):
         return "its folder was removed meanwhile: leave it where it is"
+    if error.errno == errno.ENOENT and error.filename and path.is_relative_to(str(error.filename)):
+        return "choose another folder: none can be made there"
     if error.errno in (errno.EIO, getattr(errno, "ESTALE", None), errno.EMFILE, errno.ENFILE):
         return "see to the file system (or choose another folder)"
     return None
@@ -92,10 +94,16 @@ def _below(name: object, folder: Path) -> bool:
 def atomic(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary sibling of `path` for writing; it takes `path`'s place only if all goes well.
 
+    A device or a pipe (`/dev/stdout`) is written to itself.
+
     Raises:
         RunFailed: the disk is full or the folder cannot be written; nothing is left behind.
     """
     with writing(path):
+        if _is_device(path):  # which must stay one
+            with path.open("wb") as file:
+                yield file
+            return
         make_folder(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
         try:
@@ -108,6 +116,10 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _is_device(path: Path) -> bool:
+    return (path.exists() and not path.is_file() and not path.is_dir()) or path.parent == Path("/dev")
 
 
 _told: set[str] = set()

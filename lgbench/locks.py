@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 BUSY = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 """What a lock that somebody holds answers; other errors mean that there are no locks."""
 
+MOST_PROCESSES = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -55,11 +57,15 @@ class Holder:
 
 
 class Taken(Exception):
-    """Another process holds the lock; the text says which, for how long, and what to do."""
+    """Another process holds the lock; the text says which, for how long, and what to do.
 
-    def __init__(self, path: Path, holder: Holder | None) -> None:
+    Args:
+        told: that it is held is known from a note alone.
+    """
+
+    def __init__(self, path: Path, holder: Holder | None, told: bool = False) -> None:
         who = f"{holder}. " if holder else ""
-        if holder and holder.noted and holder.host != socket.gethostname():
+        if holder and told and holder.host != socket.gethostname():
             advice = (
                 f"This file system has no locks, so nobody here can tell whether it is still at work. If it is, wait "
                 f"for it, or stop it first. If not, delete {path} and run the same command again to take over."
@@ -97,7 +103,7 @@ class Lock:
         before = _read(self.path)
         if before and before.noted and not before.gone:  # somebody for whom there are no locks here
             os.close(file)
-            raise Taken(self.path, before)
+            raise Taken(self.path, before, told=True)
         self._file = file
         _write(file, _me(noted=False))
 
@@ -117,14 +123,14 @@ class Lock:
         """Take it by a note in the file, where there are no locks."""
         before, mine = _read(self.path), _me(noted=True)
         if before and not before.gone:
-            raise Taken(self.path, before)
+            raise Taken(self.path, before, told=True)
         why = reason.strerror or f"error {reason.errno}"
         logger.warning("There are no locks at %s (%s): a note in it says who is at work.", self.path, why)
         if before:
             logger.warning("It is taken over from %s, which has ended.", before)
         _put_aside(self.path)
         if not _pin(self.path, mine):  # somebody was quicker
-            raise Taken(self.path, _read(self.path))
+            raise Taken(self.path, _read(self.path), told=True)
         self._note = mine
 
 
@@ -168,11 +174,14 @@ def _write(file: int, holder: Holder) -> None:
 
 
 def _read(path: Path) -> Holder | None:
-    """Who is noted in a lock file; None where nobody is."""
+    """Who is noted in a lock file; None where nobody is, or none that could be."""
     try:
-        return Holder(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = Holder(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    sound = [type(part) for part in (found.host, found.born, found.process)] == [str, str, int]
+    sound = sound and isinstance(found.since, int | float) and 0 < found.process <= MOST_PROCESSES
+    return found if sound else None
 
 
 def _put_aside(path: Path) -> None:
@@ -182,7 +191,7 @@ def _put_aside(path: Path) -> None:
         path.rename(aside)
         if (found := _read(aside)) and not found.gone:
             aside.rename(path)
-            raise Taken(path, found)
+            raise Taken(path, found, told=True)
         aside.unlink()
 
 

@@ -190,6 +190,26 @@ def test_a_record_can_be_added_to_one_board_of_those_that_take_it(root: Path):
 ABLATIONS = [board for board in read_boards(REPOSITORY) if board.variants]
 
 
+@pytest.mark.parametrize(
+    ("classes", "joined"), [(["[0, 1]"], [[0, 1]]), (["0", "1"], []), (["[1, 0]", "-1"], [[1, 0]])]
+)
+def test_only_classes_that_a_variant_lists_are_joined(tmp_path: Path, monkeypatch, classes: list[str], joined: list):
+    """Two variants of one class each are two rows, and nobody asked for an aggregate of them."""
+    rows = [
+        f'[[variant]]\nname = "{i}"\nmethod = "lrgan"\nset = {{ "training.category" = {said} }}\n'
+        for i, said in enumerate(classes)
+    ]
+    (tmp_path / "mine.toml").write_text('dataset = "flora"\npresets = ["smoke"]\nseeds = [0]\n' + "".join(rows))
+    found = []
+    monkeypatch.setattr(
+        commands, "carry_out", lambda recipe, *_: tmp_path / str(recipe.training.category) / "record.json"
+    )
+    monkeypatch.setattr(commands, "join", lambda folders, device: found.append([int(each.name) for each in folders]))
+    result = CliRunner().invoke(commands.sweep, [str(tmp_path / "mine.toml")])
+    assert result.exception is None, result.output
+    assert found == joined
+
+
 @pytest.mark.parametrize("board", ABLATIONS, ids=lambda board: board.name)
 def test_a_papers_table_is_rerun_whole_on_its_own_data_set(board):
     found = committed(REPOSITORY, board)

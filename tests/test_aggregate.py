@@ -13,8 +13,9 @@ from PIL import Image
 
 from lgbench.benchmark import read_benchmark
 from lgbench.errors import BadRecipe, RunFailed
+from lgbench.files import read_json
 from lgbench.leaderboard import add, build, check
-from lgbench.record import Measured, Record, read_record
+from lgbench.record import Measured, Missing, Record, read_record, write_record
 
 COLOURS = {"blue": (0, 0, 200), "red": (200, 0, 0)}
 OTHERS = {
@@ -158,6 +159,24 @@ def test_a_class_that_is_lacking_or_there_twice_is_told(swept: Path, tmp_path: P
         error = lgbench("aggregate", *folders, "--device", "cpu").exception
         assert isinstance(error, BadRecipe)
         assert told in str(error)
+
+
+def test_a_class_that_diverged_makes_the_aggregate_diverged_without_numbers(swept: Path, tmp_path: Path):
+    _, whole, runs = records(swept)
+    copies = [Path(shutil.copytree(runs[number][0], tmp_path / str(number))) for number in (0, 1)]
+    body = read_json(copies[1] / "record.json")
+    (copies[1] / "record.json").unlink()
+    write_record(copies[1], body | {"status": "diverged", "training": body["training"] | {"flags": ["diverged"]}})
+    result = lgbench("aggregate", *copies, "--device", "cpu")
+    assert result.exception is None, result.output
+    (path,) = tmp_path.glob("*-classes-*/record.json")
+    record = read_record(path)
+    assert record.status == "diverged"
+    assert set(record.training.flags) == {"diverged", *runs[0][1].training.flags}
+    assert record.values.keys() == whole.values.keys()
+    for value in record.values.values():
+        assert isinstance(value, Missing)
+        assert "of the classes 1 have not finished" in value.not_available
 
 
 def test_what_is_no_run_of_one_class_of_these_pictures_is_refused(swept: Path, tmp_path: Path):

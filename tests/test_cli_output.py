@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -87,12 +86,9 @@ def test_a_finished_run_in_a_folder_of_any_name_shows_its_record(tmp_path: Path,
         assert number in said
 
 
-def test_a_run_without_any_number_says_so_instead_of_an_empty_table(tmp_path: Path, capsys, monkeypatch):
-    monkeypatch.setattr("lgbench.record.read_record", lambda path: None)
-    record = {"values": {"iou": {"not_available": "no masks"}}, "method": "m", "dataset": "d", "preset": "smoke"}
-    record |= {"seed": 0, "status": "done", "training": {"flags": []}}
-    (tmp_path / "record.json").write_text(json.dumps(record))
-    show_record(tmp_path / "record.json")
+def test_a_run_without_any_number_says_so_instead_of_an_empty_table(tmp_path: Path, capsys):
+    record = a_record() | {"method": "m", "dataset": "d", "values": {"iou": {"not_available": "no masks"}}}
+    show_record(write_record(tmp_path, record))
     said = capsys.readouterr().out
     assert "m on d, smoke, seed 0: no number, as none of the metrics is available." in said
     assert "iou: not available: no masks" in said
@@ -121,7 +117,8 @@ def lgbench(*arguments: str, redirect: str = "", **environment: str) -> subproce
 
 
 @pytest.mark.parametrize(
-    ("encoding", "columns"), [("utf-8", ""), ("utf-8", "24"), ("cp1252", ""), ("cp1252", "80"), ("ascii", "40")]
+    ("encoding", "columns"),
+    [("utf-8", ""), ("utf-8", "24"), ("utf-8", "0"), ("cp1252", ""), ("cp1252", "80"), ("ascii", "40")],
 )
 def test_a_board_is_shown_on_any_output(encoding: str, columns: str):
     done = lgbench("leaderboard", "show", "flora-32", "--root", str(ROOT), PYTHONIOENCODING=encoding, COLUMNS=columns)
@@ -140,6 +137,16 @@ def test_closed_streams_end_no_command_with_a_traceback(redirect: str, code: int
     done = lgbench("list", redirect=redirect)
     assert done.returncode == code
     assert b"Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("command", [("list",), ("results", str(ROOT / "leaderboards/flora-32"), "--metric", "iou")])
+def test_an_output_that_is_full_is_one_clear_line(command: tuple[str, ...]):
+    done = lgbench(*command, redirect="> /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "lgbench: Cannot write the output: No space left on device. Make room and run it again."
+    ]
 
 
 def test_an_error_without_stderr_still_fails():

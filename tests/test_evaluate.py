@@ -64,6 +64,17 @@ def test_a_run_that_learnt_from_other_pictures_is_not_scored_on_these(run: Path)
     assert len(record_files(run)) == 1
 
 
+@pytest.mark.parametrize("network", ["train/generator", "train/critic", "segment/segmenter"])
+def test_weights_that_are_not_what_the_record_is_of_are_not_scored_as_if_they_were(run: Path, network: str):
+    path = run / f"{network}.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # loads as well as before
+    refused = lgbench("evaluate", run, "--metrics", "ari,coverage", "--device", "cpu").exception
+    assert isinstance(refused, RunFailed)
+    assert f"{path.name} holds other weights than those that" in str(refused)
+    assert len(record_files(run)) == 1
+
+
 def test_an_unknown_metric_and_an_empty_folder_are_told(run: Path, tmp_path: Path):
     assert isinstance(lgbench("evaluate", run, "--metrics", "iuo").exception, UnknownName)
     (tmp_path / "empty").mkdir()

@@ -70,6 +70,12 @@ def test_a_folder_that_was_removed_meanwhile_is_told_apart_from_a_missing_source
         Path("/nowhere/else").read_text()
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no folder in which nothing can be made")
+def test_a_place_where_no_folder_can_be_made_is_one_clear_line():
+    with pytest.raises(RunFailed, match="none can be made there"):
+        write_json(Path("/proc/nothing/here/file.json"), {})
+
+
 @pytest.mark.parametrize("place", ["file/run", "file"])
 def test_a_file_where_a_folder_should_be_is_one_clear_line(tmp_path: Path, place: str):
     (tmp_path / "file").touch()
@@ -83,6 +89,18 @@ def test_what_fails_leaves_the_old_file_and_no_part(tmp_path: Path):
         file.write(b"%d" % (1 // 0))
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
     assert (tmp_path / "x").read_text() == "old"
+
+
+def test_a_device_or_a_pipe_is_written_to_and_stays_one(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for path in (pipe, Path(os.devnull)):
+        with atomic(path) as file:
+            file.write(b"whole")
+        assert not path.is_file()
+    assert os.read(reader, 9) == b"whole"
+    os.close(reader)
 
 
 def test_a_cache_that_cannot_be_written_is_told_once_and_costs_nothing(tmp_path: Path, caplog):

@@ -224,6 +224,19 @@ def test_a_run_without_record_cannot_be_added(root: Path):
         add(root, root / "run")
 
 
+def test_of_a_run_with_several_records_the_first_is_added_and_the_others_are_named(root: Path):
+    first = write_record(root / "run", a_record({"iou": measured(0.5)}))
+    further = write_record(root / "run", a_record({"iou": measured(0.6)}, adds_to=read_record(first).id))
+    result = CliRunner().invoke(leaderboard, ["add", str(root / "run"), "--root", str(root)])
+    assert result.exit_code == 0
+    records = root / "leaderboards/flora-32/records"
+    assert [path.name for path in records.iterdir()] == [record_name(read_record(first))]
+    assert str(further) in result.output
+    result = CliRunner().invoke(leaderboard, ["add", str(further), "--root", str(root)])
+    assert "further records" not in result.output
+    assert (records / record_name(read_record(further))).read_bytes() == further.read_bytes()
+
+
 def test_the_index_names_the_leader(root: Path):
     commit(root, *seeds("a", 0.5), *seeds("b", 0.6))
     build(root)

@@ -8,9 +8,12 @@ import json
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +22,14 @@ from lgbench.data import alone
 from lgbench.data import locks as waiting
 from lgbench.errors import RunBusy, RunFailed
 from lgbench.files import exclusive
-from lgbench.locks import Lock, Taken
+from lgbench.locks import Holder, Lock, Taken
 
 NO_LOCKS = [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO]
 TAKER = "import sys; from pathlib import Path; from lgbench.locks import Lock; Lock(Path(sys.argv[1])).acquire(); "
+
+
+ME = Holder(socket.gethostname(), os.getpid(), time.time(), noted=True)
+BROKEN = [("process", "12"), ("process", -1), ("process", 0), ("process", 10**30), ("process", 1.5), ("since", "then")]
 
 
 def without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -68,9 +75,13 @@ def test_a_number_that_another_process_has_now_does_not_keep_a_lock(tmp_path: Pa
         pass
 
 
-@pytest.mark.parametrize("number", [None, *NO_LOCKS])
-def test_a_note_of_another_host_is_respected_and_says_how_to_take_over(tmp_path: Path, monkeypatch, number: int | None):
-    left_by_a_dead_process(tmp_path / ".lock", host="node7", since=1_000_000_000.0)
+@pytest.mark.parametrize(
+    ("number", "noted"), [(None, True), *((number, noted) for number in NO_LOCKS for noted in (True, False))]
+)
+def test_a_note_of_another_host_is_respected_and_says_how_to_take_over(
+    tmp_path: Path, monkeypatch, number: int | None, noted: bool
+):
+    left_by_a_dead_process(tmp_path / ".lock", host="node7", since=1_000_000_000.0, noted=noted)
     if number:
         without_locks(monkeypatch, number)
     with pytest.raises(RunBusy, match=r"on node7, for \d+ days.*delete .*\.lock"), exclusive(tmp_path, "this run"):
@@ -88,7 +99,13 @@ def test_a_real_lock_that_a_killed_process_had_on_any_host_is_free(tmp_path: Pat
         pass
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"host": 1}', "\udcff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "[]", '{"host": 1}', "\udcff"),
+        *(json.dumps(asdict(replace(ME, **{part: value}))) for part, value in BROKEN),
+    ],
+)
 def test_a_lock_file_of_any_content_can_be_taken(tmp_path: Path, monkeypatch, content: str):
     (tmp_path / ".lock").write_bytes(content.encode(errors="surrogateescape"))
     without_locks(monkeypatch, errno.ENOSYS)

@@ -17,6 +17,8 @@ from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 
 __all__ = ["main"]
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 COMMANDS = {
     "run": ("lgbench.cli.run", "run", "Train, segment, evaluate and record; run again to resume."),
     "sweep": ("lgbench.cli.sweep", "sweep", "Run every method, preset and seed of a benchmark file."),
@@ -77,10 +79,14 @@ def main() -> NoReturn:
     """Entry point. What a user can cause is shown without a traceback; an interrupted run says how to go on."""
     _settle_streams()
     try:
-        sys.exit(_outcome())
+        code = _outcome()
+        sys.stdout.flush()
+        sys.exit(code)
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):
+        if error.errno not in (errno.EPIPE, errno.EIO, *FULL):
             raise
+        if error.errno in FULL:
+            _failed(f"Cannot write {error.filename or 'the output'}: {error.strerror}. Make room and run it again.")
         _silence()  # nobody reads on: the pipe is closed, or the terminal is gone
         sys.exit(1)
 
@@ -118,7 +124,12 @@ def _failed(text: str) -> int:
 
 
 def _settle_streams() -> None:
-    """Open what the shell closed (`2>&-`), and let no character that a terminal lacks end a command."""
+    """Open what the shell closed (`2>&-`), and let no character that a terminal lacks end a command.
+
+    Neither does a width of 0, which terminals of no size tell and in which nothing can be written.
+    """
+    if not os.environ.get("COLUMNS", "0").strip(" 0"):
+        os.environ.pop("COLUMNS", None)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:  # the next file that is opened would be taken for it
             os.open(os.devnull, os.O_RDWR)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lgbench.offers import Metric
     from lgbench.progress import Reporter
     from lgbench.recipe import Recipe
-    from lgbench.record import Record
+    from lgbench.record import Record, Training
     from lgbench.runtime import Run
 
 __all__ = ["aggregate", "by_what_they_share", "join", "joined"]
@@ -33,7 +33,7 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 CATEGORY = "training.category"
 SAMPLES = "class-samples"
 """The part of evidence that only an aggregate has: metrics that bring it are what is computed."""
-SHOWN = 10
+PICTURE, SHOWN = "classes.png", 10
 
 
 @click.command()
@@ -213,12 +213,12 @@ def _record(
         "selected_by": records[0].selected_by,
         "supervision": "full" if "full" in [r.supervision for r in records] else "weak",  # the classes were given
         "features": records[0].features,
-        "training": _of_all([record.training.model_dump(mode="json") for record in records], flags),
+        "training": _of_all([record.training for record in records], flags),
         "segmentation": None,
         "values": values,
         "device_hours": round(sum(record.device_hours for record in records) + seconds / 3600, 4),
         "data": of_data(splits),
-        "artefacts": of_artefacts(run.folder, [*evidence.files, "classes.png"]),
+        "artefacts": of_artefacts(run.folder, [*evidence.files, *(path.name for path in run.folder.glob(PICTURE))]),
         "scoring": scoring,
         "aggregates": [record.id for record in records],
         "wall_s": round(sum(record.wall_s for record in records) + seconds, 1),
@@ -227,23 +227,21 @@ def _record(
     return write_record(run.folder, facts)
 
 
-def _of_all(trainings: Sequence[dict[str, Any]], flags: Sequence[str]) -> dict[str, Any]:
+def _of_all(trainings: Sequence[Training], flags: Sequence[str]) -> Training:
     """What records tell of their trainings as one: steps and parameters of each, seconds of all, no losses."""
-    seconds = sum(each["wall_s"] for each in trainings)
-    seen = sum(each["images_per_s"] * each["wall_s"] for each in trainings)
-    return {
-        **trainings[0],
-        "steps": max(each["steps"] for each in trainings),
-        "flags": flags,
+    seconds = sum(each.wall_s for each in trainings)
+    seen = sum(each.images_per_s * each.wall_s for each in trainings)
+    together = {
+        "steps": max(each.steps for each in trainings),
+        "flags": list(flags),
         "wall_s": round(seconds, 1),
         "images_per_s": round(seen / max(seconds, 1e-9), 1),
-        "peak_memory_mb": max(each["peak_memory_mb"] for each in trainings),
-        "losses": None,
-        "selected": None,
-        "judged": None,
-        "weights": {name: sha for each in trainings for name, sha in each["weights"].items()},
-        "gradients": {},
+        "peak_memory_mb": max(each.peak_memory_mb for each in trainings),
+        "weights": {name: sha for each in trainings for name, sha in each.weights.items()},
     }
+    return trainings[0].model_copy(
+        update=together | {"losses": None, "selected": None, "judged": None, "gradients": {}}
+    )
 
 
 def _no_game() -> Any:
@@ -285,7 +283,7 @@ def _draw(run: Run, members: Sequence[Member], train: Split, repeat: int) -> Spl
         side = max(row.shape[2] for row in rows)  # a class of few images has a short row
         sheet = np.concatenate([np.pad(row, ((0, 0), (0, 0), (0, side - row.shape[2]))) for row in rows], axis=1)
         scale = max(1, 64 // run.recipe.resolution)
-        save_png(run.folder / "classes.png", sheet.transpose(1, 2, 0).repeat(scale, axis=0).repeat(scale, axis=1))
+        save_png(run.folder / PICTURE, sheet.transpose(1, 2, 0).repeat(scale, axis=0).repeat(scale, axis=1))
     images = np.concatenate(painted)
     known = {"images": images, "labels": labels}
     return Split(images, labels=labels, classes=train.classes, fingerprint=digest_of(known), origin="painted")

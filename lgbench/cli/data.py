@@ -113,7 +113,7 @@ def add(name: str, archive: Path) -> None:
     FILE.zip holds pictures, say below images/, perhaps masks of the same names below masks/, and perhaps labels.csv or
     index.csv with a column `file` or `image`.
     """
-    from lgbench.data import DataHome, add_archive, takes_archive
+    from lgbench.data import DataHome, add_archive, archive_columns, takes_archive
     from lgbench.errors import BadRecipe
 
     if archive.is_dir():
@@ -127,7 +127,7 @@ def add(name: str, archive: Path) -> None:
             f"{name!r} is an installed data set that takes no archive. Add {archive} under another name, or use it "
             f"as it is: `--dataset folder:{archive}`."
         )
-    info = add_archive(DataHome(), name, archive)
+    info = add_archive(DataHome(), name, archive, archive_columns(record))
     counts = ", ".join(f"{count:,} {split}" for split, count in info.counts.items())
     click.echo(f"{name}: {counts}; provides {', '.join(sorted(info.provides)) or 'images'}; archive:{info.sha256[:12]}")
     for note in info.notes:

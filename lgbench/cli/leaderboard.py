@@ -86,17 +86,21 @@ def show(name: str, root: Path) -> None:
 def add(context: click.Context, runs: tuple[Path, ...], boards: tuple[str, ...], root: Path) -> None:
     """Copy the records of finished runs to the boards they belong to.
 
-    RUN is the folder of a run. Run `lgbench leaderboard build` afterwards.
+    RUN is the folder of a run, whose first record is meant, or one of its records. Run `lgbench leaderboard build`
+    afterwards.
     """
     from lgbench.leaderboard import add as add_record
     from lgbench.leaderboard import read_boards, why_not
-    from lgbench.record import RECORD_FILE, read_record
+    from lgbench.record import RECORD_FILE, read_record, record_files
 
     unmatched = False
     for run in runs:
         copies = add_record(root, run, boards)
         for path in copies:
             click.echo(path)
+        if further := record_files(run)[1:] if run.is_dir() else []:
+            click.echo(f"{run} has further records. Name those that boards are to show too, by file:", err=True)
+            click.echo("\n".join(f"  {path}" for path in further), err=True)
         if not copies:
             unmatched = True
             record = read_record(run / RECORD_FILE if run.is_dir() else run)

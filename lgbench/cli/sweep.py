@@ -44,8 +44,10 @@ def sweep(
     from lgbench.benchmark import read_benchmark
 
     home = data_home()
-    asked = read_benchmark(benchmark).requests(only_methods, only_presets, only_variants, only_seeds)
+    chosen = read_benchmark(benchmark)
+    asked = chosen.requests(only_methods, only_presets, only_variants, only_seeds)
     recipes = [look_up(request, home) for request in asked]
+    listed = [variant.settings.get("training.category") for variant in chosen.variants]
     records: dict[int, Path] = {}
     failed = []
     with time_limit(minutes):
@@ -54,7 +56,7 @@ def sweep(
                 records[id(recipe)] = record
         for group in by_what_they_share(recipes):
             folders = [records[id(recipe)].parent for recipe in group if id(recipe) in records]
-            if len(folders) == len(group) > 1:
+            if len(folders) == len(group) and [recipe.training.category for recipe in group] in listed:
                 _tried(f"{group[0].label}, classes", lambda folders=folders: join(folders, device), failed)
     if failed:
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")

@@ -25,6 +25,7 @@ from .locks import alone
 from .masks import MaskConfig
 from .notes import notes_on
 from .package import (
+    archive_columns,
     archive_dataset,
     build_package,
     folder_dataset,
@@ -62,6 +63,7 @@ __all__ = [
     "Split",
     "add_archive",
     "alone",
+    "archive_columns",
     "archive_dataset",
     "build_package",
     "central_square",

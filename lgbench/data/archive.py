@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,14 +41,17 @@ class ArchiveInfo:
     notes: tuple[str, ...] = ()
 
 
-def inspect_archive(name: str, path: Path) -> ArchiveInfo:
+def inspect_archive(name: str, path: Path, columns: Collection[str] = ()) -> ArchiveInfo:
     """Read every file of an archive.
+
+    Args:
+        columns: of its tables that somebody else reads (`archive_columns`).
 
     Raises:
         BadData: it is not a portable archive, or some of its files are truncated, missing or do not fit together; all
             of them (up to 10) are named.
     """
-    package = open_package(path)
+    package = open_package(path, columns)
     if problems := package.problems():
         raise report(str(path), problems)
     return ArchiveInfo(
@@ -62,8 +66,11 @@ def inspect_archive(name: str, path: Path) -> ArchiveInfo:
     )
 
 
-def add_archive(home: DataHome, name: str, path: Path) -> ArchiveInfo:
+def add_archive(home: DataHome, name: str, path: Path, columns: Collection[str] = ()) -> ArchiveInfo:
     """Read every file of a portable archive, then keep a copy under `name`, in place of an earlier one.
+
+    Args:
+        columns: of its tables that somebody else reads (`archive_columns`).
 
     Raises:
         BadRecipe: `name` cannot be a data set's name.
@@ -75,7 +82,7 @@ def add_archive(home: DataHome, name: str, path: Path) -> ArchiveInfo:
             f"{name!r} cannot name a data set: use lower-case letters, digits, '-', '_' and '.', "
             f"{LONGEST_NAME} at most."
         )
-    info = inspect_archive(name, path)
+    info = inspect_archive(name, path, columns)
     target = home.root / "archives" / f"{name}.zip"
     with alone(target, f"the archive {name}"), path.open("rb") as file:
         sweep_parts(target.parent, target.name)

@@ -133,6 +133,8 @@ def meaning(seen: Seen, config: MaskConfig, where: str) -> Meaning:
         ignored = np.zeros(256, dtype=bool)
         ignored[_occurring("ignore", config.ignore, values, where)] = True
         values = {value: file for value, file in values.items() if not ignored[value]}
+        if not values:
+            raise BadData(f"data.ignore={config.ignore} leaves nothing of the masks of {where} to score.")
     if config.foreground == "soft":
         return Meaning(np.arange(256, dtype=np.uint8), ignored)
     table = np.zeros(256, dtype=bool)

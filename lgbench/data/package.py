@@ -7,7 +7,7 @@ Either way a table at the top says what belongs together (see `table`), and the 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
@@ -30,6 +30,7 @@ from .table import LANDMARKS, OURS, TABLES, add_landmarks, add_table, names_pict
 
 __all__ = [
     "Package",
+    "archive_columns",
     "archive_dataset",
     "build_package",
     "folder_dataset",
@@ -167,8 +168,11 @@ class Package:
         )
 
 
-def open_package(path: Path) -> Package:
+def open_package(path: Path, columns: Collection[str] = ()) -> Package:
     """The pictures of a folder or a zip, not read yet.
+
+    Args:
+        columns: of its tables that the caller reads besides; of the others that are not read, notes are made.
 
     Raises:
         BadData: there are none, or none to train on; a table is malformed; a zip holds unsafe names or absurd sizes.
@@ -180,12 +184,12 @@ def open_package(path: Path) -> Package:
     for table in (tables[name] for name in TABLES if name in tables):
         content = read_file(root, table)
         if last(table).lower() in OURS or names_pictures(content):
-            layout = add_table(layout, content, table, str(path), pictures)
+            layout = add_table(layout, content, table, str(path), pictures, columns)
             break
     else:
         table = None
     if marks := tables.get(LANDMARKS):
-        layout = add_landmarks(layout, read_file(root, marks), marks, str(path))
+        layout = add_landmarks(layout, read_file(root, marks), marks, str(path), columns)
     if layout.unpaired:
         raise BadData(f"{path} has pictures and masks, but {layout.unpaired}.")
     items, drawn = _divided(layout.items, path)
@@ -299,6 +303,12 @@ def origin_of(path: Path, home: DataHome) -> str:
 def takes_archive(record: Dataset) -> bool:
     """Whether `lgbench data add` may keep an archive under the name of this installed data set.
 
-    Its builder says so with an attribute `accepts_archive = True`, and then looks into `home.archives()`.
+    Its builder says so with an attribute `accepts_archive = True`, and then looks into `home.archives()`. What it reads
+    of its tables besides what every data set does, its attribute `archive_columns` names.
     """
     return getattr(record.build, "accepts_archive", False)
+
+
+def archive_columns(record: Dataset | None) -> frozenset[str]:
+    """Columns of an archive's tables that the builder of an installed data set reads itself, in lower case."""
+    return frozenset(getattr(record.build, "archive_columns", ())) if record else frozenset()

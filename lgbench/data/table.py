@@ -11,7 +11,7 @@ import csv
 import io
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -97,7 +97,9 @@ class Table:
     pictured: dict[str, list[str]] = field(default_factory=dict)
 
 
-def add_table(layout: Layout, data: bytes, name: str, where: str, names: Sequence[str]) -> Layout:
+def add_table(
+    layout: Layout, data: bytes, name: str, where: str, names: Sequence[str], elsewhere: Collection[str] = ()
+) -> Layout:
     """The pictures that a table names, in its order, with what names tell where it says nothing.
 
     Args:
@@ -106,11 +108,13 @@ def add_table(layout: Layout, data: bytes, name: str, where: str, names: Sequenc
         name: of its file.
         where: the package, for errors.
         names: of all pictures and masks.
+        elsewhere: headings of columns that somebody else reads, so that nobody is told they are not.
 
     Raises:
         BadData: it is malformed or names a picture twice.
     """
     table, folder = _parse(data, f"{name} in {where}", len(names)), folder_of(name)
+    table.unread = _without(table.unread, elsewhere)
     known = {item.image: item for item in layout.items}
     found = _files(table.cells["file"], folder, known, names)
     if twice := [name for name, times in Counter(found).items() if times > 1]:
@@ -138,8 +142,8 @@ def add_table(layout: Layout, data: bytes, name: str, where: str, names: Sequenc
     )
 
 
-def add_landmarks(layout: Layout, data: bytes, name: str, where: str) -> Layout:
-    """The same pictures with their landmarks, where the table has those of every one of them.
+def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere: Collection[str] = ()) -> Layout:
+    """The same pictures with their landmarks, where the table has those of every one of them; see `add_table`.
 
     Raises:
         BadData: it is malformed.
@@ -163,7 +167,8 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str) -> Layout:
             raise BadData(f"{where} has no numbers for all landmarks of {row[0]!r} ({error}).") from error
     landmarks = np.array(numbers, dtype=np.float32).reshape(-1, len(points), 2)
     of = dict(zip(_files(called, folder_of(name), [item.image for item in layout.items]), landmarks, strict=True))
-    unread = [*layout.unread, *_columns([text for i, text in enumerate(heading) if i not in {column, *flat}], name)]
+    others = _without([text for i, text in enumerate(heading) if i not in {column, *flat}], elsewhere)
+    unread = [*layout.unread, *_columns(others, name)]
     if lacking := [item.image for item in layout.items if item.image not in of]:
         unread.append(f"{name}, which has no landmarks of {counted(len(lacking), 'picture')} ({few(lacking)})")
         return replace(layout, unread=unread)
@@ -282,6 +287,10 @@ def _columns(headings: Sequence[str], name: str) -> list[str]:
     if not headings:
         return []
     return [f"the column{'s' if len(headings) > 1 else ''} {few(headings, 8)} of {name}"]
+
+
+def _without(headings: Sequence[str], known: Collection[str]) -> list[str]:
+    return [text for text in headings if _key(text) not in known]
 
 
 def _splits(table: Table) -> list[str] | None:

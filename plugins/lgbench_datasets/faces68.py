@@ -37,6 +37,10 @@ class Config:
     padded: float = 0.1
 
 
+COLUMNS = ("padded_fraction", "part")
+"""Of landmarks.csv, read where they are there."""
+
+
 def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     """The archive added under this name. Helen's test part is for testing, as in 300-W's literature.
 
@@ -52,13 +56,14 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     archive = home.archives().get("faces68")
     if archive is None:
         raise home.missing("faces68", BY_HAND)
-    package = open_package(archive)
+    package = open_package(archive, COLUMNS)
     splits, left_out = _splits(package, config.padded)
     raw = portraits(package.root, splits, resolution, origin_of(archive, home))
     note = f"{left_out:,} faces of faces68 are left out: more than {config.padded:.0%} of their crop is padding."
     return replace(raw, notes=(note,) if left_out else ())
 
 
+build.archive_columns = COLUMNS  # pyright: ignore[reportFunctionMemberAccess]
 build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lgbench data add faces68 FILE.zip`
 
 

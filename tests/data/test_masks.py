@@ -127,6 +127,7 @@ def test_soft_masks_keep_their_opacity(tmp_path: Path):
         (lambda mask: picture()[..., 0], {}, r"data.foreground=soft"),
         (grey, {"foreground": "1"}, r"names 1, which no mask .* values are 0, 255 \(masks/0.png"),
         (grey, {"foreground": "255,8"}, "names 8, which no mask"),
+        (grey, {"ignore": "0,255"}, "data.ignore=0,255 leaves nothing"),
         (lambda mask: grey(mask, 1), {"foreground": "soft"}, "background everywhere.* the largest opacity is 1 of 255"),
         (lambda mask: grey(mask * 0), {}, r"are 0 everywhere \(masks/0.png"),
         (lambda mask: grey(mask * 0, low=255), {}, "are 255 everywhere"),

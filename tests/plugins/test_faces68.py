@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from portrait_files import landmark_table, pictures, points
 
+from lgbench.cli.data import data as command
 from lgbench.data import DataHome, Split, add_archive, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench.offers import ImageSpec
@@ -31,6 +33,15 @@ def added(tmp_path: Path, landmarks: np.ndarray, columns: dict) -> DataHome:
     home = DataHome(tmp_path / "home")
     add_archive(home, "faces68", tmp_path / "faces.zip")
     return home
+
+
+def test_columns_that_the_builder_reads_are_not_told_as_unread(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
+    columns = {"part": PARTS, "padded_fraction": PADDED, "weather": ["fine"] * COUNT}
+    added(tmp_path, points(COUNT), columns)
+    for name, told in (("faces68", ["weather"]), ("other", ["part", "padded_fraction", "weather"])):
+        said = CliRunner().invoke(command, ["add", name, str(tmp_path / "faces.zip")]).output
+        assert [word for word in ("part", "padded_fraction", "weather") if word in said] == told
 
 
 def test_helens_test_part_is_tested_on_and_padded_faces_are_left_out(tmp_path: Path, caplog):
