@@ -168,6 +168,20 @@ def test_a_column_may_show_what_stands_beside_a_number(root: Path):
     assert table.protocols["iou.pooled"] == table.protocols["iou"]
 
 
+def test_a_board_shows_the_pictures_that_are_named_after_its_records(root: Path):
+    (name,) = commit(root, a_record({"iou": measured(0.5)}))
+    folder = root / "leaderboards/flora-32/pictures"
+    folder.mkdir()
+    shown = f"{Path(name).stem}-grid.png"
+    (folder / shown).write_bytes(b"")
+    build(root)
+    assert f"## Pictures\n\n![{shown}](pictures/{shown})" in (root / "leaderboards/flora-32/README.md").read_text()
+    assert check(root) == []
+    (folder / "holiday.png").write_bytes(b"")
+    (fault,) = check(root)
+    assert "pictures/holiday.png is of no record of this board" in fault
+
+
 def test_a_board_can_ask_for_settings_of_its_data_set(root: Path):
     path = root / "benchmarks/flora-32.toml"
     path.write_text(BOARD.replace("[[reported]]", "[dataset_config]\ncount = 65\n\n[[reported]]"))

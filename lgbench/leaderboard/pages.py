@@ -37,6 +37,8 @@ def page(standing: Standing) -> str:
         parts.append("What papers report is not ranked: it was not measured here, nor always by the same protocol.")
     if standing.pairs:
         parts += [*map(str, standing.pairs), PAIRED]
+    if standing.pictures:
+        parts += ["## Pictures", *(f"![{name}](pictures/{name})" for name in standing.pictures)]
     return "\n\n".join([*parts, *notes.paragraphs]) + "\n"
 
 

@@ -42,6 +42,7 @@ class Standing:
         runs: how many records it is made of.
         reported: the papers' rows that it shows.
         pairs: tables of runs' samples in pairs, if there are any.
+        pictures: names of files in the board's folder `pictures`.
     """
 
     board: Benchmark
@@ -49,6 +50,7 @@ class Standing:
     sections: Sequence[Section]
     reported: Sequence[ReportedRow]
     pairs: Sequence[Grid] = ()
+    pictures: Sequence[str] = ()
 
 
 def stand(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
@@ -36,6 +36,7 @@ class Committed:
     Attributes:
         records: file name -> record.
         pairs: what was found of its runs' samples in pairs.
+        pictures: names of the files in its folder `pictures`, each of which begins with that of a record.
         faults: what is wrong with files that are not among them.
     """
 
@@ -43,10 +44,11 @@ class Committed:
     reported: Sequence[ReportedRow]
     faults: Sequence[str]
     pairs: Sequence[Pair] = ()
+    pictures: Sequence[str] = ()
 
     def stand(self, board: Benchmark) -> Standing:
         """The board that they make."""
-        return stand(board, self.records, self.reported, self.pairs)
+        return replace(stand(board, self.records, self.reported, self.pairs), pictures=self.pictures)
 
 
 def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
@@ -166,7 +168,13 @@ def committed(root: Path, board: Benchmark) -> Committed:
         else:
             records[path.name] = record
     pairs, astray = read_pairs(root / FOLDER / board.name, records)
-    return Committed(records, read_reported(root / FOLDER / "reported", board), [*faults, *astray], pairs)
+    stems = tuple(name.removesuffix(".json") for name in records)
+    pictures = [path.name for path in sorted((root / FOLDER / board.name / "pictures").glob("*.png"))]
+    lost = [name for name in pictures if not stems or not name.startswith(stems)]
+    told = "Name it after one, say {record}-grid.png, or remove it."
+    astray += [f"{board.name}/pictures/{name} is of no record of this board. {told}" for name in lost]
+    reported = read_reported(root / FOLDER / "reported", board)
+    return Committed(records, reported, [*faults, *astray], pairs, [name for name in pictures if name not in lost])
 
 
 def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
