@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -111,6 +112,16 @@ def test_a_cache_that_cannot_be_written_is_told_once_and_costs_nothing(tmp_path:
     assert caplog.text.count("not kept") == 1
     assert f"belongs to {owner_of(tmp_path)}" in caplog.text
     assert keep(tmp_path / "other" / "a", lambda file: file.write(b"x"))
+
+
+def test_a_cache_on_a_full_disk_says_so_and_not_whose_it_is(tmp_path: Path, caplog):
+    def write(file: BinaryIO) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with caplog.at_level(logging.WARNING):
+        assert not keep(tmp_path / "full" / "a", write)
+    assert os.strerror(errno.ENOSPC) in caplog.text
+    assert "belongs to" not in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"5", b"[1]"])
