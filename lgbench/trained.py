@@ -124,7 +124,8 @@ def asked(folder: Path) -> Request:
         raise _unfinished(folder)
     for name in ("request.json", "identity.json"):
         if not (folder / name).exists():
-            if joins := records and read_record(records[0]).aggregates:
+            joins = read_record(records[0]).aggregates if records else []
+            if joins:
                 raise RunFailed(
                     f"{folder} is an aggregate of runs of one class each and has no networks of its own. Name one of "
                     f"its runs; their records are {', '.join(joins)}."

@@ -133,14 +133,13 @@ def test_a_bit_of_a_checkpoint_that_is_another_is_not_trained_on(tmp_path: Path)
 
 @pytest.mark.parametrize("step", [-1, 31, 2.5, "3", None, True])
 def test_a_checkpoint_of_a_step_that_there_is_not_is_refused(tmp_path: Path, step: object):
-    def stop(done: int, _: object = None) -> None:
-        if done == 7:
-            raise KeyboardInterrupt
+    class Stopping(Quiet):
+        def advance(self, done, values=None):
+            if done == 7:
+                raise KeyboardInterrupt
 
-    reporter = Quiet()
-    reporter.advance = stop
     with pytest.raises(KeyboardInterrupt):
-        play(tmp_path, steps=30, reporter=reporter, checkpoint_seconds=0)
+        play(tmp_path, steps=30, reporter=Stopping(), checkpoint_seconds=0)
     state = checkpoint.load(tmp_path / "checkpoint.pt")
     assert state is not None
     checkpoint.save(tmp_path / "checkpoint.pt", {**state, "step": step})
