@@ -108,7 +108,7 @@ def code_state(modules: Sequence[str] = ()) -> dict[str, Any]:
         modules: of plugins, whose files count too where they lie in the checkout.
     """
     folder, sources = Path(__file__).parent.parent, module_hash("lgbench")
-    commit = _git(folder, "rev-parse", "HEAD") if (folder / ".git").exists() else None
+    commit = _commit(folder) if (folder / ".git").exists() else None
     within = [str(path.relative_to(folder)) for path in _roots(["lgbench", *modules]) if path.is_relative_to(folder)]
     changes = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", *within) if commit else None
     known = commit is not None and changes is not None
@@ -121,11 +121,18 @@ def code_state(modules: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
+def _commit(folder: Path) -> str | None:
+    """The commit that lgbench's sources are of; None where the repository is one that only lies around them."""
+    head = _git(folder, "rev-parse", "HEAD", "HEAD:lgbench")  # the folder of sources, from the repository's root
+    return head.partition("\n")[0] if head else None
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git says of the repository in `folder`, whichever repository the environment means; None if nothing."""
     # variables of hooks and of bare repositories point elsewhere; GIT_TEST_... only make git play that it is elsewhere
     astray = re.compile(r"GIT_(?!TEST_)")
     here = {name: value for name, value in os.environ.items() if not astray.match(name)}
+    here["GIT_CEILING_DIRECTORIES"] = str(folder.parent)  # what is no repository is passed over, to one above it
     return _answer(["git", "-C", str(folder), "--no-optional-locks", *arguments], here)
 
 

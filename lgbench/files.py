@@ -138,8 +138,12 @@ def keep(path: Path, write: Callable[[BinaryIO], object]) -> bool:
     except RunFailed as error:
         if str(path.parent) not in _told:
             _told.add(str(path.parent))
-            reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else error
-            logger.warning("%s is not kept for next time (%s): %s.", path, reason, in_the_way(path))
+            cause = error.__cause__
+            reason = cause.strerror if isinstance(cause, OSError) else error
+            full = isinstance(cause, OSError) and cause.errno in FULL
+            logger.warning(
+                "%s is not kept for next time (%s)%s.", path, reason, "" if full else f": {in_the_way(path)}"
+            )
         return False
     return True
 
@@ -247,6 +251,6 @@ def read_arrays(path: Path, remedy: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as stored:
             return dict(stored)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error) or type(error).__name__
         raise RunFailed(f"{path} is damaged ({reason.splitlines()[0]}). {remedy}") from None

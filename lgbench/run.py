@@ -17,6 +17,7 @@ from .data import DataHome, RawDataset, Split, joined, open_dataset, told_of_cop
 from .errors import BadRecipe, RunFailed, UnknownName
 from .evaluation import evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_json, sweep_parts, write_json
+from .game import Game
 from .offers import ImageSpec, Metric
 from .plugins import PluginInfo
 from .polarity import oriented
@@ -27,7 +28,7 @@ from .runtime import Run, Runtime, compiler_fault, fast_precision, worth_compili
 from .stage_configs import ELSEWHERE
 from .stages import build_game, build_segmenter, learn
 
-__all__ = ["Place", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
+__all__ = ["Place", "check_learnt", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
 
 
 ARITHMETIC = "arithmetic.json"
@@ -153,11 +154,16 @@ def _built(recipe: Recipe, train: Split) -> Played:
     spec = spec_of(recipe, train)
     game = build_game(recipe, spec)
     segmenter = build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after
+    return Played(game, spec, _reads(recipe, game, segmenter))
+
+
+def _reads(recipe: Recipe, game: Game, segmenter: Game | None) -> frozenset[str]:
+    """What of the data is learnt from, besides images."""
     readers = [game.reads, game.painter.conditional, *(term.reads for _, _, term in game.terms)]
     if segmenter and recipe.segmenter:  # what a study made of the images is no truth that is read
         readers += [recipe.segmenter.needs if segmenter.study else segmenter.reads]
     readers += [lesson.reads for _, _, term in game.terms for lesson in term.lessons]
-    return Played(game, spec, frozenset().union(*readers) - {"images"})
+    return frozenset().union(*readers) - {"images"}
 
 
 def _identity(recipe: Recipe, played: Played, train: Split, splits: Mapping[str, Split]) -> dict[str, Any]:
@@ -196,6 +202,19 @@ def _same(finished: Path, identity: Mapping[str, Any]) -> Path:
             "Restore the data or the plugins that it was made with, or run its command again."
         )
     return finished
+
+
+def check_learnt(this: Run, game: Game, segmenter: Game | None, splits: Mapping[str, Split]) -> None:
+    """Refuse pictures that are not those that a finished run has learnt from.
+
+    Raises:
+        RunFailed: they are others.
+    """
+    spec = spec_of(this.recipe, splits["train"])
+    played = Played(game, spec, _reads(this.recipe, game, segmenter))
+    uncropped = _uncropped(this.recipe, this.home, this.reporter) or splits["train"]
+    found = _identity(this.recipe, played, uncropped, splits)
+    _same(this.folder, {name: found[name] for name in ("data", "val") if name in found})
 
 
 def _done_before(this: Run, scoring: str, described: Mapping[str, Any]) -> Path | None:

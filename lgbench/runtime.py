@@ -60,7 +60,8 @@ def compiler_fault(device: torch.device) -> str:
     try:
         torch.compile(torch.neg)(torch.zeros(1, device=device))
     except Exception as error:  # no C++ compiler, no Triton, no headers: each has an exception of its own
-        return (str(error) or type(error).__name__).splitlines()[0]
+        told = [line for line in str(error).splitlines() if line.strip() and not line.rstrip().endswith(":")]
+        return told[0].strip() if told else type(error).__name__
     return ""
 
 

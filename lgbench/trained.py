@@ -20,8 +20,8 @@ from .painting import real_batch
 from .polarity import oriented
 from .progress import Quiet, Reporter
 from .recipe import Request
-from .record import record_files
-from .run import open_splits, runtime_of
+from .record import read_record, record_files
+from .run import check_learnt, open_splits, runtime_of
 from .runtime import Run, choose_device
 from .stages import build_game, build_segmenter, restore, study
 
@@ -65,12 +65,18 @@ class Trained:
         return real_batch(split, index, self.painter.conditional, self.run.runtime)
 
     def splits(self) -> Mapping[str, Split]:
-        """The run's data set, opened, and prepared where it is not; "train" is what it was trained on."""
+        """The run's data set, opened, and prepared where it is not; "train" is what it was trained on.
+
+        Raises:
+            RunFailed: the pictures are others now.
+        """
         return self._splits
 
     @cached_property
     def _splits(self) -> Mapping[str, Split]:
-        return open_splits(self.run.recipe, self.run.home, self.run.reporter)
+        splits = open_splits(self.run.recipe, self.run.home, self.run.reporter)
+        check_learnt(self.run, self.game, self.segmenter, splits)
+        return splits
 
 
 def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None = None) -> Trained:
@@ -81,7 +87,8 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        RunFailed: it is no folder of a run, it is not finished, or files of it are damaged.
+        RunFailed: it is no folder of a run, it is not finished, files of it are damaged, or its segmenter learns from
+            pictures when it is loaded, and they are others now.
         UnknownName, DataMissing: a plugin or a folder of pictures that it was made with is not here.
     """
     folder = Path(path)
@@ -98,12 +105,12 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     segmenter = build_segmenter(recipe, game.painter, spec)
     if segmenter is not None and segmenter.phases:
         restore(segmenter, folder / "segment", runtime)
-    run = Run(recipe, folder, home, runtime, reporter or Quiet())
+    trained = Trained(Run(recipe, folder, home, runtime, reporter or Quiet()), game, segmenter)
     if segmenter is not None and segmenter.study and not segmenter.phases:
-        study(segmenter, open_splits(recipe, home, run.reporter), run)  # what it knows lies with the data
+        study(segmenter, trained.splits(), trained.run)  # what it knows lies with the data
     if recipe.segmentation.polarity != "painted":
-        segmenter = oriented(segmenter, open_splits(recipe, home, run.reporter)["train"], run)
-    return Trained(run, game, segmenter)
+        segmenter = oriented(segmenter, trained.splits()["train"], trained.run)
+    return replace(trained, segmenter=segmenter)
 
 
 def asked(folder: Path) -> Request:
@@ -112,10 +119,17 @@ def asked(folder: Path) -> Request:
     Raises:
         RunFailed: it is no folder of a run, it is not finished, or files of it are damaged.
     """
-    if not (folder / "train" / "done.json").exists() and not record_files(folder):
+    records = record_files(folder)
+    if not (folder / "train" / "done.json").exists() and not records:
         raise _unfinished(folder)
     for name in ("request.json", "identity.json"):
         if not (folder / name).exists():
+            joins = read_record(records[0]).aggregates if records else []
+            if joins:
+                raise RunFailed(
+                    f"{folder} is an aggregate of runs of one class each and has no networks of its own. Name one of "
+                    f"its runs; their records are {', '.join(joins)}."
+                )
             raise RunFailed(f"{folder} was made by an earlier lgbench, which did not note {name}; run it again.")
     request = read_sound(folder / "request.json", dict, REMEDY)
     return Request(**{**request, "without": tuple(request["without"])})

@@ -191,3 +191,14 @@ def test_what_is_no_run_of_one_class_of_these_pictures_is_refused(swept: Path, t
     assert "differ in more than training.category" in str(error)
     (copy / "request.json").write_text(request.replace('"training.category": 1', '"training.category": -1'))
     assert "no generator of one class" in str(lgbench("aggregate", runs[0][0], copy).exception)
+
+
+@pytest.mark.parametrize(
+    "command", [("sample", "RUN", "--vary", "z"), ("segment", "RUN", "RUN"), ("evaluate", "RUN", "--metrics", "iou")]
+)
+def test_what_needs_networks_says_that_an_aggregate_has_none(swept: Path, command: tuple[str, ...]):
+    folder, whole, _ = records(swept)
+    error = lgbench(*(folder if word == "RUN" else word for word in command)).exception
+    assert isinstance(error, RunFailed)
+    assert "no networks of its own" in str(error)
+    assert all(identity in str(error) for identity in whole.aggregates)

@@ -97,6 +97,9 @@ def altered(path: Path, **changes: object) -> None:
         ({"samples": ["a" * 64, "b" * 64]}, "not those of the record"),
         ({"extractor": "inception"}, "must be named"),
         ({"told": 1}, "is no pair"),
+        ({"preferred": 0.123, "interval": list(share_interval(0.123, 12))}, "no such number of pairs"),
+        ({"undecided": 1}, "no such number of pairs"),
+        ({"undecided": 14}, "no such number of pairs"),
     ],
 )
 def test_what_does_not_go_together_is_a_fault(root: Path, changes: dict, told: str):
@@ -106,6 +109,21 @@ def test_what_does_not_go_together_is_a_fault(root: Path, changes: dict, told: s
     faults = [fault for fault in check(root) if first.name in fault]
     assert len(faults) == 1
     assert told in faults[0]
+
+
+def test_two_runs_are_one_pair_however_they_are_named(root: Path):
+    first, *_ = before = paired(root)
+    runs = sorted((root / "named").iterdir())
+    assert board_pairs.pair_runs(root, [*runs[::-1], runs[0]], (), "random", 1000) == before
+    markdown(root)
+    found = read_json(first)
+    turned = {name: found[name][::-1] for name in ("records", "samples")}
+    body = {**found, **turned, "preferred": 0.0, "interval": list(share_interval(0.0, 12))}
+    again = first.with_name(f"{'-'.join(body['records'])}-random.json")
+    write_json(again, body | {"id": record_id(body)})
+    assert sum("paired already" in fault for fault in check(root)) == 1
+    altered(first, records=[found["records"][0]] * 2)
+    assert any("and itself" in fault for fault in check(root))
 
 
 def test_an_altered_pair_and_a_broken_one_are_faults(root: Path):

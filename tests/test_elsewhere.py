@@ -113,9 +113,17 @@ def test_a_table_that_names_none_of_the_pictures_is_refused(folders, rows):
         scored(here, there, copies=str(table(here, rows)))
 
 
+@pytest.mark.parametrize("text", ["{0},{1}\n", "here;there\n{0};{1}\n", "\ufeff{0}\t{1}\r\n\r\n", '"{0}", "{1}"'])
+def test_tables_of_copies_are_read_as_spreadsheets_save_them_with_a_heading_or_none(folders, text: str):
+    here, there = folders
+    path = here.parent / "copies.csv"
+    path.write_text(text.format(names(here, "train")[0], names(there, "test")[0]), encoding="utf-8", newline="")
+    assert scored(here, there, copies=str(path))["data"]["copies"]["elsewhere/test"]["trained_on"] == 1
+
+
 def test_tables_that_are_none_are_refused(folders):
     here, there = folders
-    for text in (None, b"", b"one column\n1\n", b"\xff\xfe\x00,\x00\n\xff,1\n"):
+    for text in (None, b"", b"one column\n1\n", b"a,b\n1,2\n3\n", b"\xff\xfe\x00,\x00\n\xff,1\n"):
         path = here.parent / "damaged.csv"
         if text is not None:
             path.write_bytes(text)

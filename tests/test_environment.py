@@ -90,7 +90,7 @@ def test_gits_variables_do_not_lead_it_astray(
     assert expected["dirty"] is False
 
 
-@pytest.mark.parametrize("how", ["no git", "no checkout", "another owner", "no commit"])
+@pytest.mark.parametrize("how", ["no git", "no checkout", "another owner", "no commit", "around it", "above it"])
 def test_where_git_cannot_tell_the_commit_is_unknown_and_the_sources_are_hashed(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ):
@@ -102,6 +102,14 @@ def test_where_git_cannot_tell_the_commit_is_unknown_and_the_sources_are_hashed(
         monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     if how == "no commit":
         git(checkout, "update-ref", "-d", "HEAD")
+    if how == "around it":  # installed into a folder of somebody's project, which does not hold it
+        git(checkout, "rm", "-rq", "--cached", "lgbench")
+        (checkout / ".gitignore").write_text("lgbench")
+        git(checkout, "add", ".gitignore")
+        git(checkout, "commit", "-qm", "a project")
+    if how == "above it":  # git passes over what is no repository, to the next one above
+        (checkout / ".git").rename(checkout.parent / ".git")
+        (checkout / ".git").mkdir()
     state = code_state()
     assert (state["commit"], state["dirty"], state["dirty_hash"]) == ("unknown", None, None)
     (checkout / "lgbench" / "__init__.py").write_text("x = 2\n")

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -113,6 +114,16 @@ def test_a_cache_that_cannot_be_written_is_told_once_and_costs_nothing(tmp_path:
     assert keep(tmp_path / "other" / "a", lambda file: file.write(b"x"))
 
 
+def test_a_cache_on_a_full_disk_says_so_and_not_whose_it_is(tmp_path: Path, caplog):
+    def write(file: BinaryIO) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with caplog.at_level(logging.WARNING):
+        assert not keep(tmp_path / "full" / "a", write)
+    assert os.strerror(errno.ENOSPC) in caplog.text
+    assert "belongs to" not in caplog.text
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"5", b"[1]"])
 def test_a_damaged_json_file_is_named_with_what_to_do(tmp_path: Path, content: bytes):
     path = tmp_path / "done.json"
@@ -134,6 +145,20 @@ def test_damaged_arrays_are_named_with_what_to_do(tmp_path: Path, damage: bytes 
     path.write_bytes(path.read_bytes()[:9000] if damage is None else damage)
     with pytest.raises(RunFailed, match=r"samples\.npz is damaged .*Delete it"):
         read_arrays(path, "Delete it.")
+
+
+def test_a_byte_of_a_files_frame_that_is_another_is_named_or_does_no_harm(tmp_path: Path):
+    """Whatever zipfile and numpy make of it: a version to come, a password, a method that nobody knows, ..."""
+    path, arrays = tmp_path / "x.npz", {"images": np.arange(48, dtype=np.uint8), "x": np.ones(2)}
+    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+    whole, told = path.read_bytes(), 0
+    for place in (*range(200), *range(len(whole) - 200, len(whole))):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read_arrays(path, "Delete it.")
+        except RunFailed:
+            told += 1
+    assert told > 100
 
 
 def test_whole_arrays_come_back(tmp_path: Path):

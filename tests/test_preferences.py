@@ -89,7 +89,13 @@ def test_the_majority_of_a_pairs_votes_counts_once(tmp_path: Path):
     [
         ("pair,answer\n0003,up\n", "line 2: pair '0003', answer 'up'"),
         ("pair,answer\n77,left\n", "one of the 10 pairs"),
-        ("picture,choice\n1,left\n", "under the headings pair and answer"),
+        ("picture,choice\n1,left\n", "the heading pair or answer"),
+        ("0003,left\n", "the heading pair or answer"),
+        ("0003,left\n0004,right\n", "the heading pair or answer"),
+        ("pair,answer,Answer\n0003,left,right\n", "or several, with the heading answer"),
+        ("pair,answer\n0003\n", "no answers yet"),
+        ("", "the heading pair or answer"),
+        ("pair,answer\n\0,left\n", "is not a table"),
         ("pair,answer\n0001,\n", "no answers yet"),
     ],
 )
@@ -98,6 +104,20 @@ def test_answers_that_do_not_fit_are_refused(tmp_path: Path, text: str, reason: 
     (tmp_path / "votes.csv").write_text(text)
     with pytest.raises(BadData, match=reason):
         by_votes(compared(10), tmp_path / "votes.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pair;answer\n0003;left\n\n0004;;\n",
+        "\ufeffworker\tPair\tAnswer\nme\t3\tLEFT\n",
+        "answer, pair\r\n tie ,1\r\n",
+    ],
+)
+def test_tables_as_spreadsheets_save_them_are_read(tmp_path: Path, text: str):
+    export(compared(10), tmp_path)
+    (tmp_path / "votes.csv").write_text(text, encoding="utf-8", newline="")
+    assert by_votes(compared(10), tmp_path / "votes.csv").pairs == 1
 
 
 def test_answers_of_other_runs_and_a_folder_of_another_study_are_refused(tmp_path: Path):

@@ -189,3 +189,23 @@ def test_a_record_says_which_precision_auto_was(tmp_path: Path, monkeypatch):
     record = json.loads(run(recipe("auto"), place, {}, registry().plugins, Quiet()).read_text())
     assert record["recipe"]["training"]["precision"] == "auto"
     assert record["environment"]["precision"] == fast_precision(CPU)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            RuntimeError("backend='inductor' raised:\nInvalidCxxCompiler: No compiler: g++\n\nSet TORCH..."),
+            "No compiler",
+        ),
+        (FileNotFoundError("g++"), "g++"),
+        (AssertionError(), "AssertionError"),
+        (RuntimeError("\nraised:\n"), "RuntimeError"),
+    ],
+)
+def test_why_nothing_can_be_compiled_is_told_by_the_line_that_says_it(monkeypatch, error: Exception, told: str):
+    def refuse(_):
+        raise error
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    assert told in compiler_fault(CPU)

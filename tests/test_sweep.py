@@ -46,9 +46,40 @@ def test_a_run_that_another_process_is_at_or_that_fails_does_not_cost_the_others
     path = tmp_path / "mine.toml"
     path.write_text(GOOD.replace("[0]", "[0, 1]"), encoding="utf-8")
     result = CliRunner().invoke(commands.sweep, [str(path)])
-    assert started == [0, 1]
+    assert started == ([0, 1, 0] if error is RunBusy else [0, 1])  # what is left to others is looked for again
     assert (result.exit_code, "1 of 2 runs did not finish" in str(result.exception)) == (status, status == 1)
     assert says in result.stderr
+    assert ("1 of 2 runs are not done yet" in result.stderr) == (error is RunBusy)
+
+
+@pytest.mark.parametrize("joined_by_another", [False, True])
+def test_the_last_of_several_sweeps_joins_the_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joined_by_another: bool
+):
+    """Class 0 is at another process when it is first met, and done when the others are."""
+    started, joins = [], []
+
+    def carry_out(recipe, *_):
+        started.append(recipe.training.category)
+        if started == [0]:
+            raise RunBusy("It is taken.")
+        return tmp_path / str(recipe.training.category) / "record.json"
+
+    def join(folders, _):
+        joins.append([folder.name for folder in folders])
+        if joined_by_another:
+            raise RunBusy("It is taken.")
+        return tmp_path / "record.json"
+
+    monkeypatch.setattr(commands, "carry_out", carry_out)
+    monkeypatch.setattr(commands, "join", join)
+    text = GOOD.replace('methods = ["lrgan"]\n', "")
+    text += '[[variant]]\nname = "a"\nmethod = "lrgan"\nset = { "training.category" = [0, 1] }\n'
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(commands.sweep, [str(path)])
+    assert (result.exception, started, joins) == (None, [0, 1, 0], [["0", "1"]])
+    assert "not done yet" not in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def pair_runs(root: Path, runs: Sequence[Path], names: Sequence[str], extractor:
     written = []
     for board in read_boards(root, names):
         on_board = {record.id for record in committed(root, board).records.values()}
-        for one, other in combinations([run for run in taken if run.record.id in on_board], 2):
+        here = {run.record.id: run for run in taken if run.record.id in on_board}  # one run may be named twice
+        for one, other in combinations(sorted(here.values(), key=partial(_place, board)), 2):
             if _rivals(board, one.record, other.record):
                 found = _found(one, other) | {"extractor": network.name, "weights": network.weights_hash}
                 written.append(write_pair(root / "leaderboards" / board.name, found))
@@ -78,6 +80,12 @@ def _taken(runs: Sequence[Path], network: Extractor, samples: int) -> list[Sampl
             reals[seen] = network.describe(train.rgb(slice(None)))[0]
         taken.append(Sampled(record, images, sha256, similarity(images, reals[seen], network)))
     return taken
+
+
+def _place(board: Benchmark, run: Sampled) -> tuple[str, ...]:
+    """By what runs are ordered, however they were named: the same two are the same pair."""
+    variant = board.variant_of(run.record)
+    return run.record.method, variant.name if variant else "", run.record.id
 
 
 def _rivals(board: Benchmark, one: Record, other: Record) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from lgbench.data.table import table_rows
 from lgbench.errors import BadData, BadRecipe, RunFailed
 from lgbench.features import Extractor, load_extractor
 from lgbench.files import atomic, read_sound, sha256_of_json, write_json
@@ -22,6 +23,7 @@ __all__ = ["Preference", "by_votes", "export", "nearer", "preference_of", "simil
 
 KEY, FORM = "key.json", "form.csv"
 SIDES = ("left", "right")
+COLUMNS = ("pair", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +141,17 @@ def by_votes(compared: Comparison, file: Path) -> Preference:
 def _votes(file: Path, pairs: int) -> dict[int, Counter[str]]:
     found: dict[int, Counter[str]] = defaultdict(Counter)
     try:
-        rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        heading, *rows = [*table_rows(file.read_bytes(), str(file))] or [[]]
+    except (OSError, BadData) as error:
         raise BadData(f"{file} is not a table in UTF-8 ({error}). Save it as CSV.") from error
+    columns = [text.strip().casefold() for text in heading]
+    if lacking := [name for name in COLUMNS if columns.count(name) != 1]:
+        raise BadData(
+            f"{file} has no column, or several, with the heading {' or '.join(lacking)}: its first line is the "
+            f"headings, pair and answer among them, and each row below it a vote."
+        )
     for line, row in enumerate(rows, start=2):
-        pair, answer = (row.get("pair") or "").strip(), (row.get("answer") or "").strip().lower()
+        pair, answer = (_cell(row, columns.index(name)) for name in COLUMNS)
         if not answer and pair:
             continue
         if not pair.isdecimal() or int(pair) >= pairs or answer not in (*SIDES, "tie"):
@@ -153,3 +161,7 @@ def _votes(file: Path, pairs: int) -> dict[int, Counter[str]]:
             )
         found[int(pair)][answer] += 1
     return found
+
+
+def _cell(row: Sequence[str], column: int) -> str:
+    return row[column].strip().casefold() if column < len(row) else ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -38,7 +40,8 @@ def sweep(
 ) -> None:
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done.
 
-    Several sweeps of one file share it, each with OMP_NUM_THREADS=1: a run that another is at is left to it.
+    Several sweeps of one file share it, each with OMP_NUM_THREADS=1: a run that another is at is left to it, and looked
+    for again at the end.
     Of a variant that lists classes (training.category), every class is a run, and one aggregate record joins them.
     """
     from lgbench.benchmark import read_benchmark
@@ -49,28 +52,47 @@ def sweep(
     recipes = [look_up(request, home) for request in asked]
     listed = [variant.settings.get("training.category") for variant in chosen.variants]
     records: dict[int, Path] = {}
-    failed = []
+    failed: list[str] = []
     with time_limit(minutes):
-        for recipe in recipes:
-            if record := _tried(recipe.label, lambda recipe=recipe: carry_out(recipe, home, device, runs), failed):
-                records[id(recipe)] = record
+        left = recipes
+        for _ in range(2):  # what was left to others may be done by now, or never be: the last sweep joins the classes
+            busy = []
+            for recipe in left:
+                try:
+                    if record := _tried(recipe.label, partial(carry_out, recipe, home, device, runs), failed):
+                        records[id(recipe)] = record
+                except RunBusy as error:
+                    _tell(f"{recipe.label} is left to another process. {error}", "yellow")
+                    busy.append(recipe)
+            left = busy
         for group in by_what_they_share(recipes):
             folders = [records[id(recipe)].parent for recipe in group if id(recipe) in records]
             if len(folders) == len(group) and [recipe.training.category for recipe in group] in listed:
-                _tried(f"{group[0].label}, classes", lambda folders=folders: join(folders, device), failed)
+                with suppress(RunBusy):
+                    _tried(f"{group[0].label}, classes", partial(join, folders, device), failed)
+    if left:
+        _tell(f"{len(left)} of {len(recipes)} runs are not done yet: another process is at them.", "yellow")
     if failed:
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
 
 
 def _tried(label: str, attempt: Callable[[], Path], failed: list[str]) -> Path | None:
-    """What an attempt returns; where it fails, that is told and noted: the others may well succeed."""
-    from lgbench.plain import plain
+    """What an attempt returns; where it fails, that is told and noted: the others may well succeed.
 
+    Raises:
+        RunBusy: another process is at it.
+    """
     try:
         return attempt()
-    except RunBusy as busy:
-        click.secho(plain(f"{label} is left to another process. {busy}"), fg="yellow", err=True)
+    except RunBusy:
+        raise
     except LgbenchError as error:
         failed.append(label)
-        click.secho(plain(f"{label}: {error}"), fg="red", err=True)
+        _tell(f"{label}: {error}", "red")
     return None
+
+
+def _tell(text: str, colour: str) -> None:
+    from lgbench.plain import plain
+
+    click.secho(plain(text), fg=colour, err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from lgbench.errors import BadData
 
 from .names import composed, last, without_ending
 from .split import Split
+from .table import table_rows
 
 __all__ = ["told_of_copies"]
 
@@ -21,8 +21,9 @@ Pair = tuple[str, str]
 def told_of_copies(scored: Split, train: Split, table: Path, leave_out: bool) -> Split:
     """The pictures with masks of a split, told which of them are copies of training pictures (`Split.copies`).
 
-    The table has a heading and, in the first two columns of each row, one picture of either data set; which column is
-    whose, the names tell. A name is a file's, without folders and ending, or the number that such a name ends in.
+    The table has a heading, or none, and in the first two columns of each row one picture of either data set; which
+    column is whose, the names tell. A name is a file's, without folders and ending, or the number that such a name
+    ends in.
 
     Args:
         scored: what masks are predicted on.
@@ -54,15 +55,23 @@ def told_of_copies(scored: Split, train: Split, table: Path, leave_out: bool) ->
 
 
 def _pairs(table: Path) -> list[Pair]:
+    """A table's first two columns; its heading too, which is no picture's name, or is one where it is none."""
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            _, *rows = csv.reader(file)
-        return [(_spelt(row[0]), _spelt(row[1])) for row in rows if row]
-    except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise BadData(
-            f"{table} cannot be read as a table of copies ({error or 'it is empty'}): a CSV file whose first two "
-            "columns hold a picture of either data set, below a heading."
-        ) from error
+        rows = list(table_rows(table.read_bytes(), str(table)))
+    except OSError as error:
+        raise _unreadable(table, str(error)) from error
+    if not rows:
+        raise _unreadable(table, "it is empty")
+    if short := [number for number, row in enumerate(rows, start=1) if len(row) < 2]:
+        raise _unreadable(table, f"row {short[0]} has one column")
+    return [(_spelt(row[0]), _spelt(row[1])) for row in rows]
+
+
+def _unreadable(table: Path, reason: str) -> BadData:
+    return BadData(
+        f"{table} cannot be read as a table of copies ({reason}): a CSV file whose first two columns hold a picture of "
+        "either data set, below a heading."
+    )
 
 
 def _spelt(name: str) -> str:

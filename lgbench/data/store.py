@@ -41,7 +41,7 @@ def read_file(root: Root, name: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise BadData(f"{name}: not in the {'folder' if isinstance(root, Path) else 'archive'}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise BadData(f"{name}: truncated or unreadable ({error})") from error
 
 
@@ -92,7 +92,7 @@ def _zip(path: Path) -> zipfile.ZipFile:
     """A zip that holds nothing unsafe."""
     try:
         file = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise BadData(f"{path} is not a readable zip file ({error}).") from error
     for entry in file.infolist():
         name = entry.filename

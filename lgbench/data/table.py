@@ -21,7 +21,7 @@ from lgbench.errors import BadData
 from .layout import SPLITS, Item, Layout, meaning
 from .names import Index, as_numbers, composed, counted, few, folder_of, in_order, without_ending
 
-__all__ = ["LANDMARKS", "OURS", "TABLES", "add_landmarks", "add_table", "names_pictures"]
+__all__ = ["LANDMARKS", "OURS", "TABLES", "add_landmarks", "add_table", "names_pictures", "table_rows"]
 
 OURS = ("labels.csv", "index.csv")
 TABLES = (*OURS, "metadata.csv")  # which may be of anything; it is read where it names pictures
@@ -149,7 +149,7 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere:
         BadData: it is malformed.
     """
     where = f"{name} in {where}"
-    rows = _lines(data, where)
+    rows = table_rows(data, where)
     heading = [text.strip().casefold() for text in next(rows, [])]
     column = next((heading.index(word) for word in HEADINGS["file"] if word in heading), None)
     points: list[list[int]] = []
@@ -178,7 +178,7 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere:
 def names_pictures(data: bytes) -> bool:
     """Whether a table has a column of pictures."""
     try:
-        heading = next(_lines(data, ""), [])
+        heading = next(table_rows(data, ""), [])
     except BadData:
         return False
     return bool({*map(_key, heading)} & {*HEADINGS["file"]})
@@ -189,7 +189,7 @@ def _key(heading: str) -> str:
     return "_".join(heading.casefold().replace("-", " ").split())
 
 
-def _lines(data: bytes, where: str) -> Iterator[list[str]]:
+def table_rows(data: bytes, where: str) -> Iterator[list[str]]:
     """Rows of a CSV, none of them empty; with commas, semicolons or tabs, whichever its heading has most of."""
     if len(data) > MOST_BYTES:
         raise BadData(f"{where} has {len(data):,} bytes; more than {MOST_BYTES:,} are refused.")
@@ -210,7 +210,7 @@ def _lines(data: bytes, where: str) -> Iterator[list[str]]:
 
 def _parse(data: bytes, where: str, pictures: int) -> Table:
     """What a table says; one of far more pictures than there are is not read to its end."""
-    rows = _lines(data, where)
+    rows = table_rows(data, where)
     heading = [text.strip() for text in next(rows, [])]
     keys = [_key(text) for text in heading]
     role_of = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lgbench.data import Split
-from lgbench.files import keep, sha256_of_json
+from lgbench.errors import RunFailed
+from lgbench.files import keep, read_arrays, sha256_of_json
 from lgbench.score import Moments
 
 from .extractors import Extractor
@@ -41,10 +41,10 @@ def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path) -> M
 def _load(path: Path, dim: int) -> Moments | None:
     """What was kept, or None where nothing was or it is not what was kept."""
     try:
-        with np.load(path) as stored:
-            moments = Moments(stored["mean"], stored["covariance"], int(stored["count"]))
-            whole = moments.mean.shape == (dim,) and str(stored["check"]) == _check(moments)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        stored = read_arrays(path, "It is made again.")
+        moments = Moments(stored["mean"], stored["covariance"], int(stored["count"]))
+        whole = moments.mean.shape == (dim,) and str(stored["check"]) == _check(moments)
+    except (RunFailed, ValueError, TypeError, KeyError):
         return None
     return moments if whole else None
 

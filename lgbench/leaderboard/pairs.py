@@ -60,7 +60,15 @@ class Pair(BaseModel):
         expected = share_interval(self.preferred, self.pairs)
         if any(abs(end - wanted) > ROUNDING for end, wanted in zip(self.interval, expected, strict=True)):
             raise ValueError("its interval is not that of the share")
+        halves = 2 * self.pairs * self.preferred  # each pair counts 0, 1 or, undecided, one half
+        if abs(halves - round(halves)) > ROUNDING * self.pairs or not self._undecided_fit(round(halves)):
+            raise ValueError("no such number of pairs gives its share")
         return self
+
+    def _undecided_fit(self, halves: int) -> bool:
+        """Whether so many halves can be won where so many pairs are undecided."""
+        won = halves - self.undecided
+        return won % 2 == 0 and 0 <= won <= 2 * (self.pairs - self.undecided)
 
     @property
     def name(self) -> str:
@@ -94,7 +102,9 @@ def read_pairs(folder: Path, records: Mapping[str, Record]) -> tuple[list[Pair],
         except (OSError, ValueError) as error:
             faults.append(f"{path} cannot be read ({error}). Remove it, and pair the runs again.")
             continue
-        told = _astray(pair, known) or ("" if path.name == pair.name else f"must be named {pair.name}")
+        twice = any({*pair.records} == {*other.records} and pair.extractor == other.extractor for other in found)
+        told = _astray(pair, known) or ("is of two runs that are paired already" if twice else "")
+        told = told or ("" if path.name == pair.name else f"must be named {pair.name}")
         faults += [f"{path} {told}. Remove it, and pair the runs again."] if told else []
         found += [] if told else [pair]
     return found, faults
@@ -102,6 +112,8 @@ def read_pairs(folder: Path, records: Mapping[str, Record]) -> tuple[list[Pair],
 
 def _astray(pair: Pair, known: Mapping[str, Record]) -> str:
     """Why a pair is not of two of a board's records, "" where it is."""
+    if pair.records[0] == pair.records[1]:
+        return f"is of the record {pair.records[0]} and itself"
     for identity, sha256 in zip(pair.records, pair.samples, strict=True):
         if identity not in known:
             return f"is of the record {identity}, which is not on this board"

@@ -162,6 +162,9 @@ class _Training:
         try:
             self.player.restore(saved)
             self.progress = Progress(**{name: saved[name] for name in Progress.__slots__})
+            step, steps = self.progress.step, self.player.schedule.steps
+            if type(step) is not int or not 0 <= step <= steps:
+                raise ValueError(f"it is of step {step} of {steps}")
         except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else error
             raise RunFailed(

@@ -114,6 +114,39 @@ def test_a_damaged_checkpoint_is_named_with_what_to_delete(tmp_path: Path, conte
     assert play(tmp_path)[1].status == "done"
 
 
+def test_a_bit_of_a_checkpoint_that_is_another_is_not_trained_on(tmp_path: Path):
+    path, state = tmp_path / "checkpoint.pt", {"step": 3, "networks": {"x": torch.arange(4000.0)}}
+    checkpoint.save(path, state)
+    whole, told = path.read_bytes(), 0
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x40]) + whole[place + 1 :])
+        try:
+            found = checkpoint.load(path)
+        except RunFailed:
+            told += 1
+            continue
+        assert found is not None
+        assert found["step"] == 3
+        assert torch.equal(found["networks"]["x"], state["networks"]["x"])
+    assert told > 100
+
+
+@pytest.mark.parametrize("step", [-1, 31, 2.5, "3", None, True])
+def test_a_checkpoint_of_a_step_that_there_is_not_is_refused(tmp_path: Path, step: object):
+    class Stopping(Quiet):
+        def advance(self, done, values=None):
+            if done == 7:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play(tmp_path, steps=30, reporter=Stopping(), checkpoint_seconds=0)
+    state = checkpoint.load(tmp_path / "checkpoint.pt")
+    assert state is not None
+    checkpoint.save(tmp_path / "checkpoint.pt", {**state, "step": step})
+    with pytest.raises(RunFailed, match=r"is of step .* of 30"):
+        play(tmp_path, steps=30)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "5", "{}", '{"status": "done"}', '{"flags": [], "x": 1}', "\0"])
 def test_a_damaged_end_is_named_with_what_to_delete(tmp_path: Path, content: str):
     play(tmp_path / "train")
