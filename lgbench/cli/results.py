@@ -98,7 +98,15 @@ def _print_summary(table: pd.DataFrame) -> None:
     print_table(console, list(shown.columns), rows, title, right=(len(shown.columns) - 2, len(shown.columns) - 1))
     for why, lacking in table[table.value.isna()].groupby("why", sort=False):
         names = ", ".join(lacking.metric.dropna().unique().tolist())
+        names = (
+            f"{names} of {_whose(lacking)}" if names and table.record.nunique() > lacking.record.nunique() else names
+        )
         say(console, f"{names}: not available: {why}" if names else f"{len(lacking)} records: {why}")
+
+
+def _whose(lacking: pd.DataFrame) -> str:
+    """Which runs lack a number, by method and data set."""
+    return ", ".join(dict.fromkeys(f"{row.method} on {row.dataset}" for row in lacking.itertuples()))
 
 
 def show_record(path: Path) -> None:
