@@ -118,11 +118,19 @@ def registry() -> Registry:
 
 
 def _own(entry: importlib.metadata.EntryPoint) -> bool:
-    return entry.dist is not None and entry.dist.name == "lgbench"
+    return _named(entry.dist)[0] == "lgbench"
+
+
+@functools.cache  # each look at a name or a version would read the whole README behind them again
+def _named(dist: importlib.metadata.Distribution | None) -> tuple[str, str]:
+    if dist is None:
+        return "unknown", "0"
+    told = dist.metadata
+    return told["Name"], told["Version"]
 
 
 def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, found: Registry) -> PluginInfo:
-    dist, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "0")
+    dist, version = _named(entry.dist)
     name = entry.name if _own(entry) else f"{dist}:{entry.name}"
     offers, reason = [], ""
     try:

@@ -5,6 +5,7 @@ A record's `id` is the hash of everything else in it, so a record that was alter
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -57,6 +58,11 @@ def protocol_id(protocol: dict[str, Any]) -> str:
     `SELDOM` fields count only where they are said, so that the ids of ordinary numbers stay what they are.
     """
     return sha256_of_json({k: v for k, v in protocol.items() if k not in SELDOM or v is not None})[:12]
+
+
+@functools.cache  # a board's records share a few protocols
+def _id_of(protocol: str) -> str:
+    return protocol_id(json.loads(protocol))
 
 
 def record_id(record: dict[str, Any]) -> str:
@@ -136,7 +142,7 @@ class Measured(_Part):
 
     @validates(mode="after")
     def _fits(self) -> Measured:
-        if self.protocol_id != protocol_id(self.protocol.model_dump(mode="json")):
+        if self.protocol_id != _id_of(self.protocol.model_dump_json()):
             raise ValueError("protocol_id is not the hash of the protocol")
         for low, high in [*([self.interval] if self.interval else []), *self.intervals.values()]:
             if low > high:

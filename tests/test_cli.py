@@ -98,6 +98,17 @@ def test_every_method_runs_from_the_command_line_to_its_record(tmp_path: Path, m
     assert list(tmp_path.glob("*/train/curves.png"))
 
 
+@pytest.mark.parametrize(("before", "after"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+def test_threads_sleep_while_they_wait_unless_they_were_told_otherwise(before: dict, after: str):
+    code = (
+        "import atexit, os, sys; from lgbench.cli import main;"
+        "atexit.register(lambda: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)); main()"
+    )
+    unsaid = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", code], env=unsaid | before, capture_output=True, text=True)
+    assert done.stdout.endswith(f"{after} False\n"), done.stderr
+
+
 UNTAUGHT = {
     "learnt_from": {},
     "selected": None,

@@ -309,9 +309,10 @@ HEAVY = ("torch", "scipy", "pandas", "sklearn")
 
 @pytest.mark.parametrize("words", ["--help", "list", "info milgan", "results --help", "leaderboard show flora-32"])
 def test_what_only_looks_imports_nothing_heavy(words: str):
+    heavy = HEAVY if words.startswith("leaderboard") else (*HEAVY, "numpy")  # intervals are arrays
     code = (
         "import sys; from lgbench.cli import group; group(sys.argv[1:], standalone_mode=False);"
-        f"found = [name for name in {HEAVY!r} if name in sys.modules];"
+        f"found = [name for name in {heavy!r} if name in sys.modules];"
         "sys.exit(str(found) if found else 0)"
     )
     done = subprocess.run(

@@ -105,6 +105,7 @@ def test_a_real_lock_that_a_killed_process_had_on_any_host_is_free(tmp_path: Pat
         *("", "{", "[]", '{"host": 1}', "\udcff"),
         *(json.dumps(asdict(replace(ME, **{part: value}))) for part, value in BROKEN),
     ],
+    ids=["empty", "cut", "a list", "another host", "no text", *(f"{part}={value!r}" for part, value in BROKEN)],
 )
 def test_a_lock_file_of_any_content_can_be_taken(tmp_path: Path, monkeypatch, content: str):
     (tmp_path / ".lock").write_bytes(content.encode(errors="surrogateescape"))

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from lgbench.benchmark import BadBenchmark, read_benchmark
 from lgbench.cli import sweep as commands
+from lgbench.errors import LgbenchError, RunBusy, RunFailed
 
 GOOD = 'title = "Üñï"\ndataset = "flora"\nresolution = 16\nmethods = ["lrgan"]\npresets = ["smoke"]\nseeds = [0]\n'
 
@@ -28,6 +29,26 @@ def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | bytes) ->
 
 def test_a_good_file_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert swept(tmp_path, monkeypatch, GOOD) == (1, "")
+
+
+@pytest.mark.parametrize(("error", "says", "status"), [(RunBusy, "is left to another process", 0), (RunFailed, "", 1)])
+def test_a_run_that_another_process_is_at_or_that_fails_does_not_cost_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[LgbenchError], says: str, status: int
+):
+    started = []
+
+    def carry_out(recipe, *_):
+        started.append(recipe.seed)
+        if recipe.seed == 0:
+            raise error("It is taken.")
+
+    monkeypatch.setattr(commands, "carry_out", carry_out)
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace("[0]", "[0, 1]"), encoding="utf-8")
+    result = CliRunner().invoke(commands.sweep, [str(path)])
+    assert started == [0, 1]
+    assert (result.exit_code, "1 of 2 runs did not finish" in str(result.exception)) == (status, status == 1)
+    assert says in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def group() -> None:
 def main() -> NoReturn:
     """Entry point. What a user can cause is shown without a traceback; an interrupted run says how to go on."""
     _settle_streams()
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads take others' time
     try:
         code = _outcome()
         sys.stdout.flush()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lgbench.errors import LgbenchError, RunFailed
+from lgbench.errors import LgbenchError, RunBusy, RunFailed
 from lgbench.lookup import look_up
 
 from .aggregate import by_what_they_share, join
@@ -38,6 +38,7 @@ def sweep(
 ) -> None:
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done.
 
+    Several sweeps of one file share it, each with OMP_NUM_THREADS=1: a run that another is at is left to it.
     Of a variant that lists classes (training.category), every class is a run, and one aggregate record joins them.
     """
     from lgbench.benchmark import read_benchmark
@@ -67,7 +68,9 @@ def _tried(label: str, attempt: Callable[[], Path], failed: list[str]) -> Path |
 
     try:
         return attempt()
+    except RunBusy as busy:
+        click.secho(plain(f"{label} is left to another process. {busy}"), fg="yellow", err=True)
     except LgbenchError as error:
         failed.append(label)
         click.secho(plain(f"{label}: {error}"), fg="red", err=True)
-        return None
+    return None

@@ -14,11 +14,12 @@ from lgbench.data import Split
 from lgbench.errors import BadData, LgbenchError, NotAvailable, RunFailed
 from lgbench.files import atomic, read_arrays, sha256_of_json
 from lgbench.game import Game
+from lgbench.nn import weights_hash
 from lgbench.offers import Part
 from lgbench.runtime import Run
 from lgbench.stage_configs import ELSEWHERE, EvaluationConfig
 
-__all__ = ["Evidence"]
+__all__ = ["Evidence", "hashes"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -166,6 +167,13 @@ class Evidence:
                 np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
         self.files[path.name] = arrays
         return arrays
+
+
+def hashes(segmenter: Game) -> list[str]:
+    """Of the weights that a segmenter predicts by; those of a critic that taught it are gone once it is taught."""
+    names = segmenter.stored if segmenter.phases else segmenter.networks
+    networks = [segmenter.every_network[name] for name in names]
+    return [weights_hash(network) for network in (*networks, segmenter.painter)]
 
 
 def _made(part: Part, evidence: Evidence) -> Any:

@@ -23,7 +23,7 @@ from lgbench.painting import as_sampled, painted, real_batches, uint8
 from lgbench.score import Moments
 from lgbench.settings import plain
 
-from .evidence import Evidence
+from .evidence import Evidence, hashes
 from .taught import TAUGHT
 
 __all__ = ["PARTS", "reference", "sampled", "which_reals"]
@@ -122,9 +122,15 @@ def _segmenter(evidence: Evidence) -> Game:
 
 def _inputs(evidence: Evidence, segmenter: Game, reals: Split) -> list[Any]:
     config = evidence.config
-    networks = [weights_hash(network) for network in (*segmenter.networks.values(), segmenter.painter)]
     settings = evidence.run.recipe.as_dict()["segmenter"]
-    return [networks, settings, config.threshold, config.batch, reals.digest(()), *(["flipped"] * segmenter.flipped)]
+    return [
+        hashes(segmenter),
+        settings,
+        config.threshold,
+        config.batch,
+        reals.digest(()),
+        *(["flipped"] * segmenter.flipped),
+    ]
 
 
 def _predict(evidence: Evidence) -> dict[str, np.ndarray]:

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from lgbench.errors import NotAvailable
 from lgbench.game import Game
-from lgbench.nn import weights_hash
 from lgbench.offers import Part
 from lgbench.painting import as_sampled, painted
 
-from .evidence import Evidence
+from .evidence import Evidence, hashes
 
 __all__ = ["FRESH", "LEARNT", "TAUGHT", "untaught"]
 
@@ -38,9 +37,8 @@ def _taught(evidence: Evidence) -> np.ndarray:
     segmenter, run = evidence.segmenter, evidence.run
     if segmenter is None or run.recipe.method.generator is None:
         raise NotAvailable("no segmenter that a generator teaches; segmentation.name chooses one")
-    networks = [weights_hash(network) for network in (*segmenter.networks.values(), segmenter.painter)]
     settings = [run.recipe.as_dict()["segmenter"], run.recipe.segmentation.perturbed, segmenter.flipped]
-    inputs = [networks, settings, evidence.config.threshold, evidence.config.batch, run.recipe.seed]
+    inputs = [hashes(segmenter), settings, evidence.config.threshold, evidence.config.batch, run.recipe.seed]
     return evidence.kept("taught", inputs, partial(_compared, evidence, segmenter))["iou"]
 
 

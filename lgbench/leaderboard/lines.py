@@ -266,7 +266,7 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
     return Line(
         kind=_kind(board, one),
         method=one.method,
-        cells={metric: _cell(runs, metric, protocol) for metric, protocol in chosen.items()},
+        cells={metric: _cell(runs, metric, protocol, seed_of) for metric, protocol in chosen.items()},
         variant=board.variant_of(one),
         preset=one.preset,
         recipe=_recipe_of(one),
@@ -311,9 +311,9 @@ def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
     return {record.id: least[made[record.id]] for record in runs}
 
 
-def _cell(runs: Sequence[Record], metric: str, protocol: str | None) -> Cell:
+def _cell(runs: Sequence[Record], metric: str, protocol: str | None, seed_of: Mapping[str, int]) -> Cell:
     by_seed: dict[int, list[Measured]] = {}
-    why, seed_of = set(), distinct_seeds(runs)
+    why = set()
     for record in runs:
         value = record.values.get(metric)
         if record.status != "done":

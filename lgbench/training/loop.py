@@ -107,7 +107,7 @@ def fit(
         judge: lower is better; the result with the best value at one of the schedule's looks is what is kept.
 
     Raises:
-        RunFailed: the disk is full, or a checkpoint is damaged.
+        RunFailed: the disk is full, the memory too small for the batch, or a checkpoint is damaged.
         KeyboardInterrupt: interrupted, with a checkpoint written.
         OSError: what the reporter writes to is closed; a checkpoint is written.
     """
@@ -132,7 +132,7 @@ def fit(
     stage.reporter.stage(stage.name, schedule.stop or schedule.steps, training.progress.step)
     status = "paused" if schedule.stop else "done"
     try:
-        with interruptible() as interrupted:
+        with _room_for(schedule, stage), interruptible() as interrupted:
             training.play(stream, fixed, interrupted)
     except _Unheard as unheard:
         training.save()
@@ -247,8 +247,7 @@ class _Training:
         flags = ["diverged"] if status == "diverged" else watch.training_flags(rows)
         done = self.fitted(status, tuple(flags))
         write_json(folder / "done.json", {name: getattr(done, name) for name in Fitted.__slots__})
-        for leftover in (folder / "checkpoint.pt", *folder.glob("best-*")):
-            leftover.unlink(missing_ok=True)
+        _tidy(folder)
         return done
 
     def fitted(self, status: str, flags: tuple[str, ...] = ()) -> Fitted:
@@ -276,9 +275,35 @@ def _done_before(folder: Path) -> Fitted:
     path, remedy = folder / "done.json", f"Delete the folder {folder} and run the same command again to train anew."
     done = read_sound(path, dict, remedy)
     try:
-        return Fitted(**{**done, "flags": tuple(done["flags"])})
+        fitted = Fitted(**{**done, "flags": tuple(done["flags"])})
     except (KeyError, TypeError) as error:
         raise RunFailed(f"{path} is damaged ({error}). {remedy}") from None
+    _tidy(folder)  # it may have been killed just before
+    return fitted
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what only an unfinished fit needs; weights of a look are no artefacts of a run."""
+    for leftover in (folder / "checkpoint.pt", *folder.glob("best-*")):
+        leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_for(schedule: Schedule, stage: Stage) -> Iterator[None]:
+    """Where memory runs out inside, say which batch to try: what a step holds grows with it."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        short = isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+        if not short:
+            raise
+        setting = "training.batch" if stage.name == "train" else "segmentation.batch"
+        half = max(schedule.batch // 2, 2)
+        remedy = f"{setting}={half}, which needs about half" if half < schedule.batch else "a smaller --resolution"
+        raise RunFailed(
+            f"{stage.name}: {stage.runtime.device} has too little memory for steps of {schedule.batch} images "
+            f"({(str(error) or 'out of memory').splitlines()[0]}). Try {remedy}; what is saved stays."
+        ) from error
 
 
 @contextmanager

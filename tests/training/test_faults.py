@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from test_loop import CPU, play
+from test_loop import CPU, images, play, toy
 
+from lgbench.data import Split
 from lgbench.errors import RunFailed
 from lgbench.progress import Quiet
-from lgbench.training import checkpoint, log, loop
+from lgbench.training import Schedule, Stage, checkpoint, fit, log, loop
 
 
 @pytest.mark.parametrize("picture", ["save_curves", "save_png", "layer_grid"])
@@ -126,6 +129,40 @@ def test_a_damaged_line_of_the_log_costs_that_line(tmp_path: Path, line: bytes):
     rows = [b'{"step": 0, "seconds": 0.1}', line, b'{"step": 2, "seconds": 0.2}']
     (tmp_path / "log.jsonl").write_bytes(b"\n".join(rows) + b"\n")
     assert [row["step"] for row in log.read(tmp_path / "log.jsonl")] == [0, 2]
+
+
+def too_much(_: object) -> dict:
+    return {"critic": torch.empty(1 << 60, dtype=torch.uint8).sum()}  # more than any machine's: torch refuses itself
+
+
+def short(error: type[Exception]) -> Callable[[object], dict]:
+    def loss(_: object) -> dict:
+        raise error("CUDA out of memory. Tried to allocate 3 GiB")
+
+    return loss
+
+
+@pytest.mark.parametrize("loss", [too_much, short(torch.OutOfMemoryError), short(MemoryError)])
+@pytest.mark.parametrize(
+    ("name", "batch", "advice"),
+    [
+        ("train", 8, r"8 images .*Try training\.batch=4,"),
+        ("segment-1", 5, r"5 images .*Try segmentation\.batch=2,"),
+        ("train", 2, r"2 images .*Try a smaller --resolution"),
+    ],
+)
+def test_memory_that_runs_out_is_answered_with_the_batch_to_try(tmp_path: Path, loss, name, batch, advice):
+    game = toy()
+    game = replace(game, phases=[replace(game.phases[0], loss=loss), game.phases[1]])
+    with pytest.raises(RunFailed, match=f"{name}: cpu has too little memory for steps of {advice}"):
+        fit(game, Split(images()), Schedule(4, batch, grid_every=0), Stage(name, tmp_path, CPU, Quiet()))
+
+
+def test_other_faults_of_a_step_are_not_called_a_lack_of_memory(tmp_path: Path):
+    game = toy()
+    game = replace(game, phases=[replace(game.phases[0], loss=lambda _: {"critic": torch.zeros(2) @ torch.zeros(3)})])
+    with pytest.raises(RuntimeError, match="inconsistent tensor size|size"):
+        fit(game, Split(images()), Schedule(4, 8, grid_every=0), Stage("train", tmp_path, CPU, Quiet()))
 
 
 @pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1), ("windows", 0)])

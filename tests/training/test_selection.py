@@ -137,6 +137,16 @@ def test_a_judged_run_that_is_killed_ends_as_one_that_was_not(tmp_path, values, 
     assert (cut / "judged.jsonl").read_bytes() == (tmp_path / "whole" / "judged.jsonl").read_bytes()
 
 
+def test_a_fit_that_was_killed_between_its_end_and_its_tidying_leaves_no_weights_of_looks(tmp_path: Path):
+    judge = verdicts(tmp_path / "run", 5.0, 3.0, 4.0)
+    play(tmp_path / "run", judge)
+    ended = {path.name for path in (tmp_path / "run").iterdir()}
+    for leftover in ("best-0000008-generator.safetensors", "checkpoint.pt"):
+        (tmp_path / "run" / leftover).write_bytes(weights(tmp_path / "run"))
+    play(tmp_path / "run", judge)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == ended
+
+
 def test_what_is_done_remembers_what_was_selected(tmp_path: Path):
     first = play(tmp_path, verdicts(tmp_path, 5.0, 3.0, 4.0))
     assert play(tmp_path, lambda painter: 0.0) == first
