@@ -307,10 +307,16 @@ def read_benchmark(path: Path) -> Benchmark:
         raise BadBenchmark(f"{path} is not a TOML file in UTF-8: {error}. Correct it and try again.") from error
     except ValidationError as error:
         told = "; ".join(_in_words(fault) for fault in error.errors(include_url=False)[:4])
-        raise BadBenchmark(f"{path} does not define a benchmark: {told}. Correct it and try again.") from error
+        told = told if told.endswith("?") else f"{told}."
+        raise BadBenchmark(f"{path} does not define a benchmark: {told} Correct it and try again.") from error
 
 
 def _in_words(fault: Any) -> str:
     where = ".".join(map(str, fault["loc"])) or "benchmark"
+    if fault["type"] == "model_type" and where.startswith("metrics."):
+        return f'{where}={fault["input"]!r} is no table: write {{ name = "{fault["input"]}", better = "up" }}'
+    if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
+        keys = [field.alias or name for name, field in Benchmark.model_fields.items()]
+        return f"{where}: there is no such key. {did_you_mean(where, keys, 'It may have: ' + ', '.join(keys))}"
     whole = isinstance(fault["input"], dict)  # of which the message says what is wrong with it
     return f"{where}: {fault['msg']}" if whole else f"{where}={fault['input']!r} does not fit: {fault['msg']}"

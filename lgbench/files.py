@@ -78,9 +78,9 @@ def _advice(error: OSError, path: Path) -> str | None:
     if error.errno in MISPLACED:
         return "choose another folder: a file stands where a folder should be or the other way round, or a name is long"
     if error.errno == errno.ENOENT and _below(error.filename, path.parent):
-        return "its folder was removed meanwhile: leave it where it is"
+        return "its folder was removed meanwhile: leave it where it is,"
     if error.errno == errno.ENOENT and error.filename and path.is_relative_to(str(error.filename)):
-        return "choose another folder: none can be made there"
+        return "choose another folder, as none can be made there,"
     if error.errno in (errno.EIO, getattr(errno, "ESTALE", None), errno.EMFILE, errno.ENFILE):
         return "see to the file system (or choose another folder)"
     return None

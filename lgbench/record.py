@@ -387,7 +387,13 @@ def read_record(path: Path) -> Record:
             raise ValueError("it has no id")
         expected = record_id(body)  # NaN and infinity, which JSON proper does not have, are refused there
     except FileNotFoundError:
-        raise BadRecord(f"No record at {path}. A run writes it last: run the same command again to finish.") from None
+        runs = [folder.parent for folder in sorted(path.parent.glob(f"*/{RECORD_FILE}"))]
+        then = (
+            f"Name a run in {path.parent}, say {runs[0]}."
+            if runs
+            else "A run writes it last: run the same command again to finish."
+        )
+        raise BadRecord(f"No record at {path}. {then}") from None
     except (OSError, ValueError) as error:
         raise BadRecord(f"{path} cannot be read as a record ({error}). {_MEND}") from error
     if body["id"] != expected:

@@ -14,7 +14,7 @@ import torch
 from . import environment
 from .account import Played, of_artefacts, of_data, of_outcome, of_recipe, scoring_of
 from .data import DataHome, RawDataset, Split, joined, open_dataset, told_of_copies
-from .errors import BadRecipe, RunFailed, UnknownName
+from .errors import BadRecipe, RunFailed, UnknownName, did_you_mean
 from .evaluation import evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_json, sweep_parts, write_json
 from .game import Game
@@ -324,9 +324,7 @@ def chosen_metrics(names: str, known: Mapping[str, Metric]) -> dict[str, Metric]
     sets = {"all": {*known}, "default": {name for name, metric in known.items() if not metric.on_request}}
     named = [name.strip() for name in names.split(",") if name.strip()] or ["default"]
     if unknown := sorted({*named} - {*known, *sets}):
-        raise UnknownName(
-            f"No installed plugin offers the metrics {unknown}; there are {sorted(known)}, and the sets default and "
-            "all. Correct evaluation.metrics."
-        )
+        hint = did_you_mean(unknown[0], [*known, *sets], "`lgbench list metrics` shows what there is.")
+        raise UnknownName(f"No installed plugin offers the metrics {', '.join(unknown)}. {hint}")
     wanted = {one for name in named for one in sets.get(name, {name})}
     return {name: metric for name, metric in known.items() if name in wanted}

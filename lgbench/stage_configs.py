@@ -29,7 +29,7 @@ class TrainingConfig:
         channels_last: the layout in memory; "auto" is channels last where it computes in bf16, which gains 1.7 times
             from it, and plain else (`benchmarks/speed/README.md`). What both became a run keeps when it is resumed, and
             its record says.
-        compile: run networks through `torch.compile`: "off", "on", or "auto": on a GPU, where the training is long
+        compile: run networks through `torch.compile`: False, True, or "auto": on a GPU, where the training is long
             enough to pay for it; on a CPU it is worth it for some methods only, and minutes long.
         ema: decay per step of the averaged generator that is evaluated; 0 for none.
         ema_statistics: its batch norm's are those of the "live" generator, or at the end estimated "again" from 100

@@ -14,14 +14,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from lgbench import ImageSpec
 from lgbench.cli import cost, dry_run
+from lgbench.cli.meanings import meanings
 from lgbench.data import DataHome
+from lgbench.data.masks import MaskConfig
 from lgbench.lookup import look_up
 from lgbench.recipe import Request, parse_setting
 from lgbench.runtime import Runtime
+from lgbench.settings import names_of
+from lgbench.stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 from lgbench.stages import build_game
 
 ROOT = Path(__file__).parent.parent
@@ -220,6 +225,7 @@ def test_a_dry_run_counts_the_segmenters_of_all_rounds(
         (["info", "dscomgn"], "Did you mean 'dscomgan'"),
         (["info", "my-photographs"], "lgbench data list"),
         (["rnu"], "Did you mean 'run'"),
+        (["info", "folder:nowhere"], "no such folder"),
         (["compare", ".", "."], "not a finished run"),
     ],
 )
@@ -327,3 +333,33 @@ def test_the_readmes_smoke_run_decomposes(tmp_path: Path, dataset: str):
     record = record_of(tmp_path)
     assert record["values"]["iou"]["value"] >= 0.75
     assert record["training"]["flags"] == []
+
+
+def test_info_tells_what_each_setting_means_and_that_of_every_methods_stages():
+    assert "decay per step of the averaged generator" in lgbench("info", "training").stdout
+    assert "probability from which a pixel is foreground" in lgbench("info", "evaluation").stdout
+    flora = lgbench("info", "flora").stdout
+    assert "another seed is another world of the same kind." in flora
+    assert "compile = False  (True | False | auto)" in lgbench("info", "training").stdout
+
+
+def test_info_tells_of_a_folder_and_of_an_archive_that_was_added(tmp_path: Path):
+    pictures = tmp_path / "mine"
+    pictures.mkdir()
+    for i in range(4):
+        Image.new("RGB", (8, 8), (40 * i, 0, 0)).save(pictures / f"{i}.png")
+    assert "how pictures and masks become square" in lgbench("info", f"folder:{pictures}").stdout
+    packed = shutil.make_archive(str(tmp_path / "mine"), "zip", pictures)
+    home = {**os.environ, "LGBENCH_HOME": str(tmp_path / "home")}
+    assert lgbench("data", "add", "mine", packed, env=home).returncode == 0
+    assert "archive mine.zip" in lgbench("info", "mine", env=home).stdout
+
+
+@pytest.mark.parametrize(
+    "config", [TrainingConfig, SegmentationConfig, EvaluationConfig, MaskConfig], ids=lambda config: config.__name__
+)
+def test_what_a_docstring_says_of_settings_is_of_settings_that_there_are(config: type):
+    told = meanings(config)
+    assert told
+    assert set(told) <= names_of(config)
+    assert all(text and "\n" not in text for text in told.values())

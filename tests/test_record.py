@@ -243,3 +243,12 @@ def test_a_whole_threshold_keeps_its_protocols_id(tmp_path: Path):
     record = changed("values/iou/protocol", whole)
     record["values"]["iou"]["protocol_id"] = protocol_id(whole)
     read_record(write_record(tmp_path, record))
+
+
+def test_the_folder_above_runs_is_told_to_be_no_run_and_which_are(tmp_path: Path):
+    with pytest.raises(BadRecord, match="run the same command again"):
+        read_record(tmp_path / "record.json")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "record.json").touch()
+    with pytest.raises(BadRecord, match="Name a run in .*, say .*one"):
+        read_record(tmp_path / "record.json")

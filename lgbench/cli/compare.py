@@ -16,7 +16,11 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("run_b", type=RUN)
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Where to draw the pairs.")
 @click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=2))
-@click.option("--prefer", metavar="EXTRACTOR", help="Of a pair, the sample nearer to a real picture in its features.")
+@click.option(
+    "--prefer",
+    metavar="EXTRACTOR",
+    help="Of a pair, the sample nearer to a real picture in these features (`lgbench doctor` lists them).",
+)
 @click.option("--export", type=click.Path(file_okay=False, path_type=Path), help="Write the pairs for people to judge.")
 @click.option("--votes", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read what they answered.")
 def compare(
@@ -39,11 +43,14 @@ def compare(
     result = hold(run_a, run_b, picture, samples)
     console = Console()
     rows = [(name, f"{a:.4g}", f"{b:.4g}", f"{b - a:+.4g}") for name, (a, b) in result.shared.items()]
-    print_table(console, ("metric", run_a.name, run_b.name, "difference"), rows, right=(1, 2, 3))
+    if rows:
+        print_table(console, ("metric", run_a.name, run_b.name, "difference"), rows, right=(1, 2, 3))
+    else:
+        say(console, "The runs share no number:")
     for name, why in result.unshared.items():
         say(console, f"{name}: {why}")
     pairs = [(name, f"{value:.4g}") for name, value in result.statistics.items()]
-    print_table(console, ("pixel L2 of matched pairs", ""), pairs, right=(1,))
+    print_table(console, ("L2 of matched pairs, over pixels in [0, 1]", ""), pairs, right=(1,))
     say(console, f"pairs, nearest to farthest: {picture}")
     found = {}
     if prefer:

@@ -119,7 +119,7 @@ def _tell(console: Console, costs: Mapping[str, Cost], runtime: Runtime) -> None
         say(
             console,
             f"{cost.flops / 1e9:,.1f} GFLOP a step, {rate / 1e9:,.0f} GFLOP/s: {rate / limit:.0%} of the "
-            f"{limit / 1e9:,.0f} that this device reaches in {runtime.arithmetic}. The slowest parts: "
+            f"{limit / 1e9:,.0f} GFLOP/s that this device reaches in {runtime.arithmetic}. The slowest parts: "
             + "; ".join(f"{share:.0%} {part}" for part, share in cost.slowest),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import click
 
@@ -16,7 +16,13 @@ from lgbench.settings import dotted
 __all__ = ["completion", "doctor", "info", "list_"]
 
 NOT_TOLD = ("name", "summary", "build", "compute", "config", "locate", "presets", "regions")  # as facts of a record
-NAMES = {"by_hand": "by hand", "varies": "sample --vary"}
+NAMES = {
+    "apart": "never in data.use_all_images",
+    "by_hand": "by hand",
+    "grey": "every picture grey",
+    "offline": "needs no network",
+    "varies": "sample --vary",
+}
 
 
 @click.command("list")
@@ -37,27 +43,50 @@ def list_(kind: str | None) -> None:
 @click.command()
 @click.argument("name")
 def info(name: str) -> None:
-    """Tell all about NAME: settings with their defaults, presets, what it needs and provides, citation."""
-    from lgbench.errors import UnknownName, did_you_mean
+    """Tell all about NAME: settings with their defaults, presets, what it needs and provides, citation.
 
-    found = [(kind, _records(kind)[name]) for kind in KINDS if name in _records(kind)]
-    if not found:
-        known = [n for kind in KINDS for n in _records(kind)]
-        hint = did_you_mean(name, known, "See `lgbench list`.")
-        raise UnknownName(f"Nothing named {name!r} is installed. {hint} (Added archives: `lgbench data list`.)")
-    for kind, record in found:
+    NAME is of `lgbench list`, a data set of `lgbench data list`, folder:PATH, or a table of settings that every method
+    has: training, segmentation, evaluation.
+    """
+    from lgbench import stage_configs
+
+    stages = {"training": "TrainingConfig", "segmentation": "SegmentationConfig", "evaluation": "EvaluationConfig"}
+    if name in stages:
+        click.secho(f"every method's {name}", bold=True)
+        _show_settings(getattr(stage_configs, stages[name]), f"[{name}]")
+        return
+    for kind, record in _named(name):
         click.secho(f"{kind.rstrip('s')} {record.name}", bold=True)
         owner = registry().owners.get((kind, name), "lgbench")
         click.echo(f"  {record.summary}\n  from plugin: {owner}")
         for label, value in _facts(record):
             click.echo(f"  {label}: {value}")
-        config = getattr(record, "config", NoConfig)
-        if dataclasses.fields(config):
-            click.echo(f"  settings ({_table(kind, name)}):")
-            hints = get_type_hints(config, include_extras=True)
-            for field in dataclasses.fields(config):
-                allowed = ", ".join(_allowed(hints[field.name]))
-                click.echo(f"    {field.name} = {field.default!r}" + (f"  ({allowed})" if allowed else ""))
+        _show_settings(getattr(record, "config", NoConfig), _table(kind, name))
+
+
+def _named(name: str) -> list[tuple[str, Any]]:
+    """Kinds and records of this name: what is installed, else the archive or folder."""
+    from lgbench.errors import UnknownName, did_you_mean
+
+    if found := [(kind, _records(kind)[name]) for kind in KINDS if name in _records(kind)]:
+        return found
+    from lgbench.data import DataHome, resolve_dataset
+
+    home = DataHome()
+    if name.startswith("folder:") or name in home.archives():
+        return [("datasets", resolve_dataset(name, registry().datasets, home))]
+    known = [n for kind in KINDS for n in _records(kind)]
+    hint = did_you_mean(name, known, "See `lgbench list`.")
+    raise UnknownName(f"Nothing named {name!r} is installed. {hint} (Added archives: `lgbench data list`.)")
+
+
+def _show_settings(config: type, table: str) -> None:
+    from .meanings import told
+
+    if lines := told(config):
+        click.echo(f"  settings ({table}):")
+        for line in lines:
+            click.echo(f"    {line}")
 
 
 @click.command()
@@ -107,24 +136,6 @@ def _records(kind: str) -> dict[str, Any]:
     return {**offered, **{segmenter.name: segmenter for segmenter in own}}
 
 
-def _allowed(hint: Any) -> list[str]:
-    """What a setting may be, beyond its type: choices, bounds."""
-    if get_origin(hint) is Literal:
-        return [" | ".join(map(str, get_args(hint)))]
-    if get_origin(hint) is not Annotated:
-        return [text for each in get_args(hint) for text in _allowed(each)]
-    kind, *bounds = get_args(hint)
-    signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    told = [
-        f"{word} {getattr(each, sign)}"
-        for bound in bounds
-        for each in ([bound] if not hasattr(bound, "__iter__") else bound)  # an Interval is several
-        for sign, word in signs.items()
-        if getattr(each, sign, None) is not None
-    ]
-    return _allowed(kind) + told
-
-
 def _facts(record: Any) -> list[tuple[str, str]]:
     facts = []
     if generator := registry().generators.get(getattr(record, "generator", "")):  # a method's
@@ -133,7 +144,7 @@ def _facts(record: Any) -> list[tuple[str, str]]:
         value = getattr(record, field.name)
         if field.name == "walks":
             value = ", ".join(value)
-        if field.name in NOT_TOLD or value in ("", (), None, {}):
+        if field.name in NOT_TOLD or value in ("", (), None, {}) or value is False:
             continue
         if field.name == "citation":
             value = textwrap.indent(value.strip(), " " * 4).strip()

@@ -10,7 +10,8 @@ import numpy as np
 from lgbench.errors import BadRecipe, RunFailed
 from lgbench.files import read_arrays
 from lgbench.matching import match_samples
-from lgbench.record import Measured, Record, read_record, record_files
+from lgbench.record import Measured, Protocol, Record, read_record, record_files
+from lgbench.settings import dotted
 from lgbench.training.pictures import save_png
 
 __all__ = ["Comparison", "compare", "first_samples"]
@@ -108,7 +109,20 @@ def _values(a: Record, b: Record) -> tuple[dict[str, tuple[float, float]], dict[
         if not isinstance(left, Measured) or not isinstance(right, Measured):
             unshared[name] = "not available in both"
         elif left.protocol_id != right.protocol_id:
-            unshared[name] = f"different protocols ({left.protocol_id}, {right.protocol_id})"
+            unshared[name] = f"measured otherwise: {_differing(left.protocol, right.protocol)}"
         else:
             shared[name] = (left.value, right.value)
     return shared, unshared
+
+
+def _differing(left: Protocol, right: Protocol) -> str:
+    """What two protocols say unlike; of two data sets, their names say it."""
+    a, b = (dict(dotted(protocol.model_dump())) for protocol in (left, right))
+    fields = [field for field in {**a, **b} if a.get(field) != b.get(field)]
+    if "dataset" in fields:
+        fields = [field for field in fields if field != "origin" and not field.startswith("dataset_")]
+    return "; ".join(f"{field} {_said(a.get(field))} and {_said(b.get(field))}" for field in fields)
+
+
+def _said(value: object) -> str:
+    return "not said" if value is None else str(value)

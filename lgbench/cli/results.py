@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,17 @@ def _print_summary(table: pd.DataFrame) -> None:
     print_table(console, list(shown.columns), rows, title, right=(len(shown.columns) - 2, len(shown.columns) - 1))
     for why, lacking in table[table.value.isna()].groupby("why", sort=False):
         names = ", ".join(lacking.metric.dropna().unique().tolist())
+        names = (
+            f"{names} of {_whose(lacking.method, lacking.dataset)}"
+            if names and table.record.nunique() > lacking.record.nunique()
+            else names
+        )
         say(console, f"{names}: not available: {why}" if names else f"{len(lacking)} records: {why}")
+
+
+def _whose(methods: Iterable[str], datasets: Iterable[str]) -> str:
+    """Which runs these are, by method and data set."""
+    return ", ".join(dict.fromkeys(f"{method} on {data}" for method, data in zip(methods, datasets, strict=True)))
 
 
 def show_record(path: Path) -> None:

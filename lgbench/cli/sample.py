@@ -59,7 +59,7 @@ def sample(
 
     if not codes and not walks and not predicted and not near:
         raise click.UsageError(
-            "Say what to paint: --vary CODE or --interpolate WALK, again and again, --predictions or --neighbours."
+            "Say what to paint: --vary CODE or --interpolate WALK (both repeatable), --predictions or --neighbours."
         )
     console = Console()
     for folder in runs:

@@ -193,9 +193,22 @@ def open_package(path: Path, columns: Collection[str] = ()) -> Package:
     if layout.unpaired:
         raise BadData(f"{path} has pictures and masks, but {layout.unpaired}.")
     items, drawn = _divided(layout.items, path)
-    unread = [*layout.unread, *_by_kind([name for name in others if name not in (table, marks)])]
+    rest = [name for name in others if name not in (table, marks)]
+    mute = [] if table else [name for name in rest if _may_be_a_table(root, name)]
+    named = [f"{name}, which has a column of pictures: call it {OURS[0]} to have it read" for name in mute]
+    unread = [*layout.unread, *named, *_by_kind([name for name in rest if name not in mute])]
     notes = (f"Not read of {path}: {'; '.join(unread)}.",) if unread else ()
     return Package(root, items, layout.masked, layout.classes, layout.attribute_names, drawn, notes)
+
+
+def _may_be_a_table(root: Root, name: str) -> bool:
+    """Whether a file that is called otherwise than tables here are names pictures all the same."""
+    if not name.lower().endswith((".csv", ".tsv")) or last(name).lower() in (*TABLES, LANDMARKS):
+        return False
+    try:
+        return names_pictures(read_file(root, name))
+    except BadData:  # nobody asked for it
+        return False
 
 
 def _divided(items: Sequence[Item], path: Path) -> tuple[list[Item], frozenset[str]]:

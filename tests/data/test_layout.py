@@ -306,3 +306,12 @@ def test_the_shared_archives_are_understood(shared: Path):
 def test_a_folder_has_one_name_however_it_is_written(tmp_path: Path, path: str):
     placed(tmp_path / "birds", pairs(grey))
     assert folder_dataset(f"{tmp_path}/{path}").name == "folder:birds"
+
+
+@pytest.mark.parametrize("name", ["table.csv", "my pictures.CSV", "lists/train.tsv"])
+def test_a_table_under_another_name_is_told_with_the_name_that_is_read(tmp_path: Path, name: str):
+    content = {**numbered("0.png", "1.png"), name: b"Filename;mask;class\n0.png;;a\n1.png;;b\n"}
+    (note,) = open_package(placed(tmp_path / "x", content)).notes
+    assert f"{name}, which has a column of pictures: call it labels.csv" in note
+    (note,) = open_package(placed(tmp_path / "y", {**numbered("0.png", "1.png"), name: b"\xff,\0"})).notes
+    assert note == f"Not read of {tmp_path / 'y'}: {name}."
