@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from .errors import BadRecipe, did_you_mean
@@ -70,12 +71,19 @@ def typed(kind: type[T], value: object, name: str) -> T:
     Raises:
         BadRecipe: it does not fit.
     """
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        adapter = TypeAdapter(dict[str, kind], config=ConfigDict(allow_inf_nan=False, coerce_numbers_to_str=True))  # pyright: ignore
-        return adapter.validate_python({name: value})[name]
+        return _adapter(kind).validate_python({name: value})[name]
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
         raise BadRecipe(f"{where}={problem['input']!r} does not fit: {problem['msg']}.") from None
+
+
+@cache
+def _adapter(kind: Any) -> Any:
+    """What reads such settings by their names; to make it takes longer than to read a thousand."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(dict[str, kind], config=ConfigDict(allow_inf_nan=False, coerce_numbers_to_str=True))  # pyright: ignore
