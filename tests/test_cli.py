@@ -140,7 +140,9 @@ def test_a_dry_run_shows_recipe_networks_and_cost_and_leaves_nothing(tmp_path: P
     assert "In all about" in done.stdout
     said = " ".join(done.stdout.split())
     assert re.search(r"train: painting \d\.\d{3} s, critic \d\.\d{3} s, generator \d\.\d{3} s\.", said)
-    assert re.search(r"\d GFLOP a step, [\d,]+ GFLOP/s: \d+% of the [\d,]+ that this device reaches in fp32", said)
+    assert re.search(
+        r"\d GFLOP a step, [\d,]+ GFLOP/s: \d+% of the [\d,]+ GFLOP/s that this device reaches in fp32", said
+    )
     assert re.search(r"The slowest parts: \d+% \w+ \[", said)
     assert not list(tmp_path.iterdir())
 

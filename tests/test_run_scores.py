@@ -271,7 +271,7 @@ def test_parts_of_which_none_is_the_background_are_scored_as_parts_only(tmp_path
 
 
 def test_unknown_metrics_are_refused():
-    with pytest.raises(UnknownName, match="metrics \\['fidd'\\]"):
+    with pytest.raises(UnknownName, match="metrics fidd. Did you mean 'fid'"):
         chosen_metrics("iou,fidd", registry().metrics)
 
 
