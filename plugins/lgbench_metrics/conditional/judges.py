@@ -182,7 +182,7 @@ def spatial_consistency(evidence: Evidence) -> Score:
     if own := next((term.regions for _, _, term in evidence.game.terms if term.regions), None):
         reading = [_read(own, images, evidence, _maps) for images in evidence["conditioned"]]
         details["own"] = float(np.mean([agreement(maps, given).mean() for maps in reading]))
-    return Score(value, per_image, details)
+    return Score(value, per_image, details, n=len(read) * len(given))
 
 
 def attribute_accuracy(evidence: Evidence) -> Score:
@@ -197,7 +197,8 @@ def attribute_accuracy(evidence: Evidence) -> Score:
     right = np.stack([_read(network, images, evidence, _signs) == given for images in evidence["conditioned"]])
     real = _read(network, evidence.test.rgb(index), evidence, _signs) == given
     each = {name: float(right[..., i].mean()) for i, name in enumerate(evidence.test.attribute_names)}
-    return Score(float(right.mean()), right.mean(axis=(0, 2)), {"real": float(real.mean()), **each})
+    details = {"real": float(real.mean()), **each}
+    return Score(float(right.mean()), right.mean(axis=(0, 2)), details, n=len(right) * len(given))
 
 
 def _signs(logits: Tensor) -> Tensor:
@@ -210,7 +211,7 @@ def diversity(evidence: Evidence) -> Score:
     if len(images) < 2:
         raise NotAvailable("evaluation.repeats=1 paints each condition once; diversity needs two latents or more")
     spread = [images[:, i].std(axis=0, ddof=1).mean() / 255 for i in range(images.shape[1])]
-    return Score(float(np.mean(spread)), np.array(spread))
+    return Score(float(np.mean(spread)), np.array(spread), n=images.shape[0] * images.shape[1])
 
 
 def agreement(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
