@@ -73,6 +73,12 @@ def conditioned_protocol(evidence: Evidence) -> dict[str, object]:
     return {"split": split, "samples": samples, "given": f"{given} of {split}, {config.repeats} latents"}
 
 
+def _count(evidence: Evidence) -> int:
+    """How many images were painted under conditions: what every number here is of, and its protocol says."""
+    repeats, conditions = evidence["conditioned"].shape[:2]
+    return repeats * conditions
+
+
 def _held_out(evidence: Evidence) -> np.ndarray:
     return np.arange(min(evidence.config.conditions, len(evidence.test)))
 
@@ -182,7 +188,7 @@ def spatial_consistency(evidence: Evidence) -> Score:
     if own := next((term.regions for _, _, term in evidence.game.terms if term.regions), None):
         reading = [_read(own, images, evidence, _maps) for images in evidence["conditioned"]]
         details["own"] = float(np.mean([agreement(maps, given).mean() for maps in reading]))
-    return Score(value, per_image, details, n=len(read) * len(given))
+    return Score(value, per_image, details, n=_count(evidence))
 
 
 def attribute_accuracy(evidence: Evidence) -> Score:
@@ -198,7 +204,7 @@ def attribute_accuracy(evidence: Evidence) -> Score:
     real = _read(network, evidence.test.rgb(index), evidence, _signs) == given
     each = {name: float(right[..., i].mean()) for i, name in enumerate(evidence.test.attribute_names)}
     details = {"real": float(real.mean()), **each}
-    return Score(float(right.mean()), right.mean(axis=(0, 2)), details, n=len(right) * len(given))
+    return Score(float(right.mean()), right.mean(axis=(0, 2)), details, n=_count(evidence))
 
 
 def _signs(logits: Tensor) -> Tensor:
@@ -211,7 +217,7 @@ def diversity(evidence: Evidence) -> Score:
     if len(images) < 2:
         raise NotAvailable("evaluation.repeats=1 paints each condition once; diversity needs two latents or more")
     spread = [images[:, i].std(axis=0, ddof=1).mean() / 255 for i in range(images.shape[1])]
-    return Score(float(np.mean(spread)), np.array(spread), n=images.shape[0] * images.shape[1])
+    return Score(float(np.mean(spread)), np.array(spread), n=_count(evidence))
 
 
 def agreement(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
