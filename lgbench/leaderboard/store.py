@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -168,13 +168,20 @@ def committed(root: Path, board: Benchmark) -> Committed:
         else:
             records[path.name] = record
     pairs, astray = read_pairs(root / FOLDER / board.name, records)
-    stems = tuple(name.removesuffix(".json") for name in records)
-    pictures = [path.name for path in sorted((root / FOLDER / board.name / "pictures").glob("*.png"))]
-    lost = [name for name in pictures if not stems or not name.startswith(stems)]
-    told = "Name it after one, say {record}-grid.png, or remove it."
-    astray += [f"{board.name}/pictures/{name} is of no record of this board. {told}" for name in lost]
+    pictures, lost = _pictures(root / FOLDER / board.name, records)
     reported = read_reported(root / FOLDER / "reported", board)
-    return Committed(records, reported, [*faults, *astray], pairs, [name for name in pictures if name not in lost])
+    return Committed(records, reported, [*faults, *astray, *lost], pairs, pictures)
+
+
+def _pictures(folder: Path, records: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Names of a board's pictures, and what is wrong with those that are of none of its records."""
+    stems = tuple(name.removesuffix(".json") for name in records)
+    names = [path.name for path in sorted((folder / "pictures").glob("*.png"))]
+    told = "Name it after one, say {record}-grid.png, or remove it."
+    lost = [
+        f"{folder.name}/pictures/{n} is of no record of this board. {told}" for n in names if not n.startswith(stems)
+    ]
+    return [name for name in names if name.startswith(stems)], lost
 
 
 def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
