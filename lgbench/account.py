@@ -113,7 +113,7 @@ def of_artefacts(folder: Path, stored: Sequence[str]) -> dict[str, str]:
 
 def _training(this: Run, game: Game, learned: Learned, flags: list[str]) -> Training:
     recipe, fitted = this.recipe, learned.fitted
-    judged = fitted.best is not None
+    judged = None if fitted.best is None else {recipe.training.select: fitted.best}
     return Training(
         steps=fitted.steps,
         parameters=_parameters(game),
@@ -121,7 +121,7 @@ def _training(this: Run, game: Game, learned: Learned, flags: list[str]) -> Trai
         gradients=gradient_history(log.read(this.folder / "train" / "log.jsonl")),
         rounds=recipe.training.rounds,
         selected=fitted.selected if judged else None,
-        judged={recipe.training.select: fitted.best} if fitted.best is not None else None,
+        judged=judged,
         wall_s=round(fitted.seconds, 1),
         images_per_s=round(_images_seen(recipe, game, fitted) / max(fitted.seconds, 1e-9), 1),
         peak_memory_mb=round(fitted.peak_bytes / 2**20, 1),
