@@ -213,7 +213,7 @@ def test_protocol_ids_of_committed_records_stay():
     for path in sorted((REPOSITORY / "leaderboards").glob("*/records/*.json")):
         body = json.loads(path.read_text(encoding="utf-8"))
         installed = registry().datasets.get(body["dataset"])
-        config = installed.config if installed else MaskConfig
+        config = installed.config_class if installed else MaskConfig
         for value in (value for value in body["values"].values() if "protocol" in value):
             version = (
                 installed.version if installed else value["protocol"].get("dataset_version")

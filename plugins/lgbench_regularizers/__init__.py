@@ -2,18 +2,6 @@
 
 from lgbench import Lazy, Regularizer, hookimpl
 
-from .config import (
-    AugmentConfig,
-    BackgroundConfig,
-    BinarizationConfig,
-    EquivarianceConfig,
-    IndependenceConfig,
-    MaskSizeConfig,
-    MIRecoveryConfig,
-    PerturbationConfig,
-    SegmentorConfig,
-)
-
 LGBENCH_API = 2
 
 
@@ -22,28 +10,28 @@ REGULARIZERS = [
         name="binarization",
         summary="pushes masks towards 0 and 1",
         paper="Ding et al., NeurIPS 2022 (entropy); Bielski and Favaro, NeurIPS 2019 (min)",
-        config=BinarizationConfig,
+        config=Lazy("lgbench_regularizers.config:BinarizationConfig"),
         build=Lazy("lgbench_regularizers.terms:binarization"),
     ),
     Regularizer(
         name="perturbation",
         summary="moves foregrounds over the background before the critic sees them",
         paper="Bielski and Favaro, NeurIPS 2019 (shift); Yang et al., ELGAN (affine)",
-        config=PerturbationConfig,
+        config=Lazy("lgbench_regularizers.config:PerturbationConfig"),
         build=Lazy("lgbench_regularizers.terms:perturbation"),
     ),
     Regularizer(
         name="mask-size",
         summary="foregrounds cover at least a given share of the image",
         paper="Bielski and Favaro, NeurIPS 2019",
-        config=MaskSizeConfig,
+        config=Lazy("lgbench_regularizers.config:MaskSizeConfig"),
         build=Lazy("lgbench_regularizers.terms:mask_size"),
     ),
     Regularizer(
         name="mi-recovery",
         summary="each code must be readable from what shows it (a bound on their mutual information)",
         paper="Ding et al., NeurIPS 2022, Eq. 8 (layers); Yang et al., WACV 2022, Eq. 5 (image and mask)",
-        config=MIRecoveryConfig,
+        config=Lazy("lgbench_regularizers.config:MIRecoveryConfig"),
         build=Lazy("lgbench_regularizers.terms:mi_recovery"),
         needs=frozenset({"layers", "codes"}),
     ),
@@ -51,14 +39,14 @@ REGULARIZERS = [
         name="equivariance",
         summary="a learned offset of the latent does what moving the foreground does",
         paper="Yang et al., ELGAN",
-        config=EquivarianceConfig,
+        config=Lazy("lgbench_regularizers.config:EquivarianceConfig"),
         build=Lazy("lgbench_regularizers.equivariance:equivariance"),
     ),
     Regularizer(
         name="background",
         summary="the segmenter of the round before finds nothing in the background layer",
         paper="Yang et al., WACV 2022, Eq. 8",
-        config=BackgroundConfig,
+        config=Lazy("lgbench_regularizers.config:BackgroundConfig"),
         build=Lazy("lgbench_regularizers.terms:background"),
         needs=frozenset({"layers", "rounds"}),
     ),
@@ -66,7 +54,7 @@ REGULARIZERS = [
         name="segmentor",
         summary="a segmentor that learns from real images reads the class map off the painted one",
         paper="Jiang et al., Spatially Constrained Generative Adversarial Networks, Eq. 9",
-        config=SegmentorConfig,
+        config=Lazy("lgbench_regularizers.config:SegmentorConfig"),
         build=Lazy("lgbench_regularizers.segmentor:segmentor"),
         needs=frozenset({"segments"}),
     ),
@@ -74,14 +62,14 @@ REGULARIZERS = [
         name="layer-independence",
         summary="what a layer shows tells little of what the other hides behind it",
         paper="Zou et al., AAAI 2023 (ILSGAN)",
-        config=IndependenceConfig,
+        config=Lazy("lgbench_regularizers.config:IndependenceConfig"),
         build=Lazy("lgbench_regularizers.independence:layer_independence"),
     ),
     Regularizer(
         name="diff-augment",
         summary="critics see real and painted images with other colours, moved, and with holes",
         paper="Zhao et al., NeurIPS 2020",
-        config=AugmentConfig,
+        config=Lazy("lgbench_regularizers.config:AugmentConfig"),
         build=Lazy("lgbench_regularizers.augment:diff_augment"),
         needs=frozenset(),
     ),

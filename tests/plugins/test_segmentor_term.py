@@ -68,7 +68,7 @@ def network_of(term):
 def test_the_record_reads_class_maps_and_nothing_else():
     record = next(r for r in lgbench_regularizers.regularizers() if r.name == "segmentor")
     assert record.needs == {"segments"}
-    assert record.config is SegmentorConfig
+    assert record.config_class is SegmentorConfig
     config = SegmentorConfig()
     assert (config.kind, config.width, config.mode, config.epochs) == ("small", 64, "joint", 20)
     assert (config.reduction, config.lr) == ("mean", 1e-4)
