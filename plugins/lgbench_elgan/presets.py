@@ -108,6 +108,7 @@ SIZES = {
         "segmentation.steps": 12_000,
         "segmentation.batch": 95,
         "evaluation.aggregation": "pooled",
+        "evaluation.metrics": "default,precision,recall",  # Table 2
     },
 }
 
