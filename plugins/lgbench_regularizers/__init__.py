@@ -73,6 +73,22 @@ REGULARIZERS = [
         build=Lazy("lgbench_regularizers.augment:diff_augment"),
         needs=frozenset(),
     ),
+    Regularizer(
+        name="r1",
+        summary="the critic is flat around real images",
+        paper="Mescheder et al., ICML 2018, Eq. 9; one move in 16, Karras et al., CVPR 2020",
+        config=Lazy("lgbench_regularizers.config:R1Config"),
+        build=Lazy("lgbench_regularizers.critics:r1"),
+        needs=frozenset(),
+    ),
+    Regularizer(
+        name="spectral-norm",
+        summary="no convolution of the critic stretches anything, for methods whose paper leaves the norm open",
+        paper="Miyato et al., ICLR 2018",
+        config=Lazy("lgbench_regularizers.config:SpectralConfig"),
+        build=Lazy("lgbench_regularizers.critics:spectral"),
+        needs=frozenset(),
+    ),
 ]
 
 
