@@ -14,7 +14,7 @@ from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrun
 from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
 from .perturb import move, pose, shift
-from .segmentor import Segmentor, one_hot
+from .segmentor import InstanceNorm, Segmentor, one_hot
 from .spatial import warp
 from .unet import UNetL, UNetS
 
@@ -25,6 +25,7 @@ __all__ = [
     "ComGANFeatures",
     "Critic",
     "FineGANFeatures",
+    "InstanceNorm",
     "Next",
     "Opacity",
     "Res",
