@@ -44,7 +44,8 @@ def build(names: tuple[str, ...], root: Path) -> None:
 def check(context: click.Context, names: tuple[str, ...], root: Path, against: str | None) -> None:
     """Fail where a board is stale, or a record was altered, contradicts itself or is on the wrong board."""
     from lgbench.leaderboard import check as check_boards
-    from lgbench.leaderboard import lost_records
+
+    from .history import lost_records
 
     faults = [*(lost_records(root, against) if against else []), *check_boards(root, names)]
     for fault in faults:
