@@ -5,10 +5,9 @@ decides what a paper says of pairs of them. `standing` holds it all, computed on
 are views of it.
 """
 
-from .store import Committed, add, build, check, committed, read_boards, record_name, show, why_not
+from .store import add, build, check, committed, read_boards, record_name, show, why_not
 
 __all__ = [
-    "Committed",
     "add",
     "build",
     "check",

@@ -12,6 +12,7 @@ from .claims import Outcome
 from .collapse import GREY, VANISHED
 from .lines import FACTS, SEEDS_FOR_A_RANK, Beside, Cell, Line, Table
 from .markdown import STAMP, Grid, Notes, escape, link, row
+from .pairs import pair_grid
 from .papers import ReportedRow
 from .standing import Section, Standing
 
@@ -26,19 +27,19 @@ PAIRED = (
 
 def page(standing: Standing) -> str:
     """A board's README.md."""
-    board, notes = standing.board, Notes()
+    board, held, notes = standing.board, standing.held, Notes()
     told = [board.text.strip(), f"**Where settings were chosen.** {board.tuned.strip()}" if board.tuned.strip() else ""]
     about = _about_ablation(board) if board.variants else _about_ranking(board)
     parts = [STAMP, f"# {escape(board.title)}", *filter(None, told), about, *_waiting(standing)]
     for section in standing.sections:
         parts += map(str, _grids(board, section, notes))
-    if standing.reported and not board.variants:
-        parts.append(str(_reported(board, standing.reported, notes)))
+    if held.reported and not board.variants:
+        parts.append(str(_reported(board, held.reported, notes)))
         parts.append("What papers report is not ranked: it was not measured here, nor always by the same protocol.")
-    if standing.pairs:
-        parts += [*map(str, standing.pairs), PAIRED]
-    if standing.pictures:
-        parts += ["## Pictures", *(f"![{name}](pictures/{name})" for name in standing.pictures)]
+    if held.pairs:
+        parts += [str(pair_grid(board, held.records, held.pairs)), PAIRED]
+    if held.pictures:
+        parts += ["## Pictures", *(f"![{name}](pictures/{name})" for name in held.pictures)]
     return "\n\n".join([*parts, *notes.paragraphs]) + "\n"
 
 
@@ -85,7 +86,7 @@ def _kinds(board: Benchmark) -> str:
 def _waiting(standing: Standing) -> list[str]:
     """What was not run yet, and the command that does."""
     board, sweep = standing.board, f"`lgbench sweep benchmarks/{standing.board.name}.toml"
-    if not standing.runs:
+    if not standing.held.records:
         return [*([] if board.variants else ["## Runs"]), f"No runs yet: {sweep}` makes them."]
     ran = {section.preset for section in standing.sections}
     waiting = [preset for preset in board.presets if board.variants and preset not in ran]
@@ -305,7 +306,7 @@ def index(boards: Sequence[Standing]) -> str:
             f"{escape(board.dataset)}, {board.resolution} px",
             "not ranked" if board.variants else escape(board.metrics[0].head),
             (_claims(standing) if board.variants else _leader(standing)) or "-",
-            str(standing.runs) if standing.runs else "no runs yet",
+            str(len(standing.held.records) or "no runs yet"),
         )
         lines.append(row(cells))
     return "\n\n".join([STAMP, "# Leaderboards", "\n".join(lines)]) + "\n"
@@ -313,7 +314,7 @@ def index(boards: Sequence[Standing]) -> str:
 
 def _claims(standing: Standing) -> str:
     """How an ablation's claims stand among the runs of its first preset that has any: "2 agree, 1 undecided"."""
-    if not standing.board.claims or not standing.runs:
+    if not standing.board.claims or not standing.held.records:
         return ""
     first = standing.sections[0]
     counts = Counter(outcome.verdict for outcome in first.outcomes)

@@ -19,7 +19,7 @@ from lgbench.record import Record, record_id
 
 from .markdown import Grid, escape
 
-__all__ = ["FOLDER", "Pair", "pair_grids", "read_pairs", "write_pair"]
+__all__ = ["FOLDER", "Pair", "pair_grid", "read_pairs", "write_pair"]
 
 FOLDER = "pairs"
 ROUNDING = 1e-9
@@ -122,8 +122,8 @@ def _astray(pair: Pair, known: Mapping[str, Record]) -> str:
     return ""
 
 
-def pair_grids(board: Benchmark, records: Mapping[str, Record], pairs: Sequence[Pair]) -> list[Grid]:
-    """A table of the pairs, one row two runs; none where there are none."""
+def pair_grid(board: Benchmark, records: Mapping[str, Record], pairs: Sequence[Pair]) -> Grid:
+    """A table of the pairs, one row two runs."""
     known = {record.id: record for record in records.values()}
     rows = []
     for pair in pairs:
@@ -133,7 +133,7 @@ def pair_grids(board: Benchmark, records: Mapping[str, Record], pairs: Sequence[
         told = (str(one.seed), str(pair.pairs), f"{pair.distance:.3f}", share, escape(pair.extractor))
         rows.append([*(escape(_called(board, record)) for record in (one, other)), escape(one.preset), *told])
     head = ("First", "Second", "Preset", "Seed", "Pairs", "Mean distance", "First preferred", "In features of")
-    return [Grid("Pairs", head, sorted(rows))] if rows else []
+    return Grid("Pairs", head, sorted(rows))
 
 
 def _called(board: Benchmark, record: Record) -> str:

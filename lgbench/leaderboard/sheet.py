@@ -27,9 +27,6 @@ ABLATION = (
     "attempted,failed,flags,devices,protocol_id,records,supervision,paper,source,difference,verdict,note"
 )
 
-ALWAYS = ("kind", "method", "preset", "recipe", "selected_by")
-"""Fields of any line that stand here under their own names."""
-
 
 def sheet(standing: Standing) -> str:
     """A board's board.csv; a missing number is empty, never 0."""
@@ -51,7 +48,7 @@ def _lines(standing: Standing) -> Iterator[dict[str, Any]]:
         for outcome in section.outcomes:
             yield {"section": section.preset} | _claim(outcome)
     if not standing.board.variants:
-        for paper in standing.reported:
+        for paper in standing.held.reported:
             yield from (_reported(paper, metric) for metric in standing.board.metrics if metric.name in paper.values)
 
 

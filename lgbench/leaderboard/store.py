@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
@@ -19,36 +18,14 @@ from .columns import key_of, wanted_splits
 from .contradictions import contradictions
 from .markdown import Page, read_page
 from .pages import index, page
-from .pairs import Pair, read_pairs
-from .papers import ReportedRow, read_reported
+from .pairs import read_pairs
+from .papers import read_reported
 from .sheet import sheet
-from .standing import Standing, stand
+from .standing import Committed, Standing, stand
 
-__all__ = ["Committed", "add", "build", "check", "committed", "read_boards", "record_name", "show", "why_not"]
+__all__ = ["add", "build", "check", "committed", "read_boards", "record_name", "show", "why_not"]
 
 FOLDER = "leaderboards"
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a board is made of.
-
-    Attributes:
-        records: file name -> record.
-        pairs: what was found of its runs' samples in pairs.
-        pictures: names of the files in its folder `pictures`, each of which begins with that of a record.
-        faults: what is wrong with files that are not among them.
-    """
-
-    records: Mapping[str, Record]
-    reported: Sequence[ReportedRow]
-    faults: Sequence[str]
-    pairs: Sequence[Pair] = ()
-    pictures: Sequence[str] = ()
-
-    def stand(self, board: Benchmark) -> Standing:
-        """The board that they make."""
-        return replace(stand(board, self.records, self.reported, self.pairs), pictures=self.pictures)
 
 
 def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
@@ -197,7 +174,7 @@ def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
     boards = [(board, committed(root, board)) for board in read_boards(root)]
     if faults := [fault for _, found in boards for fault in found.faults]:
         raise BadBenchmark("\n".join(faults))
-    standings = [found.stand(board) for board, found in boards]
+    standings = [stand(board, found) for board, found in boards]
     wanted = _files(root, [standing for standing in standings if standing.board.name in chosen])
     wanted |= _index(root, standings)
     changed = [path for path, content in wanted.items() if _bytes(path) != content]
@@ -221,7 +198,7 @@ def check(root: Path, names: Sequence[str] = ()) -> list[str]:
             faults.append(str(error))
             continue
         faults += found.faults
-        standings.append(found.stand(board))
+        standings.append(stand(board, found))
     wanted = _files(root, standings)
     if not names:
         faults += _strays(root)
