@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
+from lgbench.contradictions import contradictions
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 from lgbench.files import atomic
 from lgbench.lookup import data_settings
@@ -15,7 +16,6 @@ from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
 from .certificates import certificates
 from .columns import key_of, wanted_splits
-from .contradictions import contradictions
 from .markdown import Page, read_page
 from .pages import index, page
 from .pairs import read_pairs

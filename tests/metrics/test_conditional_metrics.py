@@ -16,10 +16,10 @@ from sklearn.metrics import accuracy_score, jaccard_score
 from torch import Tensor, nn
 
 from lgbench import Generator, ImageSpec, Method, NoConfig, Regularizer
+from lgbench.contradictions import contradictions
 from lgbench.data import DataHome
 from lgbench.game import Game, Phase, Term
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve

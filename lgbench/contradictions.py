@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lgbench.plugins import registry
-from lgbench.recipe import LARGEST_SEED
-from lgbench.record import Measured, Record
-from lgbench.stage_configs import ELSEWHERE
+from .plugins import registry
+from .recipe import LARGEST_SEED
+from .record import Measured, Record
+from .stage_configs import ELSEWHERE
 
 __all__ = ["contradictions"]
 
