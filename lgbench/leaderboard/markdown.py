@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lgbench.plain import plain
 
-__all__ = ["STAMP", "Grid", "Notes", "Page", "escape", "link", "read_page", "row"]
-
-STAMP = "<!-- Made by `lgbench leaderboard build`; edits are lost. -->"
+__all__ = ["Grid", "Notes", "Page", "escape", "link", "read_page", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Grid:
     rows: Sequence[Sequence[str]]
 
     def __str__(self) -> str:
-        lines = [row(self.head), row(["---"] * len(self.head)), *map(row, self.rows)]
+        lines = [f"| {' | '.join(cells)} |" for cells in (self.head, ["---"] * len(self.head), *self.rows)]
         return f"## {self.title}\n\n" + "\n".join(lines)
 
 
@@ -39,11 +39,8 @@ class Notes:
             self.texts.append(text)
         return f"[^{self.texts.index(text) + 1}]"
 
-    @property
-    def paragraphs(self) -> list[str]:
-        """The notes as a part of a page; none where nothing was noted."""
-        lines = [f"[^{number}]: {escape(text)}" for number, text in enumerate(self.texts, 1)]
-        return ["\n".join(lines)] if lines else []
+    def __str__(self) -> str:
+        return "\n".join(f"[^{number}]: {escape(text)}" for number, text in enumerate(self.texts, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +65,16 @@ def link(text: str, to: str) -> str:
     return f"[`{text}`]({to})"
 
 
-def row(cells: Sequence[str]) -> str:
-    """A line of a table."""
-    return f"| {' | '.join(cells)} |"
+def written(template: str, **told: object) -> str:
+    """A page as a file of `templates` says, which has the filters below."""
+    from jinja2 import Environment, FileSystemLoader
+
+    folder = FileSystemLoader(Path(__file__).parent / "templates")
+    pages = Environment(loader=folder, trim_blocks=True, lstrip_blocks=True)
+    pages.filters["escaped"] = escape
+    pages.filters["one_line"] = lambda text: " ".join(text.split()) + "\n"
+    pages.filters["ending"] = lambda end: f"{end:g}" if math.isfinite(end) else "unbounded"
+    return pages.get_template(template).render(told).rstrip() + "\n"
 
 
 _MARKUP = re.compile(r"\\(.)|<!-- -->|\[`(\w+)`\]\([^)]*\)|\[\^(\d+)\]")

@@ -7,90 +7,42 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lgbench.benchmark import Benchmark, Column
+from lgbench.plugins import registry
 
 from .claims import Outcome
 from .collapse import GREY, VANISHED
 from .lines import FACTS, SEEDS_FOR_A_RANK, Beside, Cell, Line, Table
-from .markdown import STAMP, Grid, Notes, escape, link, row
+from .markdown import Grid, Notes, escape, link, written
 from .pairs import pair_grid
 from .papers import ReportedRow
 from .standing import Section, Standing
 
-__all__ = ["index", "page", "protocol_in_words"]
+__all__ = ["certificates", "index", "page", "protocol_in_words"]
 
 
-PAIRED = (
-    "Samples of two runs are matched one to one so that their mean distance (L2 over pixels in [0, 1]) is least; of a "
-    "pair, the one nearer to its nearest training picture is preferred. It rewards copies, which `memorisation` tells."
-)
+BETTER = {"up": "higher is better", "down": "lower is better", "none": "a diagnostic: nobody is ranked"}
 
 
 def page(standing: Standing) -> str:
-    """A board's README.md."""
+    """A board's README.md, as `page.md` says."""
     board, held, notes = standing.board, standing.held, Notes()
-    told = [board.text.strip(), f"**Where settings were chosen.** {board.tuned.strip()}" if board.tuned.strip() else ""]
-    about = _about_ablation(board) if board.variants else _about_ranking(board)
-    parts = [STAMP, f"# {escape(board.title)}", *filter(None, told), about, *_waiting(standing)]
-    for section in standing.sections:
-        parts += map(str, _grids(board, section, notes))
-    if held.reported and not board.variants:
-        parts.append(str(_reported(board, held.reported, notes)))
-        parts.append("What papers report is not ranked: it was not measured here, nor always by the same protocol.")
-    if held.pairs:
-        parts += [str(pair_grid(board, held.records, held.pairs)), PAIRED]
-    if held.pictures:
-        parts += ["## Pictures", *(f"![{name}](pictures/{name})" for name in held.pictures)]
-    return "\n\n".join([*parts, *notes.paragraphs]) + "\n"
-
-
-def _about_ranking(board: Benchmark) -> str:
-    first = board.metrics[0]
-    better = {"up": "higher is better", "down": "lower is better", "none": "a diagnostic: nobody is ranked"}
-    return (
-        f"{_data_of(board)}, ranked by {escape(first.title)} ({better[first.better]}). Numbers are means over seeds "
-        "with their 95 % Student-t interval; equal ones, as printed, are ties (=). A rank with an asterisk is "
-        f"provisional: fewer than {SEEDS_FOR_A_RANK} seeds, one that failed, one that the benchmark does not list, or "
-        "a preset that has changed since. Supervision is what was learnt from besides pictures."
-    )
-
-
-def _about_ablation(board: Benchmark) -> str:
-    return (
-        f"{_data_of(board)}. Rows stand in the order of the paper's table; nobody is ranked. Numbers are means over "
-        "seeds with their 95 % Student-t interval. A paper's number is within noise where it lies in our interval over "
-        f"at least {SEEDS_FOR_A_RANK} seeds. Where data set, resolution, protocol or preset differ, or seeds are "
-        "missing, it is not comparable; the note says why. A claim about two variants is decided by Welch's t-test at "
-        f"the 5 % level over at least {SEEDS_FOR_A_RANK} seeds of each.{_kinds(board)}"
-    )
-
-
-def _data_of(board: Benchmark) -> str:
-    config = "".join(f", {key} = {value}" for key, value in sorted(board.dataset_config.items()))
-    return f"Data set `{board.dataset}`{escape(config)} at {board.resolution} px"
-
-
-def _kinds(board: Benchmark) -> str:
-    """How claims are decided that are no orderings, where the board has any."""
-    words = ""
-    if any(claim.margin for claim in board.claims):
-        words += " Two are equal within a margin where the 90 % interval of their difference lies in it."
-    if any(claim.collapse for claim in board.claims):
-        words += (
-            " A claim about collapse reads no score: it counts seeds that show one of its signs (Fisher's exact test "
-            "at the 5 % level; it disagrees where no seed shows one): flags of the record; `grey`, a binarity from "
-            f"{GREY} on; `vanished`, a gradient of the mask below {VANISHED:g} of what it was at first."
-        )
-    return words
-
-
-def _waiting(standing: Standing) -> list[str]:
-    """What was not run yet, and the command that does."""
-    board, sweep = standing.board, f"`lgbench sweep benchmarks/{standing.board.name}.toml"
-    if not standing.held.records:
-        return [*([] if board.variants else ["## Runs"]), f"No runs yet: {sweep}` makes them."]
+    grids = [grid for section in standing.sections for grid in _grids(board, section, notes)]
     ran = {section.preset for section in standing.sections}
-    waiting = [preset for preset in board.presets if board.variants and preset not in ran]
-    return [f"No runs yet with preset {escape(preset)}: {sweep} --preset {preset}`." for preset in waiting]
+    return written(
+        "page.md",
+        board=board,
+        held=held,
+        config="".join(f", {key} = {value}" for key, value in sorted(board.dataset_config.items())),
+        waiting=[preset for preset in board.presets if board.variants and held.records and preset not in ran],
+        grids=grids,
+        reported=_reported(board, held.reported, notes) if held.reported and not board.variants else None,
+        pairs=pair_grid(board, held.records, held.pairs) if held.pairs else None,
+        notes=notes,
+        better=BETTER,
+        enough=SEEDS_FOR_A_RANK,
+        grey=GREY,
+        vanished=f"{VANISHED:g}",
+    )
 
 
 def _grids(board: Benchmark, section: Section, notes: Notes) -> list[Grid]:
@@ -298,18 +250,13 @@ def _printed(value: float, spread: float | None, digits: int) -> str:
 
 def index(boards: Sequence[Standing]) -> str:
     """leaderboards/README.md: every board, its leader (or how an ablation's claims stand) and its number of runs."""
-    lines = [row(["Board", "Data set", "Ranked by", "First", "Runs"]), row(["---"] * 5)]
-    for standing in boards:
-        board = standing.board
-        cells = (
-            f"[{escape(board.title)}]({board.name}/README.md)",
-            f"{escape(board.dataset)}, {board.resolution} px",
-            "not ranked" if board.variants else escape(board.metrics[0].head),
-            (_claims(standing) if board.variants else _leader(standing)) or "-",
-            str(len(standing.held.records) or "no runs yet"),
-        )
-        lines.append(row(cells))
-    return "\n\n".join([STAMP, "# Leaderboards", "\n".join(lines)]) + "\n"
+    return written("index.md", boards=boards, claims=_claims, leader=_leader)
+
+
+def certificates() -> str:
+    """leaderboards/METRICS.md: what every installed metric is held against, its range and its direction."""
+    better = {"up": "higher", "down": "lower", "none": "neither: a diagnostic"}
+    return written("metrics.md", metrics=registry().metrics, better=better)
 
 
 def _claims(standing: Standing) -> str:

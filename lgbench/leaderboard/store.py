@@ -14,10 +14,9 @@ from lgbench.lookup import data_settings
 from lgbench.plugins import registry
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
-from .certificates import certificates
 from .columns import key_of, wanted_splits
 from .markdown import Page, read_page
-from .pages import index, page
+from .pages import certificates, index, page
 from .pairs import read_pairs
 from .papers import read_reported
 from .sheet import sheet
