@@ -220,6 +220,11 @@ class Benchmark(_Part):
         fitting = (v for v in self.variants if record.preset in self.presets_of(v) and v.matches(record))
         return next(fitting, None)
 
+    def row_of(self, record: Record) -> str:
+        """The name of that variant, "" where there is none."""
+        variant = self.variant_of(record)
+        return variant.name if variant else ""
+
     @property
     def settings(self) -> dict[str, object]:
         """What it sets in every run's recipe."""

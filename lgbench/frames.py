@@ -181,5 +181,4 @@ def _variant(record: Record, path: str, boards: dict[Path, Benchmark | None]) ->
         definition = folder.parents[2] / "benchmarks" / f"{folder.parent.name}.toml"
         boards[folder] = read_benchmark(definition) if definition.is_file() else None
     board = boards[folder]
-    variant = board.variant_of(record) if board else None
-    return variant.name if variant else ""
+    return board.row_of(record) if board else ""

@@ -35,7 +35,7 @@ def sheet(standing: Standing) -> str:
     writer = csv.DictWriter(out, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for line in _lines(standing):
-        writer.writerow(csv_safe({name: _as_text(value) for name, value in line.items()}))
+        writer.writerow({name: csv_safe(_as_text(value)) for name, value in line.items()})
     return out.getvalue()
 
 
@@ -115,7 +115,7 @@ def _reported(paper: ReportedRow, metric: Column) -> dict[str, Any]:
     }
 
 
-def _as_text(value: Any) -> Any:
+def _as_text(value: Any) -> str:
     """A value as a cell holds it."""
     if isinstance(value, float):
         return f"{value:.6g}"
@@ -123,7 +123,7 @@ def _as_text(value: Any) -> Any:
         return " ".join(f"{name}={count}" for name, count in value.items())
     if isinstance(value, tuple):
         return "; ".join(value)
-    return "" if value is None else value
+    return "" if value is None else str(value)
 
 
 LEADS = tuple("=+-@\t\n\uff1d\uff0b\uff0d\uff20")
@@ -132,11 +132,7 @@ LEADS = tuple("=+-@\t\n\uff1d\uff0b\uff0d\uff20")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def csv_safe(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """Cells of which no spreadsheet takes a text for a formula."""
-    safe = {name: plain(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
-    return {name: f"'{cell}" if _a_formula(cell) else cell for name, cell in safe.items()}
-
-
-def _a_formula(cell: Any) -> bool:
-    return isinstance(cell, str) and cell[:1] in LEADS and not NUMBER.fullmatch(cell)
+def csv_safe(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = plain(text)
+    return f"'{text}" if text[:1] in LEADS and not NUMBER.fullmatch(text) else text
