@@ -70,12 +70,8 @@ Found = list[tuple[int, Line]]
 
 
 def _lines_of(tables: Sequence[Table], name: str) -> Found:
-    return [
-        (number, line)
-        for number, table in enumerate(tables)
-        for line in table.lines
-        if line.runs and line.variant_name == name
-    ]
+    every = [(number, line) for number, table in enumerate(tables) for line in table.lines]
+    return [(number, line) for number, line in every if line.runs and line.variant_name == name]
 
 
 def _decided(blank: Outcome, tables: Sequence[Table]) -> Outcome:

@@ -34,10 +34,13 @@ class Notes:
     texts: list[str] = field(default_factory=list)
 
     def mark(self, text: str) -> str:
-        """The mark of a note, which is taken down if it is new."""
-        if text not in self.texts:
-            self.texts.append(text)
-        return f"[^{self.texts.index(text) + 1}]"
+        """The mark of a note, which is taken down as a sentence if it is new; "" for no text."""
+        if not text:
+            return ""
+        sentence = f"{text.rstrip('.')}."
+        if sentence not in self.texts:
+            self.texts.append(sentence)
+        return f"[^{self.texts.index(sentence) + 1}]"
 
     def __str__(self) -> str:
         return "\n".join(f"[^{number}]: {escape(text)}" for number, text in enumerate(self.texts, 1))

@@ -20,9 +20,6 @@ from .standing import Section, Standing
 __all__ = ["certificates", "index", "page", "protocol_in_words"]
 
 
-BETTER = {"up": "higher is better", "down": "lower is better", "none": "a diagnostic: nobody is ranked"}
-
-
 def page(standing: Standing) -> str:
     """A board's README.md, as `page.md` says."""
     board, held, notes = standing.board, standing.held, Notes()
@@ -38,7 +35,6 @@ def page(standing: Standing) -> str:
         reported=_reported(board, held.reported, notes) if held.reported and not board.variants else None,
         pairs=pair_grid(board, held.records, held.pairs) if held.pairs else None,
         notes=notes,
-        better=BETTER,
         enough=SEEDS_FOR_A_RANK,
         grey=GREY,
         vanished=f"{VANISHED:g}",
@@ -68,10 +64,9 @@ def _grids(board: Benchmark, section: Section, notes: Notes) -> list[Grid]:
 def _runs(table: Table, of: str, notes: Notes) -> Grid:
     title = f"Runs{of}" + (f": {escape(table.part)}" if table.part else "")
     title += "".join(map(notes.mark, table.notes))
-    named = (
-        ("Variant", "Method", "Preset") if any(line.variant for line in table.lines) else ("Rank", "Method", "Preset")
-    )
-    head = (*named, *(_head(table, metric, notes) for metric in table.columns), "Seeds", *FACTS.values(), "Records")
+    numbers = (_head(table, metric, notes) for metric in table.columns)
+    first = "Variant" if _is_ablation(table) else "Rank"
+    head = (first, "Method", "Preset", *numbers, "Seeds", *FACTS.values(), "Records")
     return Grid(title, head, [_run(table, line, notes) for line in table.lines])
 
 
@@ -88,8 +83,8 @@ def _head(table: Table, metric: Column, notes: Notes) -> str:
 
 def _run(table: Table, line: Line, notes: Notes) -> list[str]:
     if line.kind == "not run" and line.variant:
-        waits = f"{line.variant.name} is not run yet: {line.variant.waits}."
-        numbers = ["not run" + (notes.mark(waits) if line.variant.waits else "")] * len(table.columns)
+        waits = line.variant.waits and f"{line.variant.name} is not run yet: {line.variant.waits}"
+        numbers = ["not run" + notes.mark(waits)] * len(table.columns)
     else:
         numbers = [_number(line.cells[metric.name], metric.digits, notes) for metric in table.columns]
     if line.kind == "baseline":
@@ -100,8 +95,7 @@ def _run(table: Table, line: Line, notes: Notes) -> list[str]:
         named = [escape(line.variant_name) + twin, escape(line.method)]
     else:
         named = [_rank(line, notes), escape(line.method) + twin]
-    preset = escape(line.preset) + (notes.mark(f"{line.unlike.capitalize()}.") if line.unlike else "")
-    preset += notes.mark(f"{line.polarity}.") if line.polarity else ""
+    preset = escape(line.preset) + notes.mark(line.unlike.capitalize()) + notes.mark(line.polarity)
     facts = [escape(_in_words(getattr(line, name))) for name in FACTS]
     records = " ".join(link(record.id[:8], f"records/{name}") for name, record in line.runs.items())
     return [*named, preset, *numbers, _seeds(line), *facts, records]
@@ -145,9 +139,9 @@ def _in_words(fact: Any) -> str:
 def _number(cell: Cell, digits: int, notes: Notes) -> str:
     """A mean with its interval and its oracle's gap, or why there is none."""
     if cell.mean is None:
-        return "n/a" + "".join(notes.mark(f"n/a: {why.rstrip('.')}.") for why in cell.why) if cell.why else "-"
+        return "n/a" + "".join(notes.mark(f"n/a: {why}") for why in cell.why) if cell.why else "-"
     gap = f" (gap {cell.gap:.{digits}f})" if cell.gap is not None else ""
-    why = "".join(notes.mark(f"Fewer seeds than the row: {why}.") for why in cell.why)
+    why = "".join(notes.mark(f"Fewer seeds than the row: {why}") for why in cell.why)
     return _mean(cell, digits) + gap + why
 
 
@@ -186,9 +180,7 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
 
 def _beside(line: Line, metric: Column, paper: Beside, notes: Notes) -> list[str]:
     cell, digits = line.cells[metric.name], metric.digits
-    told = _printed(paper.value, paper.spread, digits) + (
-        notes.mark(f"{paper.note.rstrip('.')}.") if paper.note else ""
-    )
+    told = _printed(paper.value, paper.spread, digits) + notes.mark(paper.note)
     ours = _number(cell, digits, notes).split(" (gap")[0]
     gap = f"{paper.gap:+.{digits}f}" if paper.gap is not None else "-"
     verdict = f"{paper.verdict}{_why(line, paper, notes)}"
@@ -235,8 +227,8 @@ def _reported(board: Benchmark, rows: Sequence[ReportedRow], notes: Notes) -> Gr
     for paper in rows:
         cells = []
         for metric in metrics:
-            note = notes.mark(paper.notes[metric.name] + ".") if metric.name in paper.notes else ""
             value = paper.values.get(metric.name)
+            note = notes.mark(paper.notes.get(metric.name, ""))
             cells.append((_printed(*value, metric.digits) if value else "-") + note)
         where = f"{paper.resolution} px" if paper.resolution else "not stated"
         known = [escape(text) for text in (paper.method, paper.supervision)]
@@ -255,8 +247,7 @@ def index(boards: Sequence[Standing]) -> str:
 
 def certificates() -> str:
     """leaderboards/METRICS.md: what every installed metric is held against, its range and its direction."""
-    better = {"up": "higher", "down": "lower", "none": "neither: a diagnostic"}
-    return written("metrics.md", metrics=registry().metrics, better=better)
+    return written("metrics.md", metrics=registry().metrics)
 
 
 def _claims(standing: Standing) -> str:
