@@ -62,11 +62,10 @@ def show(name: str, root: Path) -> None:
     """Print the board NAME as it was built."""
     from rich.console import Console
 
-    from lgbench.leaderboard import show as show_board
-
+    from .board_page import built_page
     from .printing import print_table, say
 
-    page, others = show_board(root, name)
+    page, others = built_page(root, name)
     console = Console()
     say(console, page.title, "bold")
     for line in page.waiting:

@@ -5,7 +5,7 @@ decides what a paper says of pairs of them. `standing` holds it all, computed on
 are views of it.
 """
 
-from .store import add, build, check, committed, read_boards, record_name, show, why_not
+from .store import add, build, check, committed, read_boards, record_name, why_not
 
 __all__ = [
     "add",
@@ -14,6 +14,5 @@ __all__ = [
     "committed",
     "read_boards",
     "record_name",
-    "show",
     "why_not",
 ]

@@ -308,17 +308,14 @@ def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
 
 def _cell(runs: Sequence[Record], metric: str, protocol: str | None, seed_of: Mapping[str, int]) -> Cell:
     by_seed: dict[int, list[Measured]] = {}
-    why = set()
-    for record in runs:
+    finished = [record for record in runs if record.status == "done"]
+    why = set() if finished else {"no run finished"}
+    for record in finished:
         value = record.values.get(metric)
-        if record.status != "done":
-            continue
         if isinstance(value, Measured) and value.protocol_id == protocol:
             by_seed.setdefault(seed_of[record.id], []).append(value)
         else:
             why.add(_reason(value))
-    if all(record.status != "done" for record in runs):
-        why.add("no run finished")
     if not by_seed:
         return Cell(why=tuple(sorted(why)))
     # A repeated seed is one seed: its runs are averaged first, so that running again cannot buy certainty.

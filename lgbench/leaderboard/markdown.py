@@ -1,8 +1,7 @@
-"""Markdown of boards: text that nothing can break out of, tables, notes; and tables read back from a page."""
+"""Markdown of boards: text that nothing can break out of, tables, notes, and pages by their templates."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from lgbench.plain import plain
 
-__all__ = ["Grid", "Notes", "Page", "escape", "link", "read_page", "written"]
+__all__ = ["Grid", "Notes", "escape", "link", "unmarked", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +45,6 @@ class Notes:
         return "\n".join(f"[^{number}]: {escape(text)}" for number, text in enumerate(self.texts, 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What a page shows, as plain text: `[3]` in a cell is the third note."""
-
-    title: str
-    waiting: Sequence[str]
-    grids: Sequence[Grid]
-    notes: Sequence[str]
-    records: frozenset[str]
-
-
 def escape(text: str) -> str:
     """Text of others on one line, so that it cannot break a table, link anywhere or call anybody."""
     text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", plain(" ".join(text.split())))
@@ -80,31 +68,10 @@ def written(template: str, **told: object) -> str:
     return pages.get_template(template).render(told).rstrip() + "\n"
 
 
-_MARKUP = re.compile(r"\\(.)|<!-- -->|\[`(\w+)`\]\([^)]*\)|\[\^(\d+)\]")
+MARKUP = re.compile(r"\\(.)|<!-- -->|\[`(\w+)`\]\([^)]*\)|\[\^(\d+)\]")
 """What `escape`, `link` and `Notes.mark` write."""
 
 
-def read_page(text: str) -> Page:
-    """A page that `lgbench leaderboard build` made, for a terminal."""
-    title, grids, notes, waiting = "", [], [], []
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        if line.startswith("# ") and not title:
-            title = _plain(line[2:])
-        elif line.startswith("No runs yet"):
-            waiting.append(_plain(line))
-        elif line.startswith("[^"):
-            notes.append(_plain(line.partition(": ")[2]))
-        elif line.startswith("| ---"):
-            body = itertools.takewhile(lambda each: each.startswith("|"), lines[number + 1 :])
-            grids.append(Grid(_plain(lines[number - 3][3:]), _cells(lines[number - 1]), [*map(_cells, body)]))
-    return Page(title, waiting, grids, notes, frozenset(re.findall(r"\]\(records/([^)]*)\)", text)))
-
-
-def _cells(line: str) -> list[str]:
-    return [_plain(cell) for cell in line.removeprefix("| ").removesuffix(" |").split(" | ")]
-
-
-def _plain(text: str) -> str:
-    """Text without the markup that was put into it."""
-    return _MARKUP.sub(lambda found: f"[{found[3]}]" if found[3] else found[1] or found[2] or "", text)
+def unmarked(text: str) -> str:
+    """Text without the markup that was put into it; a note's mark is `[3]`."""
+    return MARKUP.sub(lambda found: f"[{found[3]}]" if found[3] else found[1] or found[2] or "", text)

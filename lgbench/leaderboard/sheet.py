@@ -55,11 +55,9 @@ def _lines(standing: Standing) -> Iterator[dict[str, Any]]:
 def _number(table: Table, line: Line, metric: Column) -> dict[str, Any]:
     cell, waits = line.cells[metric.name], line.variant.waits if line.variant and line.kind == "not run" else ""
     of_runs = ("rank", "tied", "provisional", "attempted") if line.kind == "reproduced" else ()
+    of_line = ("kind", "method", "preset", "recipe", "selected_by", *of_runs, *FACTS)
     number = {
-        **{
-            name: getattr(line, name)
-            for name in ("kind", "method", "preset", "recipe", "selected_by", *of_runs, *FACTS)
-        },
+        **{name: getattr(line, name) for name in of_line},
         **{name: getattr(cell, name) for name in ("low", "high", "gap")},
         "variant": line.variant_name,
         "metric": metric.name,

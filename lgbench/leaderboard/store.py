@@ -15,14 +15,13 @@ from lgbench.plugins import registry
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
 from .columns import key_of, wanted_splits
-from .markdown import Page, read_page
 from .pages import certificates, index, page
 from .pairs import read_pairs
 from .papers import read_reported
 from .sheet import sheet
 from .standing import Committed, Standing, stand
 
-__all__ = ["add", "build", "check", "committed", "read_boards", "record_name", "show", "why_not"]
+__all__ = ["add", "build", "check", "committed", "read_boards", "record_name", "why_not"]
 
 FOLDER = "leaderboards"
 
@@ -207,22 +206,6 @@ def check(root: Path, names: Sequence[str] = ()) -> list[str]:
             state = "stale" if path.exists() else "missing"
             faults.append(f"{path} is {state}. Run `lgbench leaderboard build` and commit the result.")
     return faults
-
-
-def show(root: Path, name: str) -> tuple[Page, list[str]]:
-    """A board as it was built, and the files of records that are not on its page yet.
-
-    Raises:
-        UnknownName: no board has this name.
-        BadBenchmark: it was not built yet.
-    """
-    read_boards(root, [name])
-    path = root / FOLDER / name / "README.md"
-    if not path.is_file():
-        raise BadBenchmark(f"{path} is missing. Run `lgbench leaderboard build` first.")
-    shown = read_page(path.read_text(encoding="utf-8"))
-    held = {record.name for record in (path.parent / "records").glob("*.json")}
-    return shown, sorted(held ^ shown.records)
 
 
 def add(root: Path, run: Path, names: Sequence[str] = ()) -> list[Path]:
