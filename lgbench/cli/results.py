@@ -29,15 +29,14 @@ def results(
 
     Prints means over seeds with their 95 % interval. Files have one row a value, as `lgbench.frame(PATH)` in Python.
     """
-    from lgbench.files import atomic
+    from lgbench.files import write_bytes
     from lgbench.frames import frame, latex
 
     table = _of_metrics(frame(paths or [_runs()]), metrics)
     if csv and str(csv) == "-":
         click.echo(table.to_csv(index=False), nl=False)
     elif csv:
-        with atomic(csv) as file:
-            file.write(table.to_csv(index=False).encode())
+        write_bytes(csv, table.to_csv(index=False).encode())
     if parquet:
         _write_parquet(table, parquet)
     if as_latex:
@@ -70,7 +69,7 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     import io
 
     from lgbench.errors import LgbenchError
-    from lgbench.files import atomic
+    from lgbench.files import write_bytes
 
     if importlib.util.find_spec("pyarrow") is None:
         raise LgbenchError(
@@ -79,8 +78,7 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
         )
     content = io.BytesIO()
     table.to_parquet(content, index=False, engine="pyarrow")
-    with atomic(path) as file:
-        file.write(content.getvalue())
+    write_bytes(path, content.getbuffer())
 
 
 def _print_summary(table: pd.DataFrame) -> None:

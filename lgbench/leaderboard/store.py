@@ -9,7 +9,7 @@ from pathlib import Path
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
 from lgbench.contradictions import contradictions
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
-from lgbench.files import atomic
+from lgbench.files import write_bytes
 from lgbench.lookup import data_settings
 from lgbench.plugins import registry
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
@@ -177,8 +177,7 @@ def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
     wanted |= _index(root, standings)
     changed = [path for path, content in wanted.items() if _bytes(path) != content]
     for path in changed:
-        with atomic(path) as file:
-            file.write(wanted[path])
+        write_bytes(path, wanted[path])
     return changed
 
 
@@ -231,8 +230,7 @@ def add(root: Path, run: Path, names: Sequence[str] = ()) -> list[Path]:
         if why_not(board, record) is None:
             path = root / FOLDER / board.name / "records" / record_name(record)
             if _bytes(path) != source.read_bytes():
-                with atomic(path) as file:
-                    file.write(source.read_bytes())
+                write_bytes(path, source.read_bytes())
             copies.append(path)
     return copies
 
