@@ -24,6 +24,7 @@ from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 __all__ = [
     "FOR_CPUS",
     "LARGEST_SEED",
+    "LOOKING",
     "PRESETS",
     "Chosen",
     "Elsewhere",
