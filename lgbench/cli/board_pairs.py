@@ -17,10 +17,10 @@ from lgbench.features import Extractor, load_extractor
 from lgbench.files import sha256_of_file
 from lgbench.leaderboard import committed, read_boards
 from lgbench.leaderboard.pairs import write_pair
-from lgbench.matching import match_samples
 from lgbench.record import Record
 from lgbench.trained import load_run
 
+from .matching import match_samples
 from .pairs import first_samples
 from .preferences import preference_of, similarity
 

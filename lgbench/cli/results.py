@@ -30,7 +30,7 @@ def results(
     Prints means over seeds with their 95 % interval. Files have one row a value, as `lgbench.frame(PATH)` in Python.
     """
     from lgbench.files import write_bytes
-    from lgbench.frames import frame, latex
+    from lgbench.frames import frame
 
     table = _of_metrics(frame(paths or [_runs()]), metrics)
     if csv and str(csv) == "-":
@@ -40,6 +40,8 @@ def results(
     if parquet:
         _write_parquet(table, parquet)
     if as_latex:
+        from .summaries import latex
+
         click.echo(latex(table), nl=False)
     if not (csv or parquet or as_latex):
         _print_summary(table)
@@ -85,9 +87,8 @@ def _print_summary(table: pd.DataFrame) -> None:
     """Means over seeds; then, once for each reason, what is not available."""
     from rich.console import Console
 
-    from lgbench.frames import summary
-
     from .printing import print_table, say
+    from .summaries import summary
 
     console, shown = Console(), summary(table)
     same = [str(table[name].iloc[0]) for name in ("dataset", "preset") if len(set(table[name])) == 1]
