@@ -7,12 +7,4 @@ are views of it.
 
 from .store import add, build, check, committed, read_boards, record_name, why_not
 
-__all__ = [
-    "add",
-    "build",
-    "check",
-    "committed",
-    "read_boards",
-    "record_name",
-    "why_not",
-]
+__all__ = ["add", "build", "check", "committed", "read_boards", "record_name", "why_not"]
