@@ -121,16 +121,9 @@ def _segmenter(evidence: Evidence) -> Game:
 
 
 def _inputs(evidence: Evidence, segmenter: Game, reals: Split) -> list[Any]:
-    config = evidence.config
-    settings = evidence.run.recipe.as_dict()["segmenter"]
-    return [
-        hashes(segmenter),
-        settings,
-        config.threshold,
-        config.batch,
-        reals.digest(()),
-        *(["flipped"] * segmenter.flipped),
-    ]
+    config, settings = evidence.config, evidence.run.recipe.as_dict()["segmenter"]
+    inputs = [hashes(segmenter), settings, config.threshold, config.batch, reals.digest(())]
+    return [*inputs, "flipped"] if segmenter.flipped else inputs
 
 
 def _predict(evidence: Evidence) -> dict[str, np.ndarray]:
