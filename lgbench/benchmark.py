@@ -14,7 +14,7 @@ from pydantic import model_validator as validates
 from .errors import BadRecipe, LgbenchError, UnknownName, did_you_mean
 from .recipe import LARGEST_SEED, Request
 from .record import Protocol, Record
-from .variant import Variant
+from .variant import SHARED, Variant
 
 __all__ = ["FLOORS", "BadBenchmark", "Benchmark", "Claim", "Column", "Reported", "Sign", "Variant", "read_benchmark"]
 
@@ -153,6 +153,7 @@ class Benchmark(_Part):
             stands for `FLOORS`.
         variants: rows of an ablation, in the paper's order (`[[variant]]` in the file); such a benchmark has no methods
             and ranks nobody.
+        set: settings of every variant, under those that it says itself.
         claims: what a paper says of pairs of them (`[[claim]]`).
     """
 
@@ -172,7 +173,16 @@ class Benchmark(_Part):
     floors: list[str] = []
     reported: list[Reported] = []
     variants: list[Variant] = Field(default=[], alias="variant")
+    set: dict[str, JsonValue] = {}
     claims: list[Claim] = Field(default=[], alias="claim")
+
+    @validates(mode="before")
+    @classmethod
+    def _shared(cls, told: Any) -> Any:
+        rows, shared = told.get("variant"), told.get("set")
+        if not isinstance(rows, list) or not isinstance(shared, dict):
+            return told
+        return {**told, "variant": [{**row, SHARED: shared} if isinstance(row, dict) else row for row in rows]}
 
     @field_validator("floors", mode="before")
     @classmethod
@@ -190,6 +200,8 @@ class Benchmark(_Part):
     def _fits(self) -> Benchmark:
         if self.variants and self.methods:
             raise ValueError("it lists methods and variants; a benchmark has the one or the other")
+        if self.set and not self.variants:
+            raise ValueError("its table `set` is for variants, and it has none: a method's settings are its presets'")
         if not self.presets and not all(variant.preset for variant in self.variants):
             raise ValueError("a variant without preset needs the benchmark's presets")
         for one, other in combinations(self.variants, 2):

@@ -247,6 +247,8 @@ class Term:
         penalty: `step -> scalar`, weighted by the recipe and added to the regularized phase.
         compose: changes a painted composition before any critic sees it (perturbation).
         augment: done to every image that a critic sees, real and composed alike, a draw for each; differentiable.
+        join: the method's game and the recipe's weight -> the game with what the term changes in it before anything is
+            played: a phase's loss, or what a critic is made of.
         networks: networks that the term owns; those that none of its `phases` trains learn with the regularized phase.
         phases: moves of its own, played before the regularized phase.
         lessons: networks that must have learnt from real images before the training starts; they stay as they are.
@@ -261,6 +263,7 @@ class Term:
     penalty: Callable[[Step], Tensor] | None = None
     compose: Callable[[Layers], Layers] | None = None
     augment: Callable[[Tensor], Tensor] | None = None
+    join: Callable[[Game, float], Game] | None = None
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
     phases: Sequence[Phase] = ()
     lessons: Sequence[Lesson] = ()

@@ -69,6 +69,8 @@ def build_game(recipe: Recipe, spec: ImageSpec) -> Game:
     if game.begin:
         _grown(game, recipe.training.steps, spec.resolution)
     terms = [Weighted(c.record.name, c.weight, c.record.build(c.config, painter, spec)) for c in recipe.regularizers]
+    for _, weight, term in terms:
+        game = term.join(game, weight) if term.join else game
     return replace(game, terms=terms)
 
 

@@ -23,6 +23,8 @@ OFFERED = {"method": "methods", "generator": "generators", "data": "datasets", "
 UNSAID = object()
 """Stands for a setting that came later and is at its default: recipes do not say it."""
 CATEGORY = "training.category"
+SHARED = "benchmark.set"
+"""Stands for the benchmark's table `set` in each of its variants."""
 
 
 class Variant(BaseModel):
@@ -33,6 +35,7 @@ class Variant(BaseModel):
         preset: the only one it runs with; the benchmark's presets where empty.
         set: settings, `table.field` or `regularizers.NAME.field`, as `lgbench run --set` takes them. Where
             `training.category` lists classes, each is a run, and the row's records are aggregates of those.
+        shared: what the benchmark sets in all its variants.
         added: regularizers to switch on, as `--with` takes them (`with` in the file).
         without: regularizers to switch off.
         paper: the paper's row that it reproduces, by its `method` in the table of reported numbers.
@@ -45,12 +48,13 @@ class Variant(BaseModel):
     method: str
     preset: str = ""
     set: dict[str, JsonValue] = {}
+    shared: dict[str, JsonValue] = Field(default={}, alias=SHARED)
     added: list[str] = Field(default=[], alias="with")
     without: list[str] = []
     paper: str = ""
     waits: str = ""
 
-    @field_validator("set")
+    @field_validator("set", "shared")
     @classmethod
     def _dotted(cls, settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
         for key in settings:
@@ -70,8 +74,8 @@ class Variant(BaseModel):
 
     @property
     def settings(self) -> dict[str, JsonValue]:
-        """All that it says, as the overrides of a recipe; `set` wins over `with`."""
-        return {**_switched_on(self.added), **self.set}
+        """All that it says, as the overrides of a recipe; `set` wins over `with`, and both over what is shared."""
+        return {**self.shared, **_switched_on(self.added), **self.set}
 
     @property
     def cells(self) -> list[dict[str, JsonValue]]:

@@ -86,6 +86,41 @@ def test_a_definition_that_cannot_be_right_is_refused(root: Path, old: str, new:
         build(root)
 
 
+def test_settings_that_all_variants_share_are_said_once_and_give_way_to_each_variants_own(root: Path):
+    before, shared = page(root), '[set]\n"method.gamma" = 1\n"training.batch" = 8\n"regularizers.size.weight" = 2\n\n'
+    change(root, '"method.gamma" = 1 ', '"method.gamma" = 1, "training.batch" = 8 ')
+    spelt = {v.name: v.settings for v in read_benchmark(root / "benchmarks/weights.toml").variants}["strong"]
+    change(root, 'set = { "method.gamma" = 1, "training.batch" = 8 }', 'with = ["size"]')
+    change(root, '[[variant]]\nname = "weak"', shared + '[[variant]]\nname = "weak"')
+    found = {v.name: v.settings for v in read_benchmark(root / "benchmarks/weights.toml").variants}
+    assert found["strong"] == spelt | {"regularizers.size.weight": 1.0}
+    assert found["weak"] == {"method.gamma": 0.1, "training.batch": 8, "regularizers.size.weight": 2}
+    build(root)
+    assert page(root) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[set]\n"gamma" = 1\n', r"benchmark\.set.*'gamma' is not a setting"),
+        ("set = 3\n", "set=3 does not fit"),
+        ('[set]\n"method.gamma" = 1\n', "both 'weak' and 'strong'"),
+    ],
+)
+def test_shared_settings_that_cannot_be_right_are_refused(root: Path, text: str, told: str):
+    change(root, 'set = { "method.gamma" = 0.1 }\n', "")
+    change(root, "[[reported]]", text + "\n[[reported]]")
+    with pytest.raises(BadBenchmark, match=told):
+        read_benchmark(root / "benchmarks/weights.toml")
+
+
+def test_shared_settings_are_of_variants(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text('dataset = "flora"\nmethods = ["lrgan"]\npresets = ["smoke"]\n[set]\n"training.steps" = 3\n')
+    with pytest.raises(BadBenchmark, match="for variants, and it has none"):
+        read_benchmark(path)
+
+
 def test_variants_may_differ_by_a_regularizer_that_one_has_and_the_other_has_not(root: Path):
     change(root, 'set = { "method.gamma" = 1 }', 'with = ["size"]')
     change(root, 'set = { "method.gamma" = 0.1 }', 'without = ["size"]')

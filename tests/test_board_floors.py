@@ -85,3 +85,13 @@ def test_a_split_that_came_later_is_no_other_image(tmp_path: Path):
     }
     commit(root, *seeds("lrgan", 0.5), later)
     assert "did not all see the same images" not in markdown(root)
+
+
+def test_an_ablation_shows_its_floors_before_any_of_its_rows_has_run(tmp_path: Path):
+    head = BOARD.partition("[[")[0].replace('methods = ["lrgan"]', 'presets = ["smoke"]\nfloors = true')
+    rows = '[[variant]]\nname = "few layers"\nmethod = "milgan"\nset = { "generator.d_c" = 4 }\n'
+    root = make_root(tmp_path, head + rows)
+    commit(root, floor("otsu", 0.9))
+    page = markdown(root)
+    assert "| few layers | milgan |  | not run |" in page
+    assert "| floor | otsu | smoke | 0.90 |" in page

@@ -67,6 +67,25 @@ def test_comgans_rows_differ_in_what_they_say(name, preset):
         assert not unsaid, f"{one.method.name} -> {other.method.name}"
 
 
+@pytest.mark.parametrize("name", ["comgan-decomposes-32", "comgan-decomposes-flowers-64"])
+def test_what_makes_comgan_decompose_is_asked_of_equals(name):
+    names = [variant.name for variant in read_benchmark(BENCHMARKS / f"{name}.toml").variants]
+    rows = dict(zip(names, recipes(name, "smoke"), strict=True))
+    for beta in ("1", "0.1"):
+        own, *controls = (rows[f"{method}, beta {beta}"] for method in ("ComGAN", "Pi1", "Pi2"))
+        for control in controls:
+            allowed = {"method.name", "generator.name", "generator.n_codes", "generator.subnet", "generator.shared_z"}
+            assert differences(own, control) <= allowed
+    for method in ("ComGAN", "Pi1", "Pi2"):
+        changed = differences(rows[f"{method}, beta 1"], rows[f"{method}, beta 0.1"])
+        assert changed == {"regularizers.binarization.weight"}
+    blocks = {"generator.r_fg", "generator.r_bg", "generator.r_mask"}
+    swept = [differences(rows["ComGAN, beta 1"], row) for name, row in rows.items() if "blocks" in name]
+    assert len(swept) == 5
+    assert all(changed <= blocks for changed in swept)
+    assert differences(rows["Pi2, beta 1"], rows["Pi2 without sub-networks, beta 1"]) == {"generator.subnet"}
+
+
 def test_with_one_fake_ds_comgans_critic_loses_as_comgans_does():
     """Between ComGAN's row and "+ L_info" the critic's losses are one: `method.real_weight` changes nothing there."""
     _, comgan, codes, _ = recipes("comgan-table2", "smoke")

@@ -92,12 +92,12 @@ class Deadly(Quiet):
             raise Killed
 
 
-def killed_in_every_stage(method: str, folder: Path, moments: tuple[int, ...]) -> set[str]:
+def killed_in_every_stage(method: str, folder: Path, moments: tuple[int, ...], **more: object) -> set[str]:
     """Stages in which it died, after the ends of the two runs were found equal."""
-    whole, deadly = carry_out(recipe(method), folder / "whole"), Deadly(moments)
+    whole, deadly = carry_out(recipe(method, **more), folder / "whole"), Deadly(moments)
     while True:
         try:
-            cut = carry_out(recipe(method), folder / "cut", deadly)
+            cut = carry_out(recipe(method, **more), folder / "cut", deadly)
             break
         except Killed:
             continue
@@ -107,6 +107,11 @@ def killed_in_every_stage(method: str, folder: Path, moments: tuple[int, ...]) -
 
 def test_a_run_that_dies_in_each_stage_ends_with_the_bits_of_one_that_does_not(tmp_path: Path):
     assert {"train", "segment", "sample", "predict"} <= killed_in_every_stage("dscomgan", tmp_path, (0, 2))
+
+
+def test_a_run_whose_critic_is_held_back_dies_and_goes_on_as_any_other(tmp_path: Path):
+    terms = {"regularizers.r1.weight": 1.0, "regularizers.r1.every": 2, "regularizers.spectral-norm.weight": 1.0}
+    assert "train" in killed_in_every_stage("dcgan", tmp_path, (1, 2, 3), **terms)
 
 
 @pytest.mark.slow

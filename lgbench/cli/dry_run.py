@@ -105,7 +105,8 @@ def _grown_up(game: Game, steps: int) -> Game:
 
 def _unprepared(recipe: Recipe, home: DataHome) -> RawDataset | None:
     """The data set as it lies there, without preparing it; None where it would have to be fetched."""
-    here = recipe.dataset.offline or home.locate(recipe.dataset) is not None
+    added = recipe.dataset.name in home.archives()
+    here = recipe.dataset.offline or added or home.locate(recipe.dataset) is not None
     return recipe.dataset.build(recipe.data_config, recipe.resolution, home) if here else None
 
 

@@ -73,7 +73,7 @@ def stand(board: Benchmark, held: Committed) -> Standing:
 
 
 def _by_preset(board: Benchmark, records: Mapping[str, Record]) -> dict[str, dict[str, Record]]:
-    """An ablation's runs by preset, in the definition's order; "" without runs where there are none at all.
+    """An ablation's runs by preset, in the definition's order, each with the floors; "" where there are floors at most.
 
     A variant with a preset of its own stands beside the others in each of them.
     """
@@ -86,7 +86,7 @@ def _by_preset(board: Benchmark, records: Mapping[str, Record]) -> dict[str, dic
         chosen = {name: records[name] for name, its in wanted.items() if records[name].preset == its}
         if chosen:
             found[preset] = chosen | floors
-    return found or {"": {}}
+    return found or {"": floors}
 
 
 def _in_order(board: Benchmark, records: Mapping[str, Record]) -> list[Table]:

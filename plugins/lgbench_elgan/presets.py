@@ -78,6 +78,22 @@ SMOKE = {
     "evaluation.samples": 2000,
 }
 
+CPU = {
+    **SMOKE,
+    "generator.g": 16,
+    "generator.g_b": 8,
+    "generator.n_codes": 20,
+    "method.d": 32,
+    "training.steps": 10_000,
+    "training.ema": 0.999,
+    "training.precision": "auto",
+    "training.channels_last": "auto",
+    "training.grid_every": 1000,
+    "regularizers.equivariance.ramp": 10_000,
+    "segmentation.steps": 4000,
+    "segmenter.width": 32,
+}
+
 SIZES = {
     "smoke": SMOKE,
     "small": {
@@ -108,12 +124,13 @@ SIZES = {
         "segmentation.steps": 12_000,
         "segmentation.batch": 95,
         "evaluation.aggregation": "pooled",
+        "evaluation.metrics": "default,precision,recall",  # Table 2
     },
 }
 
 
 def _in_world(size: str, rung: str, dataset: str) -> dict[str, object]:
-    """What `smoke` and `small` have to know of a data set."""
+    """What `smoke`, `cpu` and `small` have to know of a data set."""
     settings: dict[str, object] = {}
     if dataset in DIGITS:
         settings |= {
@@ -130,6 +147,7 @@ def _in_world(size: str, rung: str, dataset: str) -> dict[str, object]:
 
 PRESETS = {
     **SIZES,
+    "cpu": CPU,  # twice the width, and the method itself alone
     **{f"{size}-{letter}": {**settings, **rung} for size, settings in SIZES.items() for letter, rung in LADDER.items()},
     "@apc": {"generator.n_codes": 20},
     **{f"@{dataset}": {"resolution": 32} for dataset in FLORA},
@@ -140,6 +158,7 @@ PRESETS = {
         for rung in RUNGS
         for dataset in SIZES_OF_OBJECTS
     },
+    **{f"cpu@{dataset}": _in_world("cpu", "", dataset) for dataset in SIZES_OF_OBJECTS},
     **{
         f"paper{rung}@lsun-car": {
             "generator.n_codes": 200,

@@ -33,6 +33,18 @@ DIGITS = ("digits-one", "mnist-one", "mnist-two")
 
 PRESETS = {
     "smoke": SMOKE,
+    "cpu": {
+        **SMOKE,
+        "generator.ngf": 64,
+        "method.ndf": 64,
+        "training.steps": 12_000,
+        "training.ema": 0.999,
+        "training.precision": "auto",
+        "training.channels_last": "auto",
+        "training.grid_every": 1000,
+        "segmentation.steps": 2500,
+        "segmenter.width": 32,
+    },
     "small": {
         **SMOKE,
         "training.steps": 6000,
@@ -57,7 +69,11 @@ PRESETS = {
     **{f"smoke@{dataset}": {"method.instance_noise": 0.2} for dataset in DIGITS},
     # Thin strokes: alphas leak beyond what the image shows of them. On samples of a first run, alpha > 0.6 fits the
     # strokes that one can see (IoU 0.88) better than alpha > 0.5 (0.82); no label was looked at.
-    **{f"small@{dataset}": {"method.instance_noise": 0.2, "segmenter.cut": 0.6} for dataset in DIGITS},
+    **{
+        f"{preset}@{dataset}": {"method.instance_noise": 0.2, "segmenter.cut": 0.6}
+        for preset in ("cpu", "small")
+        for dataset in DIGITS
+    },
     # 50 epochs of 60,000 images in batches of 64; as many samples for the inception score as there are images
     "paper@mnist-one": {"training.steps": 46_850, "evaluation.samples": 60_000},
     "paper@mnist-two": {"training.steps": 46_850},

@@ -2,8 +2,8 @@
 
 `smoke` and `small` always shrink the foreground over a background of other brightness, and have a background branch of
 half the width: with the paper's range of scales the layers come out inverted in small worlds, and with equal widths
-sometimes (README). `paper` keeps the paper's values, and `ils` is the recipe of ILSGAN (Zou et al., AAAI 2023) on
-milgan's networks, critic and optimiser.
+sometimes (README). `cpu` is `smoke` at twice the width and more than four times the length. `paper` keeps the paper's
+values, and `ils` is the recipe of ILSGAN (Zou et al., AAAI 2023) on milgan's networks, critic and optimiser.
 """
 
 __all__ = ["PRESETS"]
@@ -53,6 +53,19 @@ ON_FLORA = {
 
 PRESETS = {
     "smoke": SMOKE,
+    "cpu": {
+        **SMOKE,
+        "generator.g": 16,
+        "generator.g_b": 8,
+        "generator.n_codes": 20,
+        "method.d": 32,
+        "training.steps": 18_000,
+        "training.ema": 0.999,
+        "training.precision": "auto",
+        "training.channels_last": "auto",
+        "training.grid_every": 1000,
+        "segmentation.steps": 4000,
+    },
     "small": {
         **SMOKE,
         "generator.g": 32,
@@ -108,7 +121,15 @@ PRESETS = {
     **{f"@{dataset}": {"resolution": 32} for dataset in FLORA},
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **{f"smoke@{dataset}": {**IN_WORLDS, **ON_DIGITS} for dataset in DIGITS},
-    **{f"small@{dataset}": {**ON_DIGITS, "segmenter.colours": False} for dataset in DIGITS},
+    **{
+        f"{preset}@{dataset}": {**ON_DIGITS, "segmenter.colours": False}
+        for preset in ("cpu", "small")
+        for dataset in DIGITS
+    },
     **{f"smoke@{dataset}": {**IN_WORLDS, **ON_FLORA, "generator.g": 16, "generator.g_b": 8} for dataset in FLORA},
-    **{f"small@{dataset}": {**ON_FLORA, "segmenter.colours": False} for dataset in FLORA},
+    **{
+        f"{preset}@{dataset}": {**ON_FLORA, "segmenter.colours": False}
+        for preset in ("cpu", "small")
+        for dataset in FLORA
+    },
 }

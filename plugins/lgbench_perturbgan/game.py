@@ -49,7 +49,8 @@ class PerturbGANGame:
         return {
             "critic": fake.float().mean() - real.float().mean(),
             "critic/drift": config.drift * real.float().square().mean(),
-            "critic/penalty": config.penalty * gradient_penalty(self.critic, x, painted),
+            # `forward`: what was compiled cannot be differentiated twice
+            "critic/penalty": config.penalty * gradient_penalty(self.critic.forward, x, painted),
         }
 
     def generator_loss(self, step: Step) -> dict[str, Tensor]:

@@ -11,7 +11,9 @@ from .config import (
     MaskSizeConfig,
     MIRecoveryConfig,
     PerturbationConfig,
+    R1Config,
     SegmentorConfig,
+    SpectralConfig,
 )
 
 LGBENCH_API = 2
@@ -83,6 +85,22 @@ REGULARIZERS = [
         paper="Zhao et al., NeurIPS 2020",
         config=AugmentConfig,
         build=Lazy("lgbench_regularizers.augment:diff_augment"),
+        needs=frozenset(),
+    ),
+    Regularizer(
+        name="r1",
+        summary="the critic is flat around real images",
+        paper="Mescheder et al., ICML 2018, Eq. 9; one move in 16, Karras et al., CVPR 2020",
+        config=R1Config,
+        build=Lazy("lgbench_regularizers.critics:r1"),
+        needs=frozenset(),
+    ),
+    Regularizer(
+        name="spectral-norm",
+        summary="no convolution of the critic stretches anything, for methods whose paper leaves the norm open",
+        paper="Miyato et al., ICLR 2018",
+        config=SpectralConfig,
+        build=Lazy("lgbench_regularizers.critics:spectral"),
         needs=frozenset(),
     ),
 ]

@@ -14,7 +14,9 @@ __all__ = [
     "MIRecoveryConfig",
     "MaskSizeConfig",
     "PerturbationConfig",
+    "R1Config",
     "SegmentorConfig",
+    "SpectralConfig",
 ]
 
 Count = Annotated[int, Ge(1)]
@@ -77,6 +79,29 @@ class AugmentConfig:
     colour: bool = True
     translate: Annotated[float, Ge(0), Le(1)] = 0.125
     cutout: Annotated[float, Ge(0), Le(1)] = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class R1Config:
+    """Settings of R1, whose gamma is the term's weight (Mescheder et al.: 10; ILSGAN: 0.0002 side^2 / batch).
+
+    Attributes:
+        every: one of so many moves of the critic is penalised, and so many times as much: 1 for all (Mescheder et al.);
+            16 costs little more than nothing (Karras et al., StyleGAN2).
+    """
+
+    every: Count = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralConfig:
+    """What becomes of a critic's batch norm. The weight of this term counts for nothing.
+
+    Attributes:
+        batch_norm: "replaced", by biases (Miyato et al.), or "kept".
+    """
+
+    batch_norm: Literal["replaced", "kept"] = "replaced"
 
 
 @dataclass(frozen=True, slots=True)

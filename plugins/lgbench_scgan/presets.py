@@ -1,8 +1,8 @@
 """Presets of SCGAN, ACWGAN and WGAN-GP: equal steps, batches and widths, so that rows of a board compare the methods.
 
-A step is one batch of real images; the generator moves at every fifth. In `smoke` it moves at every one, at five times
-the paper's rate: there, more moves help more than a critic that is further ahead (README). No preset mirrors images:
-left and right mean something in class maps.
+A step is one batch of real images; the generator moves at every fifth. In `smoke` and `cpu` it moves at every one, at
+five times the paper's rate: there, more moves help more than a critic that is further ahead (README). No preset mirrors
+images: left and right mean something in class maps.
 """
 
 __all__ = ["ACWGAN", "SCGAN", "WGAN_GP"]
@@ -26,6 +26,17 @@ SMOKE = {
     "evaluation.judge_epochs": 4,
 }
 
+CPU = {
+    **SMOKE,
+    "generator.g": 32,
+    "method.d": 32,
+    "training.batch": 16,
+    "training.steps": 12_000,
+    "training.precision": "auto",
+    "training.channels_last": "auto",
+    "training.ema": 0.999,
+}
+
 SMALL = {
     "evaluation.metrics": "default,spatial-consistency,attribute-accuracy",
     "training.batch": 16,
@@ -45,7 +56,7 @@ PAPER = {
     "training.flip": False,
 }
 
-WGAN_GP = {"smoke": SMOKE, "small": SMALL, "paper": PAPER, "paper@celeba": {"resolution": 128}}
+WGAN_GP = {"smoke": SMOKE, "cpu": CPU, "small": SMALL, "paper": PAPER, "paper@celeba": {"resolution": 128}}
 
 COLOUR = {"@deepfashion": {"method.cls_loss": "ce"}}  # one of its attributes at a time
 
@@ -67,4 +78,9 @@ SEGMENTOR = {
     "regularizers.segmentor.weight": 5.0,
 }
 
-SCGAN = {**WGAN_GP, **COLOUR, "smoke": {**SMOKE, **SEGMENTOR}}
+SCGAN = {
+    **WGAN_GP,
+    **COLOUR,
+    "smoke": {**SMOKE, **SEGMENTOR},
+    "cpu": {**CPU, **SEGMENTOR, "regularizers.segmentor.width": 32},
+}

@@ -12,8 +12,11 @@ import pytest
 from official import encoded
 from portrait_files import SIDE, landmark_table, pictures, points
 
+from lgbench.cli import cost, dry_run
 from lgbench.data import DataHome, Split, add_archive, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
+from lgbench.lookup import look_up
+from lgbench.recipe import Request
 from lgbench_datasets import celeba
 from lgbench_datasets.face_regions import REGIONS, rasterise
 
@@ -155,6 +158,15 @@ def test_an_added_archive_gives_what_its_tables_tell_without_doubtful_faces(tmp_
         assert split.origin.startswith("archive:")
         assert "landmarks" in split.pseudo
     assert sum(map(len, opened(home, doubtful=True).values())) == COUNT
+
+
+def test_a_dry_run_looks_into_an_added_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    home = DataHome(tmp_path / "home")
+    add_archive(home, "celeba", archive(tmp_path / "faces.zip"))
+    monkeypatch.setattr(cost, "MEASURED", 1)
+    small = {"generator.g": 4, "method.d": 4, "regularizers.segmentor.width": 4, "training.batch": 2}
+    dry_run.show(look_up(Request("scgan", "celeba", "smoke", resolution=32, settings=small), home), home, "cpu")
+    assert "segmentor" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

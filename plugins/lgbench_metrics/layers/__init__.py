@@ -17,6 +17,7 @@ HERE = f"{FOLDER}.diagnostics"
 SAMPLED = Lazy(f"{FOLDER}.looks:as_sampled")  # the protocol of what is looked at in the samples
 LOOKS = Part("looks", Lazy(f"{FOLDER}.looks:looks"), SAMPLED)
 MOTIONS = Part("motions", Lazy(f"{FOLDER}.equivariance:motions"), Lazy(f"{FOLDER}.equivariance:motions_protocol"))
+GRADIENTS = Part("mask-gradients", Lazy(f"{FOLDER}.gradients:mask_gradients"))
 POSES = Part("poses", Lazy(f"{FOLDER}.poses:poses"), SAMPLED)
 
 COMPOSED = {
@@ -134,6 +135,18 @@ LAYERS = [
         on_request=True,
         reference="poses of known values",
         deviation="0",
+    ),
+    Metric(
+        name="mask-gradient",
+        summary="The gradient that masks receive at the end of the training, as a share of what it was at first",
+        compute=Lazy(f"{FOLDER}.gradients:score_mask_gradient"),
+        needs=frozenset({GRADIENTS.name}),
+        parts=(GRADIENTS,),
+        direction="none",
+        range=(0.0, math.inf),
+        on_request=True,
+        reference="statistics.median of the first and the last tenth of the log",
+        deviation="relative 1e-15 on 40 logs",
     ),
     *(_composed(way, name) for way in COMPOSED for name in DISTANCES),
     Metric(
