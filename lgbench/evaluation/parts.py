@@ -235,31 +235,6 @@ def _instances(evidence: Evidence) -> np.ndarray:
     return known[:]
 
 
-def _labels(evidence: Evidence) -> np.ndarray:
-    """The class of every image of all splits, one split after the other, (L,) int."""
-    known = [split.labels for split in evidence.whole]
-    labels = [each[:] for each in known if each is not None]
-    if len(labels) < len(known):
-        raise NotAvailable("no labels in this data set")
-    return np.concatenate(labels)
-
-
-@torch.no_grad()
-def _clusters(evidence: Evidence) -> np.ndarray:
-    """The cluster that the game's code network gives each of those, (L,) int."""
-    game, run = evidence.game, evidence.run
-    if game.cluster is None:
-        raise NotAvailable("no code network that clusters images")
-    for network in game.networks.values():
-        network.eval()
-    found = []
-    for split in evidence.whole:
-        for _, batch in real_batches(split, evidence.config.batch, (), run.runtime):
-            with run.runtime.autocast():
-                found.append(game.cluster(batch.images).argmax(dim=1).cpu().numpy())
-    return np.concatenate(found)
-
-
 def _extractor(name: str, evidence: Evidence) -> Extractor:
     return load_extractor(name, device=evidence.run.runtime.device)
 
@@ -344,9 +319,7 @@ PARTS: dict[str, Part] = {
         Part("true_masks", _true_masks, _drawn_by),
         Part("ignored", _ignored, _left_out),
         Part("instances", _instances),
-        Part("labels", _labels),
         TAUGHT,
-        Part("clusters", _clusters, lambda evidence: {"split": "all"}),
         *(part for name in EXTRACTORS for part in _of_extractor(name)),
     )
 }
