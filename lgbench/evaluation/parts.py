@@ -105,8 +105,7 @@ def _sampling(evidence: Evidence) -> dict[str, object]:
 
 def _predictions(evidence: Evidence) -> dict[str, np.ndarray]:
     """Foreground on the test images with masks, packed, and its parts where the segmenter tells several; kept."""
-    segmenter, reals = _segmenter(evidence), evidence.scored
-    return evidence.kept("predictions", _inputs(evidence, segmenter, reals), partial(_predict, evidence))
+    return evidence.kept("predictions", _inputs(evidence), partial(_predict, evidence))
 
 
 def _segmenter(evidence: Evidence) -> Game:
@@ -120,9 +119,10 @@ def _segmenter(evidence: Evidence) -> Game:
     return segmenter
 
 
-def _inputs(evidence: Evidence, segmenter: Game, reals: Split) -> list[Any]:
-    config, settings = evidence.config, evidence.run.recipe.as_dict()["segmenter"]
-    inputs = [hashes(segmenter), settings, config.threshold, config.batch, reals.digest(())]
+def _inputs(evidence: Evidence) -> list[Any]:
+    """What predictions depend on."""
+    segmenter, config, settings = _segmenter(evidence), evidence.config, evidence.run.recipe.as_dict()["segmenter"]
+    inputs = [hashes(segmenter), settings, config.threshold, config.batch, evidence.scored.digest(())]
     return [*inputs, "flipped"] if segmenter.flipped else inputs
 
 
@@ -166,19 +166,18 @@ def _predicted_parts(evidence: Evidence) -> np.ndarray:
 
 def _predicted_probabilities(evidence: Evidence) -> np.ndarray:
     """Probability of foreground, (N, R, R) uint8, 255 for 1; kept."""
-    segmenter, reals = _segmenter(evidence), evidence.scored
-    side = evidence.run.recipe.resolution
-    if not segmenter.background:
+    if not _segmenter(evidence).background:
         raise NotAvailable(PARTITION)
 
     def make() -> dict[str, np.ndarray]:
-        soft = np.empty((len(reals), side, side), np.uint8)
+        side = evidence.run.recipe.resolution
+        soft = np.empty((len(evidence.scored), side, side), np.uint8)
         for where, probability in _probabilities_on_test(evidence):
             foreground = probability[:, 0] if probability.shape[1] == 1 else 1 - probability[:, 0]
             soft[where] = uint8(foreground.float())
         return {"soft": soft}
 
-    return evidence.kept("probabilities", _inputs(evidence, segmenter, reals), make)["soft"]
+    return evidence.kept("probabilities", _inputs(evidence), make)["soft"]
 
 
 def _scored_on(evidence: Evidence) -> dict[str, object]:
@@ -258,13 +257,6 @@ def _real_moments(extractor: str, evidence: Evidence) -> Moments:
     return real_moments(reference(evidence), evidence[f"extractor/{extractor}"], cache)
 
 
-def _probabilities(seen: str, evidence: Evidence) -> np.ndarray:
-    probabilities = evidence[seen][1]
-    if probabilities is None:
-        raise NotAvailable("this extractor has no classes; 'inception' has")
-    return probabilities
-
-
 def reference(evidence: Evidence) -> list[Split]:
     """The real images that samples are compared with."""
     splits, count = _all_reals(evidence), evidence.config.reference_samples
@@ -299,7 +291,6 @@ def _of_extractor(name: str) -> list[Part]:
         ("real-moments", partial(_real_moments, name), against_reals),
         ("moments", partial(_moments, name, f"seen/{name}"), against_reals),
         ("background-moments", partial(_moments, name, f"seen-backgrounds/{name}"), against_reals),
-        ("probabilities", partial(_probabilities, f"seen/{name}"), of_samples),
     ]
     return [Part(f"{kind}/{name}", make, protocol) for kind, make, protocol in made]
 
