@@ -341,7 +341,8 @@ def _ranked(lines: Sequence[Line], first: Column) -> list[Line]:
         rank = None if score is None else 1 + sum(other < score for other in known)
         few = line.cells[first.name].seeds < SEEDS_FOR_A_RANK
         provisional = rank is not None and (few or line.provisional)
-        placed.append(replace(line, rank=rank, tied=known.count(score) > 1, provisional=provisional))
+        tied = rank is not None and scores.count(score) > 1
+        placed.append(replace(line, rank=rank, tied=tied, provisional=provisional))
     return sorted(placed, key=lambda line: (line.rank is None, line.rank or 0, line.method, line.preset, [*line.runs]))
 
 
