@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import CodeReader, Step, Term
 from lgbench.layers import Layers, Painter
-from lgbench.nn import CodeCritic, move, orthogonal_, shift
+from lgbench.nn import move, orthogonal_, shift
 
+from .codes import CodeCritic
 from .config import BackgroundConfig, BinarizationConfig, MaskSizeConfig, MIRecoveryConfig, PerturbationConfig
 from .masks import binary_entropy, binary_min, too_small
 from .ranges import AffineRange, jitter_contrast
