@@ -234,7 +234,11 @@ def resolve(
     if generator is NOTHING:
         _untrained(request.settings, weights, method)
     if segmentation.polarity != "painted" and (segmenter is None or generator is NOTHING):
-        raise BadRecipe("segmentation.polarity has no effect: nothing here learns from painted layers. Leave it out.")
+        if "segmentation.polarity" in request.settings:
+            raise BadRecipe(
+                "segmentation.polarity has no effect: nothing here learns from painted layers. Leave it out."
+            )
+        segmentation = replace(segmentation, polarity="painted")
     for name in weights:
         _sensible(regularizers[name], generator, segmenter, training.rounds)
     if any("codes" in regularizers[name].needs for name in weights):

@@ -9,11 +9,13 @@ import pytest
 import torch
 from board_records import a_record, commit, make_root, markdown, measured
 from run_worlds import carry_out, recipe
-from toy import ToyPainter
+from toy import GENERATOR, METHOD, SQUARES, ToyPainter
 
 from lgbench.errors import BadRecipe
 from lgbench.layers import Layers
+from lgbench.plugins import registry
 from lgbench.polarity import covered_border
+from lgbench.recipe import Request, resolve
 
 
 class Framed(ToyPainter):
@@ -80,6 +82,13 @@ def test_it_is_not_said_while_it_is_the_papers():
 def test_it_is_refused_where_nothing_is_painted_or_nobody_segments():
     with pytest.raises(BadRecipe, match="polarity has no effect"):
         ruled(segmentation__name="none")
+
+
+def test_a_presets_rule_is_left_out_where_nobody_segments():
+    prefers = replace(METHOD, presets={"smoke": {**METHOD.presets["smoke"], "segmentation.polarity": "border"}})
+    request = Request("toy", "squares", "smoke", settings={"segmentation.name": "none"})
+    chosen = resolve(prefers, GENERATOR, SQUARES, registry().regularizers, registry().segmenters, request)
+    assert chosen.segmentation.polarity == "painted"
 
 
 def test_a_board_says_how_often_the_rule_turned_layers_over_and_was_right(tmp_path: Path):
