@@ -54,7 +54,7 @@ def data_settings(dataset: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         BadRecipe: a value does not fit.
     """
     if dataset in registry().datasets:
-        config = registry().datasets[dataset].config
+        config = registry().datasets[dataset].config_class
     else:  # an archive or a folder
         from .data.masks import MaskConfig
 

@@ -1,7 +1,8 @@
 """The nouns that plugins offer. Nothing here imports torch: listing what is installed stays instant.
 
 A record names its builder; the builder is called only when somebody runs it, and may import torch then.
-Every `config` is a frozen dataclass whose defaults are the paper's; a recipe's table of the same name fills it.
+Every `config` is a frozen dataclass whose defaults are the paper's; a recipe's table of the same name fills it. It is
+given as such, or named by `Lazy` where it stands in a module that listing need not import; `config_class` is the class.
 """
 
 import pkgutil
@@ -50,13 +51,30 @@ class Lazy:
 
     where: str
 
-    def __call__(self, *args: Any) -> Any:
-        return pkgutil.resolve_name(self.where)(*args)
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self.found(*args, **named)
+
+    @property
+    def found(self) -> Any:
+        """What it names, imported now."""
+        return pkgutil.resolve_name(self.where)
 
 
 @dataclass(frozen=True, slots=True)
 class NoConfig:
     """For records that have nothing to set."""
+
+
+class _Set:
+    """What has settings."""
+
+    __slots__ = ()
+    config: type | Lazy
+
+    @property
+    def config_class(self) -> type[Any]:
+        """The dataclass of its settings, imported now where `config` only names it."""
+        return self.config.found if isinstance(self.config, Lazy) else self.config
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +99,7 @@ class ImageSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generator:
+class Generator(_Set):
     """A network that samples codes and paints `lgbench.Layers`.
 
     Attributes:
@@ -96,7 +114,7 @@ class Generator:
     name: str
     summary: str
     build: Callable[..., Any]
-    config: type = NoConfig
+    config: type | Lazy = NoConfig
     layered: bool = True
     needs: frozenset[str] = frozenset()
     codes: Mapping[str, str] = field(default_factory=dict)
@@ -111,7 +129,7 @@ NOTHING = Generator(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Regularizer:
+class Regularizer(_Set):
     """A weighted term that any method can switch on (`--with`) or off (`--without`).
 
     Attributes:
@@ -123,7 +141,7 @@ class Regularizer:
     name: str
     summary: str
     build: Callable[..., Any]
-    config: type = NoConfig
+    config: type | Lazy = NoConfig
     paper: str = ""
     needs: frozenset[str] = frozenset({"layers"})
 
@@ -147,7 +165,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
+class Dataset(_Set):
     """Images with what is known about them.
 
     Attributes:
@@ -176,7 +194,7 @@ class Dataset:
     name: str
     summary: str
     build: Callable[..., Any]
-    config: type = NoConfig
+    config: type | Lazy = NoConfig
     licence: str = ""
     citation: str = ""
     provides: frozenset[str] = frozenset()
@@ -246,7 +264,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segmenter:
+class Segmenter(_Set):
     """A way to segment real images, with a trained generator or, where a method paints nothing, without.
 
     Attributes:
@@ -259,13 +277,13 @@ class Segmenter:
     name: str
     summary: str
     build: Callable[..., Any]
-    config: type = NoConfig
+    config: type | Lazy = NoConfig
     paints: bool = False
     needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class Method(_Set):
     """A published way to train a generator, and to segment with it; or only to segment.
 
     Attributes:
@@ -284,7 +302,7 @@ class Method:
     citation: str
     generator: str | None
     build: Callable[..., Any]
-    config: type = NoConfig
+    config: type | Lazy = NoConfig
     supervision: Literal["none", "weak", "full"] = "none"
     regularizers: Mapping[str, Settings] = field(default_factory=dict)
     segmenter: str = "unet-s"

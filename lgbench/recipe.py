@@ -247,16 +247,18 @@ def resolve(
         segmenter=segmenter,
         regularizers=tuple(
             Chosen(
-                regularizers[name], weight, fill(regularizers[name].config, f"regularizers.{name}", settings, WEIGHT)
+                regularizers[name],
+                weight,
+                fill(regularizers[name].config_class, f"regularizers.{name}", settings, WEIGHT),
             )
             for name, weight in sorted(weights.items())
         ),
         preset=request.preset,
         seed=_seed(request.seed),
         resolution=_resolution(request, settings.get("resolution", dataset.resolution)),
-        method_config=fill(method.config, "method", settings),
-        generator_config=fill(generator.config, "generator", settings),
-        data_config=fill(dataset.config, "data", settings, USE_ALL),
+        method_config=fill(method.config_class, "method", settings),
+        generator_config=fill(generator.config_class, "generator", settings),
+        data_config=fill(dataset.config_class, "data", settings, USE_ALL),
         use_all_images=typed(bool, settings.get(f"data.{USE_ALL}", False), f"data.{USE_ALL}"),
         segmenter_config=_segmenter_config(segmenter, settings, request) if segmenter else None,
         training=training,
@@ -273,7 +275,7 @@ def with_elsewhere(recipe: Recipe, other: Dataset) -> Recipe:
     Raises:
         BadRecipe: a setting that this data set does not have, or the very data that is learnt from.
     """
-    config = fill(other.config, OTHERS, recipe.request.settings)
+    config = fill(other.config_class, OTHERS, recipe.request.settings)
     if _builds(other) == _builds(recipe.dataset) and config == recipe.data_config:
         raise BadRecipe(f"evaluation.dataset={other.name} is what is trained on: leave it out.")
     return replace(recipe, elsewhere=Elsewhere(other, config))
@@ -334,9 +336,9 @@ def _segmenter(name: str, method: Method, generator: Generator, known: Mapping[s
 
 def _segmenter_config(segmenter: Segmenter, settings: Mapping[str, object], request: Request) -> Any:
     """Without what a preset says to another segmenter and this one does not know."""
-    known = {f"segmenter.{name}" for name in names_of(segmenter.config)} | request.settings.keys()
+    known = {f"segmenter.{name}" for name in names_of(segmenter.config_class)} | request.settings.keys()
     fitting = {name: value for name, value in settings.items() if name in known}
-    return fill(segmenter.config, "segmenter", fitting)
+    return fill(segmenter.config_class, "segmenter", fitting)
 
 
 def _seed(seed: object) -> int:

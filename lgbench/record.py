@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,7 +68,15 @@ def _id_of(protocol: str) -> str:
 
 def record_id(record: dict[str, Any]) -> str:
     """First 16 hex digits of the hash of a record without its `id`."""
-    return sha256_of_json({key: value for key, value in record.items() if key != "id"})[:16]
+    return _named(record)[0]
+
+
+def _named(record: dict[str, Any]) -> tuple[str, str]:
+    """The id of a record, and its canonical JSON with that in it: what is hashed is what is checked."""
+    content = canonical_json({key: value for key, value in record.items() if key != "id"})
+    name = sha256(content.encode()).hexdigest()[:16]
+    members = content[1:-1]
+    return name, f'{{"id":"{name}"{members and ","}{members}}}'
 
 
 def _utc(text: str) -> str:
@@ -355,8 +364,8 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
         body = json.loads(canonical_json({key: _plain(value) for key, value in record.items() if key != "id"}))
     except (TypeError, ValueError) as error:
         raise BadRecord(f"The record for {path} is not plain, finite JSON: {error}.") from error
-    body["id"] = record_id(body)
-    _parse(body, path)
+    body["id"], content = _named(body)
+    _parse(content, path)
     if body.get("adds_to"):
         path = folder / f"record-{body['id']}.json"
     if path.exists():
@@ -385,7 +394,7 @@ def read_record(path: Path) -> Record:
         body = read_json(path)
         if not isinstance(body, dict) or "id" not in body:
             raise ValueError("it has no id")
-        expected = record_id(body)  # NaN and infinity, which JSON proper does not have, are refused there
+        expected, content = _named(body)  # NaN and infinity, which JSON proper does not have, are refused there
     except FileNotFoundError:
         runs = [folder.parent for folder in sorted(path.parent.glob(f"*/{RECORD_FILE}"))]
         then = (
@@ -398,15 +407,15 @@ def read_record(path: Path) -> Record:
         raise BadRecord(f"{path} cannot be read as a record ({error}). {_MEND}") from error
     if body["id"] != expected:
         raise BadRecord(f"{path} was altered: its id is {body['id']}, its content's is {expected}. {_MEND}")
-    return _parse(body, path)
+    return _parse(content, path)
 
 
 _MEND = "Restore the file that the run wrote; or delete it and run the same command again: what is trained stays."
 
 
-def _parse(body: dict[str, Any], path: Path) -> Record:
+def _parse(content: str, path: Path) -> Record:
     try:
-        return Record.model_validate_json(json.dumps(body))  # as JSON, so that lists may fill tuples
+        return Record.model_validate_json(content)  # as JSON, so that lists may fill tuples
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'record'}: {fault['msg']}" for fault in faults[:4])

@@ -39,9 +39,9 @@ def check_presets(
     Raises:
         BadPlugin: names the method and the key.
     """
-    fields = {f"regularizers.{name}": {WEIGHT, *names_of(each.config)} for name, each in regularizers.items()}
+    fields = {f"regularizers.{name}": {WEIGHT, *names_of(each.config_class)} for name, each in regularizers.items()}
     fields["segmenter"] = {
-        name for each in (*segmenters.values(), *method.segmenters) for name in names_of(each.config)
+        name for each in (*segmenters.values(), *method.segmenters) for name in names_of(each.config_class)
     }
     for name in settings:
         table, _, field = name.rpartition(".")

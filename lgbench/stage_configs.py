@@ -45,6 +45,10 @@ class TrainingConfig:
         select: the weights that are evaluated: the last, or those with the lowest Frechet distance to the training
             images among looks every `select_every` steps, each at `select_samples` images.
         category: train on the images of one class only; -1 for all.
+        accumulate: parts in which each phase goes over a step's batch, so that only one has to fit into memory; what it
+            paints is painted afresh for each phase. The gradient is that of the whole batch where no loss compares its
+            images and no network normalizes over them: batch norm sees the images of one part, and what networks
+            remember (running statistics, spectral norms, CycleGAN's pools, GENESIS-V2's weight) moves with each part.
         log_every, grid_every: steps between log lines, and between sample grids.
         checkpoint_seconds: time between checkpoints.
     """
@@ -66,6 +70,7 @@ class TrainingConfig:
     select_every: Count = 2500
     select_samples: Annotated[int, Ge(2)] = 10_000
     category: Annotated[int, Ge(-1)] = -1
+    accumulate: Count = later(1)
     log_every: Count = 50
     grid_every: Annotated[int, Ge(0)] = 500
     checkpoint_seconds: Annotated[float, Ge(0)] = 60.0
@@ -75,6 +80,12 @@ class TrainingConfig:
             raise BadRecipe(
                 f"training.as_rounds={self.as_rounds} makes one round the control of so many, and here are "
                 f"{self.rounds}: leave it out, or set training.rounds=1."
+            )
+        if self.batch % self.accumulate or self.batch // self.accumulate < 2:
+            fitting = ", ".join(str(k) for k in range(1, self.batch // 2 + 1) if self.batch % k == 0)
+            raise BadRecipe(
+                f"training.batch={self.batch} has no {self.accumulate} equal parts of two images or more: "
+                f"training.accumulate may be {fitting}."
             )
         if self.ema_statistics == "again" and (not self.ema or self.select != "last"):
             raise BadRecipe(

@@ -216,6 +216,7 @@ class _Rounds:
             stop=stop,
             judge_every=t.select_every,
             judge_from=judged_from(t),
+            accumulate=t.accumulate,
         )
         played = replace(game, segment=previous.predict if previous else None)
         fitted = fit(played, self.uncropped, schedule, self._stage("train"), judge)

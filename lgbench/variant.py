@@ -137,7 +137,7 @@ def _config_of(recipe: Mapping[str, JsonValue], key: str) -> type | None:
         return STAGES.get(table)
     chosen = recipe.get(table)
     record = getattr(registry(), OFFERED[table]).get(chosen.get("name")) if isinstance(chosen, dict) else None
-    return record.config if record else None
+    return record.config_class if record else None
 
 
 @cache

@@ -28,6 +28,7 @@ from lgbench.runtime import Runtime
 from lgbench.settings import names_of
 from lgbench.stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 from lgbench.stages import build_game
+from lgbench.training import Schedule
 
 ROOT = Path(__file__).parent.parent
 
@@ -139,7 +140,8 @@ def test_a_dry_run_shows_recipe_networks_and_cost_and_leaves_nothing(tmp_path: P
     assert "code-critic-f" in done.stdout
     assert "In all about" in done.stdout
     said = " ".join(done.stdout.split())
-    assert re.search(r"train: painting \d\.\d{3} s, critic \d\.\d{3} s, generator \d\.\d{3} s\.", said)
+    assert re.search(r"train: painting \d\.\d{3} s, critic \d\.\d{3} s, generator \d\.\d{3} s\. It takes", said)
+    assert re.search(r"It takes about \d+ MB of memory: weights [\d.]+ MB, gradients and Adam's averages", said)
     assert re.search(
         r"\d GFLOP a step, [\d,]+ GFLOP/s: \d+% of the [\d,]+ GFLOP/s that this device reaches in fp32", said
     )
@@ -174,11 +176,12 @@ def test_the_cost_of_a_step_counts_every_product_and_all_of_its_time(tmp_path: P
     settings = dict(parse_setting(text) for text in (*SHORT, *TINY["comgan"]))
     recipe = look_up(Request("comgan", "flora", "smoke", settings=settings), DataHome(tmp_path))
     runtime, spec = Runtime(torch.device("cpu"), channels_last=False), ImageSpec(32)
-    alone = cost.cost_of(build_game(recipe, spec), 4, spec, runtime)
+    alone = cost.cost_of(build_game(recipe, spec), Schedule(1, 4), spec, runtime)
     assert alone.seconds == pytest.approx(sum(alone.phases.values()))
     assert list(alone.phases) == ["painting", "critic", "generator"]
     assert 0 < sum(share for _, share in alone.slowest) <= 1
-    assert cost.cost_of(build_game(recipe, spec), 8, spec, runtime).flops == pytest.approx(2 * alone.flops, rel=0.1)
+    double = cost.cost_of(build_game(recipe, spec), Schedule(1, 8), spec, runtime)
+    assert double.flops == pytest.approx(2 * alone.flops, rel=0.1)
     critic = build_game(recipe, spec).networks["critic"]
     with FlopCounterMode(display=False) as once:
         critic(torch.zeros(4, 3, 32, 32))

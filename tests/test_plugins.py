@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lgbench import Lazy
+from lgbench import Lazy, NoConfig
 from lgbench.errors import BadPlugin, UnknownName
 from lgbench.plugins import KINDS, load, registry
 
@@ -72,6 +72,28 @@ def test_the_readmes_plugin_works_as_it_is_copied(tmp_path, monkeypatch):
     regularizer = found.regularizers["quarter"]
     step = SimpleNamespace(layers=SimpleNamespace(alpha=torch.full((2, 1, 4, 4), 0.05)))
     assert regularizer.build(regularizer.config(), None, None).penalty(step).item() == pytest.approx(0.2)
+
+
+SETTINGS = """
+from dataclasses import dataclass
+@dataclass(frozen=True)
+class Mine:
+    width: int = 3
+@hookimpl
+def regularizers():
+    return [
+        Regularizer(name="given", summary="", build=lambda *a: None, config=Mine),
+        Regularizer(name="named", summary="", build=lambda *a: None, config=Lazy("set_one:Mine")),
+        Regularizer(name="none", summary="", build=lambda *a: None),
+    ]
+"""
+
+
+def test_settings_are_a_class_given_or_named(tmp_path, monkeypatch):
+    found = load([*OWN, plugin(tmp_path, monkeypatch, "set_one", SETTINGS)]).regularizers
+    assert found["given"].config_class is found["named"].config_class
+    assert found["named"].config_class(4).width == 4
+    assert found["none"].config_class is NoConfig
 
 
 def test_a_third_party_plugin_is_found(tmp_path, monkeypatch):
@@ -134,6 +156,21 @@ try:
 except SystemExit as error:
     heavy = [m for m in ("torch", "pandas", "sklearn", "scipy", "numpy", "matplotlib") if m in sys.modules]
     sys.exit(error.code or (f"imported {{heavy}}" if heavy else 0))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_listing_makes_no_settings():
+    code = """
+import sys
+sys.argv = ["lgbench", "list"]
+from lgbench.cli import main
+try:
+    main()
+except SystemExit as error:
+    made = [name for name in sys.modules if name.startswith("lgbench_") and name.endswith("config")]
+    sys.exit(error.code or [*made, *{"annotated_types", "lgbench_datasets.flowers"}.intersection(sys.modules)] or 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,17 @@ from board_records import PROTOCOL
 from lgbench.data import MaskConfig
 from lgbench.files import sha256_of_json
 from lgbench.plugins import registry
-from lgbench.record import SELDOM, BadRecord, Measured, Missing, Protocol, protocol_id, read_record, write_record
+from lgbench.record import (
+    SELDOM,
+    BadRecord,
+    Measured,
+    Missing,
+    Protocol,
+    protocol_id,
+    read_record,
+    record_id,
+    write_record,
+)
 from lgbench.settings import plain
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -185,6 +195,12 @@ def test_what_is_not_a_record_is_named_with_its_file(tmp_path: Path, content: st
         read_record(path)
 
 
+def test_a_record_of_nothing_but_its_own_id_lacks_the_rest(tmp_path: Path):
+    (tmp_path / "record.json").write_text(json.dumps({"id": record_id({})}))
+    with pytest.raises(BadRecord, match="schema: Field required; method: Field required"):
+        read_record(tmp_path / "record.json")
+
+
 def test_a_run_without_record_is_told_to_finish(tmp_path: Path):
     with pytest.raises(BadRecord, match="run the same command again"):
         read_record(tmp_path / "record.json")
@@ -213,7 +229,7 @@ def test_protocol_ids_of_committed_records_stay():
     for path in sorted((REPOSITORY / "leaderboards").glob("*/records/*.json")):
         body = json.loads(path.read_text(encoding="utf-8"))
         installed = registry().datasets.get(body["dataset"])
-        config = installed.config if installed else MaskConfig
+        config = installed.config_class if installed else MaskConfig
         for value in (value for value in body["values"].values() if "protocol" in value):
             version = (
                 installed.version if installed else value["protocol"].get("dataset_version")

@@ -23,6 +23,8 @@ from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench.training.stream import Stream
 
+from .memory import Memory, keeping
+
 __all__ = ["Cost", "ceiling", "cost_of", "noise"]
 
 MEASURED, PATIENCE = 8, 10.0
@@ -37,22 +39,24 @@ class Cost:
         phases: of that, "painting" and each phase, with all that follows it until the next.
         flops: floating-point operations of its matrix products and convolutions, forward and backward.
         slowest: the operations that take most of a step, with the shapes of what they read: (name, share).
+        memory: what it holds at once.
     """
 
     seconds: float
     phases: dict[str, float]
     flops: int
     slowest: list[tuple[str, float]]
+    memory: Memory
 
 
-def cost_of(game: Game, batch: int, spec: ImageSpec, runtime: Runtime) -> Cost:
-    """Measure steps of `batch` images of noise after the first, `MEASURED` or as many as `PATIENCE` seconds allow."""
+def cost_of(game: Game, schedule: Schedule, spec: ImageSpec, runtime: Runtime) -> Cost:
+    """Measure steps on images of noise after the first, `MEASURED` or as many as `PATIENCE` seconds allow."""
     if game.frozen:
         runtime.place(game.painter).eval()
     watch = _Watch(runtime)
     game = replace(game, phases=[watch.over(phase) for phase in game.phases])
-    player = Player(game, Schedule(MEASURED, batch), runtime)
-    stream = Stream(noise(2 * batch, spec), Schedule(MEASURED, batch, flip=False), runtime, player.reads)
+    player = Player(game, schedule, runtime)
+    stream = Stream(noise(2 * schedule.batch, spec), Schedule(1, schedule.batch, flip=False), runtime, player.reads)
 
     def play(first: int, count: int) -> None:
         for number in range(first, first + count):
@@ -68,9 +72,10 @@ def cost_of(game: Game, batch: int, spec: ImageSpec, runtime: Runtime) -> Cost:
         if number >= period and time.monotonic() - began > PATIENCE:
             break
     phases = watch.means(period)
-    with _Meter(runtime) as meter:
+    with keeping(player) as kept, _Meter(runtime) as meter:
         play(len(watch.steps) + 1, period)
-    return Cost(sum(phases.values()), phases, meter.flops // period, meter.slowest())
+    memory = Memory.of(player, kept.peak)
+    return Cost(sum(phases.values()), phases, meter.flops // period, meter.slowest(), memory)
 
 
 class _Watch:

@@ -174,7 +174,7 @@ def pseudo_masks(name: str, weights: Path, sha256: str, model: str, thing: str, 
         some = ", ".join(other.name for other in records.values() if other.thing)
         raise BadRecipe(f"{name} does not read pseudo masks. Data sets that do: {some}.")
     detect, maker = load_detector(model, weights, thing or record.thing, sha256, choose_device(device))
-    raw = record.build(record.config(), record.resolution, home)
+    raw = record.build(record.config_class(), record.resolution, home)
     samples = chain.from_iterable(raw.splits[split]() for split in raw.splits if split != "train")
     with progress_bars() as progress:
         pictures, masked = draw_masks(samples, detect, maker, home.folder(record.name) / into, progress)

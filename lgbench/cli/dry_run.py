@@ -16,6 +16,7 @@ from lgbench.recipe import FOR_CPUS, Recipe
 from lgbench.run import runtime_of, spec_of
 from lgbench.runtime import Runtime, choose_device
 from lgbench.stages import build_game, build_segmenter
+from lgbench.training import Schedule
 
 from .cost import Cost, ceiling, cost_of
 from .printing import print_table, say
@@ -68,16 +69,18 @@ def _estimate(recipe: Recipe, home: DataHome, runtime: Runtime) -> Estimate:
     for _, _, term in game.terms:
         for lesson in term.lessons:  # untaught here: it costs a step the same
             runtime.place(lesson.network).eval()
-    stages = [("train", game, recipe.training.steps, recipe.training.batch)] if game.phases else []
+    t, s = recipe.training, recipe.segmentation
+    stages = []
+    if game.phases:
+        stages.append(("train", game, Schedule(t.steps, t.batch, t.ema, accumulate=t.accumulate)))
     segmenter = build_segmenter(recipe, game.networks.get(game.result, game.painter), spec)
     if segmenter is not None and segmenter.phases:
-        steps = recipe.segmentation.all_steps(max(recipe.training.rounds, recipe.training.as_rounds))
-        stages.append(("segment", segmenter, steps, recipe.segmentation.batch))
+        stages.append(("segment", segmenter, Schedule(s.all_steps(max(t.rounds, t.as_rounds)), s.batch, s.ema)))
     rows, costs, total = [], {}, 0.0
-    for name, stage, steps, batch in stages:
+    for name, stage, schedule in stages:
         networks = ", ".join(f"{n} {count_parameters(m):,}" for n, m in stage.every_network.items())
-        costs[name] = cost_of(_grown_up(stage, steps), batch, spec, runtime)
-        seconds = costs[name].seconds
+        costs[name] = cost_of(_grown_up(stage, schedule.steps), schedule, spec, runtime)
+        seconds, steps = costs[name].seconds, schedule.steps
         total += seconds * steps
         rows.append((name, networks, f"{steps:,}", f"{seconds:.3f}", _duration(seconds * steps)))
     return Estimate(tuple(rows), costs, total, game.begin is not None)
@@ -116,7 +119,7 @@ def _tell(console: Console, costs: Mapping[str, Cost], runtime: Runtime) -> None
     for name, cost in costs.items():
         rate = cost.flops / cost.seconds
         phases = ", ".join(f"{phase} {seconds:.3f} s" for phase, seconds in cost.phases.items())
-        say(console, f"{name}: {phases}.")
+        say(console, f"{name}: {phases}. It takes {cost.memory}.")
         say(
             console,
             f"{cost.flops / 1e9:,.1f} GFLOP a step, {rate / 1e9:,.0f} GFLOP/s: {rate / limit:.0%} of the "

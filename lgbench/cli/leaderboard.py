@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -17,6 +20,16 @@ _root = click.option(
 _names = click.argument("names", nargs=-1, metavar="[NAME]...")
 
 
+@contextmanager
+def _nothing_goes() -> Iterator[None]:
+    """All records that are read stay to the end: to look for what can go takes a tenth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 @click.group()
 def leaderboard() -> None:
     """Rank committed records beside the numbers that papers report."""
@@ -29,7 +42,8 @@ def build(names: tuple[str, ...], root: Path) -> None:
     """Write the boards NAME, or all, and their index."""
     from lgbench.leaderboard import build as build_boards  # pydantic: `--help` stays instant
 
-    changed = build_boards(root, names)
+    with _nothing_goes():
+        changed = build_boards(root, names)
     for path in changed:
         click.echo(path)
     if not changed:
@@ -47,7 +61,8 @@ def check(context: click.Context, names: tuple[str, ...], root: Path, against: s
 
     from .history import lost_records
 
-    faults = [*(lost_records(root, against) if against else []), *check_boards(root, names)]
+    with _nothing_goes():
+        faults = [*(lost_records(root, against) if against else []), *check_boards(root, names)]
     for fault in faults:
         click.echo(fault, err=True)
     if faults:

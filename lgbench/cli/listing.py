@@ -61,7 +61,7 @@ def info(name: str) -> None:
         click.echo(f"  {record.summary}\n  from plugin: {owner}")
         for label, value in _facts(record):
             click.echo(f"  {label}: {value}")
-        _show_settings(getattr(record, "config", NoConfig), _table(kind, name))
+        _show_settings(getattr(record, "config_class", NoConfig), _table(kind, name))
 
 
 def _named(name: str) -> list[tuple[str, Any]]:

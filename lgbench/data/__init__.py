@@ -115,7 +115,7 @@ def open_dataset(
     """Fetch what is missing, prepare what is not prepared, and open the splits.
 
     Args:
-        config: an instance of `record.config`, settings for one, or None for its defaults.
+        config: an instance of `record.config_class`, settings for one, or None for its defaults.
         resolution: side, pixels; None for the data set's own.
         progress: called as `(what, done, total)` while something is fetched or prepared.
         only: splits to open, where the whole was opened before and told of; none for all.
@@ -158,15 +158,16 @@ def _tell(notes: Iterable[str]) -> None:
 
 
 def _settings(record: Dataset, config: object | Mapping[str, Any] | None) -> object:
-    if isinstance(config, record.config):
+    kind = record.config_class
+    if isinstance(config, kind):
         return config
     if config is not None and not isinstance(config, Mapping):
-        raise BadRecipe(f"The data set {record.name} is set by {record.config.__name__}, not {type(config).__name__}.")
-    known = [field.name for field in fields(record.config)]
+        raise BadRecipe(f"The data set {record.name} is set by {kind.__name__}, not {type(config).__name__}.")
+    known = [field.name for field in fields(kind)]
     for name in config or {}:
         if name not in known:
             otherwise = f"It has {', '.join(known)}." if known else "It has none."
             raise BadRecipe(
                 f"The data set {record.name} has no setting {name!r}. {did_you_mean(name, known, otherwise)}"
             )
-    return record.config(**(config or {}))
+    return kind(**(config or {}))

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from lgbench.errors import BadData, DataMissing
-from lgbench.offers import Dataset
+from lgbench.offers import Dataset, Lazy
 
 from .checks import sound
 from .division import draw_splits, draw_val
@@ -319,9 +320,13 @@ def takes_archive(record: Dataset) -> bool:
     Its builder says so with an attribute `accepts_archive = True`, and then looks into `home.archives()`. What it reads
     of its tables besides what every data set does, its attribute `archive_columns` names.
     """
-    return getattr(record.build, "accepts_archive", False)
+    return getattr(_builder(record), "accepts_archive", False)
 
 
 def archive_columns(record: Dataset | None) -> frozenset[str]:
     """Columns of an archive's tables that the builder of an installed data set reads itself, in lower case."""
-    return frozenset(getattr(record.build, "archive_columns", ())) if record else frozenset()
+    return frozenset(getattr(_builder(record), "archive_columns", ())) if record else frozenset()
+
+
+def _builder(record: Dataset) -> Any:
+    return record.build.found if isinstance(record.build, Lazy) else record.build

@@ -300,13 +300,24 @@ def _room_for(schedule: Schedule, stage: Stage) -> Iterator[None]:
         short = isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
         if not short:
             raise
-        setting = "training.batch" if stage.name == "train" else "segmentation.batch"
-        half = max(schedule.batch // 2, 2)
-        remedy = f"{setting}={half}, which needs about half" if half < schedule.batch else "a smaller --resolution"
+        reason, remedy = (str(error) or "out of memory").splitlines()[0], _smaller(schedule, stage.name)
         raise RunFailed(
             f"{stage.name}: {stage.runtime.device} has too little memory for steps of {schedule.batch} images "
-            f"({(str(error) or 'out of memory').splitlines()[0]}). Try {remedy}; what is saved stays."
+            f"({reason}). Try {remedy}; what is saved stays."
         ) from error
+
+
+def _smaller(schedule: Schedule, stage: str) -> str:
+    """What needs about half the memory."""
+    batch, parts = schedule.batch, schedule.accumulate
+    half = max(batch // parts // 2, 2) * parts
+    if half >= batch:
+        return "a smaller --resolution"
+    if stage != "train":
+        return f"segmentation.batch={half}, which needs about half"
+    more = next((count for count in range(2 * parts, batch // 2 + 1) if batch % count == 0), 0)
+    in_parts = f", or --set training.accumulate={more}: the same batch in {more} parts" if more else ""
+    return f"training.batch={half}, which needs about half{in_parts}"
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -16,6 +16,7 @@ from lgbench.layers import Batch, Layers
 from lgbench.runtime import Runtime
 
 from . import checkpoint, watch
+from .parts import Codes, Parts
 from .schedule import Schedule
 
 __all__ = ["Player"]
@@ -83,34 +84,48 @@ class Player:
         """One step; with `looking`, also the layers' statistics and gradient norms."""
         if self.game.begin:
             self.game.begin(number)
-        step = self._paint(number, real)
-        # a compiled painter composes inside its graph: its alphas are an output beside the image, not on the way to it
-        if looking and step.painted.alphas.requires_grad and not self.runtime.compile:
-            step.painted.alphas.retain_grad()
+        parts = self._parts(number, real, looking)
         values: dict[str, Tensor | float] = {}
         for phase in self.phases:
             if not _played(phase, number):
                 continue
             self._set_rates(phase, number)
-            moved = self._move(phase, step)
+            alphas: list[Tensor] | None = [] if looking and phase.regularized else None
+            moved = self._move(phase, parts, alphas)
             _apart(moved, {*values, *RESERVED}, phase.name)
             values |= moved
-            if looking and phase.regularized:
-                values |= watch.gradient_norms(self.game.painter, step.painted.alphas)  # pyright: ignore
+            if alphas is not None:
+                values |= watch.gradient_norms(self.game.painter, alphas)  # pyright: ignore
         if self.average is not None:
             self.average.update_parameters(self.networks[self.game.result])
-        if looking:
-            values |= watch.layer_statistics(step.painted)
+        if looking and parts.shown is not None:
+            values |= watch.layer_statistics(parts.shown)
         return values
 
-    def _paint(self, number: int, real: Batch) -> Step:
-        painter, given = self.game.painter, self.game.given(real) if self.game.given else real
+    def _parts(self, number: int, real: Batch, looking: bool) -> Parts:
+        """What the phases go over: the step's batch, whole or in parts."""
+
+        def paint(real: Batch, given: Batch, codes: Codes) -> Step:
+            step = self._paint(number, real, given, codes)
+            # a compiled painter composes inside its graph: its alphas are an output beside the image, not on the way
+            if looking and step.painted.alphas.requires_grad and not self.runtime.compile:
+                step.painted.alphas.retain_grad()
+            return step
+
+        given = self._given(real)
+        return Parts(self.schedule.accumulate, paint, real, given, self.game.painter.codes(len(real), given))
+
+    def _given(self, real: Batch) -> Batch:
+        return self.game.given(real) if self.game.given else real
+
+    def _paint(self, number: int, real: Batch, given: Batch | None = None, first: Codes | None = None) -> Step:
+        painter, given = self.game.painter, given or self._given(real)
         learns = not self.game.frozen and self._learns(painter, number)
         augments = [term.augment for _, _, term in self.game.terms if term.augment]
 
-        def paint() -> tuple[Layers, Layers]:
+        def paint(codes: Codes | None = None) -> tuple[Layers, Layers]:
             with torch.set_grad_enabled(learns), self.runtime.autocast():
-                painted = painter(painter.codes(len(real), given))
+                painted = painter(painter.codes(len(real), given) if codes is None else codes)
                 layers = painted
                 for _, _, term in self.game.terms:
                     layers = term.compose(layers) if term.compose else layers
@@ -119,7 +134,7 @@ class Player:
             return painted, layers
 
         self._hold(set(self.networks))
-        painted, layers = paint()
+        painted, layers = paint(first)
         for augment in augments:
             real = replace(real, images=augment(real.images))
         return Step(number, real, painted, layers, paint, self.game.features, self.game.segment)
@@ -129,7 +144,18 @@ class Player:
         name = next((name for name, network in self.networks.items() if network is painter), None)
         return name is None or any(name in self.trained[p.name] for p in self.phases if _played(p, number))
 
-    def _move(self, phase: Phase, step: Step) -> Mapping[str, Tensor]:
+    def _move(self, phase: Phase, parts: Sequence[Step], alphas: list[Tensor] | None = None) -> Mapping[str, Tensor]:
+        """One move, by the mean losses of the parts; `alphas` gets theirs, with the gradients that they received."""
+        optimizer = self.optimizers[phase.name]
+        optimizer.zero_grad(set_to_none=True)
+        told = [self._learn(phase, parts[part], len(parts), alphas) for part in range(len(parts))]
+        optimizer.step()
+        if len(told) == 1:
+            return told[0]
+        return {name: torch.stack([losses[name] for losses in told]).mean() for name in told[0]}
+
+    def _learn(self, phase: Phase, step: Step, count: int, alphas: list[Tensor] | None) -> dict[str, Tensor]:
+        """Add the gradients of one of `count` parts."""
         self._hold(set(self.trained[phase.name]))
         with self.runtime.autocast():
             losses = phase.loss(step)
@@ -137,10 +163,9 @@ class Player:
                 added = {name: weight * term.penalty(step) for name, weight, term in self.game.terms if term.penalty}
                 _apart(losses, added, phase.name)
                 losses |= added
-        optimizer = self.optimizers[phase.name]
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        optimizer.step()
+        (torch.stack(list(losses.values())).sum() / count).backward()
+        if alphas is not None:
+            alphas.append(step.painted.alphas)
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _set_rates(self, phase: Phase, number: int) -> None:

@@ -26,6 +26,7 @@ class Schedule:
         stop: pause with a checkpoint before this step; 0 to play to the end.
         judge_every: steps between looks of the judge (see `fit`); 0 for the last weights.
         judge_from: up to this step it does not look.
+        accumulate: parts of a step's batch that are gone over one after the other, so that one has to fit into memory.
     """
 
     steps: int
@@ -43,3 +44,4 @@ class Schedule:
     stop: int = 0
     judge_every: int = 0
     judge_from: int = 0
+    accumulate: int = 1

@@ -26,11 +26,12 @@ def layer_statistics(layers: Layers) -> dict[str, float]:
     }
 
 
-def gradient_norms(painter: nn.Module, alphas: Tensor) -> dict[str, float]:
-    """2-norms of the gradients that the alphas and each part of the generator just received."""
+def gradient_norms(painter: nn.Module, alphas: Sequence[Tensor]) -> dict[str, float]:
+    """2-norms of the gradients that the alphas, of each part of a batch, and each part of the generator received."""
     norms = {}
-    if alphas.retains_grad and alphas.grad is not None and alphas.numel():
-        norms["gradient/alpha"] = alphas.grad.norm().item()
+    received = [each.grad for each in alphas if each.retains_grad and each.grad is not None and each.numel()]
+    if received:
+        norms["gradient/alpha"] = (received[0] if len(received) == 1 else torch.cat(received)).norm().item()
     for name, part in painter.named_children():
         gradients = [p.grad for p in part.parameters() if p.grad is not None]
         if gradients:

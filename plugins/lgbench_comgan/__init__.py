@@ -2,15 +2,6 @@
 
 from lgbench import Generator, Lazy, Method, Segmenter, hookimpl
 
-from .config import (
-    AlignmentConfig,
-    ComGANCodesConfig,
-    ComGANConfig,
-    ComGANMethod,
-    DSComGANConfig,
-    DSComGANMethod,
-    Pi2Config,
-)
 from .presets import DS_PRESETS, PRESETS
 
 LGBENCH_API = 2
@@ -25,11 +16,11 @@ CITATION = """@inproceedings{ding2022comgan,
 }"""
 
 GENERATORS = {
-    "simplegan": ("SimpleGAN", ComGANConfig, "one feature generator, no layers"),
-    "pi1": ("Pi1", ComGANConfig, "two feature generators: foreground with mask, background"),
-    "pi2": ("Pi2", Pi2Config, "three feature generators: foreground, background, mask"),
-    "comgan": ("ComGAN", ComGANCodesConfig, "one feature generator shared by three light sub-networks"),
-    "dscomgan": ("DSComGAN", DSComGANConfig, "ComGAN with codes for foreground and background, multi-scale features"),
+    "simplegan": ("SimpleGAN", "ComGANConfig", "one feature generator, no layers"),
+    "pi1": ("Pi1", "ComGANConfig", "two feature generators: foreground with mask, background"),
+    "pi2": ("Pi2", "Pi2Config", "three feature generators: foreground, background, mask"),
+    "comgan": ("ComGAN", "ComGANCodesConfig", "one feature generator shared by three light sub-networks"),
+    "dscomgan": ("DSComGAN", "DSComGANConfig", "ComGAN with codes for foreground and background, multi-scale features"),
 }
 VARIES = {"pi2": ("z", "z_f", "z_b", "z_m"), "comgan": ("z", "c"), "dscomgan": ("z", "f", "b")}
 
@@ -37,7 +28,7 @@ VARIES = {"pi2": ("z", "z_f", "z_b", "z_m"), "comgan": ("z", "c"), "dscomgan": (
 ALIGNMENT = Segmenter(
     name="two-alignment",
     summary="U-Net-L from painted pairs, its masks aligned by a critic",
-    config=AlignmentConfig,
+    config=Lazy("lgbench_comgan.config:AlignmentConfig"),
     build=Lazy("lgbench_comgan.game:alignment"),
 )
 
@@ -48,7 +39,7 @@ def generators() -> list[Generator]:
         Generator(
             name=name,
             summary=summary,
-            config=config,
+            config=Lazy(f"lgbench_comgan.config:{config}"),
             build=Lazy(f"lgbench_comgan.model:{network}"),
             layered=name != "simplegan",
             codes={"f": "foreground", "b": "background"} if name == "dscomgan" else {},
@@ -68,7 +59,7 @@ def methods() -> list[Method]:
             paper=PAPER,
             citation=CITATION,
             generator=name,
-            config=ComGANMethod,
+            config=Lazy("lgbench_comgan.config:ComGANMethod"),
             build=Lazy("lgbench_comgan.game:comgan"),
             regularizers={} if name == "simplegan" else {"binarization": {"weight": 1.0}},
             segmenter="unet-l",
@@ -85,7 +76,7 @@ def methods() -> list[Method]:
             paper=PAPER,
             citation=CITATION,
             generator="dscomgan",
-            config=DSComGANMethod,
+            config=Lazy("lgbench_comgan.config:DSComGANMethod"),
             build=Lazy("lgbench_comgan.game:dscomgan"),
             regularizers={"mi-recovery": {"weight": 1.0}},
             segmenter="two-alignment",

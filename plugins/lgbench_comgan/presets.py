@@ -31,6 +31,21 @@ AS_PUBLISHED = {
     "evaluation.samples": 20_000,
 }
 
+CPU = {  # for photographs, too
+    **SMOKE,
+    "generator.g": 32,
+    "method.d": 32,
+    "training.batch": 32,
+    "training.channels_last": "auto",
+    "training.ema": 0.999,
+    "training.grid_every": 1000,
+    "training.precision": "auto",
+    "training.steps": 15_000,
+    "segmentation.batch": 32,
+    "segmentation.steps": 4000,
+    "segmenter.width": 32,
+}
+
 PHOTOGRAPHS: dict[str, dict[str, object]] = {
     **{f"paper@{dataset}": {"data.test_crop": "middle"} for dataset in ("cub", "cars", "dogs")},
     "paper@flowers": {"resolution": 128, "data.test_crop": "middle"},
@@ -39,6 +54,7 @@ PHOTOGRAPHS: dict[str, dict[str, object]] = {
 
 PRESETS = {
     "smoke": SMOKE,
+    "cpu": CPU,
     "small": {
         "generator.g": 32,
         "training.steps": 20_000,
@@ -51,6 +67,7 @@ PRESETS = {
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **{f"smoke@{dataset}": {"training.steps": 1500, "segmentation.steps": 300} for dataset in WORLDS},
     **{f"paper@{dataset}": {"training.crop": 1.0} for dataset in (*WORLDS, "clevr6")},  # clevr6's are cut already
+    **{f"cpu@{dataset}": {"segmentation.name": "auto", "segmentation.polarity": "painted"} for dataset in WORLDS},
     **PHOTOGRAPHS,
 }
 
@@ -59,6 +76,14 @@ DS_PRESETS = {
     # The paper has a binary term on some data sets only; without it short trainings end with masks grey all over.
     "smoke": {**SMOKE, "regularizers.binarization.weight": 1.0, "regularizers.mi-recovery.width": 16},
     "small": {**PRESETS["small"], "regularizers.binarization.weight": 1.0, "regularizers.mi-recovery.width": 32},
+    "cpu": {
+        **CPU,
+        "generator.n_codes": 20,
+        "training.batch": 16,  # with as many networks a step takes twice as long
+        "training.steps": 12_000,
+        "regularizers.binarization.weight": 1.0,
+        "regularizers.mi-recovery.width": 32,
+    },
     # of objects that nearly fill the frame
     "@cars": {"regularizers.binarization.weight": 1.0, "segmenter.lambda_cons": 10.0},
     "@flowers": {"generator.n_codes": 102, "regularizers.binarization.weight": 1.0, "segmenter.lambda_cons": 10.0},
@@ -68,5 +93,6 @@ DS_PRESETS = {
     },
     "@apc": {"generator.n_codes": 20},
     "smoke@flowers": {"generator.n_codes": 20},
+    "cpu@flowers": {"generator.n_codes": 20},
     "paper@lsun-car": {"generator.n_codes": 200},
 }

@@ -2,25 +2,10 @@
 
 from lgbench import Dataset, hookimpl
 
-from .apc import APC
-from .camvid import CAMVID
-from .cars import CARS
-from .celeba import CELEBA
-from .cifar10 import CIFAR10
-from .clevr6 import CLEVR6
-from .clothing import CLOTHING
-from .cub import CUB
-from .deepfashion import DEEPFASHION
-from .digits import DIGITS_ONE
-from .dogs import DOGS
-from .faces import FACES
-from .faces68 import FACES68
-from .flora import FLORA, FLORA_WILD
-from .flowers import FLOWERS
-from .fs100 import FS100
-from .lfw import LFW
-from .lsun_car import LSUN_CAR
-from .mnist import MNIST_ONE, MNIST_TWO
+from .by_hand import APC, CARS, CLEVR6, FS100, LSUN_CAR
+from .mapped import CAMVID, CELEBA, CLOTHING, DEEPFASHION, FACES68
+from .official import CIFAR10, CUB, DOGS, FLOWERS, LFW, MNIST_ONE, MNIST_TWO
+from .painted import DIGITS_ONE, FACES, FLORA, FLORA_WILD
 
 __all__ = ["datasets"]
 

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lgbench import Dataset
 from lgbench.errors import BadData, BadRecipe
 
+from .by_hand import APC
+from .by_hand import APC_URL as URL
 from .photographs import read_bytes
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["APC", "Config", "build"]
 
-# 131 GB without a stated checksum: nobody should start such a download by naming a data set.
-URL = "http://3dvision.princeton.edu/projects/2016/apc/downloads/training.zip"
-BY_HAND = f"Fetch {URL} (131 GB) and put its folder `training`, or a link to it, into files/apc below the data home."
+BY_HAND = APC.by_hand
+
 SEED = 0  # GENESIS's, for the order of the scenes
 EMPTY = "scene-empty"  # scenes that show no object have no masks
 
@@ -129,19 +129,3 @@ def _sample(root: Path, classes: tuple[str, ...], name: str) -> Sample:
         its = f"{scene}/masks/{frame.replace('.color.', '.mask.')}"
         mask = decode_mask(read_bytes(root / its, its), its) == 255  # GENESIS divides by 255 and truncates
     return Sample(image=image, mask=mask, label=classes.index(_object(name)), name=name)
-
-
-APC = Dataset(
-    name="apc",
-    summary="Amazon Picking Challenge 2016: one object in a shelf or a tote",
-    build=build,
-    config=Config,
-    licence="no explicit licence; distributed for research",
-    citation="Zeng et al., Multi-view self-supervised deep learning for 6D pose estimation in the Amazon Picking "
-    "Challenge, ICRA 2017",
-    provides=frozenset({"masks", "labels"}),
-    splits="80 % train / 10 % val / 10 % test of the scenes",
-    resolution=128,
-    by_hand=BY_HAND,
-    locate=locate,
-)

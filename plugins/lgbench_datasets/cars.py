@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lgbench import Dataset, Source
+from lgbench import Source
 from lgbench.errors import BadData
 from lgbench.settings import later
 
+from .by_hand import CARS
 from .crops import Box, TestCrop, scored
 from .photographs import Photograph, check_choice, marked, matlab, photographs, with_masks
 from .unpack import unpacked
@@ -19,40 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CARS", "Config"]
 
-# The site, ai.stanford.edu/~jkrause/cars, has answered 404 since 2023 and no official mirror is known, so there are no
-# addresses. SHA-256 and sizes as TensorFlow Datasets lists them.
-SOURCES = (
-    Source(
-        "cars_train.tgz",
-        (),
-        "sha256:512b227b30e2f0a8aab9e09485786ab4479582073a144998da74d64b801fd288",
-        979_269_282,
-    ),
-    Source(
-        "cars_test.tgz",
-        (),
-        "sha256:bffea656d6f425cba3c91c6d83336e4c5f86c6cffd8975b0f375d3a10da8e243",
-        977_350_468,
-    ),
-    Source(
-        "car_devkit.tgz",
-        (),
-        "sha256:b97deb463af7d58b6bfaa18b2a4de9829f0f79e8ce663dfa9261bf7810e9accd",
-        330_960,
-    ),
-    Source(
-        "cars_test_annos_withlabels.mat",
-        (),
-        "sha256:790f75be8ea34eeded134cc559332baf23e30e91367e9ddca97d26ed9b895f05",
-        185_758,
-    ),
-)
+SOURCES = CARS.sources
+BY_HAND = CARS.by_hand
 
-BY_HAND = (
-    "Its site (ai.stanford.edu/~jkrause/cars) is gone: put cars_train.tgz, cars_test.tgz, car_devkit.tgz and "
-    "cars_test_annos_withlabels.mat, or the folders cars_train, cars_test and devkit that they unpack into, into "
-    "files/cars below the data home."
-)
 
 # what each archive is unpacked into, and which files of it
 CONTENTS = {
@@ -166,20 +136,3 @@ def _pictures(folder: Path, split: str, annotations: Path, classes: int) -> list
 
 def _box(left: float, top: float, right: float, bottom: float) -> Box:
     return Box(left - 1, top - 1, right - left + 1, bottom - top + 1)  # MATLAB counts from 1, both corners are inside
-
-
-CARS = Dataset(
-    name="cars",
-    summary="Stanford Cars: 16,185 photographs (crop = bbox: weak supervision)",
-    build=build,
-    config=Config,
-    licence="no explicit licence; the photographs belong to their authors; distributed for non-commercial research",
-    citation="Krause et al., 3D object representations for fine-grained categorization, 3DRR workshop at ICCV, 2013",
-    provides=frozenset({"masks", "labels"}),
-    thing="car",
-    splits="8,144 train / 8,041 test",
-    resolution=128,
-    sources=SOURCES,
-    by_hand=BY_HAND,
-    locate=locate,
-)

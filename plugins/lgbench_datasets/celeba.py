@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lgbench import Dataset, Source
 from lgbench.errors import BadData, DataMissing
 
+from .mapped import CELEBA
 from .photographs import check_choice
 from .portraits import Landmarks, Portrait, landmarks_of, portraits, read_landmarks
 
@@ -21,19 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ATTRIBUTES", "CELEBA", "Config", "build", "regions"]
 
-# Their site offers them by a drive that programs cannot fetch from. MD5 as torchvision lists them.
-SOURCES = (
-    Source("img_align_celeba.zip", (), "md5:00d2c5bc6d35e252742224ab0c1e8fcb"),
-    Source("list_attr_celeba.txt", (), "md5:75e246fa4810816ffd6ee81facbd244c"),
-    Source("list_eval_partition.txt", (), "md5:d32c9cbf5e040fd4025c592c306e6668", optional=True),
-)
-BY_HAND = (
-    "Into files/celeba below the data home put img_align_celeba.zip, or the folder that it unpacks into, and "
-    "list_attr_celeba.txt of mmlab.ie.cuhk.edu.hk/projects/CelebA.html, and for class maps landmarks.csv: file, x1, "
-    "y1, ... x68, y68 of iBUG's 68 points in pixels of the 178 x 218 pictures, as any detector finds them (official "
-    "files have 5 points, which say too little), or a folder of label maps, data.maps. Without them there are none. "
-    "Or add a portable archive with labels.csv and landmarks.csv: `lgbench data add celeba FILE.zip`."
-)
+SOURCES = CELEBA.sources
+BY_HAND = CELEBA.by_hand
 
 ATTRIBUTES = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young")
 IMAGES = "img_align_celeba"
@@ -217,20 +206,3 @@ def _lacking(home: DataHome) -> Sequence[str]:
     pictures = (folder / IMAGES).is_dir() or (folder / f"{IMAGES}.zip").is_file()
     here = {f"{IMAGES}.zip": pictures, "list_attr_celeba.txt": (folder / "list_attr_celeba.txt").is_file()}
     return [file for file, there in here.items() if not there]
-
-
-CELEBA = Dataset(
-    name="celeba",
-    summary="CelebA: 202,599 aligned faces, five attributes; regions from 68 landmarks that you bring",
-    build=build,
-    config=Config,
-    licence="non-commercial internal research only; pictures must not be passed on or published",
-    citation="Liu et al., Deep Learning Face Attributes in the Wild, ICCV 2015",
-    provides=frozenset({"segments", "attributes", "landmarks"}),
-    splits="200,599 train / 2,000 test (split = scgan), or 162,770 train / 19,867 val / 19,962 test (official)",
-    resolution=64,
-    sources=SOURCES,
-    by_hand=BY_HAND,
-    locate=locate,
-    regions=regions,
-)

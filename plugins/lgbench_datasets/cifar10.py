@@ -6,14 +6,15 @@ import lzma
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset, Source
 from lgbench.errors import BadData, DataMissing
 
+from .official import CIFAR10
+from .official import CIFAR10_JPEG as JPEG
 from .unpack import unpacked
 
 if TYPE_CHECKING:
@@ -21,22 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CIFAR10", "Config", "build"]
 
-# The binary archive holds the same bytes as the pickled one, and reading it executes nothing. MD5 as the official page
-# states it.
-SOURCES = (
-    Source(
-        "cifar-10-binary.tar.gz",
-        ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
-        "md5:c32a1d4ab5d03f1284b67883e8d87530",
-        170_052_171,
-    ),
-)
-JPEG = Source(
-    "cifar10_jpeg.tar.xz",
-    (),  # put there by hand
-    "sha256:f3b2857085406949e481708d22b3da2269769e6343208246c7cf5a722c237a03",
-    18_547_964,
-)
+SOURCES = (CIFAR10.sources[0],)  # without the JPEG copy
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 COUNTS = {"train": 50_000, "test": 10_000}
@@ -158,18 +144,3 @@ def _jpeg_files(archive: Path) -> dict[str, bytes]:
                     f"{archive} has {found:,} pictures in {split}/{kind}, not {count // len(CLASSES):,}. {again}"
                 )
     return files
-
-
-CIFAR10 = Dataset(
-    name="cifar10",
-    summary="CIFAR-10: 60,000 photographs of 10 classes, 32 pixels a side",
-    build=build,
-    config=Config,
-    licence="no explicit licence; free for research, citation asked for",
-    citation="Krizhevsky, Learning multiple layers of features from tiny images, technical report, 2009",
-    provides=frozenset({"labels"}),
-    splits="50,000 train / 10,000 test",
-    resolution=32,
-    sources=(*SOURCES, replace(JPEG, optional=True)),
-    locate=locate,
-)

@@ -9,10 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset
 from lgbench.errors import BadData, BadRecipe
 from lgbench.files import read_json, write_json
 
+from .by_hand import CLEVR6
+from .by_hand import CLEVR6_FILE as FILE
 from .tfrecord import features, floats, octets, read_records
 
 if TYPE_CHECKING:
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CLEVR6", "Config", "Scenes", "build"]
 
-# The provider states no checksum, so the file is put there by hand; gzip's own checksum guards it.
-FILE = "clevr_with_masks_train.tfrecords"
-URL = f"https://storage.googleapis.com/multi-object-datasets/clevr_with_masks/{FILE}"
-BY_HAND = f"Fetch {URL} (several gigabytes) and put it, as it is, into files/clevr6 below the data home."
+BY_HAND = CLEVR6.by_hand
+
 
 HEIGHT, WIDTH, ENTITIES = 240, 320, 11  # the first entity is the background
 CROP = 192  # a square that leaves out the empty margins, as IODINE's
@@ -178,18 +177,3 @@ def _pixels(record: bytes, name: str, shape: tuple[int, ...], number: int, path:
     if len(data) != expected:
         raise BadData(f"{path}: the {name} of scene {number} has {len(data):,} bytes, not {expected:,}.")
     return data.reshape(shape)
-
-
-CLEVR6 = Dataset(
-    name="clevr6",
-    summary="CLEVR6: rendered scenes of one to six objects, with exact masks",
-    build=build,
-    config=Config,
-    licence="Apache 2.0 (multi-object datasets); CLEVR is CC BY 4.0",
-    citation="Johnson et al., CLEVR, CVPR 2017; Kabra et al., Multi-Object Datasets, 2019",
-    provides=frozenset({"masks", "instances"}),
-    splits="the scenes of at most 6 objects: among the first 70,000 train, of the rest 1,000 val / 1,000 test",
-    resolution=128,
-    by_hand=BY_HAND,
-    locate=locate,
-)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset
 from lgbench.errors import BadData
 
 from .deepfashion import REGIONS
 from .label_maps import Fit, Labelled, crop_of, labelled_splits, mapped
+from .mapped import CLOTHING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lgbench.data.store import Root
 
 __all__ = ["CLOTHING", "Config", "build", "regions_of"]
+
+BY_HAND = CLOTHING.by_hand
 
 HAIR, FACE, UPPER, PANTS, LEGS, ARMS = range(1, len(REGIONS))
 SKIN = 41
@@ -42,11 +44,6 @@ GROUPS: Mapping[int, tuple[int, ...]] = {
 """Region -> numbers of `labels.json`, all but skin."""
 
 RULE = "skin divided by a rule of thumb"
-BY_HAND = (
-    "It comes as a portable archive: images/NNNN.jpg, masks/NNNN.png with the values 0 to 58 of Clothing Co-Parsing "
-    "(github.com/bearpaw/clothing-co-parsing, annotations/pixel-level), index.csv with image and mask. Add it with "
-    "`lgbench data add clothing FILE.zip`."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +130,3 @@ def _without_upper(root: Root, splits: Mapping[str, list[Labelled]], home: DataH
         return json.dumps([name for name, values in maps if not np.isin(values, GROUPS[UPPER]).any()])
 
     return frozenset(json.loads(home.remembered(f"upper clothes {Path(str(root))}", origin, compute)))
-
-
-CLOTHING = Dataset(
-    name="clothing",
-    summary="Clothing Co-Parsing: standing persons, in DeepFashion's seven regions (skin by a rule of thumb)",
-    build=build,
-    config=Config,
-    licence="repository Apache 2.0; the photographs belong to their authors; research",
-    citation="Yang, Luo and Lin, Clothing co-parsing by joint image segmentation and labeling, CVPR 2014",
-    provides=frozenset({"segments", "masks"}),
-    splits="1,000 persons in all; train, val and test as the archive's table says, else drawn by names",
-    resolution=64,
-    by_hand=BY_HAND,
-)

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from lgbench import Dataset, Source
 from lgbench.errors import BadData
 from lgbench.files import sha256_of_json
 from lgbench.settings import later
 
 from .crops import Box, TestCrop, scored
+from .official import CUB
+from .official import CUB_REDO_FILE as REDO_FILE
+from .official import CUB_REDO_PAGE as REDO_PAGE
 from .photographs import Photograph, check_choice, photographs
 from .unpack import unpacked
 
@@ -25,30 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CUB", "Config", "by_hash"]
 
+SOURCES = CUB.sources
+
 logger = logging.getLogger(__name__)
 
-SITE = "https://data.caltech.edu/records"
-
-# SHA-256 and sizes as TensorFlow Datasets lists them; the MD5 that CaltechDATA shows belong to the same files.
-SOURCES = (
-    Source(
-        "CUB_200_2011.tgz",
-        (f"{SITE}/65de6-vp158/files/CUB_200_2011.tgz?download=1",),
-        "sha256:0c685df5597a8b24909f6a7c9db6d11e008733779a671760afef78feb49bf081",
-        1_150_585_339,
-    ),
-    Source(
-        "segmentations.tgz",
-        (f"{SITE}/w9d68-gec53/files/segmentations.tgz?download=1",),
-        "sha256:dc77f6cffea0cbe2e41d4201115c8f29a6320ecb04fffd2444f51b8066e4b84f",
-        39_272_883,
-        optional=True,
-    ),
-)
-
-# ReDO (Chen et al., NeurIPS 2019) published its split as a list that follows no rule, without a checksum.
-REDO_FILE = "train_val_test_split.txt"
-REDO_PAGE = f"https://github.com/mickaelChen/ReDO/tree/master/datasplits/cub/{REDO_FILE}"
 REDO_VALUES = {0: "train", 1: "val", 2: "test"}
 IMAGES, REDO_COUNTS = 11_788, {"train": 10_000, "val": 788, "test": 1_000}
 
@@ -187,19 +169,3 @@ def _again(path: Path) -> str:
     if path.name == REDO_FILE:
         return f"take it from {REDO_PAGE}."
     return f"delete {path.parent} to have it unpacked again."
-
-
-CUB = Dataset(
-    name="cub",
-    summary="Caltech-UCSD Birds-200-2011: 11,788 photographs (crop = bbox: weak supervision)",
-    build=build,
-    config=Config,
-    licence="no explicit licence; the photographs belong to their authors; distributed for non-commercial research",
-    citation="Wah et al., The Caltech-UCSD Birds-200-2011 Dataset, technical report CNS-TR-2011-001, Caltech, 2011",
-    provides=frozenset({"masks", "labels"}),
-    splits="10,000 train / 788 val / 1,000 test (split = redo), or 5,994 train / 5,794 test (official)",
-    resolution=128,
-    sources=SOURCES,
-    by_hand=f"ReDO's own split instead of one drawn by hash is optional: put {REDO_PAGE} into files/cub below the data "
-    "home.",
-)

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lgbench import Dataset
 from lgbench.errors import BadData, RunFailed
 
+from .mapped import DEEPFASHION
 from .photographs import check_choice, matlab
 
 if TYPE_CHECKING:
@@ -25,15 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DEEPFASHION", "REGIONS", "Config", "build"]
 
+BY_HAND = DEEPFASHION.by_hand
+
 REGIONS = ("background", "hair", "face", "upper clothes", "pants", "legs", "arms")
 """Names of the classes 0 to 6, in the order in which the release numbers them."""
 
 FILES = ("G2.h5", "language_original.mat", "ind.mat")
-BY_HAND = (
-    "Into files/deepfashion below the data home put G2.h5, language_original.mat and ind.mat of the Fashion Synthesis "
-    "Benchmark, which mmlab.ie.cuhk.edu.hk/projects/DeepFashion.html gives to those who sign its agreement. Reading "
-    "G2.h5 takes h5py: `pip install lgbench[deepfashion]`."
-)
 COLOURS = 17
 HAIR, LEGS = 1, 5
 LOOKED_AT = 64  # maps, to tell rows from columns
@@ -164,19 +161,3 @@ def _turned(maps: np.ndarray) -> bool:
     middle = [[np.argwhere(planes == region)[:, axis].mean() for axis in (1, 2)] for region in (HAIR, LEGS)]
     down, right = (legs - hair for hair, legs in zip(*middle, strict=True))
     return bool(right > down)
-
-
-DEEPFASHION = Dataset(
-    name="deepfashion",
-    summary="DeepFashion's synthesis subset: 78,979 persons at 128 pixels, seven regions, the colour of clothes",
-    build=build,
-    config=Config,
-    licence="non-commercial research only, by the agreement of its authors",
-    citation="Zhu et al., Be Your Own Prada: Fashion Synthesis with Structural Coherence, ICCV 2017; "
-    "Liu et al., DeepFashion, CVPR 2016",
-    provides=frozenset({"segments", "attributes"}),
-    splits="70,000 train / 8,979 test",
-    resolution=128,
-    by_hand=BY_HAND,
-    locate=locate,
-)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset
 from lgbench.errors import BadRecipe
 from lgbench.settings import later
+
+from .painted import DIGITS_ONE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,22 +83,3 @@ def load_tiles() -> tuple[np.ndarray, np.ndarray]:
         t = np.clip((ink - 0.25) / 0.5, 0, 1)
         tile[4:24, 4:24] = np.rint(255 * t * t * (3 - 2 * t))  # a smooth step: dark stays dark, strokes turn white
     return tiles, np.asarray(labels, np.int64)
-
-
-DIGITS_ONE = Dataset(
-    name="digits-one",
-    summary="Handwritten digits (scikit-learn's) on grey canvases, exact masks; needs no files.",
-    build=build,
-    config=DigitsOne,
-    licence="CC BY 4.0 (the UCI repository's digits, shipped with scikit-learn)",
-    citation=(
-        "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998; "
-        "recipe: Yang et al., LR-GAN, ICLR 2017."
-    ),
-    provides=frozenset({"masks", "instances", "labels"}),
-    splits="8,000 train / 1,000 val / 1,000 test, or as many as its settings say",
-    resolution=32,
-    apart=frozenset({"val"}),
-    offline=True,
-    grey=True,
-)

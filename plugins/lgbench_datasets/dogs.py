@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from lgbench import Dataset, Source
 from lgbench.errors import BadData
 from lgbench.settings import later
 
 from .crops import Box, TestCrop, scored
+from .official import DOGS
 from .photographs import Photograph, check_choice, marked, matlab, photographs, with_masks
 from .unpack import unpacked
 
@@ -20,29 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DOGS", "Config"]
 
-SITE = "http://vision.stanford.edu/aditya86/ImageNetDogs"
-
-# SHA-256 and sizes as TensorFlow Datasets lists them.
-SOURCES = (
-    Source(
-        "images.tar",
-        (f"{SITE}/images.tar",),
-        "sha256:a443fc2f9a851aa1a7b8e4fa4af94b8459fce2c9f5a2f4dd4669cf9673a4ec58",
-        793_579_520,
-    ),
-    Source(
-        "annotation.tar",
-        (f"{SITE}/annotation.tar",),
-        "sha256:662ed36f707be6b195c2fda392d8e153e83af28cedc8e2134a649f198def30fd",
-        21_852_160,
-    ),
-    Source(
-        "lists.tar",
-        (f"{SITE}/lists.tar",),
-        "sha256:34b47cacd9a98b5d150e084f24d29391c084c55272295ec65c85651bc35f4d6c",
-        481_280,
-    ),
-)
+SOURCES = DOGS.sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +115,3 @@ def _classes(pictures: list[Photograph], lists: Path) -> list[str]:
     if set(names) != set(range(len(names))):
         raise BadData(f"{lists}: the labels are not 1 to {len(names)}; delete it to have it unpacked again.")
     return [names[label] for label in range(len(names))]
-
-
-DOGS = Dataset(
-    name="dogs",
-    summary="Stanford Dogs: 20,580 photographs (crop = bbox: weak supervision)",
-    build=build,
-    config=Config,
-    licence="no explicit licence; the photographs, from ImageNet, belong to their authors; for non-commercial research",
-    citation="Khosla et al., Novel dataset for fine-grained image categorization, FGVC workshop at CVPR, 2011",
-    provides=frozenset({"masks", "labels"}),
-    thing="dog",
-    splits="12,000 train / 8,580 test",
-    resolution=128,
-    sources=SOURCES,
-)

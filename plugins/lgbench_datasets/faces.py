@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset
 from lgbench.errors import BadRecipe
 
 from .faces_config import ATTRIBUTES, LIMITS, SPLITS, Faces, Given, check
+from .painted import FACES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,19 +124,3 @@ def walk(config: Faces, resolution: int, index: int, frames: int, factor: str) -
     low, high = LIMITS[factor]
     steps = tuple(low + (high - low) * frame / (frames - 1) for frame in range(frames))
     return walk_landmarks(config, resolution, index, frames, Given(**{factor: steps}))
-
-
-FACES = Dataset(
-    name="faces",
-    summary="Painted faces: class maps, attributes, landmarks, exact layers; needs no files.",
-    build=build,
-    config=Faces,
-    licence="MIT, as lgbench itself",
-    citation="Painted by lgbench.",
-    provides=frozenset({"masks", "segments", "attributes", "landmarks"}),
-    splits="8,000 train / 1,000 val / 1,000 test, or as many as its settings say",
-    resolution=64,
-    offline=True,
-    regions=regions,
-    walks={"pose": walk_pose, "smile": walk_smile},
-)

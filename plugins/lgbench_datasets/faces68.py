@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset
 from lgbench.errors import BadData, BadRecipe
 
-from .celeba import regions
+from .mapped import FACES68
 from .portraits import Portrait, landmarks_of, portraits
 
 if TYPE_CHECKING:
@@ -17,11 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FACES68", "Config", "build"]
 
-BY_HAND = (
-    "It comes as a portable archive, of square crops around faces of Helen (Le et al., 2012) and AFW (Zhu and Ramanan, "
-    "2012): images/helen_test_NAME.jpg and so on, and landmarks.csv with file, x1, y1, ... x68, y68 in their pixels "
-    "and, optionally, part and padded_fraction. Add it with `lgbench data add faces68 FILE.zip`."
-)
+BY_HAND = FACES68.by_hand
+
 TEST = "helen_test"
 
 
@@ -86,18 +82,3 @@ def _splits(package: Package, padded: float) -> tuple[dict[str, list[Portrait]],
     for name, split in division.items():
         splits[split].append(Portrait(name, found[name].points))
     return splits, len(package.items) - len(kept)
-
-
-FACES68 = Dataset(
-    name="faces68",
-    summary="Helen and AFW: faces in the wild with 68 landmarks that people set; regions, no attributes",
-    build=build,
-    config=Config,
-    licence="research only, no commercial use (iBUG 300-W); pictures must not be passed on",
-    citation="Sagonas et al., 300 Faces in-the-Wild Challenge, ICCV workshop 2013; Le et al. 2012; Zhu, Ramanan 2012",
-    provides=frozenset({"segments", "landmarks"}),
-    splits="train and val of Helen train and AFW / Helen test",
-    resolution=64,
-    by_hand=BY_HAND,
-    regions=regions,
-)

@@ -7,13 +7,12 @@ image shows depends on (seed, split, index) and on nothing else, not on how many
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset
 from lgbench.errors import BadRecipe
 
 from .flora_config import BACKGROUNDS, DIFFICULTIES, SHIFTS, SPLITS, Flora, FloraWild, check, petal_counts
+from .painted import FLORA, FLORA_WILD
 
 if TYPE_CHECKING:
     from lgbench.data.samples import RawDataset, Sample
@@ -74,27 +73,3 @@ def samples(config: Flora, resolution: int, split: str, count: int) -> Iterator[
         for i, label in enumerate(painted.labels.tolist()):
             name = f"flora/{split}/{start + i:06d}"
             yield Sample(painted.images[i], painted.masks[i], painted.instances[i], label, name)
-
-
-FLORA = Dataset(
-    name="flora",
-    summary="Painted flowers over uniform to cluttered backgrounds, exact layers; needs no files.",
-    build=build,
-    config=Flora,
-    licence="MIT, as lgbench itself",
-    citation="Painted by lgbench.",
-    provides=frozenset({"masks", "instances", "labels"}),
-    splits="8,000 train / 1,000 val / 1,000 test, or as many as its settings say",
-    resolution=64,
-    apart=frozenset({"val"}),
-    offline=True,
-)
-
-FLORA_WILD = replace(
-    FLORA,
-    name="flora-wild",
-    summary="The same flowers wild: colour alone does not give them away (two-means: IoU 0.61); needs no files.",
-    config=FloraWild,
-    resolution=32,
-    apart=frozenset(),  # had a val split from the beginning
-)

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lgbench import Dataset, Source
 from lgbench.errors import BadData, BadRecipe
 from lgbench.settings import later
 
 from .crops import TestCrop, scored
+from .official import FLOWERS
 from .photographs import check_choice, matlab, read_bytes
 from .unpack import unpacked
 
@@ -23,36 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FLOWERS", "Config"]
 
-SITE = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
-
-# SHA-256 and sizes as TensorFlow Datasets lists them. For the segmentations only the MD5 that programs built on
-# torchvision use could be confirmed.
-SOURCES = (
-    Source(
-        "102flowers.tgz",
-        (f"{SITE}/102flowers.tgz",),
-        "sha256:2d01ecc807db462958cfe3d92f57a8c252b4abd240eb955770201e45f783b246",
-        344_862_509,
-    ),
-    Source(
-        "imagelabels.mat",
-        (f"{SITE}/imagelabels.mat",),
-        "sha256:4903e94206bac23bf772aadf06451916df56b58fc483a62db32a97b82656651d",
-        502,
-    ),
-    Source(
-        "setid.mat",
-        (f"{SITE}/setid.mat",),
-        "sha256:46b8678f91fd95d3c8f4feab80d271a6c834a1dd896fe29fd3e6ad9ce5c8dccd",
-        14_989,
-    ),
-    Source(
-        "102segmentations.tgz",
-        (f"{SITE}/102segmentations.tgz",),
-        "md5:51375996b6c4f367a4b9f4492d7ecef5",
-        optional=True,
-    ),
-)
+SOURCES = FLOWERS.sources
 
 BLUE = (0, 0, 254)  # behind a segmented flower
 # Levels by which some channel must differ. JPEG smears the blue along the outline: of 40, 60, 80, 100 and 128, 80 has
@@ -194,17 +165,3 @@ def _foreground(shown: np.ndarray, name: str, rule: str) -> np.ndarray:
         return ~((red == 0) | (green == 0) | (blue == 254))
     distance = np.abs(shown.astype(np.int16) - np.array(BLUE, dtype=np.int16))
     return np.any(distance > TOLERANCE, axis=2)
-
-
-FLOWERS = Dataset(
-    name="flowers",
-    summary="Oxford 102 Category Flowers: 8,189 photographs",
-    build=build,
-    config=Config,
-    licence="no explicit licence; the photographs belong to their authors; distributed for research",
-    citation="Nilsback and Zisserman, Automated flower classification over a large number of classes, ICVGIP 2008",
-    provides=frozenset({"masks", "labels"}),
-    splits="6,149 train / 1,020 val / 1,020 test (split = redo), or the official ones, the other way round",
-    resolution=64,
-    sources=SOURCES,
-)

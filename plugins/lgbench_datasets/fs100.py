@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset
 from lgbench.errors import BadData, BadRecipe
 
+from .by_hand import FS100
 from .photographs import Photograph, photographs
 
 if TYPE_CHECKING:
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FS100", "Config"]
 
+BY_HAND = FS100.by_hand
+
 ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
-BY_HAND = (
-    "No archive of it is offered anywhere: from FaceScrub's list (vintage.winklerbros.net/facescrub.html) put 100 "
-    "folders, each with a person's cropped faces as JPEG or PNG, say Aaron_Eckhart/0001.jpg, into files/fs-100 below "
-    "the data home."
-)
 EVERY = 10  # of each person's pictures, sorted, the 10th, 20th, ... are for testing
 
 
@@ -87,18 +84,3 @@ def _people(folder: Path) -> dict[str, list[Path]]:
         if below.is_dir() and not below.name.startswith(".")
     }
     return {person: files for person, files in people.items() if files}
-
-
-FS100 = Dataset(
-    name="fs-100",
-    summary="FS-100: faces of 100 people from FaceScrub; no masks",
-    build=build,
-    config=Config,
-    licence="FaceScrub's list is CC BY-NC-ND, as commonly stated; the photographs belong to their authors",
-    citation="Ng and Winkler, A data-driven approach to cleaning large face datasets, ICIP 2014",
-    provides=frozenset({"labels"}),
-    splits="of each person's pictures every tenth is test, the others train",
-    resolution=64,
-    by_hand=BY_HAND,
-    locate=locate,
-)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from lgbench import Dataset, Source
 from lgbench.errors import BadData, BadRecipe
 
+from .official import LFW
+from .official import LFW_ARCHIVES as ARCHIVES
+from .official import LFW_PEOPLE as PEOPLE
 from .photographs import Photograph, check_choice, photographs, with_masks
 from .unpack import unpacked
 
@@ -19,29 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LFW", "Config"]
 
-SITE = "http://vis-www.cs.umass.edu/lfw"  # often out of reach; the mirror, scikit-learn's, has only the pictures
-MIRROR = "https://ndownloader.figshare.com/files"
-
-# SHA-256 as scikit-learn lists them, sizes as the mirror's users report them. For the lists of people only the MD5 that
-# torchvision states could be confirmed.
-ARCHIVES = {
-    "funneled": Source(
-        "lfw-funneled.tgz",
-        (f"{MIRROR}/5976015", f"{SITE}/lfw-funneled.tgz"),
-        "sha256:b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a",
-        243_346_528,
-    ),
-    "original": Source(
-        "lfw.tgz",
-        (f"{MIRROR}/5976018", f"{SITE}/lfw.tgz"),
-        "sha256:055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0",
-        180_566_744,
-    ),
-}
-PEOPLE = {
-    "train": Source("peopleDevTrain.txt", (f"{SITE}/peopleDevTrain.txt",), "md5:54eaac34beb6d042ed3a7d883e247a21"),
-    "test": Source("peopleDevTest.txt", (f"{SITE}/peopleDevTest.txt",), "md5:e4bf5be0a43b5dcd9dc5ccfcb8fb19c5"),
-}
 FOLDERS = {"funneled": "lfw_funneled", "original": "lfw"}
 
 
@@ -141,19 +120,3 @@ def _not_blue(data: bytes, name: str) -> np.ndarray:
     if shown.ndim != 3:
         raise BadData(f"{name}: grey, so there is no blue to tell the background by")
     return shown[..., 2] < 128
-
-
-LFW = Dataset(
-    name="lfw",
-    summary="Labeled Faces in the Wild: 13,233 photographs of 5,749 people",
-    build=build,
-    config=Config,
-    licence="no explicit licence; the photographs belong to their authors; distributed for research",
-    citation="Huang et al., Labeled Faces in the Wild, technical report 07-49, University of Massachusetts, 2007",
-    provides=frozenset({"masks", "labels"}),
-    splits="9,525 train / 3,708 test (split = view-1), or 11,910 / 1,323",
-    resolution=64,
-    sources=(ARCHIVES["funneled"], *PEOPLE.values()),
-    by_hand="Masks are optional: put the part labels that Kae et al. (CVPR 2013) publish into "
-    "files/lfw/parts_lfw_funneled_gt_images below the data home, and set data.masks = 'parts_lfw_funneled_gt_images'.",
-)

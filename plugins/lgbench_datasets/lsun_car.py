@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lgbench import Dataset
 from lgbench.errors import BadData, BadRecipe
 from lgbench.files import read_json, sha256_of_json, write_json
 from lgbench.settings import later
 
+from .by_hand import LSUN_CAR
 from .photographs import read_bytes
 
 if TYPE_CHECKING:
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LSUN_CAR", "Config", "build"]
 
-URL = "http://dl.yf.io/lsun/objects/car.zip"
-BY_HAND = (
-    f"Into files/lsun-car below the data home put `images`, the photographs of {URL} exported by data.py of "
-    "github.com/fyu/lsun (flat or not), `test.txt`, the keys of the 1,040 test photographs that IEM's authors publish, "
-    "one a line, and optionally `masks`, KEY.png for each of them as published there, in the photograph's size."
-)
+BY_HAND = LSUN_CAR.by_hand
+
 WIDTH, HEIGHT = 533, 400
 PUBLISHED = {"train": 31_893, "test": 1_040}
 PUBLISHED_MASKS = "Mask R-CNN, as IEM's authors published it"
@@ -193,19 +189,3 @@ def _sample(images: Path, masks: Path | None, name: str) -> Sample:
     if masks and ((path := _mask_of(masks, name)).is_file() or not pseudo_masks_in(masks)):
         mask = decode_mask(read_bytes(path, path.name), path.name) > 0
     return Sample(image=image, mask=mask, name=name)
-
-
-LSUN_CAR = Dataset(
-    name="lsun-car",
-    summary="LSUN Car: photographs of about 533 x 400 pixels; test masks by a supervised Mask R-CNN",
-    build=build,
-    config=Config,
-    licence="no explicit licence; the photographs belong to their authors; distributed for research",
-    citation="Yu et al., LSUN, arXiv:1506.03365, 2015; test masks: Savarese et al., IEM, CVPR 2021",
-    provides=frozenset({"masks"}),
-    thing="car",
-    splits="about 31,893 train / 1,040 test",
-    resolution=128,
-    by_hand=BY_HAND,
-    locate=locate,
-)

@@ -6,12 +6,14 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from lgbench import Dataset, Source
+from lgbench import Source
 from lgbench.errors import BadData
+
+from .official import MNIST_ONE, MNIST_TWO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from lgbench.data.samples import RawDataset
 
 __all__ = ["MNIST_ONE", "MNIST_TWO", "Home", "Mnist", "build_one", "build_two", "read_idx"]
+
+SOURCES = MNIST_ONE.sources
 
 
 class Home(Protocol):
@@ -43,24 +47,6 @@ class Mnist:
 
     seed: int = 0
 
-
-MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
-
-
-def mirrored(file: str, sha256: str, size: int) -> Source:
-    return Source(file, tuple(mirror + file for mirror in MIRRORS), f"sha256:{sha256}", size)
-
-
-SOURCES = (
-    mirrored(
-        "train-images-idx3-ubyte.gz",
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        9912422,
-    ),
-    mirrored("train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", 28881),
-    mirrored("t10k-images-idx3-ubyte.gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", 1648877),
-    mirrored("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4542),
-)
 
 CONTENT = {  # MD5 of the uncompressed files: copies that were compressed again are the same data
     "train-images-idx3-ubyte.gz": "6bbc9ace898e44ae57da46a324031adb",
@@ -170,30 +156,3 @@ def read_idx(path: Path, item: tuple[int, ...]) -> np.ndarray:
     if len(body) != expected:
         raise BadData(f"{path} is truncated or too long: {len(body)} bytes after the header, not {expected}. {advice}")
     return body.reshape(lengths)
-
-
-MNIST_ONE = Dataset(
-    name="mnist-one",
-    summary="LR-GAN's MNIST-ONE: one digit on a grey canvas, exact masks.",
-    build=build_one,
-    config=Mnist,
-    licence="CC BY-SA 3.0, as commonly stated",
-    citation=(
-        "LeCun, Cortes and Burges, The MNIST database of handwritten digits; recipe: Yang et al., LR-GAN, ICLR 2017."
-    ),
-    provides=frozenset({"masks", "instances", "labels"}),
-    splits="60,000 train / 10,000 val / 10,000 test",
-    apart=frozenset({"val"}),
-    resolution=32,
-    grey=True,
-    sources=SOURCES,
-    locate=locate,
-)
-
-MNIST_TWO = replace(
-    MNIST_ONE,
-    name="mnist-two",
-    summary="LR-GAN's MNIST-TWO: two digits side by side on a grey canvas, exact masks and instances.",
-    build=build_two,
-    resolution=64,
-)

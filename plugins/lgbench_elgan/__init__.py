@@ -2,7 +2,6 @@
 
 from lgbench import Generator, Lazy, Method, hookimpl
 
-from .config import ELGANConfig, ELGANMethod
 from .presets import PRESETS
 
 LGBENCH_API = 2
@@ -20,7 +19,7 @@ def generators() -> list[Generator]:
         Generator(
             name="elgan",
             summary="masks from z and a super class, colours from the class below it, a background from z alone",
-            config=ELGANConfig,
+            config=Lazy("lgbench_elgan.config:ELGANConfig"),
             build=Lazy("lgbench_elgan.model:ELGAN"),
             codes={"c": "foreground"},
             varies=("z", "c", "c_sup"),
@@ -37,7 +36,7 @@ def methods() -> list[Method]:
             paper="Yang et al., ELGAN, 2021",
             citation=CITATION,
             generator="elgan",
-            config=ELGANMethod,
+            config=Lazy("lgbench_elgan.config:ELGANMethod"),
             build=Lazy("lgbench_elgan.game:elgan"),
             regularizers={
                 "perturbation": {"weight": 1.0},

@@ -7,8 +7,6 @@ from typing import Any
 
 from lgbench import Lazy, Method, NoConfig, Segmenter, hookimpl
 
-from .config import GrabCutConfig, IEMConfig, IEMUNetConfig, SupervisedConfig
-
 __all__ = ["methods"]
 
 LGBENCH_API = 2
@@ -99,19 +97,19 @@ def methods() -> list[Method]:
         name="grabcut",
         summary="GrabCut from a box around the middle (extra: baselines)",
         build=Lazy(f"{GAMES}:grabcut_game"),
-        config=GrabCutConfig,
+        config=Lazy("lgbench_floors.config:GrabCutConfig"),
     )
     iem = Segmenter(
         name="iem",
         summary="the mask whose sides tell least of each other, picture by picture",
         build=Lazy(f"{GAMES}:iem_game"),
-        config=IEMConfig,
+        config=Lazy("lgbench_floors.config:IEMConfig"),
     )
     iem_unet = Segmenter(
         name="iem-unet",
         summary="U-Net-S on IEM's masks of the training pictures",
         build=Lazy(f"{GAMES}:iem_unet_game"),
-        config=IEMUNetConfig,
+        config=Lazy("lgbench_floors.config:IEMUNetConfig"),
     )
     nearest = Segmenter(
         name="nearest-mask",
@@ -123,7 +121,7 @@ def methods() -> list[Method]:
         name="supervised-unet",
         summary="U-Net-S on the true masks of the training pictures: the ceiling",
         build=Lazy(f"{GAMES}:supervised_game"),
-        config=SupervisedConfig,
+        config=Lazy("lgbench_floors.config:SupervisedConfig"),
         needs=MASKS,
     )
     return [

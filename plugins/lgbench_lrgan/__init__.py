@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 from lgbench import Generator, Lazy, Method, hookimpl
 
-from .config import DCGANConfig, DCGANMethod, LRGANConfig, LRGANMethod
-
 LGBENCH_API = 2
 
 Settings = Mapping[str, object]
@@ -102,14 +100,14 @@ def generators() -> list[Generator]:
         Generator(
             name="lrgan",
             summary="a background, then foregrounds that an LSTM plans, a pose places and a mask pastes",
-            config=LRGANConfig,
+            config=Lazy("lgbench_lrgan.config:LRGANConfig"),
             build=Lazy("lgbench_lrgan.game:lrgan"),
             varies=("z", "image"),
         ),
         Generator(
             name="dcgan",
             summary="one whole image; LR-GAN's control",
-            config=DCGANConfig,
+            config=Lazy("lgbench_lrgan.config:DCGANConfig"),
             build=Lazy("lgbench_lrgan.model:DCGAN"),
             layered=False,
         ),
@@ -125,7 +123,7 @@ def methods() -> list[Method]:
             paper="Yang et al., LR-GAN, ICLR 2017",
             citation=CITATION,
             generator="lrgan",
-            config=LRGANMethod,
+            config=Lazy("lgbench_lrgan.config:LRGANMethod"),
             build=Lazy("lgbench_lrgan.game:game"),
             presets=PRESETS,
         ),
@@ -135,7 +133,7 @@ def methods() -> list[Method]:
             paper="Radford et al., DCGAN, ICLR 2016, as in Yang et al., ICLR 2017",
             citation=CITATION,
             generator="dcgan",
-            config=DCGANMethod,
+            config=Lazy("lgbench_lrgan.config:DCGANMethod"),
             build=Lazy("lgbench_lrgan.game:game"),
             presets={key: _controls(key, settings) for key, settings in PRESETS.items()},
         ),

@@ -2,7 +2,6 @@
 
 from lgbench import Generator, Lazy, Method, hookimpl
 
-from .config import MilganConfig, MilganMethod
 from .presets import PRESETS
 
 LGBENCH_API = 2
@@ -21,7 +20,7 @@ def generators() -> list[Generator]:
         Generator(
             name="milgan",
             summary="a background from z; a foreground and its mask from z and a private code c",
-            config=MilganConfig,
+            config=Lazy("lgbench_milgan.config:MilganConfig"),
             build=Lazy("lgbench_milgan.model:Milgan"),
             codes={"c": "foreground"},
             varies=("z", "c"),
@@ -38,7 +37,7 @@ def methods() -> list[Method]:
             paper="Yang et al., Learning Foreground-Background Segmentation from Improved Layered GANs, WACV 2022",
             citation=CITATION,
             generator="milgan",
-            config=MilganMethod,
+            config=Lazy("lgbench_milgan.config:MilganMethod"),
             build=Lazy("lgbench_milgan.game:milgan"),
             regularizers={
                 "perturbation": {"weight": 1.0},

@@ -2,7 +2,6 @@
 
 from lgbench import Generator, Lazy, Method, Segmenter, hookimpl
 
-from .config import EncoderConfig, LightConfig, PerturbGANMethod, StyleConfig
 from .presets import FULL, LIGHT
 
 LGBENCH_API = 2
@@ -21,13 +20,13 @@ def generators() -> list[Generator]:
         Generator(
             name="perturbgan",
             summary="background, foreground and mask from one latent, by two light feature generators",
-            config=LightConfig,
+            config=Lazy("lgbench_perturbgan.config:LightConfig"),
             build=Lazy("lgbench_perturbgan.light:LightPainter"),
         ),
         Generator(
             name="perturbgan-style",
             summary="background, foreground and mask by two StyleGAN-1 generators, grown from 8 px",
-            config=StyleConfig,
+            config=Lazy("lgbench_perturbgan.config:StyleConfig"),
             build=Lazy("lgbench_perturbgan.style_generator:StylePainter"),
             varies=("z", "noise"),
         ),
@@ -41,7 +40,7 @@ def _method(name: str, summary: str, presets) -> Method:
         paper="Bielski and Favaro, Emergence of Object Segmentation in Perturbed Generative Models, NeurIPS 2019",
         citation=CITATION,
         generator="perturbgan" if name == "perturbgan" else "perturbgan-style",
-        config=PerturbGANMethod,
+        config=Lazy("lgbench_perturbgan.config:PerturbGANMethod"),
         build=Lazy("lgbench_perturbgan.game:perturbgan"),
         regularizers={
             "perturbation": {"weight": 1.0, "form": "shift", "contrast": 0.3},
@@ -52,7 +51,7 @@ def _method(name: str, summary: str, presets) -> Method:
             Segmenter(
                 name="encoder",
                 summary="an encoder finds the latent of an image; the generator's mask of it is the segmentation",
-                config=EncoderConfig,
+                config=Lazy("lgbench_perturbgan.config:EncoderConfig"),
                 build=Lazy("lgbench_perturbgan.encoder:encoder"),
                 paints=True,
             ),

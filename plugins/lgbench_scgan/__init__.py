@@ -4,7 +4,6 @@ import math
 
 from lgbench import Generator, Lazy, Method, Metric, Part, hookimpl
 
-from .config import ACWGANMethod, SCGANConfig, SCGANMethod, WGANConfig, WGANGPMethod
 from .presets import ACWGAN, SCGAN, WGAN_GP
 
 LGBENCH_API = 2
@@ -32,7 +31,7 @@ def generators() -> list[Generator]:
         Generator(
             name="scgan",
             summary="a whole image from a class map, then a latent, then attributes",
-            config=SCGANConfig,
+            config=Lazy("lgbench_scgan.config:SCGANConfig"),
             build=Lazy("lgbench_scgan.model:SCGAN"),
             layered=False,
             needs=frozenset({"segments"}),
@@ -41,14 +40,14 @@ def generators() -> list[Generator]:
         Generator(
             name="wgan",
             summary="a whole image from a latent, by residual blocks",
-            config=WGANConfig,
+            config=Lazy("lgbench_scgan.config:WGANConfig"),
             build=Lazy("lgbench_scgan.model:WGAN"),
             layered=False,
         ),
         Generator(
             name="acwgan",
             summary="a whole image from a latent and attributes, by residual blocks",
-            config=WGANConfig,
+            config=Lazy("lgbench_scgan.config:WGANConfig"),
             build=Lazy("lgbench_scgan.game:ac_generator"),
             layered=False,
             needs=frozenset({"attributes"}),
@@ -66,7 +65,7 @@ def methods() -> list[Method]:
             paper=PAPER,
             citation=CITATION,
             generator="scgan",
-            config=SCGANMethod,
+            config=Lazy("lgbench_scgan.config:SCGANMethod"),
             build=Lazy("lgbench_scgan.game:scgan"),
             supervision="full",
             regularizers={"segmentor": {"weight": 1.0}},
@@ -78,7 +77,7 @@ def methods() -> list[Method]:
             paper=f"the authors' baseline in {PAPER}",
             citation=CITATION,
             generator="acwgan",
-            config=ACWGANMethod,
+            config=Lazy("lgbench_scgan.config:ACWGANMethod"),
             build=Lazy("lgbench_scgan.game:acwgan"),
             supervision="weak",
             presets=ACWGAN,
@@ -89,7 +88,7 @@ def methods() -> list[Method]:
             paper=f"Gulrajani et al., NeurIPS 2017, as in {PAPER}",
             citation=WGAN_GP_CITATION,
             generator="wgan",
-            config=WGANGPMethod,
+            config=Lazy("lgbench_scgan.config:WGANGPMethod"),
             build=Lazy("lgbench_scgan.game:wgan_gp"),
             presets=WGAN_GP,
         ),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from lgbench import Lazy, Segmenter, hookimpl
 
-from .config import ObjectsConfig, UNetConfig
-
 __all__ = ["segmenters"]
 
 LGBENCH_API = 2
@@ -17,19 +15,19 @@ def segmenters() -> list[Segmenter]:
         Segmenter(
             name="unet-s",
             summary="U-Net-S learns painted (image, mask) pairs",
-            config=UNetConfig,
+            config=Lazy("lgbench_segmenters.config:UNetConfig"),
             build=Lazy("lgbench_segmenters.games:unet_s"),
         ),
         Segmenter(
             name="unet-l",
             summary="U-Net-L learns painted (image, mask) pairs",
-            config=UNetConfig,
+            config=Lazy("lgbench_segmenters.config:UNetConfig"),
             build=Lazy("lgbench_segmenters.games:unet_l"),
         ),
         Segmenter(
             name="unet-objects",
             summary="U-Net-S learns which foreground each painted pixel shows, whatever their order",
-            config=ObjectsConfig,
+            config=Lazy("lgbench_segmenters.config:ObjectsConfig"),
             build=Lazy("lgbench_segmenters.objects:unet_objects"),
         ),
         Segmenter(

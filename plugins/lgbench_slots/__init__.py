@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lgbench import Generator, Lazy, Method, Segmenter, hookimpl
 
-from .config import ComponentsConfig, GenesisConfig, GenesisMethod, SlotsConfig, SlotsMethod
 from .presets import GENESIS, SLOTS
 
 LGBENCH_API = 2
@@ -33,14 +32,14 @@ def generators() -> list[Generator]:
         Generator(
             name="slot-attention",
             summary="gives an image back as the sum of its slots; cannot sample",
-            config=SlotsConfig,
+            config=Lazy("lgbench_slots.config:SlotsConfig"),
             build=Lazy("lgbench_slots.slot_attention:SlotPainter"),
             varies=("image", "noise"),
         ),
         Generator(
             name="genesis-v2",
             summary="a mixture of components, each painted from a latent of its own",
-            config=GenesisConfig,
+            config=Lazy("lgbench_slots.config:GenesisConfig"),
             varies=("image", "noise", "seeds"),
             build=Lazy("lgbench_slots.genesis:Genesis"),
         ),
@@ -55,7 +54,7 @@ def methods() -> list[Method]:
     components = Segmenter(
         name="components",
         summary="the masks by which the encoder attends to the image's components",
-        config=ComponentsConfig,
+        config=Lazy("lgbench_slots.config:ComponentsConfig"),
         build=Lazy(f"{GAMES}:components"),
         paints=True,
     )
@@ -66,7 +65,7 @@ def methods() -> list[Method]:
             paper="Locatello et al., Object-Centric Learning with Slot Attention, NeurIPS 2020",
             citation=SLOTS_CITATION,
             generator="slot-attention",
-            config=SlotsMethod,
+            config=Lazy("lgbench_slots.config:SlotsMethod"),
             build=Lazy(f"{GAMES}:slot_attention"),
             segmenter="slots",
             segmenters=(slots,),
@@ -78,7 +77,7 @@ def methods() -> list[Method]:
             paper="Engelcke, Parker Jones and Posner, GENESIS-V2, NeurIPS 2021",
             citation=GENESIS_CITATION,
             generator="genesis-v2",
-            config=GenesisMethod,
+            config=Lazy("lgbench_slots.config:GenesisMethod"),
             build=Lazy(f"{GAMES}:genesis"),
             segmenter="components",
             segmenters=(components,),

@@ -2,7 +2,6 @@
 
 from lgbench import Generator, Lazy, Method, hookimpl
 
-from .config import CycleGANConfig, CycleGANMethod, Pix2PixConfig, Pix2PixMethod
 from .presets import CYCLEGAN, PIX2PIX
 
 LGBENCH_API = 2
@@ -28,7 +27,7 @@ def generators() -> list[Generator]:
         Generator(
             name="pix2pix",
             summary="a U-Net that translates a class map; its noise is dropout",
-            config=Pix2PixConfig,
+            config=Lazy("lgbench_translation.config:Pix2PixConfig"),
             build=Lazy("lgbench_translation.model:Pix2Pix"),
             layered=False,
             varies=("s", "kept"),
@@ -37,7 +36,7 @@ def generators() -> list[Generator]:
         Generator(
             name="cyclegan",
             summary="a residual network that translates a class map, without noise",
-            config=CycleGANConfig,
+            config=Lazy("lgbench_translation.config:CycleGANConfig"),
             build=Lazy("lgbench_translation.model:CycleGAN"),
             layered=False,
             varies=("s",),
@@ -55,7 +54,7 @@ def methods() -> list[Method]:
             paper="Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017",
             citation=PIX2PIX_CITATION,
             generator="pix2pix",
-            config=Pix2PixMethod,
+            config=Lazy("lgbench_translation.config:Pix2PixMethod"),
             build=Lazy("lgbench_translation.game:pix2pix"),
             supervision="full",
             presets=PIX2PIX,
@@ -66,7 +65,7 @@ def methods() -> list[Method]:
             paper="Zhu et al., Unpaired Image-to-Image Translation, ICCV 2017",
             citation=CYCLEGAN_CITATION,
             generator="cyclegan",
-            config=CycleGANMethod,
+            config=Lazy("lgbench_translation.config:CycleGANMethod"),
             build=Lazy("lgbench_translation.game:cyclegan"),
             supervision="full",
             presets=CYCLEGAN,

@@ -26,15 +26,15 @@ def settings() -> Iterator[tuple[str, str, float]]:
     for method in registry().methods.values():
         generator = registry().generator_of(method)
         chosen = {each.name: each for each in (*registry().segmenters.values(), *method.segmenters)}[method.segmenter]
-        tables = {"method": method.config, "generator": generator.config}
-        tables |= {"segmenter": chosen.config} if generator.layered else {}
+        tables = {"method": method.config_class, "generator": generator.config_class}
+        tables |= {"segmenter": chosen.config_class} if generator.layered else {}
         for table, config in tables.items():
             for name, default in numbers(config):
                 yield method.name, f"{table}.{name}", -1
                 if name in ("nz", "lr", "d", "g", "ngf", "ndf", "width") and default:
                     yield method.name, f"{table}.{name}", 0
     for regularizer in registry().regularizers.values():
-        for name, _ in numbers(regularizer.config):
+        for name, _ in numbers(regularizer.config_class):
             yield "dscomgan", f"regularizers.{regularizer.name}.{name}", -1
 
 

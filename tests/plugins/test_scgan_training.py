@@ -229,7 +229,7 @@ def test_a_critics_move_raises_the_difference_of_scores(name, seed):
     playing = player(made(name, **ALONE[name]))
     step = playing._paint(0, batch(8))
     before = difference(playing.networks["critic"], step)
-    playing._move(phase(playing, "critic"), step)
+    playing._move(phase(playing, "critic"), [step])
     assert difference(playing.networks["critic"], step) > before
 
 
@@ -241,7 +241,7 @@ def test_a_generators_move_raises_the_score_of_what_it_paints(name, seed):
     critic, generator = playing.networks["critic"], playing.networks["generator"]
     step = playing._paint(4, batch(8))
     before = critic(step.layers.image)[0].mean().item()
-    playing._move(phase(playing, "generator"), step)
+    playing._move(phase(playing, "generator"), [step])
     assert critic(generator(step.layers.codes).image)[0].mean().item() > before
 
 
@@ -250,7 +250,7 @@ def test_with_every_term_the_critics_moves_tell_real_from_painted_as_far_as_a_sl
     playing = player(made(name, lr=1e-2))
     step = playing._paint(0, batch(8))
     for _ in range(40):
-        losses = playing._move(phase(playing, "critic"), step)
+        losses = playing._move(phase(playing, "critic"), [step])
     distance = (step.images - step.layers.image).flatten(1).norm(dim=1).max().item()
     assert 0.5 < difference(playing.networks["critic"], step) < distance
     assert losses["gradient-penalty"] < 10  # that of a flat critic
@@ -307,7 +307,7 @@ def test_the_segmentor_reads_the_layers_that_the_generator_learns_from():
     assert [phase.name for phase in playing.phases] == ["critic", "segmentor", "generator"]
     term.networks["segmentor"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     game.networks["critic"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    playing._move(phase(playing, "generator"), playing._paint(4, batch()))
+    playing._move(phase(playing, "generator"), [playing._paint(4, batch())])
     judged, read = seen
     assert judged is read
 
@@ -321,7 +321,7 @@ def test_each_player_learns_in_its_own_move_only(mode):
     networks = {**game.networks, "segmentor": network}
     for moving in playing.phases:
         before = {name: weights(each) for name, each in networks.items()}
-        playing._move(moving, playing._paint(4, batch()))
+        playing._move(moving, [playing._paint(4, batch())])
         moved = {name for name, each in networks.items() if not same(before[name], weights(each))}
         assert moved == {moving.name}
 

@@ -68,7 +68,7 @@ def network_of(term):
 def test_the_record_reads_class_maps_and_nothing_else():
     record = next(r for r in lgbench_regularizers.regularizers() if r.name == "segmentor")
     assert record.needs == {"segments"}
-    assert record.config is SegmentorConfig
+    assert record.config_class is SegmentorConfig
     config = SegmentorConfig()
     assert (config.kind, config.width, config.mode, config.epochs) == ("small", 64, "joint", 20)
     assert (config.reduction, config.lr) == ("mean", 1e-4)
@@ -100,7 +100,7 @@ def test_the_penalty_reads_the_class_map_that_was_painted_off_what_was_painted()
     step = playing._paint(0, real())
     expected = segmentation(network_of(term)(step.layers.image), step.layers.codes["s"])
     assert_close(term.penalty(step), expected)
-    (total,) = playing._move(playing.phases[1], step).values()
+    (total,) = playing._move(playing.phases[1], [step]).values()
     assert_close(total, 3 * expected.detach())
 
 
@@ -118,7 +118,7 @@ def test_the_segmentor_gets_no_gradient_from_the_painters_move(mode):
     playing, term = player(SegmentorConfig(width=4, mode=mode))
     network = network_of(term)
     before, painted = weights(network), weights(playing.game.painter)
-    playing._move(playing.phases[-1], playing._paint(0, real()))
+    playing._move(playing.phases[-1], [playing._paint(0, real())])
     assert same(before, weights(network))
     assert all(parameter.grad is None for parameter in network.parameters())
     assert not same(painted, weights(playing.game.painter))
@@ -128,7 +128,7 @@ def test_the_painter_gets_no_gradient_from_the_segmentors_move():
     playing, term = player(TINY)
     painter, network = playing.game.painter, network_of(term)
     before, read = weights(painter), weights(network)
-    playing._move(playing.phases[0], playing._paint(0, real()))
+    playing._move(playing.phases[0], [playing._paint(0, real())])
     assert same(before, weights(painter))
     assert all(parameter.grad is None for parameter in painter.parameters())
     assert not same(read, weights(network))

@@ -206,7 +206,7 @@ def test_a_move_of_the_critics_leaves_the_translators_as_they_are_and_the_other_
     translators = {"generator", "parser"} & one.networks.keys()
     for phase, moving, still in ((0, critics, translators), (1, translators, critics)):
         before = {name: [p.clone() for p in network.parameters()] for name, network in one.networks.items()}
-        one._move(one.phases[phase], step)
+        one._move(one.phases[phase], [step])
         same = {
             name: all(map(torch.equal, before[name], network.parameters()))
             for name, network in one.networks.items()
@@ -225,7 +225,7 @@ def test_one_move_of_the_critics_tells_real_from_fake_better(method):
         group["lr"] = 2e-3
 
     def total():
-        return sum(loss.item() for loss in one._move(critic, step).values())
+        return sum(loss.item() for loss in one._move(critic, [step]).values())
 
     first = total()
     for _ in range(5):
@@ -268,7 +268,7 @@ def test_the_fakes_that_critics_of_cyclegan_see_are_kept_for_later():
     one = player(built("cyclegan"), steps=3)
     for number in range(3):
         step = one._paint(number, batch())
-        one._move(one.phases[0], step)
+        one._move(one.phases[0], [step])
     pools = one.networks["pools"]
     assert {name: int(pool.count) for name, pool in pools.items()} == {"images": 12, "segments": 12, "waiting": 12}
     assert torch.equal(pools["images"].kept[8:12], step.layers.image.detach())

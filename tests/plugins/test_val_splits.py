@@ -73,7 +73,7 @@ def test_val_has_all_that_the_other_splits_have(home, name, settings, side):
 
 @pytest.mark.parametrize("name", ["flora", "digits-one"])
 def test_val_has_as_many_pictures_as_its_setting_says_and_the_default_is_not_hashed(home, name):
-    config = RECORDS[name].config
+    config = RECORDS[name].config_class
     assert "val_images" not in plain(config())
     assert plain(config(val_images=7))["val_images"] == 7
     assert len(open_dataset(RECORDS[name], {**FEW, "val_images": 7}, 16, home)["val"].images) == 7

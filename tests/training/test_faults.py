@@ -179,7 +179,17 @@ def short(error: type[Exception]) -> Callable[[object], dict]:
 @pytest.mark.parametrize(
     ("name", "batch", "advice"),
     [
-        ("train", 8, r"8 images .*Try training\.batch=4,"),
+        (
+            "train",
+            8,
+            r"8 images .*Try training\.batch=4, .* or --set training\.accumulate=2: the same batch in 2",
+        ),
+        (
+            "train",
+            9,
+            r"9 images .*Try training\.batch=4, .* or --set training\.accumulate=3: the same batch in 3",
+        ),
+        ("train", 7, r"7 images .*Try training\.batch=3, which needs about half; "),
         ("segment-1", 5, r"5 images .*Try segmentation\.batch=2,"),
         ("train", 2, r"2 images .*Try a smaller --resolution"),
     ],
@@ -189,6 +199,15 @@ def test_memory_that_runs_out_is_answered_with_the_batch_to_try(tmp_path: Path, 
     game = replace(game, phases=[replace(game.phases[0], loss=loss), game.phases[1]])
     with pytest.raises(RunFailed, match=f"{name}: cpu has too little memory for steps of {advice}"):
         fit(game, Split(images()), Schedule(4, batch, grid_every=0), Stage(name, tmp_path, CPU, Quiet()))
+
+
+@pytest.mark.parametrize(("parts", "advice"), [(2, r"=4: the same batch in 4 parts;"), (4, r"Try a smaller --res")])
+def test_a_batch_in_parts_that_are_too_large_is_told_of_more_parts(tmp_path: Path, parts: int, advice: str):
+    game = toy()
+    game = replace(game, phases=[replace(game.phases[0], loss=short(MemoryError)), game.phases[1]])
+    schedule = Schedule(4, 8, grid_every=0, accumulate=parts)
+    with pytest.raises(RunFailed, match=advice):
+        fit(game, Split(images()), schedule, Stage("train", tmp_path, CPU, Quiet()))
 
 
 def test_other_faults_of_a_step_are_not_called_a_lack_of_memory(tmp_path: Path):

@@ -75,11 +75,11 @@ def test_each_phase_moves_its_own_networks_only():
     player = Player(toy(), Schedule(1, 8), CPU)
     before = {name: [p.clone() for p in net.parameters()] for name, net in player.networks.items()}
     step = player._paint(0, Batch(CPU.images(torch.from_numpy(images(8)))))
-    player._move(player.game.phases[0], step)
+    player._move(player.game.phases[0], [step])
     assert all(map(torch.equal, before["generator"], player.networks["generator"].parameters()))
     assert not all(map(torch.equal, before["critic"], player.networks["critic"].parameters()))
     after = [p.clone() for p in player.networks["critic"].parameters()]
-    player._move(player.game.phases[1], step)
+    player._move(player.game.phases[1], [step])
     assert all(map(torch.equal, after, player.networks["critic"].parameters()))
     assert not all(map(torch.equal, before["generator"], player.networks["generator"].parameters()))
 

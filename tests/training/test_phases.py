@@ -195,7 +195,7 @@ def test_a_terms_own_phase_is_played_before_the_regularized_one_and_trains_its_n
     assert played == ["reader", "penalty"]
     assert reader.weight.grad is not None  # its own phase's; the penalty went through it and left it alone
     before = [p.clone() for p in reader.parameters()]
-    player._move(player.phases[2], player._paint(1, BATCH))
+    player._move(player.phases[2], [player._paint(1, BATCH)])
     assert all(map(torch.equal, before, reader.parameters()))
 
 
