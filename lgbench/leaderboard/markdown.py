@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lgbench.plain import plain
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["Grid", "Notes", "escape", "link", "unmarked", "written"]
 
@@ -57,7 +62,13 @@ def link(text: str, to: str) -> str:
 
 
 def written(template: str, **told: object) -> str:
-    """A page as a file of `templates` says, which has the filters below."""
+    """A page as a file of `templates` says."""
+    return _templates().get_template(template).render(told).rstrip() + "\n"
+
+
+@functools.cache
+def _templates() -> Environment:
+    """All of them, with the filters that they use."""
     from jinja2 import Environment, FileSystemLoader
 
     folder = FileSystemLoader(Path(__file__).parent / "templates")
@@ -65,7 +76,7 @@ def written(template: str, **told: object) -> str:
     pages.filters["escaped"] = escape
     pages.filters["one_line"] = lambda text: " ".join(text.split()) + "\n"
     pages.filters["ending"] = lambda end: f"{end:g}" if math.isfinite(end) else "unbounded"
-    return pages.get_template(template).render(told).rstrip() + "\n"
+    return pages
 
 
 MARKUP = re.compile(r"\\(.)|<!-- -->|\[`(\w+)`\]\([^)]*\)|\[\^(\d+)\]")
