@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .benchmark import Benchmark, read_benchmark
-from .files import sha256_of_json
 from .record import RECORD_FILE, BadRecord, Measured, Record, Value, read_record, record_files
 from .settings import dotted
 
@@ -84,7 +83,7 @@ def _rows(record: Record, path: str, told: set[str], boards: dict[Path, Benchmar
         "variant": _variant(record, path, boards),
         "flags": " ".join(record.training.flags),
         "device": record.environment.device,
-        "recipe": sha256_of_json({key: value for key, value in record.recipe.items() if key != "seed"})[:8],
+        "recipe": record.recipe_id,
         "record": record.id,
         "path": path,
     }

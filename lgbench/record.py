@@ -327,6 +327,14 @@ class Record(_Part):
     created: Annotated[str, AfterValidator(_utc)]
 
     @property
+    def recipe_id(self) -> str:
+        """First 8 hex digits of the hash of the recipe without its seed: of runs that differ in nothing else.
+
+        The data set keeps a seed of its own: another one there means other images.
+        """
+        return sha256_of_json({key: value for key, value in self.recipe.items() if key != "seed"})[:8]
+
+    @property
     def learnt_from(self) -> str | None:
         """`supervision`, with the `features` where there are some; None where it was not noted."""
         named = f", features of {' and '.join(self.features)}" if self.features else ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from lgbench.benchmark import Benchmark, Column
-from lgbench.files import canonical_json, sha256_of_json
+from lgbench.files import canonical_json
 from lgbench.intervals import interval
 from lgbench.plugins import registry
 from lgbench.record import Measured, Missing, Record
@@ -201,17 +201,12 @@ def _measured(records: Runs, metric: str) -> list[Measured]:
     return [value for value in values if isinstance(value, Measured)]
 
 
-def _recipe_of(record: Record) -> str:
-    """Hash without the seed; the data set keeps a seed of its own: another one there means other images."""
-    return sha256_of_json({key: value for key, value in record.recipe.items() if key != "seed"})[:8]
-
-
 def _groups(records: Runs) -> list[dict[str, Record]]:
     """Runs that differ in nothing but their seeds."""
     groups: dict[tuple[str, ...], dict[str, Record]] = {}
     for name, record in records.items():
         images = canonical_json(record.data.fingerprints)
-        key = record.method, record.preset, _recipe_of(record), record.selected_by, images
+        key = record.method, record.preset, record.recipe_id, record.selected_by, images
         groups.setdefault(key, {})[name] = record
     return [groups[key] for key in sorted(groups)]
 
@@ -264,7 +259,7 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
         cells={metric: _cell(runs, metric, protocol, seed_of) for metric, protocol in chosen.items()},
         variant=board.variant_of(one),
         preset=one.preset,
-        recipe=_recipe_of(one),
+        recipe=one.recipe_id,
         selected_by=one.selected_by,
         provisional=done < attempted or unlisted or bool(stale),
         attempted=attempted,
