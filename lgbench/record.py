@@ -170,10 +170,7 @@ def _kind(value: Any) -> str:
 
 
 # Told apart by hand: an error then names what is wrong with the one, not also why it is not the other.
-Value = Annotated[
-    Annotated[Measured, Tag("measured")] | Annotated[Missing, Tag("missing")],
-    Discriminator(_kind),
-]
+Value = Annotated[Annotated[Measured, Tag("measured")] | Annotated[Missing, Tag("missing")], Discriminator(_kind)]
 
 
 class Plugin(_Part):
