@@ -19,7 +19,7 @@ from lgbench.game import Game
 from lgbench.layers import Layers
 from lgbench.nn import weights_hash
 from lgbench.offers import Part
-from lgbench.painting import as_sampled, painted, real_batches, uint8
+from lgbench.painting import as_sampled, conditions, painted, real_batches, uint8
 from lgbench.score import Moments
 from lgbench.settings import plain
 
@@ -95,7 +95,7 @@ def _sample_part(name: str, evidence: Evidence) -> np.ndarray:
 
 def _sampling(evidence: Evidence) -> dict[str, object]:
     config, painter = evidence.config, evidence.game.painter
-    given = ", ".join(sorted(painter.conditional))
+    given = ", ".join(conditions(painter, evidence.splits["train"]))
     return {
         "samples": config.samples,
         "sampling": f"statistics of batches of {config.batch}" if config.sample_bn == "batch" else None,
