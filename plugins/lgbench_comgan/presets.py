@@ -32,6 +32,7 @@ IN_WORLDS = {
     "segmentation.name": "auto",
     "segmentation.polarity": "painted",
     "segmenter.width": 16,
+    "segmenter.dm_width": 16,  # where two-alignment is asked for, or DS-ComGAN's
     "segmenter.colours": False,
 }
 
@@ -109,8 +110,8 @@ DS_PRESETS = {
         for dataset in FLORA
     },
     "@apc": {"generator.n_codes": 20},
-    **{f"smoke@{dataset}": {**IN_WORLDS, "segmenter.dm_width": 16} for dataset in FLORA},
-    **{f"smoke@{dataset}": {**IN_WORLDS, "segmenter.dm_width": 16, "generator.n_codes": 0} for dataset in DIGITS},
+    **{f"smoke@{dataset}": IN_WORLDS for dataset in FLORA},
+    **{f"smoke@{dataset}": {**IN_WORLDS, "generator.n_codes": 0} for dataset in DIGITS},
     "smoke@flowers": {"generator.n_codes": 20},
     "cpu@flowers": {"generator.n_codes": 20},
     "paper@lsun-car": {"generator.n_codes": 200},
