@@ -3,6 +3,7 @@
 This package's public names need no torch. `lgbench.layers`, `lgbench.game`, `lgbench.nn`, `lgbench.losses`, ... do.
 """
 
+import pkgutil
 from typing import TYPE_CHECKING
 
 from .errors import LgbenchError, NotAvailable
@@ -36,14 +37,11 @@ __all__ = [
 ]
 
 
+LATER = {"frame": "lgbench.frames:frame", "load_run": "lgbench.trained:load_run"}
+"""What needs torch or pandas, and is imported when it is first read."""
+
+
 def __getattr__(name: str) -> object:
-    """What needs torch or pandas is imported when it is first read."""
-    if name == "frame":
-        from .frames import frame
-
-        return frame
-    if name == "load_run":
-        from .trained import load_run
-
-        return load_run
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return pkgutil.resolve_name(LATER[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -203,14 +204,12 @@ class Benchmark(_Part):
             raise ValueError("its table `set` is for variants, and it has none: a method's settings are its presets'")
         if not self.presets and not all(variant.preset for variant in self.variants):
             raise ValueError("a variant without preset needs the benchmark's presets")
-        for index, one in enumerate(self.variants):
-            for other in self.variants[index + 1 :]:
-                if one.name == other.name:
-                    raise ValueError(f"two variants are named {one.name!r}")
-                if not one.told_apart(other):
-                    raise ValueError(
-                        f"one run could be both {one.name!r} and {other.name!r}: let both set what tells them apart"
-                    )
+        for one, other in combinations(self.variants, 2):
+            if one.name == other.name:
+                raise ValueError(f"two variants are named {one.name!r}")
+            if not one.told_apart(other):
+                both = f"{one.name!r} and {other.name!r}"
+                raise ValueError(f"one run could be both {both}: let both set what tells them apart")
         for claim in self.claims:
             self._stands(claim)
         return self
@@ -231,6 +230,11 @@ class Benchmark(_Part):
         """The variant that a record is a run of; at most one, for no two can be mistaken for each other."""
         fitting = (v for v in self.variants if record.preset in self.presets_of(v) and v.matches(record))
         return next(fitting, None)
+
+    def row_of(self, record: Record) -> str:
+        """The name of that variant, "" where there is none."""
+        variant = self.variant_of(record)
+        return variant.name if variant else ""
 
     @property
     def settings(self) -> dict[str, object]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import LgbenchError, RunFailed
 from .evaluation.stored import EVIDENCE
-from .files import atomic, sha256_of_file
+from .files import sha256_of_file, write_bytes
 from .record import RECORD_FILE, read_record, record_files
 
 __all__ = ["MANIFEST", "BadCapsule", "members", "pack", "read_npz"]
@@ -84,8 +84,7 @@ def _write(out: Path, files: Mapping[str, bytes | Path]) -> None:
             archive.writestr(entry, source if isinstance(source, bytes) else source.read_bytes())
     if out.exists() and out.read_bytes() != content.getvalue():
         raise RunFailed(f"{out} is there already and is another file. Remove it, or name another with --out.")
-    with atomic(out) as file:
-        file.write(content.getbuffer())
+    write_bytes(out, content.getbuffer())
 
 
 def members(path: Path) -> dict[str, bytes]:

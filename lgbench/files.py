@@ -36,6 +36,7 @@ __all__ = [
     "sha256_of_file",
     "sha256_of_json",
     "sweep_parts",
+    "write_bytes",
     "write_json",
     "writing",
 ]
@@ -200,8 +201,13 @@ def sha256_of_file(path: Path) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, atomically."""
+    write_bytes(path, (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a whole file, atomically."""
     with atomic(path) as file:
-        file.write((json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode())
+        file.write(content)
 
 
 def read_json(path: Path) -> Any:

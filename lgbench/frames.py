@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .benchmark import Benchmark, read_benchmark
-from .files import sha256_of_json
 from .record import RECORD_FILE, BadRecord, Measured, Record, Value, read_record, record_files
 from .settings import dotted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame", "latex", "over_seeds", "summary"]
+__all__ = ["COLUMNS", "frame"]
 
 TOLD = {"method.name", "data.name", "preset", "seed", "resolution"}
 """Settings of a recipe that have columns of their own."""
@@ -55,64 +53,6 @@ def frame(records: Record | Path | str | Iterable[Record | Path | str]) -> pd.Da
     return pd.DataFrame(rows, columns=[*COLUMNS, *sorted(told), *details])
 
 
-def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """A `frame` with seeds averaged: `mean`, its 95 % Student-t interval `low` and `high`, and how many `seeds`.
-
-    Runs that differ in a setting, and values of different protocols, are never averaged. Several values of one seed are
-    averaged first. Where there is one seed, `low` and `high` are NaN.
-    """
-    from .intervals import interval
-
-    settings = [name for name in table if name not in COLUMNS and not name.startswith("details.")]
-    alike = ["method", "dataset", "preset", "resolution", "variant", *settings, "metric", "protocol", "recipe"]
-    values = table.dropna(subset="value").groupby([*alike, "seed"], dropna=False, sort=False).value.mean()
-    means = values.groupby(alike, dropna=False, sort=False).agg(["mean", "count"]).rename(columns={"count": "seeds"})
-    spread = values.groupby(alike, dropna=False, sort=False).agg(list)
-    ends = [interval(seeds) if len(seeds) > 1 else (float("nan"), float("nan")) for seeds in spread]
-    return means.assign(low=[low for low, _ in ends], high=[high for _, high in ends]).reset_index()
-
-
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """A `frame` for people: "0.877 ± 0.043" over seeds, one row a metric and a recipe.
-
-    Its columns are the method, whatever else tells the rows apart, `metric`, `value` and `seeds`. A metric that has
-    several protocols is named with each, for its values must not be compared.
-    """
-    means = over_seeds(table)
-    protocols = means.groupby("metric").protocol.nunique()
-    names = [
-        f"{metric} ({protocol})" if protocols[metric] > 1 else metric
-        for metric, protocol in zip(means.metric, means.protocol, strict=True)
-    ]
-    halves = ((means.high - means.low) / 2).tolist()
-    values = [
-        f"{mean:.3f}" + ("" if math.isnan(half) else f" ± {half:.3f}")
-        for mean, half in zip(means["mean"].tolist(), halves, strict=True)
-    ]
-    shown = means.assign(metric=names, value=values)
-    settings = [name for name in means if name in table and name not in COLUMNS]
-    for name in settings:  # where no two runs differ in it, it tells nothing
-        words = means.assign(words=means[name].map(_in_words)).groupby(["method", "dataset", "preset"]).words
-        shown[name] = words.transform(lambda each: each if each.nunique() > 1 else "")
-    told = [name for name in ("dataset", "preset", "resolution", "variant", *settings) if len(set(shown[name])) > 1]
-    told = ["method", *(name for name in told if name not in settings or "variant" not in told)]
-    if shown.duplicated([*told, "metric"]).any():
-        told.append("recipe")
-    return shown.loc[:, [*told, "metric", "value", "seeds"]]
-
-
-def _in_words(setting: object) -> str:
-    return f"{setting:g}" if isinstance(setting, float) else str(setting)
-
-
-def latex(table: pd.DataFrame) -> str:
-    """A `frame`'s summary as a LaTeX table (booktabs): a row for each recipe, a column for each metric."""
-    shown = summary(table)
-    told = list(shown.columns[:-3])
-    wide = shown.pivot_table(index=told, columns="metric", values="value", aggfunc="first", sort=False)
-    return wide.reset_index().to_latex(index=False, na_rep="--", escape=True)
-
-
 def _read(source: Record | Path | str) -> Iterator[tuple[Record, str]]:
     """The records that somebody means, each with the file that it came from, "" where there is none."""
     if isinstance(source, Record):
@@ -143,7 +83,7 @@ def _rows(record: Record, path: str, told: set[str], boards: dict[Path, Benchmar
         "variant": _variant(record, path, boards),
         "flags": " ".join(record.training.flags),
         "device": record.environment.device,
-        "recipe": sha256_of_json({key: value for key, value in record.recipe.items() if key != "seed"})[:8],
+        "recipe": record.recipe_id,
         "record": record.id,
         "path": path,
     }
@@ -181,5 +121,4 @@ def _variant(record: Record, path: str, boards: dict[Path, Benchmark | None]) ->
         definition = folder.parents[2] / "benchmarks" / f"{folder.parent.name}.toml"
         boards[folder] = read_benchmark(definition) if definition.is_file() else None
     board = boards[folder]
-    variant = board.variant_of(record) if board else None
-    return variant.name if variant else ""
+    return board.row_of(record) if board else ""

@@ -16,6 +16,9 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Gt, Lt
 
 from .permissions import share
 
@@ -25,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 BUSY = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 """What a lock that somebody holds answers; other errors mean that there are no locks."""
-
-MOST_PROCESSES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Holder:
     """
 
     host: str
-    process: int
+    process: Annotated[int, Gt(0), Lt(2**31)]
     since: float
     born: str = ""
     noted: bool = False
@@ -175,13 +176,11 @@ def _write(file: int, holder: Holder) -> None:
 
 def _read(path: Path) -> Holder | None:
     """Who is noted in a lock file; None where nobody is, or none that could be."""
-    try:
-        found = Holder(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return None
-    sound = [type(part) for part in (found.host, found.born, found.process)] == [str, str, int]
-    sound = sound and isinstance(found.since, int | float) and 0 < found.process <= MOST_PROCESSES
-    return found if sound else None
+    from pydantic import TypeAdapter  # which takes longer to import than a lock to take
+
+    with contextlib.suppress(OSError, ValueError):
+        return TypeAdapter(Holder).validate_json(path.read_bytes(), strict=True)
+    return None
 
 
 def _put_aside(path: Path) -> None:

@@ -12,13 +12,9 @@ from torch.nn import functional as F
 __all__ = [
     "bce_fake",
     "bce_real",
-    "binary_entropy",
-    "binary_min",
-    "gaussian_code",
     "gradient_penalty",
     "hinge_fake",
     "hinge_real",
-    "mask_size",
     "multi_label",
     "segmentation",
     "slope_penalty",
@@ -37,22 +33,6 @@ def bce_fake(logits: Tensor) -> Tensor:
     return F.softplus(logits.float()).mean()
 
 
-def binary_entropy(alpha: Tensor) -> Tensor:
-    """Mean entropy of a mask in bits, 1 at 0.5 and 0 at 0 or 1 (L_binary of ComGAN, as CGN defines it).
-
-    Args:
-        alpha: any shape, in [0, 1]; held 1e-6 away from both ends, where the logarithm is not finite.
-    """
-    m = alpha.float().clamp(1e-6, 1 - 1e-6)
-    return -(m * m.log2() + (1 - m) * (1 - m).log2()).mean()
-
-
-def binary_min(alpha: Tensor) -> Tensor:
-    """Mean min(alpha, 1 - alpha), 0.5 at 0.5 and 0 at 0 or 1 (PerturbGAN, milgan, ELGAN)."""
-    m = alpha.float()
-    return m.minimum(1 - m).mean()
-
-
 def hinge_real(scores: Tensor) -> Tensor:
     """mean max(0, 1 - scores): the critic's on real images."""
     return F.relu(1 - scores.float()).mean()
@@ -61,21 +41,6 @@ def hinge_real(scores: Tensor) -> Tensor:
 def hinge_fake(scores: Tensor) -> Tensor:
     """mean max(0, 1 + scores): the critic's on generated images. The generator's own is -mean scores."""
     return F.relu(1 + scores.float()).mean()
-
-
-def mask_size(alpha: Tensor, eta: float) -> Tensor:
-    """Mean over images of max(0, eta - coverage): foregrounds smaller than a share eta of the image (PerturbGAN).
-
-    Args:
-        alpha: (N, 1, H, W) in [0, 1].
-        eta: 0.25 in the paper's documented command; depends on object scale, hence on the data set.
-    """
-    return F.relu(eta - alpha.float().mean(dim=(1, 2, 3))).mean()
-
-
-def gaussian_code(predicted: Tensor, code: Tensor) -> Tensor:
-    """Minus log-likelihood of a real-valued code under N(predicted, 1), without its constant; (N, d) each."""
-    return 0.5 * (code.float() - predicted.float()).square().sum(dim=1).mean()
 
 
 def multi_label(logits: Tensor, attributes: Tensor, form: Literal["bce", "ce"] = "bce") -> Tensor:

@@ -13,7 +13,7 @@ from .data import Split
 from .layers import Batch, Layers, Painter
 from .runtime import Runtime
 
-__all__ = ["as_sampled", "painted", "real_batch", "real_batches", "uint8"]
+__all__ = ["as_sampled", "conditions", "painted", "real_batch", "real_batches", "uint8"]
 
 
 @contextmanager
@@ -55,6 +55,16 @@ def painted(painter: Painter, count: int, batch: int, reals: Split, seed: int, r
         with runtime.autocast():
             layers = painter(painter.codes(n, given))
         yield layers
+
+
+def conditions(painter: Painter, reals: Split) -> list[str]:
+    """What protocols say that a conditional generator is given of real images, in order; nothing for others.
+
+    Class maps and attributes are named where these images have them, whichever of them the generator reads: methods
+    that are told more and less of the same images are measured alike. What a method reads is its supervision.
+    """
+    known = {part for part in ("attributes", "segments") if getattr(reals, part) is not None}
+    return sorted(painter.conditional | known if painter.conditional & known else painter.conditional)
 
 
 def real_batch(reals: Split, index: np.ndarray, parts: Iterable[str], runtime: Runtime) -> Batch:

@@ -7,7 +7,6 @@ reads it, and only that part sees it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,13 +16,14 @@ from typing import Any
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
 from .offers import NOTHING, Dataset, Generator, Method, Regularizer, Segmenter
-from .preset_check import TABLES, check_presets
+from .setting_checks import OTHERS, WEIGHED, WEIGHT, check_presets, check_read, check_sense
 from .settings import fill, names_of, plain, typed
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
 __all__ = [
     "FOR_CPUS",
     "LARGEST_SEED",
+    "LOOKING",
     "PRESETS",
     "Chosen",
     "Elsewhere",
@@ -44,11 +44,6 @@ LARGEST_SEED = 2**31 - 1
 """Seeds lie between 0 and this: generators of random numbers keep 32 bits, and stages add small numbers to it."""
 USE_ALL = "use_all_images"
 """The setting of `data` that every data set has."""
-OTHERS = "evaluation.data"
-"""The table of settings of the data set on which masks are predicted, where that is another."""
-WEIGHT = "weight"
-"""The setting that every regularizer has."""
-WEIGHED = re.compile(rf"regularizers\.[^.]+\.{WEIGHT}")
 LOOKING = ("log_every", "grid_every", "checkpoint_seconds")
 """Settings of the training that change nothing but what one sees of it."""
 UNTRAINED = ("precision", "channels_last", "compile", "category", *LOOKING)
@@ -240,10 +235,10 @@ def resolve(
             )
         segmentation = replace(segmentation, polarity="painted")
     for name in weights:
-        _sensible(regularizers[name], generator, segmenter, training.rounds)
+        check_sense(regularizers[name], generator, segmenter, training.rounds)
     if any("codes" in regularizers[name].needs for name in weights):
         settings = {**generator.with_codes, **settings}
-    _all_read(request, segmenter, weights)
+    check_read(request.settings, request.without, segmenter, weights)
     check_presets(method, presets, regularizers, segmenters, _known_presets(method))
     return Recipe(
         method=method,
@@ -327,27 +322,6 @@ def _weights(
     return {name: weight for name, weight in weights.items() if weight}
 
 
-def _sensible(regularizer: Regularizer, generator: Generator, segmenter: Segmenter | None, rounds: int) -> None:
-    if "layers" in regularizer.needs and not generator.layered:
-        raise BadRecipe(f"{regularizer.name} needs layers, and {generator.name} paints whole images.")
-    if "codes" in regularizer.needs and not generator.codes and not generator.with_codes:
-        raise BadRecipe(f"{regularizer.name} needs a code that a layer shows, and {generator.name} has none.")
-    if "rounds" not in regularizer.needs:
-        return
-    if segmenter is None:
-        lacks = "this recipe teaches none. Set segmentation.name"
-    elif rounds < 2:
-        lacks = "there is one round only. Set training.rounds=2 or more"
-    elif segmenter.paints:
-        lacks = f"{segmenter.name} asks the generator that is in training. Set segmentation.name=unet-s"
-    else:
-        return
-    raise BadRecipe(
-        f"{regularizer.name} reads the segmenter of a round before, and {lacks}, or leave it out with "
-        f"--without {regularizer.name}."
-    )
-
-
 def _segmenter(name: str, method: Method, generator: Generator, known: Mapping[str, Segmenter]) -> Segmenter | None:
     own = {segmenter.name: segmenter for segmenter in method.segmenters}
     by_name = own if generator is NOTHING else {**known, **own}  # the general ones learn what a generator paints
@@ -365,27 +339,6 @@ def _segmenter_config(segmenter: Segmenter, settings: Mapping[str, object], requ
     known = {f"segmenter.{name}" for name in names_of(segmenter.config_class)} | request.settings.keys()
     fitting = {name: value for name, value in settings.items() if name in known}
     return fill(segmenter.config_class, "segmenter", fitting)
-
-
-def _all_read(request: Request, segmenter: Segmenter | None, weights: Mapping[str, float]) -> None:
-    """Refuse a setting of the user's that nobody would read: an experiment that silently was another."""
-    read = {*TABLES, *(f"regularizers.{name}" for name in weights)} - ({"segmenter"} if segmenter is None else set())
-    for name in request.settings:
-        table, _, _ = name.rpartition(".")
-        if name == "resolution" or table in read or WEIGHED.fullmatch(name):
-            continue
-        if table == OTHERS:
-            if request.settings.get("evaluation.dataset"):
-                continue
-            raise BadRecipe(f"{name} has no effect: add evaluation.dataset=NAME, the data set that it is a setting of.")
-        if table == "segmenter":
-            raise BadRecipe(f"{name} has no effect: this run has no segmenter.")
-        if name.startswith("regularizers.") and name.count(".") == 2:
-            regularizer = table.removeprefix("regularizers.")
-            why = "it was left out" if regularizer in request.without else f"add --with {regularizer}"
-            raise BadRecipe(f"{name} has no effect: {regularizer} is not switched on; {why}.")
-        near = did_you_mean(table or name, TABLES, f"Tables are {', '.join(TABLES)}, regularizers.NAME.")
-        raise BadRecipe(f"There is no setting {name!r}. {near}")
 
 
 def _seed(seed: object) -> int:

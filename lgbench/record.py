@@ -170,10 +170,7 @@ def _kind(value: Any) -> str:
 
 
 # Told apart by hand: an error then names what is wrong with the one, not also why it is not the other.
-Value = Annotated[
-    Annotated[Measured, Tag("measured")] | Annotated[Missing, Tag("missing")],
-    Discriminator(_kind),
-]
+Value = Annotated[Annotated[Measured, Tag("measured")] | Annotated[Missing, Tag("missing")], Discriminator(_kind)]
 
 
 class Plugin(_Part):
@@ -325,6 +322,14 @@ class Record(_Part):
     wall_s: Amount
     device_hours: Amount
     created: Annotated[str, AfterValidator(_utc)]
+
+    @property
+    def recipe_id(self) -> str:
+        """First 8 hex digits of the hash of the recipe without its seed: of runs that differ in nothing else.
+
+        The data set keeps a seed of its own: another one there means other images.
+        """
+        return sha256_of_json({key: value for key, value in self.recipe.items() if key != "seed"})[:8]
 
     @property
     def learnt_from(self) -> str | None:

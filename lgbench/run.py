@@ -39,16 +39,16 @@ KEPT = ("precision", "channels_last", "compile")
 
 def runtime_of(recipe: Recipe, device: torch.device, folder: Path | None = None) -> Runtime:
     """Where and how precisely a recipe computes: on another device too as the run in `folder` began, if it has."""
-    t = recipe.training
     kept = folder / ARITHMETIC if folder else None
     began = read_sound(kept, dict, "Delete the run's folder.") if kept and kept.exists() else {}
-    precision = began.get("precision") or (fast_precision(device) if t.precision == "auto" else t.precision)
-    channels_last = began.get("channels_last", t.channels_last)
+    asked = {name: getattr(recipe.training, name) for name in KEPT} | began
+    precision, channels_last, compiled = (asked[name] for name in KEPT)
+    if precision == "auto":
+        precision = fast_precision(device)
     if channels_last == "auto":
         channels_last = precision == "bf16"
-    compiled = began.get("compile", t.compile)
     if compiled == "auto":
-        compiled = worth_compiling(device, t.steps)
+        compiled = worth_compiling(device, recipe.training.steps)
     return Runtime(device, precision, channels_last, compiled)
 
 
@@ -250,26 +250,21 @@ def open_splits(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str,
         BadData: see `lgbench.data.told_of_copies`.
     """
     splits = _prepared(recipe, recipe.resolution, home, reporter)
-    other = recipe.elsewhere
-    if other is None:
-        _check_scored(recipe, recipe.dataset.name, splits)
+    scored, name, other = splits, recipe.dataset.name, recipe.elsewhere
+    if other:
+        scored = open_dataset(other.dataset, other.config, recipe.resolution, home, _preparing(reporter))
+        name = other.dataset.name
+    if absent := [split for split in recipe.evaluation.splits if split not in scored]:
+        raise BadRecipe(f"{name} has no split {absent[0]!r}; it has {sorted(scored)}.")
+    if not other:
         return splits
-    others = open_dataset(other.dataset, other.config, recipe.resolution, home, _preparing(reporter))
-    _check_scored(recipe, other.dataset.name, others)
-    for split in recipe.evaluation.splits:
-        splits[ELSEWHERE + split] = _told(recipe, others[split], splits["train"], reporter)
-    return splits
+    told = {ELSEWHERE + s: _told(recipe, name, scored[s], splits["train"], reporter) for s in recipe.evaluation.splits}
+    return splits | told
 
 
-def _check_scored(recipe: Recipe, name: str, splits: Mapping[str, Split]) -> None:
-    if absent := [split for split in recipe.evaluation.splits if split not in splits]:
-        raise BadRecipe(f"{name} has no split {absent[0]!r}; it has {sorted(splits)}.")
-
-
-def _told(recipe: Recipe, scored: Split, train: Split, reporter: Reporter) -> Split:
+def _told(recipe: Recipe, name: str, scored: Split, train: Split, reporter: Reporter) -> Split:
     """Pictures of another data set, told which of them were trained on where a table says so."""
     config = recipe.evaluation
-    name = recipe.elsewhere.dataset.name if recipe.elsewhere else recipe.dataset.name
     if not config.copies:
         reporter.note(f"Which pictures {name} shares with those trained on is not known: evaluation.copies=FILE.")
         return scored

@@ -20,10 +20,10 @@ from .game import Game, Studied, Term, Weighted
 from .layers import Painter
 from .offers import ImageSpec
 from .painting import painted, uint8
-from .recipe import Recipe
+from .recipe import LOOKING, Recipe
 from .record import BadRecord, read_record, record_files
 from .runtime import Run, Runtime
-from .stage_configs import TrainingConfig
+from .stage_configs import SegmentationConfig, TrainingConfig
 from .training import Fitted, Schedule, Stage, fit
 from .training.checkpoint import load_weights
 
@@ -201,22 +201,13 @@ class _Rounds:
             return Fitted("done", 0, 0.0, 0, ())
         t = recipe.training
         schedule = Schedule(
-            steps=t.steps,
-            batch=t.batch,
-            ema=t.ema,
+            **_said(t, "steps", "batch", "accumulate", "ema", "flip", "crop", "crop_ratio", *LOOKING),
             estimate=ESTIMATED if t.ema_statistics == "again" else 0,
-            flip=t.flip,
-            log_every=t.log_every,
-            grid_every=t.grid_every,
-            checkpoint_seconds=t.checkpoint_seconds,
             seed=recipe.seed,
-            crop=t.crop,
-            crop_ratio=t.crop_ratio,
             side=recipe.resolution,
             stop=stop,
             judge_every=t.select_every,
             judge_from=judged_from(t),
-            accumulate=t.accumulate,
         )
         played = replace(game, segment=previous.predict if previous else None)
         fitted = fit(played, self.uncropped, schedule, self._stage("train"), judge)
@@ -240,14 +231,10 @@ class _Rounds:
             network.load_state_dict(previous.networks[previous.result].state_dict())
         schedule = Schedule(
             steps=s.all_steps(t.as_rounds) if name == "segment" else s.earlier_steps,
-            batch=s.batch,
-            ema=s.ema,
-            flip=s.flip,
-            log_every=t.log_every,
+            **_said(s, "batch", "ema", "flip", "crop"),
+            **_said(t, "log_every", "checkpoint_seconds"),
             grid_every=0,
-            checkpoint_seconds=t.checkpoint_seconds,
             seed=run.recipe.seed + 1,
-            crop=s.crop,
             judge_every=studied.look_every,
         )
         moves = [each._replace(term=Term(compose=each.term.compose)) for each in game.terms if s.perturbed]
@@ -257,6 +244,11 @@ class _Rounds:
 
     def _stage(self, name: str) -> Stage:
         return Stage(name, self.run.folder / name, self.run.runtime, self.run.reporter)
+
+
+def _said(config: TrainingConfig | SegmentationConfig, *names: str) -> dict[str, Any]:
+    """What a schedule has by the same names."""
+    return {name: getattr(config, name) for name in names}
 
 
 def _judge(run: Run, reals: Split) -> Callable[[Painter], float]:

@@ -13,7 +13,7 @@ from .errors import BadRecipe
 from .plugins import registry
 from .recipe import parse_with
 from .record import Record
-from .settings import fill, names_of, plain
+from .settings import dotted, fill, names_of, plain
 from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
 
 __all__ = ["Variant"]
@@ -86,12 +86,11 @@ class Variant(BaseModel):
 
     def matches(self, record: Record) -> bool:
         """Whether a run of this method had these settings; presets are the benchmark's business."""
-        on = record.recipe.get("regularizers")
-        return (
-            record.method == self.method
-            and not (isinstance(on, dict) and on.keys() & set(self.without))
-            and all(_holds(record.recipe, key, wanted) for key, wanted in self.settings.items())
-        )
+        if record.method != self.method:
+            return False
+        on, held = record.recipe.get("regularizers"), dict(dotted(record.recipe))
+        left_out = not isinstance(on, dict) or on.keys().isdisjoint(self.without)
+        return left_out and all(_holds(held, key, wanted) for key, wanted in self.settings.items())
 
     def told_apart(self, other: Variant) -> bool:
         """Whether no record can match both."""
@@ -120,23 +119,20 @@ def _off(key: str, value: JsonValue) -> bool:
     return key.startswith("regularizers.") and key.endswith(".weight") and _same(0, value)
 
 
-def _holds(recipe: Mapping[str, JsonValue], key: str, wanted: JsonValue) -> bool:
-    """Whether a resolved recipe has a setting; a regularizer of weight 0 is not in it at all."""
-    held: JsonValue = dict(recipe)
-    for step in key.split("."):
-        if not isinstance(held, dict) or step not in held:
-            return _off(key, wanted) or _meant(_config_of(recipe, key), key, json.dumps(wanted)) == (UNSAID,)
-        held = held[step]
-    return _same(held, wanted) or _meant(_config_of(recipe, key), key, json.dumps(wanted)) == (held,)
+def _holds(held: Mapping[str, JsonValue], key: str, wanted: JsonValue) -> bool:
+    """Whether a resolved recipe, flat, has a setting; a regularizer of weight 0 is not in it at all."""
+    meant = _meant(_config_of(held, key), key, json.dumps(wanted))
+    if key not in held:
+        return _off(key, wanted) or meant == (UNSAID,)
+    return _same(held[key], wanted) or meant == (held[key],)
 
 
-def _config_of(recipe: Mapping[str, JsonValue], key: str) -> type | None:
+def _config_of(held: Mapping[str, JsonValue], key: str) -> type | None:
     """The configuration that a setting is one of, None where it is not known here."""
     table = key.rpartition(".")[0]
     if table in STAGES or table not in OFFERED:
         return STAGES.get(table)
-    chosen = recipe.get(table)
-    record = getattr(registry(), OFFERED[table]).get(chosen.get("name")) if isinstance(chosen, dict) else None
+    record = getattr(registry(), OFFERED[table]).get(held.get(f"{table}.name"))
     return record.config_class if record else None
 
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from .capsule import BadCapsule, members, read_npz
+from .contradictions import contradictions
 from .errors import LgbenchError
-from .leaderboard.contradictions import contradictions
 from .offers import Metric
 from .record import RECORD_FILE, Measured, Record, read_record
 from .rescore import again, differences, evidence_of

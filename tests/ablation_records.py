@@ -90,7 +90,7 @@ def numbers(root: Path) -> dict[tuple[str, str], Beside]:
     (board,) = read_boards(root)
     found = committed(root, board)
     assert not found.faults
-    (section,) = stand(board, found.records, found.reported).sections
+    (section,) = stand(board, found).sections
     lines = [line for table in section.tables for line in table.lines if line.variant]
     cells = {(line.variant.name, metric): cell for line in lines for metric, cell in line.cells.items()}
     return {named: cell.beside for named, cell in cells.items() if cell.beside}
@@ -100,7 +100,7 @@ def claim(root: Path) -> Outcome:
     (board,) = read_boards(root)
     found = committed(root, board)
     assert not found.faults
-    (section,) = stand(board, found.records, found.reported).sections
+    (section,) = stand(board, found).sections
     (outcome,) = section.outcomes
     return outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -260,7 +261,7 @@ def test_a_papers_table_is_rerun_whole_on_its_own_data_set(board):
 def test_the_papers_own_numbers_bear_out_the_claims_made_of_them(board):
     """A claim here is one that the paper's table supports: a slip of ours would otherwise read as a refutation."""
     found = committed(REPOSITORY, board)
-    (section, *_) = stand(board, {}, found.reported).sections
+    (section, *_) = stand(board, replace(found, records={})).sections
     for outcome in section.outcomes:
         if outcome.paper:
             better, worse = outcome.paper
@@ -276,7 +277,7 @@ SMALL = [board for board in ABLATIONS if board.name.endswith("-32")]
 @pytest.mark.parametrize("board", SMALL, ids=lambda board: board.name)
 def test_no_row_of_a_small_world_is_not_run_without_a_reason(board):
     found = committed(REPOSITORY, board)
-    for section in stand(board, found.records, found.reported).sections:
+    for section in stand(board, found).sections:
         for line in section.tables[0].lines:
             if line.variant:
                 assert (line.kind == "not run") == bool(line.variant.waits), f"{board.name}: {line.variant.name}"

@@ -15,7 +15,8 @@ import pytest
 from board_records import BOARD, commit, make_root, seeds
 
 from lgbench.benchmark import BadBenchmark
-from lgbench.leaderboard import build, lost_records
+from lgbench.cli.history import lost_records
+from lgbench.leaderboard import build
 from lgbench.record import record_id
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")

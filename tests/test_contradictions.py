@@ -158,16 +158,16 @@ def test_other_artefacts_are_other_seeds(root: Path):
     "name", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@SUM(A1)", "\tx", "\r=1", "\uff1d1+1", "\uff20SUM(A1)"]
 )
 def test_no_cell_of_a_board_is_a_formula(root: Path, name: str):
-    assert csv_safe({"a": name})["a"] in (f"'{name}", "\\r=1")
+    assert csv_safe(name) in (f"'{name}", "\\r=1")
     record = a_record({"iou": measured(0.5)}, method=name, preset=name)
     record["environment"]["device"] = name
     commit(root, record)
     assert all(cell[:1] not in {*"=+-@\t\r"} for line in lines(root) for cell in line.values())
 
 
-@pytest.mark.parametrize("number", ["-0.5", "+1e-3", "-12", "0.1", "", "± 1", 5, None, True])
-def test_numbers_stay_numbers(number: Any):
-    assert csv_safe({"a": number}) == {"a": number}
+@pytest.mark.parametrize("number", ["-0.5", "+1e-3", "-12", "0.1", "", "± 1", "5", "True"])
+def test_numbers_stay_numbers(number: str):
+    assert csv_safe(number) == number
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from lgbench.recipe import Recipe, Request
 from lgbench.settings import dotted
 
 DATA = {"scgan": "celeba", "acwgan": "celeba", "wgan-gp": "celeba"}
-METHODS = ["dcgan", "elgan", "lrgan", "milgan", "perturbgan", *DATA]
+COMGANS = ["comgan", "dscomgan", "pi1", "pi2", "simplegan"]
+METHODS = [*COMGANS, "dcgan", "elgan", "lrgan", "milgan", "perturbgan", *DATA]
 WIDTHS = {"generator.g", "generator.g_b", "generator.ngf", "method.d", "method.ndf", "segmenter.width"}
 WIDTHS |= {"generator.n_codes", "training.batch", "regularizers.segmentor.width"}
+WIDTHS |= {"regularizers.mi-recovery.width", "segmentation.batch"}
 LENGTHS = {"training.steps", "training.ema", "segmentation.steps", "regularizers.equivariance.ramp"}
 MACHINE = {"training.precision", "training.channels_last", "training.grid_every"}
 

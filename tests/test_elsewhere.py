@@ -11,9 +11,9 @@ import torch
 from run_worlds import Told, scenes
 from toy import GENERATOR, METHOD
 
+from lgbench.contradictions import contradictions
 from lgbench.data import DataHome, folder_dataset, open_dataset
 from lgbench.errors import BadData, BadRecipe, LgbenchError
-from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve, with_elsewhere
 from lgbench.record import read_record

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import lgbench
 from lgbench.cli.results import results
-from lgbench.frames import over_seeds, summary
+from lgbench.cli.summaries import over_seeds, summary
 from lgbench.intervals import interval
 from lgbench.record import BadRecord, read_record, write_record
 

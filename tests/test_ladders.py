@@ -22,7 +22,13 @@ LADDERS = ("comgan-table2", "comgan-controls-32")
 ROUNDS = ("milgan-table3", "milgan-table3-cars", "milgan-table3-dogs", "milgan-rounds-32")
 
 SUBNETWORKS = {"generator.r_fg", "generator.r_bg", "generator.r_mask", "generator.n_codes", "generator.subnet"}
-SUBNETWORKS |= {"generator.shared_z", "segmenter", "segmentation.name", "regularizers.binarization"}
+SUBNETWORKS |= {
+    "generator.shared_z",
+    "segmenter",
+    "segmentation.name",
+    "segmentation.polarity",
+    "regularizers.binarization",
+}
 CODES = {"generator.n_codes", "generator.tie_codes", "generator.features", "generator.use_xz", "method.real_weight"}
 SAYS = {
     ("simplegan", "pi1"): SUBNETWORKS,

@@ -27,9 +27,10 @@ from board_records import (
 from click.testing import CliRunner
 
 from lgbench.benchmark import BadBenchmark
+from lgbench.cli.board_page import built_page
 from lgbench.cli.leaderboard import leaderboard
 from lgbench.errors import UnknownName
-from lgbench.leaderboard import add, build, check, read_boards, record_name, show
+from lgbench.leaderboard import add, build, check, read_boards, record_name
 from lgbench.record import BadRecord, read_record, write_record
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -359,9 +360,9 @@ def test_every_committed_board_is_rebuilt_byte_for_byte_where_it_is_missing(tmp_
 def test_a_board_is_shown_as_it_was_built_with_the_text_of_others_as_it_was(root: Path):
     commit(root, *seeds("a|b *c* [d](e) x_y", 0.5), a_record({"iou": missing("no <masks> | here")}, method="other"))
     with pytest.raises(BadBenchmark, match="leaderboard build"):
-        show(root, "flora-32")
+        built_page(root, "flora-32")
     build(root)
-    page, others = show(root, "flora-32")
+    page, others = built_page(root, "flora-32")
     assert others == []
     ran, reported = page.grids
     assert [row[1] for row in ran.rows] == ["a|b *c* [d](e) x_y", "other"]
@@ -369,7 +370,7 @@ def test_a_board_is_shown_as_it_was_built_with_the_text_of_others_as_it_was(root
     assert "n/a: no <masks> | here." in page.notes
     assert ran.rows[1][3] == f"n/a[{page.notes.index('n/a: no <masks> | here.') + 1}]"
     commit(root, *seeds("late", 0.7))
-    assert len(show(root, "flora-32")[1]) == 1
+    assert len(built_page(root, "flora-32")[1]) == 1
 
 
 def test_a_new_fact_of_a_line_stands_on_pages_and_in_the_csv_without_a_change_of_theirs(root: Path, monkeypatch):

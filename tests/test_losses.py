@@ -8,17 +8,15 @@ from torch.testing import assert_close
 from lgbench.losses import (
     bce_fake,
     bce_real,
-    binary_entropy,
-    binary_min,
-    gaussian_code,
     gradient_penalty,
     hinge_fake,
     hinge_real,
-    mask_size,
     multi_label,
     segmentation,
 )
 from lgbench.nn import one_hot
+from lgbench_milgan.game import gaussian_code
+from lgbench_regularizers.masks import binary_entropy, binary_min, too_small
 
 
 @pytest.fixture(autouse=True)
@@ -113,21 +111,21 @@ def test_hinges_end_at_one_and_minus_one_and_are_linear_before():
 
 
 def test_an_empty_mask_is_short_of_the_whole_share_and_a_large_one_of_nothing():
-    assert mask_size(torch.zeros(3, 1, 4, 4), 0.25).item() == 0.25
-    assert mask_size(torch.full((3, 1, 4, 4), 0.25), 0.25).item() == 0
-    assert mask_size(torch.ones(3, 1, 4, 4), 0.25).item() == 0
+    assert too_small(torch.zeros(3, 1, 4, 4), 0.25).item() == 0.25
+    assert too_small(torch.full((3, 1, 4, 4), 0.25), 0.25).item() == 0
+    assert too_small(torch.ones(3, 1, 4, 4), 0.25).item() == 0
 
 
 def test_small_foregrounds_are_pushed_to_grow_at_every_pixel_and_large_ones_left_alone():
     alpha = torch.stack([torch.full((1, 4, 4), 0.1), torch.full((1, 4, 4), 0.6)]).requires_grad_()
-    mask_size(alpha, 0.25).backward()
+    too_small(alpha, 0.25).backward()
     assert_close(alpha.grad[0], torch.full((1, 4, 4), -1 / 32))  # mean of 16 pixels and two images
     assert alpha.grad[1].count_nonzero() == 0
 
 
 def test_one_large_foreground_does_not_pay_for_a_missing_one():
     alpha = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)])
-    assert mask_size(alpha, 0.25).item() == 0.125
+    assert too_small(alpha, 0.25).item() == 0.125
 
 
 def test_a_real_valued_code_costs_its_negative_log_likelihood_without_the_constant():

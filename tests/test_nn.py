@@ -9,7 +9,6 @@ from torch.testing import assert_close
 from lgbench.nn import (
     BNTrunk,
     CodeConv,
-    CodeCritic,
     Critic,
     Res,
     Same,
@@ -25,6 +24,7 @@ from lgbench.nn import (
     orthogonal_,
     warp,
 )
+from lgbench_regularizers.codes import CodeCritic
 
 IDENTITY = torch.eye(2, 3)[None]
 

@@ -135,16 +135,16 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
 def defaults_of(recipe: Recipe) -> dict[str, Any]:
     """The defaults of the same settings."""
     plain = {
-        "method": recipe.method.config,
-        "generator": recipe.generator.config,
-        "data": recipe.dataset.config,
+        "method": recipe.method.config_class,
+        "generator": recipe.generator.config_class,
+        "data": recipe.dataset.config_class,
         "training": type(recipe.training),
         "segmentation": type(recipe.segmentation),
         "evaluation": type(recipe.evaluation),
-        **{f"regularizers.{chosen.record.name}": chosen.record.config for chosen in recipe.regularizers},
+        **{f"regularizers.{chosen.record.name}": chosen.record.config_class for chosen in recipe.regularizers},
     }
     if recipe.segmenter is not None:
-        plain["segmenter"] = recipe.segmenter.config
+        plain["segmenter"] = recipe.segmenter.config_class
     return {f"{table}.{field.name}": field.default for table, config in plain.items() for field in fields(config)}
 
 

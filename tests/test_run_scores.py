@@ -13,10 +13,10 @@ import torch
 from run_worlds import Told, carry_out, on_folder, recipe, scenes
 
 from lgbench import ImageSpec, Metric, Part, Segmenter
+from lgbench.contradictions import contradictions
 from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, UnknownName
 from lgbench.game import Game
 from lgbench.layers import Painter
-from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.record import Record, read_record
 from lgbench.run import chosen_metrics

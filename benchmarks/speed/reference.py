@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lgbench.losses import bce_fake, bce_real
-from lgbench.nn import CodeCritic, Critic, Same, Stem, Up, image_head, mask_head
+from lgbench.nn import Critic, Same, Stem, Up, image_head, mask_head
+from lgbench_regularizers.codes import CodeCritic
 
 __all__ = ["ReferenceStep", "Savings"]
 

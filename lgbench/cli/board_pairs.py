@@ -17,10 +17,10 @@ from lgbench.features import Extractor, load_extractor
 from lgbench.files import sha256_of_file
 from lgbench.leaderboard import committed, read_boards
 from lgbench.leaderboard.pairs import write_pair
-from lgbench.matching import match_samples
 from lgbench.record import Record
 from lgbench.trained import load_run
 
+from .matching import match_samples
 from .pairs import first_samples
 from .preferences import preference_of, similarity
 
@@ -84,8 +84,7 @@ def _taken(runs: Sequence[Path], network: Extractor, samples: int) -> list[Sampl
 
 def _place(board: Benchmark, run: Sampled) -> tuple[str, ...]:
     """By what runs are ordered, however they were named: the same two are the same pair."""
-    variant = board.variant_of(run.record)
-    return run.record.method, variant.name if variant else "", run.record.id
+    return run.record.method, board.row_of(run.record), run.record.id
 
 
 def _rivals(board: Benchmark, one: Record, other: Record) -> bool:

@@ -58,7 +58,8 @@ def build(names: tuple[str, ...], root: Path) -> None:
 def check(context: click.Context, names: tuple[str, ...], root: Path, against: str | None) -> None:
     """Fail where a board is stale, or a record was altered, contradicts itself or is on the wrong board."""
     from lgbench.leaderboard import check as check_boards
-    from lgbench.leaderboard import lost_records
+
+    from .history import lost_records
 
     with _nothing_goes():
         faults = [*(lost_records(root, against) if against else []), *check_boards(root, names)]
@@ -76,11 +77,10 @@ def show(name: str, root: Path) -> None:
     """Print the board NAME as it was built."""
     from rich.console import Console
 
-    from lgbench.leaderboard import show as show_board
-
+    from .board_page import built_page
     from .printing import print_table, say
 
-    page, others = show_board(root, name)
+    page, others = built_page(root, name)
     console = Console()
     say(console, page.title, "bold")
     for line in page.waiting:

@@ -9,10 +9,11 @@ import numpy as np
 
 from lgbench.errors import BadRecipe, RunFailed
 from lgbench.files import read_arrays
-from lgbench.matching import match_samples
 from lgbench.record import Measured, Protocol, Record, read_record, record_files
 from lgbench.settings import dotted
 from lgbench.training.pictures import save_png
+
+from .matching import match_samples
 
 __all__ = ["Comparison", "compare", "first_samples"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from lgbench.data.table import table_rows
 from lgbench.errors import BadData, BadRecipe, RunFailed
 from lgbench.features import Extractor, load_extractor
-from lgbench.files import atomic, read_sound, sha256_of_json, write_json
+from lgbench.files import read_sound, sha256_of_json, write_bytes, write_json
 from lgbench.intervals import share_interval
 from lgbench.trained import load_run
 from lgbench.training.pictures import save_png
@@ -98,8 +98,8 @@ def export(compared: Comparison, folder: Path) -> None:
         for side, image in zip(SIDES, ordered, strict=True):
             save_png(folder / f"{index:04d}-{side}.png", image.transpose(1, 2, 0))
     write_json(folder / KEY, key)
-    with atomic(folder / FORM) as file:
-        file.write("\n".join(["pair,answer", *(f"{i:04d}," for i in range(len(compared.distances))), ""]).encode())
+    rows = ["pair,answer", *(f"{i:04d}," for i in range(len(compared.distances))), ""]
+    write_bytes(folder / FORM, "\n".join(rows).encode())
 
 
 def _key(compared: Comparison) -> dict:

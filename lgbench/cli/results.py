@@ -29,18 +29,19 @@ def results(
 
     Prints means over seeds with their 95 % interval. Files have one row a value, as `lgbench.frame(PATH)` in Python.
     """
-    from lgbench.files import atomic
-    from lgbench.frames import frame, latex
+    from lgbench.files import write_bytes
+    from lgbench.frames import frame
 
     table = _of_metrics(frame(paths or [_runs()]), metrics)
     if csv and str(csv) == "-":
         click.echo(table.to_csv(index=False), nl=False)
     elif csv:
-        with atomic(csv) as file:
-            file.write(table.to_csv(index=False).encode())
+        write_bytes(csv, table.to_csv(index=False).encode())
     if parquet:
         _write_parquet(table, parquet)
     if as_latex:
+        from .summaries import latex
+
         click.echo(latex(table), nl=False)
     if not (csv or parquet or as_latex):
         _print_summary(table)
@@ -70,7 +71,7 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     import io
 
     from lgbench.errors import LgbenchError
-    from lgbench.files import atomic
+    from lgbench.files import write_bytes
 
     if importlib.util.find_spec("pyarrow") is None:
         raise LgbenchError(
@@ -79,17 +80,15 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
         )
     content = io.BytesIO()
     table.to_parquet(content, index=False, engine="pyarrow")
-    with atomic(path) as file:
-        file.write(content.getvalue())
+    write_bytes(path, content.getbuffer())
 
 
 def _print_summary(table: pd.DataFrame) -> None:
     """Means over seeds; then, once for each reason, what is not available."""
     from rich.console import Console
 
-    from lgbench.frames import summary
-
     from .printing import print_table, say
+    from .summaries import summary
 
     console, shown = Console(), summary(table)
     same = [str(table[name].iloc[0]) for name in ("dataset", "preset") if len(set(table[name])) == 1]

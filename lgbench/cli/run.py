@@ -37,7 +37,7 @@ class Name(click.ParamType):
 
 def presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Presets that begin so."""
-    return [preset for preset in PRESETS if preset.startswith(incomplete)]
+    return [preset for preset in {**FOR_CPUS, **dict.fromkeys(PRESETS)} if preset.startswith(incomplete)]
 
 
 SEED = click.IntRange(0, LARGEST_SEED)
@@ -54,7 +54,9 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="auto,
 @click.command()
 @click.option("--method", required=True, type=Name("methods"), help="See `lgbench list methods`.")
 @click.option("--dataset", required=True, type=Name("datasets"), help="See `lgbench data list`; or folder:PATH.")
-@click.option("--preset", default="small", show_default=True, shell_complete=presets, help="smoke, small or paper.")
+@click.option(
+    "--preset", default="small", show_default=True, shell_complete=presets, help="smoke, cpu, small or paper."
+)
 @click.option("--set", "settings", multiple=True, metavar="TABLE.FIELD=VALUE", help="Override a setting; repeatable.")
 @click.option("--with", "added", multiple=True, metavar="NAME[:weight=W,...]", help="Switch a regularizer on.")
 @click.option("--without", multiple=True, metavar="NAME", help="Switch a regularizer off.")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lgbench.errors import BadData, BadRecipe, did_you_mean
-from lgbench.files import atomic, read_json, sha256_of_file, write_json
+from lgbench.files import read_json, sha256_of_file, write_bytes, write_json
 
 from .download import Progress
 from .samples import Sample
@@ -144,8 +144,7 @@ def draw_masks(
             if mask is not None:
                 file = io.BytesIO()
                 Image.fromarray(mask).convert("L").save(file, "PNG")
-                with atomic(target) as out:
-                    out.write(file.getvalue())
+                write_bytes(target, file.getbuffer())
         pictures, masked = pictures + 1, masked + target.is_file()
         if progress:
             progress("pseudo masks", pictures, 0)

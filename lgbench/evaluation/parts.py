@@ -19,7 +19,7 @@ from lgbench.game import Game
 from lgbench.layers import Layers
 from lgbench.nn import weights_hash
 from lgbench.offers import Part
-from lgbench.painting import as_sampled, painted, real_batches, uint8
+from lgbench.painting import as_sampled, conditions, painted, real_batches, uint8
 from lgbench.score import Moments
 from lgbench.settings import plain
 
@@ -95,7 +95,7 @@ def _sample_part(name: str, evidence: Evidence) -> np.ndarray:
 
 def _sampling(evidence: Evidence) -> dict[str, object]:
     config, painter = evidence.config, evidence.game.painter
-    given = ", ".join(sorted(painter.conditional))
+    given = ", ".join(conditions(painter, evidence.splits["train"]))
     return {
         "samples": config.samples,
         "sampling": f"statistics of batches of {config.batch}" if config.sample_bn == "batch" else None,
@@ -105,8 +105,7 @@ def _sampling(evidence: Evidence) -> dict[str, object]:
 
 def _predictions(evidence: Evidence) -> dict[str, np.ndarray]:
     """Foreground on the test images with masks, packed, and its parts where the segmenter tells several; kept."""
-    segmenter, reals = _segmenter(evidence), evidence.scored
-    return evidence.kept("predictions", _inputs(evidence, segmenter, reals), partial(_predict, evidence))
+    return evidence.kept("predictions", _inputs(evidence), partial(_predict, evidence))
 
 
 def _segmenter(evidence: Evidence) -> Game:
@@ -120,17 +119,11 @@ def _segmenter(evidence: Evidence) -> Game:
     return segmenter
 
 
-def _inputs(evidence: Evidence, segmenter: Game, reals: Split) -> list[Any]:
-    config = evidence.config
-    settings = evidence.run.recipe.as_dict()["segmenter"]
-    return [
-        hashes(segmenter),
-        settings,
-        config.threshold,
-        config.batch,
-        reals.digest(()),
-        *(["flipped"] * segmenter.flipped),
-    ]
+def _inputs(evidence: Evidence) -> list[Any]:
+    """What predictions depend on."""
+    segmenter, config, settings = _segmenter(evidence), evidence.config, evidence.run.recipe.as_dict()["segmenter"]
+    inputs = [hashes(segmenter), settings, config.threshold, config.batch, evidence.scored.digest(())]
+    return [*inputs, "flipped"] if segmenter.flipped else inputs
 
 
 def _predict(evidence: Evidence) -> dict[str, np.ndarray]:
@@ -173,19 +166,18 @@ def _predicted_parts(evidence: Evidence) -> np.ndarray:
 
 def _predicted_probabilities(evidence: Evidence) -> np.ndarray:
     """Probability of foreground, (N, R, R) uint8, 255 for 1; kept."""
-    segmenter, reals = _segmenter(evidence), evidence.scored
-    side = evidence.run.recipe.resolution
-    if not segmenter.background:
+    if not _segmenter(evidence).background:
         raise NotAvailable(PARTITION)
 
     def make() -> dict[str, np.ndarray]:
-        soft = np.empty((len(reals), side, side), np.uint8)
+        side = evidence.run.recipe.resolution
+        soft = np.empty((len(evidence.scored), side, side), np.uint8)
         for where, probability in _probabilities_on_test(evidence):
             foreground = probability[:, 0] if probability.shape[1] == 1 else 1 - probability[:, 0]
             soft[where] = uint8(foreground.float())
         return {"soft": soft}
 
-    return evidence.kept("probabilities", _inputs(evidence, segmenter, reals), make)["soft"]
+    return evidence.kept("probabilities", _inputs(evidence), make)["soft"]
 
 
 def _scored_on(evidence: Evidence) -> dict[str, object]:
@@ -242,31 +234,6 @@ def _instances(evidence: Evidence) -> np.ndarray:
     return known[:]
 
 
-def _labels(evidence: Evidence) -> np.ndarray:
-    """The class of every image of all splits, one split after the other, (L,) int."""
-    known = [split.labels for split in evidence.whole]
-    labels = [each[:] for each in known if each is not None]
-    if len(labels) < len(known):
-        raise NotAvailable("no labels in this data set")
-    return np.concatenate(labels)
-
-
-@torch.no_grad()
-def _clusters(evidence: Evidence) -> np.ndarray:
-    """The cluster that the game's code network gives each of those, (L,) int."""
-    game, run = evidence.game, evidence.run
-    if game.cluster is None:
-        raise NotAvailable("no code network that clusters images")
-    for network in game.networks.values():
-        network.eval()
-    found = []
-    for split in evidence.whole:
-        for _, batch in real_batches(split, evidence.config.batch, (), run.runtime):
-            with run.runtime.autocast():
-                found.append(game.cluster(batch.images).argmax(dim=1).cpu().numpy())
-    return np.concatenate(found)
-
-
 def _extractor(name: str, evidence: Evidence) -> Extractor:
     return load_extractor(name, device=evidence.run.runtime.device)
 
@@ -288,13 +255,6 @@ def _moments(extractor: str, seen: str, evidence: Evidence) -> tuple[Moments, Mo
 def _real_moments(extractor: str, evidence: Evidence) -> Moments:
     cache = evidence.run.home.root / "moments"
     return real_moments(reference(evidence), evidence[f"extractor/{extractor}"], cache)
-
-
-def _probabilities(seen: str, evidence: Evidence) -> np.ndarray:
-    probabilities = evidence[seen][1]
-    if probabilities is None:
-        raise NotAvailable("this extractor has no classes; 'inception' has")
-    return probabilities
 
 
 def reference(evidence: Evidence) -> list[Split]:
@@ -331,7 +291,6 @@ def _of_extractor(name: str) -> list[Part]:
         ("real-moments", partial(_real_moments, name), against_reals),
         ("moments", partial(_moments, name, f"seen/{name}"), against_reals),
         ("background-moments", partial(_moments, name, f"seen-backgrounds/{name}"), against_reals),
-        ("probabilities", partial(_probabilities, f"seen/{name}"), of_samples),
     ]
     return [Part(f"{kind}/{name}", make, protocol) for kind, make, protocol in made]
 
@@ -351,9 +310,7 @@ PARTS: dict[str, Part] = {
         Part("true_masks", _true_masks, _drawn_by),
         Part("ignored", _ignored, _left_out),
         Part("instances", _instances),
-        Part("labels", _labels),
         TAUGHT,
-        Part("clusters", _clusters, lambda evidence: {"split": "all"}),
         *(part for name in EXTRACTORS for part in _of_extractor(name)),
     )
 }

@@ -28,10 +28,7 @@ __all__ = ["Scores", "evaluate", "measured", "number", "parts_of", "shared_proto
 
 log = logging.getLogger(__name__)
 
-UNSAID = {
-    **dict.fromkeys(("split", "polarity", "aggregation", "threshold", "samples", "extractor", "weights")),
-    "sampling": None,
-}
+UNSAID = dict.fromkeys(("split", "polarity", "aggregation", "threshold", "samples", "extractor", "weights", "sampling"))
 """What a protocol says nothing of until a part or a metric does."""
 
 

@@ -5,18 +5,6 @@ decides what a paper says of pairs of them. `standing` holds it all, computed on
 are views of it.
 """
 
-from .history import lost_records
-from .store import Committed, add, build, check, committed, read_boards, record_name, show, why_not
+from .store import add, build, check, committed, read_boards, record_name, why_not
 
-__all__ = [
-    "Committed",
-    "add",
-    "build",
-    "check",
-    "committed",
-    "lost_records",
-    "read_boards",
-    "record_name",
-    "show",
-    "why_not",
-]
+__all__ = ["add", "build", "check", "committed", "read_boards", "record_name", "why_not"]

@@ -13,7 +13,7 @@ from lgbench.files import canonical_json
 from lgbench.intervals import difference
 
 from .collapse import Signs, signs_of, told
-from .lines import SEEDS_FOR_A_RANK, Line, Table, distinct_seeds
+from .lines import SEEDS_FOR_A_RANK, Cell, Line, Table, distinct_seeds
 from .papers import Papers
 
 __all__ = ["Outcome", "outcomes"]
@@ -66,21 +66,18 @@ def _printed(claim: Claim, papers: Papers) -> tuple[float, float] | None:
 
 
 Found = list[tuple[int, Line]]
-"""A variant's lines that have runs, each with the number of its table."""
+"""A variant's lines that have runs, and a number of the claim's metric where it has one, each with its table's."""
 
 
-def _lines_of(tables: Sequence[Table], name: str) -> Found:
-    return [
-        (number, line)
-        for number, table in enumerate(tables)
-        for line in table.lines
-        if line.runs and line.variant_name == name
-    ]
+def _lines_of(tables: Sequence[Table], name: str, metric: str) -> Found:
+    every = [(number, line) for number, table in enumerate(tables) for line in table.lines]
+    found = [(number, line) for number, line in every if line.runs and line.variant_name == name]
+    return [(number, line) for number, line in found if not metric or line.cells.get(metric, Cell()).by_seed]
 
 
 def _decided(blank: Outcome, tables: Sequence[Table]) -> Outcome:
     claim, metric = blank.claim, blank.metric
-    found = {name: _with_number(_lines_of(tables, name), claim.metric) for name in (claim.better, claim.worse)}
+    found = {name: _lines_of(tables, name, claim.metric) for name in (claim.better, claim.worse)}
     better, worse = found.values()
     if missing := [name for name, lines in found.items() if not lines]:
         return replace(blank, why=f"no number of {' and '.join(missing)}")
@@ -95,10 +92,6 @@ def _decided(blank: Outcome, tables: Sequence[Table]) -> Outcome:
         return replace(told, verdict="undecided", why=f"{SEEDS_FOR_A_RANK} seeds of each are needed")
     verdict = _equal(claim.margin, ours, theirs) if claim.margin else _ordered(metric, ours, theirs)
     return replace(told, verdict=verdict)
-
-
-def _with_number(found: Found, metric: str) -> Found:
-    return [(number, line) for number, line in found if metric in line.cells and line.cells[metric].by_seed]
 
 
 def _ordered(metric: Column, better: Sequence[float], worse: Sequence[float]) -> Verdict:
@@ -127,7 +120,7 @@ def _collapsed(blank: Outcome, tables: Sequence[Table]) -> Outcome:
     claim = blank.claim
     # A line may stand in several tables: its runs tell it apart.
     lines = {
-        name: list({tuple(line.runs): line for _, line in _lines_of(tables, name)}.values())
+        name: list({tuple(line.runs): line for _, line in _lines_of(tables, name, claim.metric)}.values())
         for name in (claim.better, claim.worse)
     }
     signs = {name: _signs(found) for name, found in lines.items()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from lgbench.benchmark import Benchmark, Column
-from lgbench.files import canonical_json, sha256_of_json
+from lgbench.files import canonical_json
 from lgbench.intervals import interval
 from lgbench.plugins import registry
 from lgbench.record import Measured, Missing, Record
@@ -182,26 +182,23 @@ def tables(board: Benchmark, records: Runs) -> list[Table]:
         records: file name -> record; all of the board's data set and resolution.
     """
     records = {name: as_columns(board, record) for name, record in sorted(records.items())}
-    groups, protocols = _groups(records), {metric.name: _protocols(records, metric.name) for metric in board.metrics}
-    first, *others = board.metrics
+    groups, (first, *others) = _groups(records), board.metrics
+    measured = {metric.name: _measured(records, metric.name) for metric in board.metrics}
+    protocols = {name: {v.protocol_id: v.protocol.model_dump() for v in values} for name, values in measured.items()}
     alone = [metric for metric in others if len(protocols[metric.name]) > 1]
     columns = (first, *(metric for metric in others if metric not in alone))
     made = [_table(board, columns, protocols, ranking, groups) for ranking in sorted(protocols[first.name]) or [None]]
     if len(made) > 1:
-        made.append(_table(board, columns, protocols, None, [g for g in groups if not _scored(g, first.name)]))
+        made.append(_table(board, columns, protocols, None, [g for g in groups if not _measured(g, first.name)]))
     for metric in alone:
         made += [_table(board, (metric,), protocols, ranking, groups) for ranking in sorted(protocols[metric.name])]
     return [table for table in made if table.lines]
 
 
-def _protocols(records: Runs, metric: str) -> dict[str, Mapping[str, Any]]:
-    measured = [record.values.get(metric) for record in records.values() if record.status == "done"]
-    return {value.protocol_id: value.protocol.model_dump() for value in measured if isinstance(value, Measured)}
-
-
-def _recipe_of(record: Record) -> str:
-    """Hash without the seed; the data set keeps a seed of its own: another one there means other images."""
-    return sha256_of_json({key: value for key, value in record.recipe.items() if key != "seed"})[:8]
+def _measured(records: Runs, metric: str) -> list[Measured]:
+    """What finished runs have of a metric."""
+    values = [record.values.get(metric) for record in records.values() if record.status == "done"]
+    return [value for value in values if isinstance(value, Measured)]
 
 
 def _groups(records: Runs) -> list[dict[str, Record]]:
@@ -209,13 +206,9 @@ def _groups(records: Runs) -> list[dict[str, Record]]:
     groups: dict[tuple[str, ...], dict[str, Record]] = {}
     for name, record in records.items():
         images = canonical_json(record.data.fingerprints)
-        key = record.method, record.preset, _recipe_of(record), record.selected_by, images
+        key = record.method, record.preset, record.recipe_id, record.selected_by, images
         groups.setdefault(key, {})[name] = record
     return [groups[key] for key in sorted(groups)]
-
-
-def _scored(group: Runs, metric: str) -> bool:
-    return any(r.status == "done" and isinstance(r.values.get(metric), Measured) for r in group.values())
 
 
 def _table(
@@ -250,11 +243,8 @@ def _outdated(protocols: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _saw_others(records: Sequence[Record]) -> bool:
     """Whether two saw different images of one split; splits that came later are not in older records."""
-    seen: dict[str, set[str]] = {}
-    for record in records:
-        for split, fingerprint in record.data.fingerprints.items():
-            seen.setdefault(split, set()).add(fingerprint)
-    return any(len(each) > 1 for each in seen.values())
+    seen = {named for record in records for named in record.data.fingerprints.items()}
+    return len(seen) > len({split for split, _ in seen})
 
 
 def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
@@ -269,7 +259,7 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
         cells={metric: _cell(runs, metric, protocol, seed_of) for metric, protocol in chosen.items()},
         variant=board.variant_of(one),
         preset=one.preset,
-        recipe=_recipe_of(one),
+        recipe=one.recipe_id,
         selected_by=one.selected_by,
         provisional=done < attempted or unlisted or bool(stale),
         attempted=attempted,
@@ -313,17 +303,14 @@ def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
 
 def _cell(runs: Sequence[Record], metric: str, protocol: str | None, seed_of: Mapping[str, int]) -> Cell:
     by_seed: dict[int, list[Measured]] = {}
-    why = set()
-    for record in runs:
+    finished = [record for record in runs if record.status == "done"]
+    why = set() if finished else {"no run finished"}
+    for record in finished:
         value = record.values.get(metric)
-        if record.status != "done":
-            continue
         if isinstance(value, Measured) and value.protocol_id == protocol:
             by_seed.setdefault(seed_of[record.id], []).append(value)
         else:
             why.add(_reason(value))
-    if all(record.status != "done" for record in runs):
-        why.add("no run finished")
     if not by_seed:
         return Cell(why=tuple(sorted(why)))
     # A repeated seed is one seed: its runs are averaged first, so that running again cannot buy certainty.
@@ -342,24 +329,24 @@ def _reason(value: Measured | Missing | None) -> str:
 
 def _ranked(lines: Sequence[Line], first: Column) -> list[Line]:
     """Rank by the rounded mean; equal ones share the better rank. Lines without a rank follow, by name."""
-    sign = -1 if first.better == "up" else 1
-    means = [_rankable(line, first) for line in lines]
-    scores = [None if mean is None else round(sign * mean, first.digits) for mean in means]
-    counts = Counter(scores)
+    scores = [_score(line, first) for line in lines]
+    known = [score for score in scores if score is not None]
     placed = []
     for line, score in zip(lines, scores, strict=True):
-        if score is None:
-            placed.append(replace(line, provisional=False))
-            continue
-        rank = 1 + sum(other is not None and other < score for other in scores)
+        rank = None if score is None else 1 + sum(other < score for other in known)
         few = line.cells[first.name].seeds < SEEDS_FOR_A_RANK
-        placed.append(replace(line, rank=rank, tied=counts[score] > 1, provisional=few or line.provisional))
+        provisional = rank is not None and (few or line.provisional)
+        tied = rank is not None and scores.count(score) > 1
+        placed.append(replace(line, rank=rank, tied=tied, provisional=provisional))
     return sorted(placed, key=lambda line: (line.rank is None, line.rank or 0, line.method, line.preset, [*line.runs]))
 
 
-def _rankable(line: Line, first: Column) -> float | None:
-    barred = line.kind != "reproduced" or line.selected_by == "best-on-test" or first.better == "none"
-    return None if barred else line.cells[first.name].mean
+def _score(line: Line, first: Column) -> float | None:
+    """The rounded mean, less for better; None where the line has no rank."""
+    mean, barred = line.cells[first.name].mean, line.kind != "reproduced" or line.selected_by == "best-on-test"
+    if mean is None or barred or first.better == "none":
+        return None
+    return round(-mean if first.better == "up" else mean, first.digits)
 
 
 def _floor(records: Sequence[Record], chosen: Chosen) -> tuple[list[Line], tuple[str, ...]]:
@@ -367,20 +354,18 @@ def _floor(records: Sequence[Record], chosen: Chosen) -> tuple[list[Line], tuple
 
     They are those of older records; a mask that has a record of its own stands among the runs.
     """
-    scores: dict[str, dict[str, set[float]]] = {}
-    swept = {record.method for record in records}
-    for record in records:
-        for name, values in record.baselines.items():
-            if name in swept:
-                continue
-            for metric, protocol in chosen.items():
-                scored = record.values.get(metric)
-                if metric in values and isinstance(scored, Measured) and scored.protocol_id == protocol:
-                    scores.setdefault(name, {}).setdefault(metric, set()).add(values[metric])
     lines, notes = [], []
-    for name, found in sorted(scores.items()):
-        cells = {metric: Cell(statistics.fmean(found[metric])) if metric in found else Cell() for metric in chosen}
-        lines.append(Line("baseline", name, cells))
+    for name in sorted({name for record in records for name in record.baselines} - {r.method for r in records}):
+        found = {metric: _baselines(records, name, metric, protocol) for metric, protocol in chosen.items()}
+        if any(found.values()):
+            cells = {metric: Cell(statistics.fmean(values)) if values else Cell() for metric, values in found.items()}
+            lines.append(Line("baseline", name, cells))
         if any(len({round(value, 6) for value in values}) > 1 for values in found.values()):
             notes.append(f"Records disagree on the baseline {name!r}; their mean is shown.")
     return lines, tuple(notes)
+
+
+def _baselines(records: Sequence[Record], name: str, metric: str, protocol: str | None) -> set[float]:
+    """What records that were scored by a protocol say of a trivial mask."""
+    scored = [r for r in records if isinstance(v := r.values.get(metric), Measured) and v.protocol_id == protocol]
+    return {record.baselines[name][metric] for record in scored if metric in record.baselines.get(name, {})}

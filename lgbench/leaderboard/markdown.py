@@ -1,17 +1,21 @@
-"""Markdown of boards: text that nothing can break out of, tables, notes; and tables read back from a page."""
+"""Markdown of boards: text that nothing can break out of, tables, notes, and pages by their templates."""
 
 from __future__ import annotations
 
-import itertools
+import functools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lgbench.plain import plain
 
-__all__ = ["STAMP", "Grid", "Notes", "Page", "escape", "link", "read_page", "row"]
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
-STAMP = "<!-- Made by `lgbench leaderboard build`; edits are lost. -->"
+__all__ = ["Grid", "Notes", "escape", "link", "unmarked", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Grid:
     rows: Sequence[Sequence[str]]
 
     def __str__(self) -> str:
-        lines = [row(self.head), row(["---"] * len(self.head)), *map(row, self.rows)]
+        lines = [f"| {' | '.join(cells)} |" for cells in (self.head, ["---"] * len(self.head), *self.rows)]
         return f"## {self.title}\n\n" + "\n".join(lines)
 
 
@@ -34,27 +38,16 @@ class Notes:
     texts: list[str] = field(default_factory=list)
 
     def mark(self, text: str) -> str:
-        """The mark of a note, which is taken down if it is new."""
-        if text not in self.texts:
-            self.texts.append(text)
-        return f"[^{self.texts.index(text) + 1}]"
+        """The mark of a note, which is taken down as a sentence if it is new; "" for no text."""
+        if not text:
+            return ""
+        sentence = f"{text.rstrip('.')}."
+        if sentence not in self.texts:
+            self.texts.append(sentence)
+        return f"[^{self.texts.index(sentence) + 1}]"
 
-    @property
-    def paragraphs(self) -> list[str]:
-        """The notes as a part of a page; none where nothing was noted."""
-        lines = [f"[^{number}]: {escape(text)}" for number, text in enumerate(self.texts, 1)]
-        return ["\n".join(lines)] if lines else []
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What a page shows, as plain text: `[3]` in a cell is the third note."""
-
-    title: str
-    waiting: Sequence[str]
-    grids: Sequence[Grid]
-    notes: Sequence[str]
-    records: frozenset[str]
+    def __str__(self) -> str:
+        return "\n".join(f"[^{number}]: {escape(text)}" for number, text in enumerate(self.texts, 1))
 
 
 def escape(text: str) -> str:
@@ -68,36 +61,28 @@ def link(text: str, to: str) -> str:
     return f"[`{text}`]({to})"
 
 
-def row(cells: Sequence[str]) -> str:
-    """A line of a table."""
-    return f"| {' | '.join(cells)} |"
+def written(template: str, **told: object) -> str:
+    """A page as a file of `templates` says."""
+    return _templates().get_template(template).render(told).rstrip() + "\n"
 
 
-_MARKUP = re.compile(r"\\(.)|<!-- -->|\[`(\w+)`\]\([^)]*\)|\[\^(\d+)\]")
+@functools.cache
+def _templates() -> Environment:
+    """All of them, with the filters that they use."""
+    from jinja2 import Environment, FileSystemLoader
+
+    folder = FileSystemLoader(Path(__file__).parent / "templates")
+    pages = Environment(loader=folder, trim_blocks=True, lstrip_blocks=True)
+    pages.filters["escaped"] = escape
+    pages.filters["one_line"] = lambda text: " ".join(text.split()) + "\n"
+    pages.filters["ending"] = lambda end: f"{end:g}" if math.isfinite(end) else "unbounded"
+    return pages
+
+
+MARKUP = re.compile(r"\\(.)|<!-- -->|\[`(\w+)`\]\([^)]*\)|\[\^(\d+)\]")
 """What `escape`, `link` and `Notes.mark` write."""
 
 
-def read_page(text: str) -> Page:
-    """A page that `lgbench leaderboard build` made, for a terminal."""
-    title, grids, notes, waiting = "", [], [], []
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        if line.startswith("# ") and not title:
-            title = _plain(line[2:])
-        elif line.startswith("No runs yet"):
-            waiting.append(_plain(line))
-        elif line.startswith("[^"):
-            notes.append(_plain(line.partition(": ")[2]))
-        elif line.startswith("| ---"):
-            body = itertools.takewhile(lambda each: each.startswith("|"), lines[number + 1 :])
-            grids.append(Grid(_plain(lines[number - 3][3:]), _cells(lines[number - 1]), [*map(_cells, body)]))
-    return Page(title, waiting, grids, notes, frozenset(re.findall(r"\]\(records/([^)]*)\)", text)))
-
-
-def _cells(line: str) -> list[str]:
-    return [_plain(cell) for cell in line.removeprefix("| ").removesuffix(" |").split(" | ")]
-
-
-def _plain(text: str) -> str:
-    """Text without the markup that was put into it."""
-    return _MARKUP.sub(lambda found: f"[{found[3]}]" if found[3] else found[1] or found[2] or "", text)
+def unmarked(text: str) -> str:
+    """Text without the markup that was put into it; a note's mark is `[3]`."""
+    return MARKUP.sub(lambda found: f"[{found[3]}]" if found[3] else found[1] or found[2] or "", text)

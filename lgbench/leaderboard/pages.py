@@ -7,89 +7,38 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lgbench.benchmark import Benchmark, Column
+from lgbench.plugins import registry
 
 from .claims import Outcome
 from .collapse import GREY, VANISHED
 from .lines import FACTS, SEEDS_FOR_A_RANK, Beside, Cell, Line, Table
-from .markdown import STAMP, Grid, Notes, escape, link, row
+from .markdown import Grid, Notes, escape, link, written
+from .pairs import pair_grid
 from .papers import ReportedRow
 from .standing import Section, Standing
 
-__all__ = ["index", "page", "protocol_in_words"]
-
-
-PAIRED = (
-    "Samples of two runs are matched one to one so that their mean distance (L2 over pixels in [0, 1]) is least; of a "
-    "pair, the one nearer to its nearest training picture is preferred. It rewards copies, which `memorisation` tells."
-)
+__all__ = ["certificates", "index", "page", "protocol_in_words"]
 
 
 def page(standing: Standing) -> str:
-    """A board's README.md."""
-    board, notes = standing.board, Notes()
-    told = [board.text.strip(), f"**Where settings were chosen.** {board.tuned.strip()}" if board.tuned.strip() else ""]
-    about = _about_ablation(board) if board.variants else _about_ranking(board)
-    parts = [STAMP, f"# {escape(board.title)}", *filter(None, told), about, *_waiting(standing)]
-    for section in standing.sections:
-        parts += map(str, _grids(board, section, notes))
-    if standing.reported and not board.variants:
-        parts.append(str(_reported(board, standing.reported, notes)))
-        parts.append("What papers report is not ranked: it was not measured here, nor always by the same protocol.")
-    if standing.pairs:
-        parts += [*map(str, standing.pairs), PAIRED]
-    if standing.pictures:
-        parts += ["## Pictures", *(f"![{name}](pictures/{name})" for name in standing.pictures)]
-    return "\n\n".join([*parts, *notes.paragraphs]) + "\n"
-
-
-def _about_ranking(board: Benchmark) -> str:
-    first = board.metrics[0]
-    better = {"up": "higher is better", "down": "lower is better", "none": "a diagnostic: nobody is ranked"}
-    return (
-        f"{_data_of(board)}, ranked by {escape(first.title)} ({better[first.better]}). Numbers are means over seeds "
-        "with their 95 % Student-t interval; equal ones, as printed, are ties (=). A rank with an asterisk is "
-        f"provisional: fewer than {SEEDS_FOR_A_RANK} seeds, one that failed, one that the benchmark does not list, or "
-        "a preset that has changed since. Supervision is what was learnt from besides pictures."
-    )
-
-
-def _about_ablation(board: Benchmark) -> str:
-    return (
-        f"{_data_of(board)}. Rows stand in the order of the paper's table; nobody is ranked. Numbers are means over "
-        "seeds with their 95 % Student-t interval. A paper's number is within noise where it lies in our interval over "
-        f"at least {SEEDS_FOR_A_RANK} seeds. Where data set, resolution, protocol or preset differ, or seeds are "
-        "missing, it is not comparable; the note says why. A claim about two variants is decided by Welch's t-test at "
-        f"the 5 % level over at least {SEEDS_FOR_A_RANK} seeds of each.{_kinds(board)}"
-    )
-
-
-def _data_of(board: Benchmark) -> str:
-    config = "".join(f", {key} = {value}" for key, value in sorted(board.dataset_config.items()))
-    return f"Data set `{board.dataset}`{escape(config)} at {board.resolution} px"
-
-
-def _kinds(board: Benchmark) -> str:
-    """How claims are decided that are no orderings, where the board has any."""
-    words = ""
-    if any(claim.margin for claim in board.claims):
-        words += " Two are equal within a margin where the 90 % interval of their difference lies in it."
-    if any(claim.collapse for claim in board.claims):
-        words += (
-            " A claim about collapse reads no score: it counts seeds that show one of its signs (Fisher's exact test "
-            "at the 5 % level; it disagrees where no seed shows one): flags of the record; `grey`, a binarity from "
-            f"{GREY} on; `vanished`, a gradient of the mask below {VANISHED:g} of what it was at first."
-        )
-    return words
-
-
-def _waiting(standing: Standing) -> list[str]:
-    """What was not run yet, and the command that does."""
-    board, sweep = standing.board, f"`lgbench sweep benchmarks/{standing.board.name}.toml"
-    if not standing.runs:
-        return [*([] if board.variants else ["## Runs"]), f"No runs yet: {sweep}` makes them."]
+    """A board's README.md, as `page.md` says."""
+    board, held, notes = standing.board, standing.held, Notes()
+    grids = [grid for section in standing.sections for grid in _grids(board, section, notes)]
     ran = {section.preset for section in standing.sections}
-    waiting = [preset for preset in board.presets if board.variants and preset not in ran]
-    return [f"No runs yet with preset {escape(preset)}: {sweep} --preset {preset}`." for preset in waiting]
+    return written(
+        "page.md",
+        board=board,
+        held=held,
+        config="".join(f", {key} = {value}" for key, value in sorted(board.dataset_config.items())),
+        waiting=[preset for preset in board.presets if board.variants and held.records and preset not in ran],
+        grids=grids,
+        reported=_reported(board, held.reported, notes) if held.reported and not board.variants else None,
+        pairs=pair_grid(board, held.records, held.pairs) if held.pairs else None,
+        notes=notes,
+        enough=SEEDS_FOR_A_RANK,
+        grey=GREY,
+        vanished=f"{VANISHED:g}",
+    )
 
 
 def _grids(board: Benchmark, section: Section, notes: Notes) -> list[Grid]:
@@ -115,10 +64,9 @@ def _grids(board: Benchmark, section: Section, notes: Notes) -> list[Grid]:
 def _runs(table: Table, of: str, notes: Notes) -> Grid:
     title = f"Runs{of}" + (f": {escape(table.part)}" if table.part else "")
     title += "".join(map(notes.mark, table.notes))
-    named = (
-        ("Variant", "Method", "Preset") if any(line.variant for line in table.lines) else ("Rank", "Method", "Preset")
-    )
-    head = (*named, *(_head(table, metric, notes) for metric in table.columns), "Seeds", *FACTS.values(), "Records")
+    numbers = (_head(table, metric, notes) for metric in table.columns)
+    first = "Variant" if _is_ablation(table) else "Rank"
+    head = (first, "Method", "Preset", *numbers, "Seeds", *FACTS.values(), "Records")
     return Grid(title, head, [_run(table, line, notes) for line in table.lines])
 
 
@@ -135,8 +83,8 @@ def _head(table: Table, metric: Column, notes: Notes) -> str:
 
 def _run(table: Table, line: Line, notes: Notes) -> list[str]:
     if line.kind == "not run" and line.variant:
-        waits = f"{line.variant.name} is not run yet: {line.variant.waits}."
-        numbers = ["not run" + (notes.mark(waits) if line.variant.waits else "")] * len(table.columns)
+        waits = line.variant.waits and f"{line.variant.name} is not run yet: {line.variant.waits}"
+        numbers = ["not run" + notes.mark(waits)] * len(table.columns)
     else:
         numbers = [_number(line.cells[metric.name], metric.digits, notes) for metric in table.columns]
     if line.kind == "baseline":
@@ -147,8 +95,7 @@ def _run(table: Table, line: Line, notes: Notes) -> list[str]:
         named = [escape(line.variant_name) + twin, escape(line.method)]
     else:
         named = [_rank(line, notes), escape(line.method) + twin]
-    preset = escape(line.preset) + (notes.mark(f"{line.unlike.capitalize()}.") if line.unlike else "")
-    preset += notes.mark(f"{line.polarity}.") if line.polarity else ""
+    preset = escape(line.preset) + notes.mark(line.unlike.capitalize()) + notes.mark(line.polarity)
     facts = [escape(_in_words(getattr(line, name))) for name in FACTS]
     records = " ".join(link(record.id[:8], f"records/{name}") for name, record in line.runs.items())
     return [*named, preset, *numbers, _seeds(line), *facts, records]
@@ -192,9 +139,9 @@ def _in_words(fact: Any) -> str:
 def _number(cell: Cell, digits: int, notes: Notes) -> str:
     """A mean with its interval and its oracle's gap, or why there is none."""
     if cell.mean is None:
-        return "n/a" + "".join(notes.mark(f"n/a: {why.rstrip('.')}.") for why in cell.why) if cell.why else "-"
+        return "n/a" + "".join(notes.mark(f"n/a: {why}") for why in cell.why) if cell.why else "-"
     gap = f" (gap {cell.gap:.{digits}f})" if cell.gap is not None else ""
-    why = "".join(notes.mark(f"Fewer seeds than the row: {why}.") for why in cell.why)
+    why = "".join(notes.mark(f"Fewer seeds than the row: {why}") for why in cell.why)
     return _mean(cell, digits) + gap + why
 
 
@@ -233,9 +180,7 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
 
 def _beside(line: Line, metric: Column, paper: Beside, notes: Notes) -> list[str]:
     cell, digits = line.cells[metric.name], metric.digits
-    told = _printed(paper.value, paper.spread, digits) + (
-        notes.mark(f"{paper.note.rstrip('.')}.") if paper.note else ""
-    )
+    told = _printed(paper.value, paper.spread, digits) + notes.mark(paper.note)
     ours = _number(cell, digits, notes).split(" (gap")[0]
     gap = f"{paper.gap:+.{digits}f}" if paper.gap is not None else "-"
     verdict = f"{paper.verdict}{_why(line, paper, notes)}"
@@ -282,8 +227,8 @@ def _reported(board: Benchmark, rows: Sequence[ReportedRow], notes: Notes) -> Gr
     for paper in rows:
         cells = []
         for metric in metrics:
-            note = notes.mark(paper.notes[metric.name] + ".") if metric.name in paper.notes else ""
             value = paper.values.get(metric.name)
+            note = notes.mark(paper.notes.get(metric.name, ""))
             cells.append((_printed(*value, metric.digits) if value else "-") + note)
         where = f"{paper.resolution} px" if paper.resolution else "not stated"
         known = [escape(text) for text in (paper.method, paper.supervision)]
@@ -297,23 +242,17 @@ def _printed(value: float, spread: float | None, digits: int) -> str:
 
 def index(boards: Sequence[Standing]) -> str:
     """leaderboards/README.md: every board, its leader (or how an ablation's claims stand) and its number of runs."""
-    lines = [row(["Board", "Data set", "Ranked by", "First", "Runs"]), row(["---"] * 5)]
-    for standing in boards:
-        board = standing.board
-        cells = (
-            f"[{escape(board.title)}]({board.name}/README.md)",
-            f"{escape(board.dataset)}, {board.resolution} px",
-            "not ranked" if board.variants else escape(board.metrics[0].head),
-            (_claims(standing) if board.variants else _leader(standing)) or "-",
-            str(standing.runs) if standing.runs else "no runs yet",
-        )
-        lines.append(row(cells))
-    return "\n\n".join([STAMP, "# Leaderboards", "\n".join(lines)]) + "\n"
+    return written("index.md", boards=boards, claims=_claims, leader=_leader)
+
+
+def certificates() -> str:
+    """leaderboards/METRICS.md: what every installed metric is held against, its range and its direction."""
+    return written("metrics.md", metrics=registry().metrics)
 
 
 def _claims(standing: Standing) -> str:
     """How an ablation's claims stand among the runs of its first preset that has any: "2 agree, 1 undecided"."""
-    if not standing.board.claims or not standing.runs:
+    if not standing.board.claims or not standing.held.records:
         return ""
     first = standing.sections[0]
     counts = Counter(outcome.verdict for outcome in first.outcomes)

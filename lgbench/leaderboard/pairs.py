@@ -19,7 +19,7 @@ from lgbench.record import Record, record_id
 
 from .markdown import Grid, escape
 
-__all__ = ["FOLDER", "Pair", "pair_grids", "read_pairs", "write_pair"]
+__all__ = ["FOLDER", "Pair", "pair_grid", "read_pairs", "write_pair"]
 
 FOLDER = "pairs"
 ROUNDING = 1e-9
@@ -61,14 +61,10 @@ class Pair(BaseModel):
         if any(abs(end - wanted) > ROUNDING for end, wanted in zip(self.interval, expected, strict=True)):
             raise ValueError("its interval is not that of the share")
         halves = 2 * self.pairs * self.preferred  # each pair counts 0, 1 or, undecided, one half
-        if abs(halves - round(halves)) > ROUNDING * self.pairs or not self._undecided_fit(round(halves)):
+        won, decided = round(halves) - self.undecided, self.pairs - self.undecided
+        if abs(halves - round(halves)) > ROUNDING * self.pairs or won % 2 or not 0 <= won <= 2 * decided:
             raise ValueError("no such number of pairs gives its share")
         return self
-
-    def _undecided_fit(self, halves: int) -> bool:
-        """Whether so many halves can be won where so many pairs are undecided."""
-        won = halves - self.undecided
-        return won % 2 == 0 and 0 <= won <= 2 * (self.pairs - self.undecided)
 
     @property
     def name(self) -> str:
@@ -96,22 +92,18 @@ def read_pairs(folder: Path, records: Mapping[str, Record]) -> tuple[list[Pair],
         try:
             pair = Pair.model_validate(read_json(path))
         except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            faults.append(f"{path} is no pair: {fault['msg']}. Remove it, and pair the runs again.")
-            continue
+            told = f"is no pair: {error.errors(include_url=False)[0]['msg']}"
         except (OSError, ValueError) as error:
-            faults.append(f"{path} cannot be read ({error}). Remove it, and pair the runs again.")
-            continue
-        twice = any({*pair.records} == {*other.records} and pair.extractor == other.extractor for other in found)
-        told = _astray(pair, known) or ("is of two runs that are paired already" if twice else "")
-        told = told or ("" if path.name == pair.name else f"must be named {pair.name}")
+            told = f"cannot be read ({error})"
+        else:
+            told = _astray(pair, known, found) or ("" if path.name == pair.name else f"must be named {pair.name}")
+            found += [] if told else [pair]
         faults += [f"{path} {told}. Remove it, and pair the runs again."] if told else []
-        found += [] if told else [pair]
     return found, faults
 
 
-def _astray(pair: Pair, known: Mapping[str, Record]) -> str:
-    """Why a pair is not of two of a board's records, "" where it is."""
+def _astray(pair: Pair, known: Mapping[str, Record], others: Sequence[Pair]) -> str:
+    """Why a pair is not one more of two of a board's records, "" where it is."""
     if pair.records[0] == pair.records[1]:
         return f"is of the record {pair.records[0]} and itself"
     for identity, sha256 in zip(pair.records, pair.samples, strict=True):
@@ -119,11 +111,12 @@ def _astray(pair: Pair, known: Mapping[str, Record]) -> str:
             return f"is of the record {identity}, which is not on this board"
         if sha256 not in known[identity].artefacts.values():
             return f"is of samples that are not those of the record {identity}"
-    return ""
+    twice = any({*pair.records} == {*other.records} and pair.extractor == other.extractor for other in others)
+    return "is of two runs that are paired already" if twice else ""
 
 
-def pair_grids(board: Benchmark, records: Mapping[str, Record], pairs: Sequence[Pair]) -> list[Grid]:
-    """A table of the pairs, one row two runs; none where there are none."""
+def pair_grid(board: Benchmark, records: Mapping[str, Record], pairs: Sequence[Pair]) -> Grid:
+    """A table of the pairs, one row two runs."""
     known = {record.id: record for record in records.values()}
     rows = []
     for pair in pairs:
@@ -131,11 +124,7 @@ def pair_grids(board: Benchmark, records: Mapping[str, Record], pairs: Sequence[
         low, high = pair.interval
         share = f"{pair.preferred:.3f} [{low:.3f}, {high:.3f}]"
         told = (str(one.seed), str(pair.pairs), f"{pair.distance:.3f}", share, escape(pair.extractor))
-        rows.append([*(escape(_called(board, record)) for record in (one, other)), escape(one.preset), *told])
+        names = [escape(board.row_of(record) or record.method) for record in (one, other)]
+        rows.append([*names, escape(one.preset), *told])
     head = ("First", "Second", "Preset", "Seed", "Pairs", "Mean distance", "First preferred", "In features of")
-    return [Grid("Pairs", head, sorted(rows))] if rows else []
-
-
-def _called(board: Benchmark, record: Record) -> str:
-    variant = board.variant_of(record)
-    return variant.name if variant else record.method
+    return Grid("Pairs", head, sorted(rows))

@@ -115,19 +115,15 @@ def _take(rows: dict[tuple[str, ...], ReportedRow], line: dict[str, str], source
 
 def put_beside(board: Benchmark, table: Table, papers: Papers) -> Table:
     """The table with the numbers that papers print beside ours, each with a verdict."""
-    return replace(table, lines=tuple(_line_beside(board, table, line, papers) for line in table.lines))
-
-
-def _line_beside(board: Benchmark, table: Table, line: Line, papers: Papers) -> Line:
-    paper = papers.get(line.variant_name)
-    if paper is None:
-        return line
-    cells = {
-        metric.name: replace(line.cells[metric.name], beside=_beside(board, table, metric, line, paper))
-        for metric in table.columns
-        if metric.name in paper.values and _asked_for(line, metric)
-    }
-    return replace(line, cells={**line.cells, **cells})
+    lines = []
+    for line in table.lines:
+        paper, cells = papers.get(line.variant_name), dict(line.cells)
+        for metric in table.columns:
+            if paper and metric.name in paper.values and _asked_for(line, metric):
+                beside = _beside(board, table, metric, line, paper)
+                cells[metric.name] = replace(cells[metric.name], beside=beside)
+        lines.append(replace(line, cells=cells))
+    return replace(table, lines=tuple(lines))
 
 
 def _asked_for(line: Line, metric: Column) -> bool:

@@ -8,15 +8,13 @@ from lgbench.benchmark import Benchmark
 from lgbench.errors import LgbenchError
 from lgbench.files import canonical_json
 from lgbench.lookup import look_up
-from lgbench.recipe import Request
+from lgbench.recipe import LOOKING, Request
 from lgbench.record import Record
 from lgbench.settings import dotted
 
 __all__ = ["changed_since", "unlike_preset"]
 
-HARMLESS = {
-    f"training.{name}" for name in ("log_every", "grid_every", "checkpoint_seconds", "compile", "channels_last")
-}
+HARMLESS = {f"training.{name}" for name in (*LOOKING, "compile", "channels_last")}
 """Settings that change no number, or none beyond the last digits. Those of `evaluation` are in the protocol."""
 
 ELSEWHERE = ("data.", "evaluation.", "training.category")

@@ -27,9 +27,6 @@ ABLATION = (
     "attempted,failed,flags,devices,protocol_id,records,supervision,paper,source,difference,verdict,note"
 )
 
-ALWAYS = ("kind", "method", "preset", "recipe", "selected_by")
-"""Fields of any line that stand here under their own names."""
-
 
 def sheet(standing: Standing) -> str:
     """A board's board.csv; a missing number is empty, never 0."""
@@ -38,7 +35,7 @@ def sheet(standing: Standing) -> str:
     writer = csv.DictWriter(out, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for line in _lines(standing):
-        writer.writerow(csv_safe({name: _as_text(value) for name, value in line.items()}))
+        writer.writerow({name: csv_safe(_as_text(value)) for name, value in line.items()})
     return out.getvalue()
 
 
@@ -51,18 +48,16 @@ def _lines(standing: Standing) -> Iterator[dict[str, Any]]:
         for outcome in section.outcomes:
             yield {"section": section.preset} | _claim(outcome)
     if not standing.board.variants:
-        for paper in standing.reported:
+        for paper in standing.held.reported:
             yield from (_reported(paper, metric) for metric in standing.board.metrics if metric.name in paper.values)
 
 
 def _number(table: Table, line: Line, metric: Column) -> dict[str, Any]:
     cell, waits = line.cells[metric.name], line.variant.waits if line.variant and line.kind == "not run" else ""
     of_runs = ("rank", "tied", "provisional", "attempted") if line.kind == "reproduced" else ()
+    of_line = ("kind", "method", "preset", "recipe", "selected_by", *of_runs, *FACTS)
     number = {
-        **{
-            name: getattr(line, name)
-            for name in ("kind", "method", "preset", "recipe", "selected_by", *of_runs, *FACTS)
-        },
+        **{name: getattr(line, name) for name in of_line},
         **{name: getattr(cell, name) for name in ("low", "high", "gap")},
         "variant": line.variant_name,
         "metric": metric.name,
@@ -118,7 +113,7 @@ def _reported(paper: ReportedRow, metric: Column) -> dict[str, Any]:
     }
 
 
-def _as_text(value: Any) -> Any:
+def _as_text(value: Any) -> str:
     """A value as a cell holds it."""
     if isinstance(value, float):
         return f"{value:.6g}"
@@ -126,7 +121,7 @@ def _as_text(value: Any) -> Any:
         return " ".join(f"{name}={count}" for name, count in value.items())
     if isinstance(value, tuple):
         return "; ".join(value)
-    return "" if value is None else value
+    return "" if value is None else str(value)
 
 
 LEADS = tuple("=+-@\t\n\uff1d\uff0b\uff0d\uff20")
@@ -135,11 +130,7 @@ LEADS = tuple("=+-@\t\n\uff1d\uff0b\uff0d\uff20")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def csv_safe(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """Cells of which no spreadsheet takes a text for a formula."""
-    safe = {name: plain(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
-    return {name: f"'{cell}" if _a_formula(cell) else cell for name, cell in safe.items()}
-
-
-def _a_formula(cell: Any) -> bool:
-    return isinstance(cell, str) and cell[:1] in LEADS and not NUMBER.fullmatch(cell)
+def csv_safe(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = plain(text)
+    return f"'{text}" if text[:1] in LEADS and not NUMBER.fullmatch(text) else text

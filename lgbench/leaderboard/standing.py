@@ -11,11 +11,29 @@ from lgbench.variant import Variant
 
 from .claims import Outcome, outcomes
 from .lines import Cell, Line, Table, tables
-from .markdown import Grid
-from .pairs import Pair, pair_grids
+from .pairs import Pair
 from .papers import ReportedRow, put_beside, reproduced
 
-__all__ = ["Section", "Standing", "stand"]
+__all__ = ["Committed", "Section", "Standing", "stand"]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a board is made of.
+
+    Attributes:
+        records: file name below the board's `records` folder -> record.
+        reported: the papers' rows that it shows.
+        faults: what is wrong with files that are not among them.
+        pairs: what was found of its runs' samples in pairs.
+        pictures: names of the files in its folder `pictures`, each of which begins with that of a record.
+    """
+
+    records: Mapping[str, Record]
+    reported: Sequence[ReportedRow]
+    faults: Sequence[str] = ()
+    pairs: Sequence[Pair] = ()
+    pictures: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,41 +54,22 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All that the views of a board show.
-
-    Attributes:
-        runs: how many records it is made of.
-        reported: the papers' rows that it shows.
-        pairs: tables of runs' samples in pairs, if there are any.
-        pictures: names of files in the board's folder `pictures`.
-    """
+    """All that the views of a board show: its definition, what it is made of, and what was computed from both."""
 
     board: Benchmark
-    runs: int
+    held: Committed
     sections: Sequence[Section]
-    reported: Sequence[ReportedRow]
-    pairs: Sequence[Grid] = ()
-    pictures: Sequence[str] = ()
 
 
-def stand(
-    board: Benchmark, records: Mapping[str, Record], reported: Sequence[ReportedRow], pairs: Sequence[Pair] = ()
-) -> Standing:
-    """Compute a board.
-
-    Args:
-        records: file name below the board's `records` folder -> record.
-        reported: the papers' rows that the board shows.
-        pairs: what was found of the runs' samples in pairs.
-    """
-    matched = pair_grids(board, records, pairs)
+def stand(board: Benchmark, held: Committed) -> Standing:
+    """Compute a board from what is committed of it."""
     if not board.variants:
-        return Standing(board, len(records), [Section("", tables(board, records))], reported, matched)
-    papers, sections = reproduced(board, reported), []
-    for preset, chosen in _by_preset(board, records).items():
+        return Standing(board, held, [Section("", tables(board, held.records))])
+    papers, sections = reproduced(board, held.reported), []
+    for preset, chosen in _by_preset(board, held.records).items():
         found = [put_beside(board, table, papers) for table in _in_order(board, chosen)]
         sections.append(Section(preset, found, outcomes(board, found, papers)))
-    return Standing(board, len(records), sections, reported, matched)
+    return Standing(board, held, sections)
 
 
 def _by_preset(board: Benchmark, records: Mapping[str, Record]) -> dict[str, dict[str, Record]]:

@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
+from lgbench.contradictions import contradictions
 from lgbench.errors import LgbenchError, UnknownName, did_you_mean
-from lgbench.files import atomic
+from lgbench.files import write_bytes
 from lgbench.lookup import data_settings
 from lgbench.plugins import registry
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
 
-from .certificates import certificates
 from .columns import key_of, wanted_splits
-from .contradictions import contradictions
-from .markdown import Page, read_page
-from .pages import index, page
-from .pairs import Pair, read_pairs
-from .papers import ReportedRow, read_reported
+from .pages import certificates, index, page
+from .pairs import read_pairs
+from .papers import read_reported
 from .sheet import sheet
-from .standing import Standing, stand
+from .standing import Committed, Standing, stand
 
-__all__ = ["Committed", "add", "build", "check", "committed", "read_boards", "record_name", "show", "why_not"]
+__all__ = ["add", "build", "check", "committed", "read_boards", "record_name", "why_not"]
 
 FOLDER = "leaderboards"
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a board is made of.
-
-    Attributes:
-        records: file name -> record.
-        pairs: what was found of its runs' samples in pairs.
-        pictures: names of the files in its folder `pictures`, each of which begins with that of a record.
-        faults: what is wrong with files that are not among them.
-    """
-
-    records: Mapping[str, Record]
-    reported: Sequence[ReportedRow]
-    faults: Sequence[str]
-    pairs: Sequence[Pair] = ()
-    pictures: Sequence[str] = ()
-
-    def stand(self, board: Benchmark) -> Standing:
-        """The board that they make."""
-        return replace(stand(board, self.records, self.reported, self.pairs), pictures=self.pictures)
 
 
 def read_boards(root: Path, names: Sequence[str] = ()) -> list[Benchmark]:
@@ -197,13 +172,12 @@ def build(root: Path, names: Sequence[str] = ()) -> list[Path]:
     boards = [(board, committed(root, board)) for board in read_boards(root)]
     if faults := [fault for _, found in boards for fault in found.faults]:
         raise BadBenchmark("\n".join(faults))
-    standings = [found.stand(board) for board, found in boards]
+    standings = [stand(board, found) for board, found in boards]
     wanted = _files(root, [standing for standing in standings if standing.board.name in chosen])
     wanted |= _index(root, standings)
     changed = [path for path, content in wanted.items() if _bytes(path) != content]
     for path in changed:
-        with atomic(path) as file:
-            file.write(wanted[path])
+        write_bytes(path, wanted[path])
     return changed
 
 
@@ -221,7 +195,7 @@ def check(root: Path, names: Sequence[str] = ()) -> list[str]:
             faults.append(str(error))
             continue
         faults += found.faults
-        standings.append(found.stand(board))
+        standings.append(stand(board, found))
     wanted = _files(root, standings)
     if not names:
         faults += _strays(root)
@@ -231,22 +205,6 @@ def check(root: Path, names: Sequence[str] = ()) -> list[str]:
             state = "stale" if path.exists() else "missing"
             faults.append(f"{path} is {state}. Run `lgbench leaderboard build` and commit the result.")
     return faults
-
-
-def show(root: Path, name: str) -> tuple[Page, list[str]]:
-    """A board as it was built, and the files of records that are not on its page yet.
-
-    Raises:
-        UnknownName: no board has this name.
-        BadBenchmark: it was not built yet.
-    """
-    read_boards(root, [name])
-    path = root / FOLDER / name / "README.md"
-    if not path.is_file():
-        raise BadBenchmark(f"{path} is missing. Run `lgbench leaderboard build` first.")
-    shown = read_page(path.read_text(encoding="utf-8"))
-    held = {record.name for record in (path.parent / "records").glob("*.json")}
-    return shown, sorted(held ^ shown.records)
 
 
 def add(root: Path, run: Path, names: Sequence[str] = ()) -> list[Path]:
@@ -272,8 +230,7 @@ def add(root: Path, run: Path, names: Sequence[str] = ()) -> list[Path]:
         if why_not(board, record) is None:
             path = root / FOLDER / board.name / "records" / record_name(record)
             if _bytes(path) != source.read_bytes():
-                with atomic(path) as file:
-                    file.write(source.read_bytes())
+                write_bytes(path, source.read_bytes())
             copies.append(path)
     return copies
 

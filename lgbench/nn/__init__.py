@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from .augment import add_noise, cut_out, jitter_colours, translate
+from .augment import add_noise, jitter_colours, translate
 from .blocks import Next, Opacity, Res, Same, Stem, Sub, Up, image_head, mask_head, opacity, upsampled_conv
 from .codes import CodeConv
-from .critics import BNTrunk, CodeCritic, Critic, SNCodeCritic, SNCritic, SNTrunk, activations, sn_code_head
+from .critics import BNTrunk, Critic, SNCodeCritic, SNCritic, SNTrunk, activations, sn_code_head
 from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
 from .perturb import move, pose, shift
@@ -21,7 +21,6 @@ from .unet import UNetL, UNetS
 __all__ = [
     "BNTrunk",
     "CodeConv",
-    "CodeCritic",
     "ComGANFeatures",
     "Critic",
     "FineGANFeatures",
@@ -42,7 +41,6 @@ __all__ = [
     "activations",
     "add_noise",
     "count_parameters",
-    "cut_out",
     "dcgan_",
     "from_seed",
     "image_head",

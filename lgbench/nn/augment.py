@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-__all__ = ["add_noise", "cut_out", "jitter_colours", "translate"]
+__all__ = ["add_noise", "jitter_colours", "translate"]
 
 
 def add_noise(x: Tensor, std: float) -> Tensor:
@@ -48,22 +48,3 @@ def _moved(n: int, side: int, share: float, device: torch.device) -> Tensor:
     most = int(side * share + 0.5)
     shift = torch.randint(-most, most + 1, (n, 1), device=device)
     return (torch.arange(side, device=device) + shift + 1).clamp(0, side + 1)
-
-
-def cut_out(x: Tensor, share: float = 0.5) -> Tensor:
-    """DiffAugment's cut-out: a rectangle of a share of each side becomes 0, anywhere, partly outside too.
-
-    Args:
-        x: (N, C, H, W).
-    """
-    n, _, h, w = x.shape
-    rows, columns = (_inside(n, side, share, x.device) for side in (h, w))
-    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
-
-
-def _inside(n: int, side: int, share: float, device: torch.device) -> Tensor:
-    """Which lines a strip covers, (N, side) bool; its middle lies on any line."""
-    width = int(side * share + 0.5)
-    start = torch.randint(0, side + 1 - width % 2, (n, 1), device=device) - width // 2
-    lines = torch.arange(side, device=device)
-    return (lines >= start) & (lines < start + width)

@@ -8,16 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-__all__ = [
-    "BNTrunk",
-    "CodeCritic",
-    "Critic",
-    "SNCodeCritic",
-    "SNCritic",
-    "SNTrunk",
-    "activations",
-    "sn_code_head",
-]
+__all__ = ["BNTrunk", "Critic", "SNCodeCritic", "SNCritic", "SNTrunk", "activations", "sn_code_head"]
 
 
 class BNTrunk(nn.Sequential):
@@ -64,23 +55,6 @@ def activations(trunk: nn.Sequential, x: Tensor) -> list[Tensor]:
         if isinstance(part, nn.LeakyReLU):
             seen.append(x)
     return seen
-
-
-class CodeCritic(nn.Module):
-    """Which code was it painted from? (N, channels, R, R) in [-1, 1] -> (N, classes) logits."""
-
-    def __init__(self, resolution: int, classes: int, d: int = 64, channels: int = 3) -> None:
-        super().__init__()
-        self.trunk = BNTrunk(resolution, d, channels)
-        self.head = nn.Sequential(
-            nn.Conv2d(8 * d, 8 * d, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(8 * d),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(8 * d, classes, 4),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.trunk(x)).flatten(1)
 
 
 class SNTrunk(nn.Sequential):

@@ -15,7 +15,7 @@ from safetensors.torch import save as serialize
 from torch import nn
 
 from lgbench.errors import RunFailed
-from lgbench.files import atomic
+from lgbench.files import write_bytes
 
 __all__ = ["load", "load_weights", "random_state", "save", "save_weights", "set_random_state"]
 
@@ -36,8 +36,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors and plain values, atomically."""
     buffer = io.BytesIO()  # torch.save hides a full disk behind an error of its own
     torch.save(dict(state), buffer)
-    with atomic(path) as file:
-        file.write(buffer.getbuffer())
+    write_bytes(path, buffer.getbuffer())
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -79,8 +78,7 @@ def save_weights(path: Path, network: nn.Module) -> None:
             f"The weights of {type(network).__name__} cannot be stored in {path.name}: {error}. A network's state must "
             "be tensors: its plugin needs mending."
         ) from error
-    with atomic(path) as file:
-        file.write(content)
+    write_bytes(path, content)
 
 
 def load_weights(path: Path, network: nn.Module) -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from lgbench.files import atomic, writing
+from lgbench.files import write_bytes, writing
 
 __all__ = ["append", "read", "truncate"]
 
@@ -41,5 +41,4 @@ def truncate(path: Path, step: int) -> None:
     if not path.exists():
         return
     rows = [row for row in read(path) if row["step"] < step]
-    with atomic(path) as file:
-        file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+    write_bytes(path, "".join(json.dumps(row) + "\n" for row in rows).encode())

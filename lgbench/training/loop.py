@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lgbench.data import Split
 from lgbench.errors import RunFailed
-from lgbench.files import atomic, read_sound, write_json, writing
+from lgbench.files import read_sound, write_bytes, write_json, writing
 from lgbench.game import Game
 from lgbench.permissions import make_folder
 from lgbench.progress import Reporter
@@ -265,8 +265,7 @@ class _Training:
         for name in self.player.game.stored:
             path = folder / f"{name}.safetensors"
             if selected:
-                with atomic(path) as file:
-                    file.write(_best(folder, selected, name).read_bytes())
+                write_bytes(path, _best(folder, selected, name).read_bytes())
             else:
                 checkpoint.save_weights(path, self._network(name))
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,7 +16,10 @@ from torch import Tensor
 from lgbench.files import atomic
 from lgbench.layers import Layers, paint_over
 
-__all__ = ["coloured", "layer_grid", "save_curves", "save_histograms", "save_png"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["coloured", "drawing", "layer_grid", "save_curves", "save_png"]
 
 
 def layer_grid(layers: Layers, images: Tensor | None = None, scale: int = 1) -> np.ndarray:
@@ -56,61 +60,36 @@ def save_png(path: Path, pixels: np.ndarray) -> None:
 
 
 @contextmanager
-def _without_display() -> Iterator[None]:
-    """Hide what a notebook says of its display: importing matplotlib fails on a backend that is not here."""
-    backend = os.environ.pop("MPLBACKEND", None)
+def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
+    """A matplotlib figure of so many inches to draw in, which is written as PNG then, atomically."""
+    backend = os.environ.pop("MPLBACKEND", None)  # matplotlib's import fails on one that is not here, a notebook's, say
     try:
-        yield
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
+    figure = Figure(figsize=(width, height), layout="constrained")
+    yield figure
+    with atomic(path) as file:
+        FigureCanvasAgg(figure).print_png(file)
 
 
 def save_curves(path: Path, rows: Sequence[Mapping[str, float | None]], title: str) -> None:
     """Draw every logged number over the steps: losses above, layer statistics in the middle, gradients below."""
-    with _without_display():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
     names = [name for name in {key: None for row in rows for key in row} if name not in ("step", "seconds")]
     layers = [name for name in names if name in ("coverage", "greyness", "layer_difference")]
     gradients = [name for name in names if name.startswith("gradient/")]
     losses = [name for name in names if name not in layers and name not in gradients]
     panels = [(k, v) for k, v in (("losses", losses), ("layers", layers), ("gradient norms", gradients)) if v]
-    figure = Figure(figsize=(9, 2.6 * max(len(panels), 1)), layout="constrained")
-    figure.suptitle(title)
-    for index, (label, members) in enumerate(panels):
-        axis = figure.add_subplot(len(panels), 1, index + 1)
-        for name in members:
-            points = [(row["step"] or 0.0, value) for row in rows if (value := row.get(name)) is not None]
-            axis.plot([step for step, _ in points], [value for _, value in points], label=name, linewidth=0.9)
-        axis.set_ylabel(label)
-        axis.legend(fontsize="x-small", ncols=3)
-        if label == "gradient norms":
-            axis.set_yscale("log")
-    with atomic(path) as file:
-        FigureCanvasAgg(figure).print_png(file)
-
-
-def save_histograms(
-    path: Path, panels: Sequence[tuple[str, np.ndarray, tuple[float, float]]], columns: int, bins: int
-) -> None:
-    """Draw histograms, `columns` in a row.
-
-    Args:
-        panels: what each is of, its values (N,), and the ends of its axis.
-    """
-    with _without_display():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(2 * columns, 1.8 * rows), layout="constrained")
-    for index, (name, values, ends) in enumerate(panels):
-        axis = figure.add_subplot(rows, columns, index + 1)
-        axis.hist(values, bins=bins, range=ends if ends[0] < ends[1] else None)
-        axis.set_title(name, fontsize="small")
-        axis.tick_params(labelsize="x-small")
-        axis.set_yticks([])
-    with atomic(path) as file:
-        FigureCanvasAgg(figure).print_png(file)
+    with drawing(path, 9, 2.6 * max(len(panels), 1)) as figure:
+        figure.suptitle(title)
+        for index, (label, members) in enumerate(panels):
+            axis = figure.add_subplot(len(panels), 1, index + 1)
+            for name in members:
+                points = [(row["step"] or 0.0, value) for row in rows if (value := row.get(name)) is not None]
+                axis.plot([step for step, _ in points], [value for _, value in points], label=name, linewidth=0.9)
+            axis.set_ylabel(label)
+            axis.legend(fontsize="x-small", ncols=3)
+            if label == "gradient norms":
+                axis.set_yscale("log")

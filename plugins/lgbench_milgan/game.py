@@ -10,13 +10,13 @@ from torch.nn import functional as F
 from lgbench import ImageSpec
 from lgbench.game import CodeReader, Game, Phase, Step
 from lgbench.layers import Layers
-from lgbench.losses import gaussian_code, hinge_fake, hinge_real
+from lgbench.losses import hinge_fake, hinge_real
 from lgbench.nn import SNCodeCritic, SNCritic, add_noise, jitter_colours, sn_code_head
 
 from .config import MilganMethod
 from .model import Milgan
 
-__all__ = ["MilganGame", "milgan"]
+__all__ = ["MilganGame", "gaussian_code", "milgan"]
 
 
 class MilganGame:
@@ -105,3 +105,8 @@ class MilganGame:
 def milgan(config: MilganMethod, painter: Milgan, spec: ImageSpec) -> Game:
     """milgan's game."""
     return MilganGame(config, painter, spec).game()
+
+
+def gaussian_code(predicted: Tensor, code: Tensor) -> Tensor:
+    """Minus log-likelihood of a real-valued code under N(predicted, 1), without its constant; (N, d) each."""
+    return 0.5 * (code.float() - predicted.float()).square().sum(dim=1).mean()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.game import Term
 from lgbench.layers import Painter
-from lgbench.nn import cut_out, jitter_colours, translate
+from lgbench.nn import jitter_colours, translate
 
 from .config import AugmentConfig
 
-__all__ = ["diff_augment"]
+__all__ = ["cut_out", "diff_augment"]
 
 
 def diff_augment(config: AugmentConfig, painter: Painter, spec: ImageSpec) -> Term:
@@ -35,3 +36,22 @@ def diff_augment(config: AugmentConfig, painter: Painter, spec: ImageSpec) -> Te
         return cut_out(x, config.cutout) if config.cutout else x
 
     return Term(augment=augment)
+
+
+def cut_out(x: Tensor, share: float = 0.5) -> Tensor:
+    """DiffAugment's cut-out: a rectangle of a share of each side becomes 0, anywhere, partly outside too.
+
+    Args:
+        x: (N, C, H, W).
+    """
+    n, _, h, w = x.shape
+    rows, columns = (_inside(n, side, share, x.device) for side in (h, w))
+    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
+
+
+def _inside(n: int, side: int, share: float, device: torch.device) -> Tensor:
+    """Which lines a strip covers, (N, side) bool; its middle lies on any line."""
+    width = int(side * share + 0.5)
+    start = torch.randint(0, side + 1 - width % 2, (n, 1), device=device) - width // 2
+    lines = torch.arange(side, device=device)
+    return (lines >= start) & (lines < start + width)

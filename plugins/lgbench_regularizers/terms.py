@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import CodeReader, Step, Term
 from lgbench.layers import Layers, Painter
-from lgbench.losses import binary_entropy, binary_min
-from lgbench.losses import mask_size as size_hinge
-from lgbench.nn import CodeCritic, move, orthogonal_, shift
+from lgbench.nn import move, orthogonal_, shift
 
+from .codes import CodeCritic
 from .config import BackgroundConfig, BinarizationConfig, MaskSizeConfig, MIRecoveryConfig, PerturbationConfig
+from .masks import binary_entropy, binary_min, too_small
 from .ranges import AffineRange, jitter_contrast
 
 __all__ = ["background", "binarization", "layer", "mask_size", "mi_recovery", "perturbation"]
@@ -34,7 +34,7 @@ def binarization(config: BinarizationConfig, painter: Painter, spec: ImageSpec) 
 
 def mask_size(config: MaskSizeConfig, painter: Painter, spec: ImageSpec) -> Term:
     """L_size: max(0, eta - coverage) of all foregrounds together."""
-    return Term(penalty=lambda step: size_hinge(seen(step, config.on).alpha, config.eta))
+    return Term(penalty=lambda step: too_small(seen(step, config.on).alpha, config.eta))
 
 
 def perturbation(config: PerturbationConfig, painter: Painter, spec: ImageSpec) -> Term:

@@ -31,7 +31,7 @@ CPU = {
     "generator.g": 32,
     "method.d": 32,
     "training.batch": 16,
-    "training.steps": 12_000,
+    "training.steps": 15_000,
     "training.precision": "auto",
     "training.channels_last": "auto",
     "training.ema": 0.999,

@@ -16,10 +16,10 @@ from sklearn.metrics import accuracy_score, jaccard_score
 from torch import Tensor, nn
 
 from lgbench import Generator, ImageSpec, Method, NoConfig, Regularizer
+from lgbench.contradictions import contradictions
 from lgbench.data import DataHome
 from lgbench.game import Game, Phase, Term
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.leaderboard.contradictions import contradictions
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
@@ -106,6 +106,18 @@ class Blind(Copyist):
         return {"z": torch.zeros(n, 1), "s": torch.zeros(n, 16, 16, dtype=torch.uint8), "c": torch.zeros(n, 2)}
 
 
+class Mapped(Copyist):
+    """Told class maps alone."""
+
+    conditional = frozenset({"segments"})
+
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
+        assert batch is not None
+        assert batch.segments is not None
+        assert batch.attributes is None
+        return {"z": torch.zeros(n, 1), "s": batch.segments, "c": torch.zeros(n, 2)}
+
+
 def reader(config: object, painter: Painter, spec: ImageSpec) -> Term:
     zeros = torch.eye(spec.segments)[0].view(1, -1, 1, 1)
     return Term(regions=lambda images: zeros.expand(len(images), -1, *images.shape[2:]))
@@ -189,6 +201,14 @@ def test_diversity_is_the_spread_over_latents(home: Path):
     assert 0.01 < value < 0.03  # half of 0.05, less where colours end
     once = scored(home, wrong="noisy", **{"evaluation.repeats": 1})["diversity"]
     assert "evaluation.repeats=1" in once["not_available"]
+
+
+def test_methods_that_are_told_more_and_less_of_the_same_pictures_meet_on_boards(home: Path):
+    asked = {"evaluation.metrics": "spatial-consistency,attribute-accuracy,diversity,fid-random"}
+    more, less = scored(home, **asked), scored(home, Mapped, **asked)
+    for name in ("spatial-consistency", "diversity", "fid-random"):
+        assert more[name]["protocol_id"] == less[name]["protocol_id"]
+    assert less["attribute-accuracy"] == {"not_available": "the method is not given attributes"}
 
 
 def test_a_painter_that_is_told_nothing_has_no_such_numbers(home: Path):

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from lgbench.errors import NotAvailable
-from lgbench.intervals import difference, interval, jackknife_interval, within
+from lgbench.intervals import difference, interval, within
+from lgbench_metrics.masks.jackknife import jackknife_interval
 
 
 def test_three_seeds_have_students_interval():

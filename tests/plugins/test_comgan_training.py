@@ -12,7 +12,7 @@ from weights import same, state, weights
 import lgbench_comgan
 from lgbench import ImageSpec
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.losses import bce_fake, bce_real, binary_entropy
+from lgbench.losses import bce_fake, bce_real
 from lgbench.nn import UNetL, UNetS
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule
@@ -20,6 +20,7 @@ from lgbench.training.player import Player
 from lgbench_comgan.config import AlignmentConfig, ComGANMethod, DSComGANMethod
 from lgbench_comgan.game import AlignmentGame, ComGANGame, DSComGANGame, alignment, comgan, dscomgan
 from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
+from lgbench_regularizers.masks import binary_entropy
 from lgbench_regularizers.terms import binarization, mi_recovery
 from lgbench_segmenters.config import UNetConfig
 from lgbench_segmenters.games import UNetGame, unet_l, unet_s

@@ -8,8 +8,8 @@ import lgbench_regularizers
 from lgbench import ImageSpec
 from lgbench.game import Step
 from lgbench.layers import Batch, Layers
-from lgbench.losses import binary_min
 from lgbench_regularizers.config import BinarizationConfig, MaskSizeConfig, PerturbationConfig
+from lgbench_regularizers.masks import binary_min
 from lgbench_regularizers.terms import binarization, mask_size, perturbation
 
 STILL = {"translate": 0.0, "shrink": 0.0, "grow": 0.0}

@@ -11,12 +11,12 @@ import lgbench_regularizers
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Game, Phase, Step, Weighted
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.losses import binary_entropy, binary_min
 from lgbench.nn import count_parameters
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
+from lgbench_regularizers.masks import binary_entropy, binary_min
 from lgbench_regularizers.terms import binarization, layer, mi_recovery
 
 SPEC = ImageSpec(32)

@@ -17,7 +17,7 @@ from lgbench.game import Lesson
 from lgbench.layers import Batch
 from lgbench.losses import multi_label, segmentation
 from lgbench.nn import Segmentor, from_seed, weights_hash
-from lgbench.painting import as_sampled, real_batch, uint8
+from lgbench.painting import as_sampled, conditions, real_batch, uint8
 from lgbench.score import Score
 
 __all__ = [
@@ -68,7 +68,7 @@ def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
 
 def conditioned_protocol(evidence: Evidence) -> dict[str, object]:
     """Whose conditions are painted, and how often."""
-    config, given = evidence.config, " and ".join(sorted(evidence.game.painter.conditional))
+    config, given = evidence.config, " and ".join(conditions(evidence.game.painter, evidence.test))
     samples, split = config.repeats * len(_held_out(evidence)), evidence.split
     return {"split": split, "samples": samples, "given": f"{given} of {split}, {config.repeats} latents"}
 

@@ -29,6 +29,11 @@ def _manifolds(extractor: str) -> Part:
 
 REALS = {extractor: _reals(extractor) for extractor in ("inception", "squeezenet", "vgg16", "random")}
 MANIFOLDS = {extractor: _manifolds(extractor) for extractor in ("vgg16", "squeezenet")}
+PROBABILITIES = Part(
+    "probabilities/inception",
+    lambda evidence: evidence["seen/inception"][1],
+    lambda evidence: evidence.protocol(["seen/inception"]),
+)
 NEIGHBOURS = Part("neighbours", Lazy(f"{HERE}.neighbours:neighbours"))
 CONTEXTUAL = Part("contextual-classifier", Lazy(f"{HERE}.contextual:contextual"), Lazy(f"{HERE}.contextual:said"))
 CLASS_SAMPLES = Part("class-samples", Lazy(f"{HERE}.adversarial:class_samples"))
@@ -110,7 +115,8 @@ IMAGES = [
         name="is",
         summary="Inception score of the samples over 10 splits (the original TensorFlow weights)",
         compute=Lazy(f"{HERE}.classifiers:score_inception"),
-        needs=frozenset({"probabilities/inception"}),
+        needs=frozenset({PROBABILITIES.name}),
+        parts=(PROBABILITIES,),
         direction="up",
         range=(1.0, 1008.0),
         reference="torch_fidelity.metric_isc.isc_features_to_metric(shuffle=False)",

@@ -11,7 +11,7 @@ from lgbench.evaluation import Evidence
 from lgbench.evaluation.parts import sampled
 from lgbench.nn import weights_hash
 from lgbench.score import Score
-from lgbench.training.pictures import save_histograms
+from lgbench.training.pictures import drawing
 
 __all__ = ["at_ends", "poses", "score_poses"]
 
@@ -79,10 +79,14 @@ def score_poses(evidence: Evidence) -> Score:
 
 def _draw(found: dict[str, np.ndarray], evidence: Evidence) -> None:
     taken = found["poses"]
-    panels = []
-    for step, number in np.ndindex(taken.shape[1:]):
-        values, ends = taken[:, step, number], np.array([found["low"][number], found["high"][number]])
-        limits = np.where(np.isfinite(ends), ends, [values.min(), values.max()])
-        panels.append((f"{NUMBERS[number]} of {step + 1}", values, (float(limits[0]), float(limits[1]))))
-    save_histograms(evidence.run.folder / "poses.png", panels, len(NUMBERS), BINS)
+    rows, columns = taken.shape[1:]
+    with drawing(evidence.run.folder / "poses.png", 2 * columns, 1.8 * rows) as figure:
+        for step, number in np.ndindex(rows, columns):
+            values, ends = taken[:, step, number], np.array([found["low"][number], found["high"][number]])
+            low, high = np.where(np.isfinite(ends), ends, [values.min(), values.max()]).tolist()
+            axis = figure.add_subplot(rows, columns, step * columns + number + 1)
+            axis.hist(values, bins=BINS, range=(low, high) if low < high else None)
+            axis.set_title(f"{NUMBERS[number]} of {step + 1}", fontsize="small")
+            axis.tick_params(labelsize="x-small")
+            axis.set_yticks([])
     evidence.files["poses.png"] = {}

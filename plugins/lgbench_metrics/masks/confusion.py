@@ -10,8 +10,10 @@ import numpy as np
 from lgbench import NotAvailable
 from lgbench.errors import BadRecipe
 from lgbench.evaluation import Evidence
-from lgbench.intervals import interval, jackknife_interval
+from lgbench.intervals import interval
 from lgbench.score import Score
+
+from .jackknife import jackknife_interval
 
 __all__ = ["Confusion", "accuracy", "confusion", "dice", "iou", "mean_iou", "score_masks", "score_overlap"]
 

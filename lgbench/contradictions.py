@@ -9,17 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from lgbench.plugins import registry
-from lgbench.recipe import LARGEST_SEED
-from lgbench.record import Measured, Record
-from lgbench.stage_configs import ELSEWHERE
+from .plugins import registry
+from .recipe import LARGEST_SEED
+from .record import Measured, Record
+from .settings import dotted
+from .stage_configs import ELSEWHERE
 
 __all__ = ["contradictions"]
 
 VARIANTS = ("pooled", "per_image", "oracle_dataset", "oracle_image")
 """Details of a value that are values of the same metric."""
+
+IN_RECIPE = {"method": "method.name", "dataset": "data.name"}
+"""What a record's fields are called in its recipe, where it is otherwise."""
 
 SLACK = 1e-6  # what was computed in single precision may miss an end by so much
 AHEAD = timedelta(days=1)  # clocks differ
@@ -48,21 +51,16 @@ def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) ->
 
 
 def _of_recipe(record: Record) -> Iterator[str]:
-    recipe: Mapping[str, Any] = record.recipe
-    resolved = {**recipe, "method": _name(recipe.get("method")), "dataset": _name(recipe.get("data"))}
+    recipe = dict(dotted(record.recipe))
     for name in ("seed", "preset", "resolution", "method", "dataset"):
-        if (said := getattr(record, name)) != resolved.get(name):
-            yield f"its {name} is {said!r}, its recipe's {resolved.get(name)!r}"
+        said, resolved = getattr(record, name), recipe.get(IN_RECIPE.get(name, name))
+        if said != resolved:
+            yield f"its {name} is {said!r}, its recipe's {resolved!r}"
     if not 0 <= record.seed <= LARGEST_SEED:
         yield f"its seed {record.seed} is none: seeds are 0 to {LARGEST_SEED}"
-    training = recipe.get("training")
-    steps = training.get("steps") if isinstance(training, Mapping) else None
+    steps = recipe.get("training.steps")
     if record.status == "done" and isinstance(steps, int) and steps != record.training.steps:
         yield f"it is done after {record.training.steps} steps, and its recipe has {steps}"
-
-
-def _name(part: Any) -> Any:
-    return part.get("name") if isinstance(part, Mapping) else None
 
 
 def _of_run(record: Record) -> Iterator[str]:

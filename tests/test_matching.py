@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 
+from lgbench.cli.matching import match_samples, pixel_distances
 from lgbench.errors import BadData
-from lgbench.matching import match_samples, pixel_distances
 
 
 def pictures(n: int, side: int = 40, seed: int = 0) -> np.ndarray:
