@@ -17,6 +17,7 @@ __all__ = [
     "hinge_real",
     "multi_label",
     "segmentation",
+    "slope_penalty",
 ]
 
 IGNORED = 255
@@ -77,8 +78,16 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor, painted
         critic: (N, C, H, W) -> (N,) scores, without batch norm.
         images, painted: (N, C, H, W); one mixing weight a sample.
     """
+
+    def slope(x: Tensor) -> Tensor:
+        return torch.autograd.grad(critic(x.requires_grad_()).sum(), x, create_graph=True)[0]
+
+    return slope_penalty(slope, images, painted)
+
+
+def slope_penalty(slope: Callable[[Tensor], Tensor], images: Tensor, painted: Tensor) -> Tensor:
+    """`gradient_penalty` of a critic that tells its slope itself, (N, C, H, W) -> grad critic(x), of the same shape."""
     eps = torch.rand(len(images), 1, 1, 1, device=images.device)
-    x = (eps * images.detach() + (1 - eps) * painted.detach()).float().requires_grad_()
+    x = (eps * images.detach() + (1 - eps) * painted.detach()).float()
     with torch.autocast(x.device.type, enabled=False):  # the norm is differentiated once more
-        (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
-    return (slope.flatten(1).norm(dim=1) - 1).square().mean()
+        return (slope(x).flatten(1).norm(dim=1) - 1).square().mean()

@@ -189,13 +189,19 @@ def test_the_cost_of_a_step_counts_every_product_and_all_of_its_time(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("limit", "advice"), [(1e9, ""), (0.0, "it wants a GPU"), (0.01, "--preset smoke takes about")]
+    ("limit", "advice", "tried"),
+    [
+        (1e9, "", []),
+        (0.03, "--preset cpu takes about", ["cpu"]),
+        (0.01, "--preset smoke takes about", ["cpu", "smoke"]),
+        (0.0, "it wants a GPU", ["cpu", "smoke"]),
+    ],
 )
 def test_a_dry_run_of_a_preset_that_is_too_long_says_which_fits(
-    tmp_path: Path, monkeypatch, capsys, limit: float, advice: str
+    tmp_path: Path, monkeypatch, capsys, limit: float, advice: str, tried: list[str]
 ):
     home, settings = DataHome(tmp_path), dict(parse_setting(text) for text in (*SHORT, *TINY["lrgan"]))
-    taken = {"small": 1.0, "smoke": 0.005}
+    taken = {"small": 1.0, "cpu": 0.02, "smoke": 0.005}
     asked = []
 
     def estimate(recipe, home, runtime):
@@ -207,7 +213,7 @@ def test_a_dry_run_of_a_preset_that_is_too_long_says_which_fits(
     dry_run.show(look_up(Request("lrgan", "flora", "small", settings=settings), home), home, "cpu")
     assert advice in (said := capsys.readouterr().out)
     assert ("Too long for this machine?" in said) == bool(advice)
-    assert asked == (["small", "smoke"] if advice else ["small"])
+    assert asked == ["small", *tried]
 
 
 @pytest.mark.parametrize(("rounds", "round_steps", "steps"), [(1, 7, 30), (3, 0, 50), (2, 7, 37)])

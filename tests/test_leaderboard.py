@@ -308,6 +308,14 @@ def test_what_a_user_set_is_no_change_of_the_preset(root: Path):
     assert row.unlike == "other settings than the preset's: training.steps 7"
 
 
+def test_a_run_with_the_settings_that_became_the_preset_is_one_of_its(root: Path):
+    steps = resolved(registry().get("methods", "lrgan")).training.steps
+    recipe, told = {"training": {"steps": steps}}, {"training.steps": str(steps)}
+    commit(root, *seeds("lrgan", 0.5, recipe=recipe, overrides=told, training=trained(steps)))
+    (row,) = board_tables(root)[0].lines
+    assert row.unlike == ""
+
+
 def resolved(method: Method) -> Recipe:
     installed = registry()
     generator, dataset = installed.generator_of(method), installed.get("datasets", "flora")

@@ -61,10 +61,28 @@ def test_each_file_counts_for_one_part(lines, path: str, part: str):
     assert lines.part_of(Path(path)) == part
 
 
-@pytest.mark.parametrize(("count", "held", "code"), [(3000, True, 0), (3001, True, 1), (3001, False, 0)])
-def test_a_part_over_its_budget_fails_where_budgets_are_held(lines, tmp_path: Path, capsys, count, held, code):
-    (tmp_path / "lgbench").mkdir()
-    (tmp_path / "lgbench" / "run.py").write_text("x = 1\n" * count)
-    assert lines.main(str(tmp_path), *(["--hold"] if held else [])) == code
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].split(maxsplit=1) == ["machine", f"{count:,} of 3,000" + (": over" if count > 3000 else "")]
+@pytest.mark.parametrize(
+    ("count", "beside", "code"),
+    [(300, "300 of 300", 0), (301, "301 of 300: over, held to 400", 0), (401, "401 of 300: over, held to 400", 1)],
+)
+def test_a_part_fails_over_its_ceiling_which_is_above_its_budget(
+    lines, tmp_path: Path, capsys, monkeypatch, count, beside, code
+):
+    monkeypatch.setattr(lines, "BUDGETS", {"machine": 300})
+    monkeypatch.setattr(lines, "CEILINGS", {"machine": 400})
+    assert lines.main(str(written(tmp_path, "run.py", count))) == code
+    assert capsys.readouterr().out.splitlines()[0].split(maxsplit=1) == ["machine", beside]
+
+
+@pytest.mark.parametrize(
+    ("count", "beside", "code"), [(450, "450 of 450", 0), (451, "451 of 450: over, held to 450", 1)]
+)
+def test_a_part_without_a_ceiling_is_held_to_its_budget(lines, tmp_path: Path, capsys, count, beside, code):
+    assert lines.main(str(written(tmp_path, "capsule.py", count))) == code
+    assert capsys.readouterr().out.splitlines()[2].split(maxsplit=1) == ["capsules", beside]
+
+
+def written(house: Path, name: str, count: int) -> Path:
+    (house / "lgbench").mkdir()
+    (house / "lgbench" / name).write_text("x = 1\n" * count)
+    return house

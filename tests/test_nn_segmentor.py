@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from lgbench.nn import Segmentor, count_parameters, one_hot
+from lgbench.nn import InstanceNorm, Segmentor, count_parameters, one_hot
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +62,20 @@ def test_class_maps_are_one_hot_and_ignored_pixels_nothing():
     assert (maps.shape, maps.dtype) == ((2, 3, 2, 2), torch.float32)
     assert maps.argmax(dim=1)[segments < 3].tolist() == segments[segments < 3].tolist()
     assert maps.sum(dim=1).tolist() == [[[1, 1], [1, 0]], [[1, 1], [1, 0]]]  # 3 is no class of three, either
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_groups_of_one_channel_are_torchs_instance_norm_with_its_gradients(layout):
+    torch.manual_seed(0)
+    ours, theirs = InstanceNorm(6), torch.nn.InstanceNorm2d(6, affine=True)
+    for parameter in ours.parameters():
+        torch.nn.init.normal_(parameter)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(3, 6, 5, 7).contiguous(memory_format=layout).requires_grad_()
+    looks, weights = [ours(x), theirs(x)], torch.randn(3, 6, 5, 7)
+    assert_close(*looks, rtol=1e-5, atol=1e-5)
+    found, expected = (
+        torch.autograd.grad((look * weights).sum(), [x, *norm.parameters()])
+        for look, norm in zip(looks, (ours, theirs), strict=True)
+    )
+    assert_close(found, expected, rtol=1e-4, atol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lgbench.benchmark import Benchmark
@@ -25,13 +26,18 @@ NOT_ASKED = ("resolution", "training.category")
 
 
 def unlike_preset(board: Benchmark, record: Record) -> str:
-    """The user's settings beyond the preset's and the board's: "other settings than the preset's: ...", or ""."""
+    """The user's settings beyond the preset's and the board's: "other settings than the preset's: ...", or "".
+
+    What the preset says today by itself is none of them: a run with the settings that became the preset is one of its.
+    """
     variant = board.variant_of(record)
     expected = {f"data.{key}" for key in board.dataset_config} | (variant.settings if variant else {}).keys()
+    had, preset = dict(dotted(record.recipe)), _today(record, {})
     told = [
         f"{key} {canonical_json(value)}"
         for key, value in sorted(record.overrides.items())
         if key not in expected and key not in HARMLESS and not key.startswith("evaluation.")
+        if key not in preset or preset[key] != had.get(key)
     ]
     return f"other settings than the preset's: {'; '.join(told)}" if told else ""
 
@@ -42,7 +48,7 @@ def changed_since(record: Record) -> str:
     Settings that came later have no value in older records and are not compared; nor is what nobody can tell: a method,
     data set or setting that is not installed.
     """
-    today = _today(record)
+    today = _today(record, {key: value for key, value in record.overrides.items() if key not in NOT_ASKED})
     then = {key: value for key, value in dotted(record.recipe) if key in today and not key.startswith(ELSEWHERE)}
     told = [
         f"{key} was {canonical_json(value)}, is {canonical_json(today[key])}"
@@ -52,10 +58,9 @@ def changed_since(record: Record) -> str:
     return f"the preset has changed since: {'; '.join(told)}" if told else ""
 
 
-def _today(record: Record) -> dict[str, Any]:
-    """What the record's request resolves to with the installed plugins, flat; {} where it does not."""
-    overrides = {key: value for key, value in record.overrides.items() if key not in NOT_ASKED}
-    request = Request(record.method, record.dataset, record.preset, record.seed, record.resolution, overrides)
+def _today(record: Record, settings: Mapping[str, object]) -> dict[str, Any]:
+    """What the record's request, with these settings, resolves to with the installed plugins; {} where it does not."""
+    request = Request(record.method, record.dataset, record.preset, record.seed, record.resolution, settings)
     try:
         return dict(dotted(look_up(request, None).as_dict()))
     except LgbenchError:

@@ -14,7 +14,7 @@ from .critics import BNTrunk, Critic, SNCodeCritic, SNCritic, SNTrunk, activatio
 from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
 from .perturb import move, pose, shift
-from .segmentor import Segmentor, one_hot
+from .segmentor import InstanceNorm, Segmentor, one_hot
 from .spatial import warp
 from .unet import UNetL, UNetS
 
@@ -24,6 +24,7 @@ __all__ = [
     "ComGANFeatures",
     "Critic",
     "FineGANFeatures",
+    "InstanceNorm",
     "Next",
     "Opacity",
     "Res",

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Segmentor", "one_hot"]
+__all__ = ["InstanceNorm", "Segmentor", "one_hot"]
 
 
 class Segmentor(nn.Sequential):
@@ -39,14 +39,27 @@ class ResidualBlock(nn.Module):
     def __init__(self, c: int) -> None:
         super().__init__()
         first = _normed(nn.Conv2d(c, c, 3, 1, 1, bias=False))
-        self.main = nn.Sequential(*first, nn.Conv2d(c, c, 3, 1, 1, bias=False), nn.InstanceNorm2d(c, affine=True))
+        self.main = nn.Sequential(*first, nn.Conv2d(c, c, 3, 1, 1, bias=False), InstanceNorm(c))
 
     def forward(self, h: Tensor) -> Tensor:
         return h + self.main(h)
 
 
+class InstanceNorm(nn.GroupNorm):
+    """Instance norm with scale and shift, as groups of one channel: one kernel, and half the time on a CPU.
+
+    In the plain layout: in bf16 the kernel for channels last takes six times as long.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.contiguous())
+
+
 def _normed(conv: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
-    return [conv, nn.InstanceNorm2d(conv.out_channels, affine=True), nn.ReLU(inplace=True)]
+    return [conv, InstanceNorm(conv.out_channels), nn.ReLU(inplace=True)]
 
 
 def one_hot(segments: Tensor, classes: int) -> Tensor:

@@ -124,7 +124,7 @@ class Player:
         augments = [term.augment for _, _, term in self.game.terms if term.augment]
 
         def paint(codes: Codes | None = None) -> tuple[Layers, Layers]:
-            with torch.set_grad_enabled(learns), self.runtime.autocast():
+            with torch.set_grad_enabled(learns and torch.is_grad_enabled()), self.runtime.autocast():
                 painted = painter(painter.codes(len(real), given) if codes is None else codes)
                 layers = painted
                 for _, _, term in self.game.terms:

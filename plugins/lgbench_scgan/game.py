@@ -13,7 +13,7 @@ from torch import Tensor
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.losses import gradient_penalty, multi_label
+from lgbench.losses import multi_label, slope_penalty
 
 from .config import ACWGANMethod, SCGANMethod, WGANConfig, WGANGPMethod
 from .model import WGAN
@@ -49,11 +49,11 @@ class WassersteinGame:
     def critic_loss(self, step: Step) -> dict[str, Tensor]:
         """L_D = E[D_d(x~)] - E[D_d(x)] + lambda_gp GP + lambda_cls L_cls(x, c); means over images and patches."""
         painted = self.seen(step)
-        real, logits = self.critic(step.images)
-        fake, _ = self.critic(painted.image)
+        n = len(step.images)
+        scores, logits = self.critic(torch.cat([step.images, painted.image]))  # no norm ties images to one another
         losses = {
-            "critic": fake.mean() - real.mean(),
-            **self._classified("classify/real", logits, step.real.attributes),
+            "critic": scores[n:].mean() - scores[:n].mean(),
+            **self._classified("classify/real", None if logits is None else logits[:n], step.real.attributes),
         }
         if self.config.gp_step == "joint":
             losses["gradient-penalty"] = self._penalty(step, painted)
@@ -71,8 +71,10 @@ class WassersteinGame:
 
     def seen(self, step: Step) -> Layers:
         """What the critic is shown, without a graph."""
-        learnt_from = step.layers.image.requires_grad  # by the generator, at this step
-        return (step.paint()[1] if learnt_from else step.layers).detach()
+        if not step.layers.image.requires_grad:
+            return step.layers
+        with torch.no_grad():  # the generator learns from the step's own
+            return step.paint()[1]
 
     def game(self) -> Game:
         """Critic, [its penalty], generator."""
@@ -90,7 +92,7 @@ class WassersteinGame:
         )
 
     def _penalty(self, step: Step, painted: Layers) -> Tensor:
-        return self.config.lambda_gp * gradient_penalty(self.critic.total, step.images, painted.image)
+        return self.config.lambda_gp * slope_penalty(self.critic.slope, step.images, painted.image)
 
     def _classified(self, name: str, logits: Tensor | None, attributes: Tensor | None) -> dict[str, Tensor]:
         if self.classification is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench.nn import upsampled_conv
+from lgbench.nn import InstanceNorm, upsampled_conv
 
 __all__ = ["Critic", "ResBlockUp", "tile", "xavier_"]
 
@@ -19,13 +21,13 @@ class ResBlockUp(nn.Module):
     ReLU of the sum of conv 3/1/1, norm, ReLU, nearest x2, conv 3/1/1, norm, and of nearest x2, conv 1/1/0.
 
     Args:
-        norm: nn.InstanceNorm2d (SCGAN) or nn.BatchNorm2d (its rivals), with scale and shift.
+        norm: of so many channels: `InstanceNorm` (SCGAN) or nn.BatchNorm2d (its rivals), with scale and shift.
     """
 
-    def __init__(self, i: int, o: int, norm: type[nn.Module] = nn.InstanceNorm2d) -> None:
+    def __init__(self, i: int, o: int, norm: Callable[[int], nn.Module] = InstanceNorm) -> None:
         super().__init__()
-        self.first, self.first_norm = nn.Conv2d(i, o, 3, 1, 1), norm(o, affine=True)
-        self.second, self.second_norm = nn.Conv2d(o, o, 3, 1, 1), norm(o, affine=True)
+        self.first, self.first_norm = nn.Conv2d(i, o, 3, 1, 1), norm(o)
+        self.second, self.second_norm = nn.Conv2d(o, o, 3, 1, 1), norm(o)
         self.shortcut = nn.Conv2d(i, o, 1)
 
     def forward(self, h: Tensor) -> Tensor:
@@ -46,6 +48,7 @@ class Critic(nn.Module):
     def __init__(self, resolution: int, d: int = 64, attributes: int = 0, slope: float = 0.2) -> None:
         super().__init__()
         widths = [3, *(d << k for k in range(int(math.log2(resolution)) - 1))]
+        self.bend = slope
         self.trunk = nn.Sequential()
         for i, o in pairwise(widths):
             self.trunk.extend([nn.Conv2d(i, o, 4, 2, 1), nn.LeakyReLU(slope)])
@@ -57,12 +60,23 @@ class Critic(nn.Module):
         logits = None if self.classifier is None else self.classifier(h).flatten(1).float()
         return self.head(h).float(), logits
 
-    def total(self, x: Tensor) -> Tensor:
-        """The sum of each image's scores, (N,): what the gradient penalty holds to a slope of 1.
+    def slope(self, x: Tensor) -> Tensor:
+        """The gradient of the sum of each image's scores by the image, (N, 3, R, R): what the penalty holds to 1.
 
-        The mean score, which the losses read, then has a slope of 1/4.
+        The mean score, which the losses read, then has a slope of 1/4. The critic is piecewise linear: where its
+        activations bend is found without a graph, and the slope is a product of its transposed convolutions, whose
+        gradient costs half as much as to differentiate twice.
         """
-        return self.head(self.trunk(x)).float().sum(dim=(1, 2, 3))
+        convs = [part for part in self.trunk if isinstance(part, nn.Conv2d)]
+        weights, bends, h = [conv.weight for conv in convs], [], x
+        with torch.no_grad():
+            for conv, weight in zip(convs, weights, strict=True):
+                h = F.leaky_relu(F.conv2d(h, weight, conv.bias, 2, 1), self.bend)
+                bends.append(torch.where(h > 0, 1.0, self.bend))
+        g = F.conv_transpose2d(torch.ones_like(h[:, :1]), self.head.weight, padding=1)
+        for weight, bend in zip(reversed(weights), reversed(bends), strict=True):
+            g = F.conv_transpose2d(g * bend, weight, stride=2, padding=1)
+        return g
 
 
 def tile(code: Tensor, side: int) -> Tensor:

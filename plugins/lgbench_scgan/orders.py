@@ -13,6 +13,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from lgbench.nn import InstanceNorm
+
 from .networks import ResBlockUp, tile
 
 __all__ = ["ORDERS", "Bottleneck", "MidLevel", "Reversed", "Sizes", "Stepwise"]
@@ -122,4 +124,4 @@ def encoder(widths: list[int]) -> nn.Sequential:
 
 def normed(width: int) -> nn.Sequential:
     """Instance norm with scale and shift, then ReLU."""
-    return nn.Sequential(nn.InstanceNorm2d(width, affine=True), nn.ReLU(inplace=True))
+    return nn.Sequential(InstanceNorm(width), nn.ReLU(inplace=True))

@@ -1,6 +1,7 @@
 """SCGAN's networks and its rivals': counts of the specification, shapes, and where each condition enters."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from lgbench import ImageSpec, LgbenchError
-from lgbench.nn import count_parameters, one_hot
+from lgbench.losses import gradient_penalty, slope_penalty
+from lgbench.nn import InstanceNorm, count_parameters, one_hot
 from lgbench_scgan.config import SCGANConfig, WGANConfig
 from lgbench_scgan.game import ac_generator
 from lgbench_scgan.model import SCGAN, WGAN
@@ -118,8 +120,25 @@ def test_the_critic_scores_two_by_two_patches_and_classifies_each_image(side):
     scores, logits = Critic(side, 2, 5)(images)
     assert (scores.shape, logits.shape) == ((3, 1, 2, 2), (3, 5))
     assert Critic(side, 2)(images)[1] is None
-    critic = Critic(side, 2)
-    assert_close(critic.total(images), critic(images)[0].sum(dim=(1, 2, 3)))
+
+
+@pytest.mark.parametrize("side", [64, 16])
+@pytest.mark.parametrize("bend", [0.2, 0.0])
+def test_the_slope_of_the_summed_scores_and_its_gradients_are_autograds(side, bend):
+    critic = Critic(side, 4, 5, bend)
+    real, painted = torch.randn(2, 3, 3, side, side).unbind()
+
+    def penalized(penalty):
+        torch.manual_seed(1)  # the same mixes
+        value = penalty(real, painted)
+        learning = {n: p for n, p in critic.named_parameters() if n.endswith("weight") and "classifier" not in n}
+        return value, dict(zip(learning, torch.autograd.grad(value, list(learning.values())), strict=True))
+
+    total = partial(gradient_penalty, lambda x: critic(x)[0].sum(dim=(1, 2, 3)))
+    expected, found = penalized(total), penalized(partial(slope_penalty, critic.slope))
+    assert_close(found[0], expected[0])
+    for name, gradient in expected[1].items():
+        assert (found[1][name] - gradient).norm() <= 1e-5 * gradient.norm(), name
 
 
 def test_the_critic_has_no_norm_and_its_heads_no_bias():
@@ -130,7 +149,7 @@ def test_the_critic_has_no_norm_and_its_heads_no_bias():
     assert critic.classifier.bias is None
 
 
-@pytest.mark.parametrize("norm", [nn.InstanceNorm2d, nn.BatchNorm2d])
+@pytest.mark.parametrize("norm", [InstanceNorm, nn.BatchNorm2d])
 def test_a_block_computes_the_papers_figure(norm):
     block, h = ResBlockUp(3, 4, norm), torch.randn(2, 3, 5, 5)
     up = lambda x: F.interpolate(x, scale_factor=2.0, mode="nearest")  # noqa: E731

@@ -111,8 +111,9 @@ def test_the_generator_learns_from_latents_that_the_critic_has_not_seen_under_th
     game.networks["critic"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     game.phases[0].loss(step)
     game.phases[1].loss(step)
-    real, shown, learnt_from = seen
-    assert real is step.images
+    looked_at, learnt_from = seen
+    real, shown = looked_at.chunk(2)
+    assert torch.equal(real, step.images)
     assert learnt_from is step.layers.image
     assert not shown.requires_grad
     assert (shown - learnt_from).abs().max() > 1e-3
@@ -127,7 +128,8 @@ def test_between_the_generators_steps_the_critic_sees_the_steps_own_layers():
     step = player(game)._paint(3, batch())
     game.networks["critic"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     game.phases[0].loss(step)
-    assert torch.equal(seen[1], step.layers.image)
+    (looked_at,) = seen
+    assert torch.equal(looked_at, torch.cat([step.images, step.layers.image]))
 
 
 # Shuffled class maps (section 12, item 11).
@@ -167,13 +169,10 @@ def test_both_moves_are_given_the_shuffled_maps_and_the_images_own_attributes():
 
 def linear_critic(slope):
     """A critic whose 2 x 2 patches sum to a linear map with a weight of norm `slope`."""
-    critic = Critic(32, 4)
-    critic.trunk = nn.Sequential(nn.Conv2d(3, 1, 16, 16, bias=False))
-    critic.head = nn.Identity()
+    critic, x = Critic(32, 4, slope=1.0), torch.zeros(1, 3, 32, 32, requires_grad=True)
+    (found,) = torch.autograd.grad(critic(x)[0].sum(), x)
     with torch.no_grad():
-        weight = critic.trunk[0].weight
-        weight.normal_()
-        weight.mul_(slope / (2 * weight.norm()))  # four patches side by side: twice the norm of one
+        critic.head.weight.mul_(slope / found.norm())
     return critic
 
 
@@ -206,6 +205,24 @@ def test_with_equal_images_the_critics_terms_cancel(name):
     if "classify/real" in rest:
         _, logits = game.networks["critic"](step.images)
         assert_close(losses["classify/real"], 5 * multi_label(logits, step.real.attributes))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_one_look_at_real_and_painted_images_is_as_good_as_two(name):
+    game = made(name)
+    critic, step = game.networks["critic"], player(game)._paint(0, batch())
+    losses = game.phases[0].loss(step)
+    del losses["gradient-penalty"]
+    scores, logits = critic(step.images)
+    apart = critic(step.layers.image.detach())[0].mean() - scores.mean()
+    if logits is not None:
+        apart = apart + 5 * multi_label(logits, step.real.attributes)
+    parameters = [p for n, p in critic.named_parameters() if logits is not None or "classifier" not in n]
+    assert_close(sum(losses.values()), apart, rtol=1e-4, atol=1e-6)
+    for joint, alone in zip(
+        torch.autograd.grad(sum(losses.values()), parameters), torch.autograd.grad(apart, parameters), strict=True
+    ):
+        assert (joint - alone).norm() <= 1e-4 * alone.norm() + 1e-8
 
 
 def difference(critic, step):
