@@ -179,9 +179,11 @@ class Benchmark(_Part):
     @validates(mode="before")
     @classmethod
     def _shared(cls, told: Any) -> Any:
-        rows, shared = told.get("variant"), told.get("set")
+        rows, shared = told.get("variant"), told.get("set", {})
         if not isinstance(rows, list) or not isinstance(shared, dict):
             return told
+        if any(isinstance(row, dict) and SHARED in row for row in rows):
+            raise ValueError(f"a variant has no key {SHARED!r}: what all of them set stands in the table `set`")
         return {**told, "variant": [{**row, SHARED: shared} if isinstance(row, dict) else row for row in rows]}
 
     @field_validator("floors", mode="before")
@@ -322,13 +324,17 @@ def read_benchmark(path: Path) -> Benchmark:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadBenchmark(f"{path} is not a TOML file in UTF-8: {error}. Correct it and try again.") from error
     except ValidationError as error:
-        told = "; ".join(_in_words(fault) for fault in error.errors(include_url=False)[:4])
+        faults = dict.fromkeys(_in_words(fault) for fault in error.errors(include_url=False))
+        told = "; ".join([*faults][:4])
         told = told if told.endswith("?") else f"{told}."
         raise BadBenchmark(f"{path} does not define a benchmark: {told} Correct it and try again.") from error
 
 
 def _in_words(fault: Any) -> str:
-    where = ".".join(map(str, fault["loc"])) or "benchmark"
+    place = fault["loc"]
+    if SHARED in place:  # each variant is told of the table that stands in the file once
+        place = ("set", *place[place.index(SHARED) + 1 :])
+    where = ".".join(map(str, place)) or "benchmark"
     if fault["type"] == "model_type" and where.startswith("metrics."):
         return f'{where}={fault["input"]!r} is no table: write {{ name = "{fault["input"]}", better = "up" }}'
     if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:

@@ -7,9 +7,11 @@ given as such, or named by `Lazy` where it stands in a module that listing need 
 
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from .errors import BadPlugin
 
 __all__ = [
     "NOTHING",
@@ -56,8 +58,20 @@ class Lazy:
 
     @property
     def found(self) -> Any:
-        """What it names, imported now."""
-        return pkgutil.resolve_name(self.where)
+        """What it names, imported now.
+
+        Raises:
+            BadPlugin: there is no such thing, or what is imported for it raises or exits.
+        """
+        try:
+            return pkgutil.resolve_name(self.where)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # as of a plugin's own module
+            raise BadPlugin(
+                f"{self.where!r}, which a plugin names, cannot be imported ({type(error).__name__}: {error}). Mend or "
+                "uninstall it; `lgbench doctor` tells which it is."
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +83,20 @@ class _Set:
     """What has settings."""
 
     __slots__ = ()
+    name: str
     config: type | Lazy
 
     @property
     def config_class(self) -> type[Any]:
-        """The dataclass of its settings, imported now where `config` only names it."""
-        return self.config.found if isinstance(self.config, Lazy) else self.config
+        """The dataclass of its settings, imported now where `config` only names it.
+
+        Raises:
+            BadPlugin: it cannot be imported, or is none.
+        """
+        found = self.config.found if isinstance(self.config, Lazy) else self.config
+        if not (isinstance(found, type) and is_dataclass(found)):
+            raise BadPlugin(f"The `config` of {self.name} is {found!r}, and has to be a dataclass.")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

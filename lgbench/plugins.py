@@ -14,7 +14,7 @@ import pluggy
 
 from . import hookspecs
 from .errors import BadPlugin, UnknownName, did_you_mean
-from .offers import NOTHING, Dataset, Generator, Method, Metric, Regularizer, Segmenter
+from .offers import NOTHING, Dataset, Generator, Lazy, Method, Metric, Regularizer, Segmenter
 
 __all__ = ["KINDS", "PluginInfo", "Registry", "load", "registry"]
 
@@ -92,10 +92,25 @@ class Registry:
         owners = {self.owners.get(name) for name in names}
         return [plugin for plugin in self.plugins if plugin.name in owners]
 
+    def unreadable(self) -> dict[str, str]:
+        """Plugins in use of whose records one has settings that cannot be read, and why; all are imported to see."""
+        faults: dict[str, str] = {}
+        for (kind, name), owner in self.owners.items():
+            record = getattr(self, kind)[name]
+            for each in (record, *getattr(record, "segmenters", ())):
+                try:
+                    getattr(each, "config_class", None)
+                except BadPlugin as error:
+                    faults.setdefault(owner, f"{kind[:-1]} {each.name}: {error}")
+        return faults
+
     def require_all(self) -> None:
-        """Raise `BadPlugin` if any plugin was set aside (`--strict`)."""
-        if self.set_aside:
-            story = "; ".join(f"{p.name} ({p.distribution}): {p.reason}" for p in self.set_aside)
+        """Raise `BadPlugin` if any plugin was set aside, or has settings that cannot be read (`--strict`)."""
+        unreadable = self.unreadable()
+        bad = [(plugin, plugin.reason or unreadable.get(plugin.name)) for plugin in self.plugins]
+        if story := "; ".join(
+            f"{plugin.name} ({plugin.distribution}): {why.rstrip('.')}" for plugin, why in bad if why
+        ):
             raise BadPlugin(f"Plugins that cannot be used: {story}. Mend or uninstall them, or leave out --strict.")
 
 
@@ -173,6 +188,9 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
             own = {(kind, each.name): "itself" for kind, each in offers}
             if taken := found.owners.get((kind, record.name)) or own.get((kind, record.name)):
                 raise BadPlugin(f"offers the {kind[:-1]} {record.name!r}, a name that {taken} has taken")
+            for each in (record, *getattr(record, "segmenters", ())):
+                if not isinstance(getattr(each, "config", None), Lazy | None):
+                    _ = each.config_class  # what is given and not only named can be looked at now
             offers.append((kind, record))
     return offers
 

@@ -192,13 +192,22 @@ def parse_setting(text: str) -> tuple[str, object]:
     return name.strip(), None if value.strip() == "null" else value.strip()
 
 
-def parse_with(text: str) -> dict[str, object]:
-    """`NAME:weight=5,form=min` -> settings that switch the regularizer on, weight 1 where it is not said."""
-    name, _, rest = text.partition(":")
-    settings: dict[str, object] = {f"regularizers.{name}.weight": 1.0}
-    for part in filter(None, rest.split(",")):
-        key, value = parse_setting(part)
-        settings[f"regularizers.{name}.{key}"] = value
+def parse_with(*texts: str) -> dict[str, Any]:
+    """Each `NAME:weight=5,form=min` -> settings that switch the regularizer on, weight 1 where it is not said.
+
+    Raises:
+        BadRecipe: one is named twice, or a setting of it: the first would be forgotten.
+    """
+    settings: dict[str, Any] = {}
+    for text in texts:
+        name, _, rest = text.partition(":")
+        said = [
+            (f"regularizers.{name}.{key}", value) for key, value in map(parse_setting, filter(None, rest.split(",")))
+        ]
+        added = {f"regularizers.{name}.{WEIGHT}": 1.0, **dict(said)}
+        if added.keys() & settings or len(dict(said)) < len(said):
+            raise BadRecipe(f"{text!r} says again what was said of {name}: say all of it once, NAME:weight=5,form=min.")
+        settings |= added
     return settings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 
 from .errors import BadPlugin, BadRecipe, did_you_mean
 from .offers import Generator, Method, Regularizer, Segmenter
@@ -39,10 +40,16 @@ def check_presets(
     Raises:
         BadPlugin: names the method and the key.
     """
-    fields = {f"regularizers.{name}": {WEIGHT, *names_of(each.config_class)} for name, each in regularizers.items()}
-    fields["segmenter"] = {
-        name for each in (*segmenters.values(), *method.segmenters) for name in names_of(each.config_class)
+    tables, named = (
+        {f"regularizers.{name}": name for name in regularizers},
+        {name.rpartition(".")[0] for name in settings},
+    )
+    # of what is not named, nothing is imported: one broken plugin would cost every run
+    fields = {
+        table: {WEIGHT, *names_of(regularizers[name].config_class)} for table, name in tables.items() if table in named
     }
+    if "segmenter" in named:
+        fields["segmenter"] = _of_segmenters([*segmenters.values(), *method.segmenters])
     for name in settings:
         table, _, field = name.rpartition(".")
         if name == "resolution" or field in fields.get(table, {field} if table in TABLES else ()):
@@ -50,8 +57,8 @@ def check_presets(
         if table in fields:
             why = did_you_mean(field, fields[table], f"it has {sorted(fields[table])}.")
         else:
-            tables = f"tables are {', '.join(TABLES)}, regularizers.NAME."
-            why = did_you_mean(table or name, [*TABLES, *fields], tables)
+            others = f"tables are {', '.join(TABLES)}, regularizers.NAME."
+            why = did_you_mean(table or name, [*TABLES, *tables], others)
         raise BadPlugin(f"The method {method.name} sets {name!r}, which nobody reads: {why}")
     weighed = {name for preset in method.presets.values() for name in preset}
     for name, table in method.regularizers.items():
@@ -64,6 +71,15 @@ def check_presets(
             raise BadPlugin(
                 f"The method {method.name} has {key!r}, which nobody reads: no preset is {preset!r}. {hint}"
             )
+
+
+def _of_segmenters(segmenters: Iterable[Segmenter]) -> set[str]:
+    """What any of them has to set; one of a broken plugin counts only where it is asked for."""
+    names = set[str]()
+    for segmenter in segmenters:
+        with suppress(BadPlugin):
+            names |= names_of(segmenter.config_class)
+    return names
 
 
 def check_read(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
@@ -67,7 +67,7 @@ class Variant(BaseModel):
     @classmethod
     def _readable(cls, added: list[str]) -> list[str]:
         try:
-            _switched_on(added)
+            parse_with(*added)
         except BadRecipe as error:
             raise ValueError(str(error)) from error
         return added
@@ -75,7 +75,7 @@ class Variant(BaseModel):
     @property
     def settings(self) -> dict[str, JsonValue]:
         """All that it says, as the overrides of a recipe; `set` wins over `with`, and both over what is shared."""
-        return {**self.shared, **_switched_on(self.added), **self.set}
+        return {**self.shared, **parse_with(*self.added), **self.set}
 
     @property
     def cells(self) -> list[dict[str, JsonValue]]:
@@ -100,13 +100,6 @@ class Variant(BaseModel):
         if any(not _same(mine[key], theirs[key]) for key in mine.keys() & theirs.keys()):
             return True
         return bool(_on(mine) & set(other.without) or _on(theirs) & set(self.without))
-
-
-def _switched_on(added: list[str]) -> dict[str, Any]:
-    settings: dict[str, object] = {}
-    for text in added:
-        settings |= parse_with(text)
-    return settings
 
 
 def _on(settings: Mapping[str, JsonValue]) -> set[str]:

@@ -73,6 +73,8 @@ def test_a_record_is_a_variants_run_where_its_recipe_has_the_settings(tmp_path: 
         ('set = { "method.gamma" = 1 }', "", "both 'weak' and 'strong'"),
         ('"method.gamma" = 1 ', '"gamma" = 1 ', "'gamma' is not a setting"),
         ('set = { "method.gamma" = 1 }', 'with = ["size:weight"]', "is not a setting"),
+        ('set = { "method.gamma" = 1 }', 'with = ["size:weight=2", "size:eta=0"]', "says again what was said of size"),
+        ('set = { "method.gamma" = 1 }', '"benchmark.set" = { "method.gamma" = 1 }', "no key 'benchmark.set'"),
         ('worse = "weak"', 'worse = "feeble"', "'feeble', which is no variant"),
         ('worse = "weak"', 'worse = "strong"', "with itself"),
         ('metric = "iou"', 'metric = "dice"', "needs a metric of the board"),
@@ -102,7 +104,8 @@ def test_settings_that_all_variants_share_are_said_once_and_give_way_to_each_var
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[set]\n"gamma" = 1\n', r"benchmark\.set.*'gamma' is not a setting"),
+        ('[set]\n"gamma" = 1\n', r"benchmark: set: Value error, 'gamma' is not a setting: write [^;]*$"),
+        ('[set]\n"method.gamma" = 2024-01-01\n', r"benchmark: set\.method\.gamma=datetime[^;]* does not fit"),
         ("set = 3\n", "set=3 does not fit"),
         ('[set]\n"method.gamma" = 1\n', "both 'weak' and 'strong'"),
     ],

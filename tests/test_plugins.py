@@ -20,6 +20,7 @@ import torch
 from lgbench import Lazy, NoConfig
 from lgbench.errors import BadPlugin, UnknownName
 from lgbench.plugins import KINDS, load, registry
+from lgbench.recipe import Request, resolve
 
 OWN = list(importlib.metadata.entry_points(group="lgbench"))
 
@@ -96,6 +97,49 @@ def test_settings_are_a_class_given_or_named(tmp_path, monkeypatch):
     assert found["none"].config_class is NoConfig
 
 
+@pytest.mark.parametrize(
+    ("where", "text", "reason"),
+    [
+        ("no_module:Mine", "", "ModuleNotFoundError"),
+        ("late_{}:Mime", "Mine = 1", "no attribute 'Mime'"),
+        ("late_{}:Mine", "raise RuntimeError('boom')", "RuntimeError: boom"),
+        ("late_{}:Mine", "raise SystemExit(3)", "SystemExit: 3"),
+        ("late_{}:Mine", "this is (", "SyntaxError"),
+        ("late_{}:Mine", "class Mine: pass", "has to be a dataclass"),
+        ("late_{}:Mine", "Mine = len", "has to be a dataclass"),
+        ("", "", "ValueError"),
+    ],
+)
+def test_settings_that_cannot_be_read_cost_nobody_who_does_not_ask_for_them(tmp_path, monkeypatch, where, text, reason):
+    name = f"bad_config_{abs(hash((where, text)))}"
+    where = where.format(name)
+    (tmp_path / f"late_{name}.py").write_text(text)
+    offered = GOOD.replace("build", f"config=Lazy({where!r}), build")
+    offered += "@hookimpl\ndef segmenters():\n    return [Segmenter(name='sees', summary='', build=lambda *a: None,"
+    offered += f" config=Lazy({where!r}))]\n"
+    found = load([*OWN, plugin(tmp_path, monkeypatch, name, offered)])
+    assert (found.set_aside, "mine" in found.regularizers) == ([], True)
+    assert list(found.unreadable()) == [f"unknown:{name}"]
+    assert reason in found.unreadable()[f"unknown:{name}"]
+    with pytest.raises(BadPlugin, match=name):
+        found.require_all()
+
+    def recipe(**asked):
+        method, dataset = found.methods["comgan"], found.datasets["flora"]
+        request = Request("comgan", "flora", "smoke", **asked)
+        return resolve(method, found.generator_of(method), dataset, found.regularizers, found.segmenters, request)
+
+    assert recipe().segmenter is not None  # its presets set what its segmenter reads, and a regularizer
+    for asked in ({"regularizers.mine.weight": 1.0}, {"segmentation.name": "sees"}):
+        with pytest.raises(BadPlugin, match=re.escape(reason)):
+            recipe(settings=asked)
+
+
+def test_what_lgbench_offers_can_all_be_read():
+    assert registry().unreadable() == {}
+    registry().require_all()
+
+
 def test_a_third_party_plugin_is_found(tmp_path, monkeypatch):
     found = load([*OWN, plugin(tmp_path, monkeypatch, "good_one", GOOD)])
     assert found.regularizers["mine"].name == "mine"
@@ -121,6 +165,8 @@ def test_a_third_party_plugin_is_found(tmp_path, monkeypatch):
         ("@hookimpl\ndef methods(surprise):\n    return []\n", "PluginValidationError"),
         ("@hookimpl\ndef methods():\n    return 1 / 0\n", "ZeroDivisionError"),
         (GOOD.replace("[R", f"[{REGULARIZER.format('mine')}, R"), "a name that itself has taken"),
+        (GOOD.replace("build", "config=dict, build"), "`config` of mine is <class 'dict'>, and has to be a dataclass"),
+        (GOOD.replace("build", "config='mine.config:Mine', build"), "has to be a dataclass"),
     ],
 )
 def test_a_broken_plugin_is_set_aside_with_its_reason_and_all_else_works(tmp_path, monkeypatch, text, reason):

@@ -88,6 +88,20 @@ def test_values_that_mean_the_same_are_the_same_recipe(spellings):
     assert len({recipe(**settings).hash for settings in spellings}) == 1
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("binarization:weight=10", "binarization:form=min"),  # the second alone would be weight 1
+        ("binarization", "perturbation", "binarization"),
+        ("binarization:weight=1,weight=2",),
+        ("binarization:form=min,form=min",),
+    ],
+)
+def test_a_regularizer_that_is_said_twice_is_refused(texts):
+    with pytest.raises(BadRecipe, match="says again what was said of binarization"):
+        parse_with(*texts)
+
+
 def test_with_and_without_compose_regularizers():
     added = parse_with("binarization:weight=5,form=min")
     resolved = recipe("lrgan", **{k.replace(".", "__"): v for k, v in added.items()})
@@ -280,8 +294,7 @@ TOY = replace(METHOD, generator="coded", regularizers={"binarization": {"weight"
 def composed(*with_, generator=CODED, method=TOY, without=(), seed=0, resolution=None, **settings):
     """What `--with A --with B --without C --set ...` make of the toy method."""
     overrides = {key.replace("__", "."): value for key, value in settings.items()}
-    for text in with_:
-        overrides |= parse_with(text)
+    overrides |= parse_with(*with_)
     request = Request("", "", "smoke", seed, resolution, overrides, tuple(without))
     return resolve(method, generator, SQUARES, registry().regularizers, registry().segmenters, request)
 

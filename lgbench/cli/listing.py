@@ -107,10 +107,15 @@ def doctor(strict: bool) -> None:
     click.echo(f"data home: {DataHome().root}")
     for name in EXTRACTORS:
         click.echo(f"features {name}: {'ready' if extractor_available(name) else 'weights not here'}")
+    unreadable = registry().unreadable()
     for plugin in registry().plugins:
-        state = click.style("set aside", fg="red") if plugin.reason else click.style("ok", fg="green")
+        fault = unreadable.get(plugin.name)
+        bad = "set aside" if plugin.reason else "broken in part" if fault else ""
+        state = click.style(bad, fg="red") if bad else click.style("ok", fg="green")
         click.echo(f"plugin {plugin.name} {plugin.version} ({plugin.module}): {state}")
         click.echo(f"  {plugin.reason or ', '.join(plugin.offers) or 'offers nothing'}")
+        if fault:
+            click.echo(f"  {fault}")
     if strict:
         registry().require_all()
 

@@ -25,7 +25,8 @@ def told(config: type) -> list[str]:
     lines = []
     for field in dataclasses.fields(config):
         allowed = ", ".join(_allowed(hints[field.name]))
-        line = f"{field.name} = {field.default!r}" + (f"  ({allowed})" if allowed else "")
+        default = "what you say" if field.default is dataclasses.MISSING else repr(field.default)
+        line = f"{field.name} = {default}" + (f"  ({allowed})" if allowed else "")
         lines.append(line)
         lines += textwrap.wrap(means.get(field.name, ""), 100, initial_indent="    ", subsequent_indent="    ")
     return lines

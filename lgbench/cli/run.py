@@ -89,10 +89,7 @@ def run(
 
     if strict:
         registry().require_all()
-    overrides: dict[str, object] = {}
-    for text in added:
-        overrides |= parse_with(text)
-    overrides |= dict(parse_setting(text) for text in settings)
+    overrides = parse_with(*added) | dict(parse_setting(text) for text in settings)
     home = data_home()
     recipe = look_up(Request(method, dataset, preset, seed, resolution, overrides, tuple(without)), home)
     if dry_run:
