@@ -68,8 +68,23 @@ def test_the_same_seed_draws_the_same_conditions_and_another_draws_others():
     assert given(200, seed=3) == given(200, seed=3, batch=100)
 
 
-@pytest.mark.parametrize("conditional", [set(), {"images"}, {"segments", "attributes"}])
-def test_the_protocol_of_samples_says_what_was_given(conditional: set[str]):
+@pytest.mark.parametrize(
+    ("conditional", "known", "said"),
+    [
+        (set(), {"attributes", "segments"}, None),
+        ({"images"}, {"attributes", "segments"}, "images"),
+        ({"attributes", "segments"}, {"attributes", "segments"}, "attributes, segments"),
+        ({"segments"}, {"attributes", "segments"}, "attributes, segments"),
+        ({"attributes"}, {"attributes", "segments"}, "attributes, segments"),
+        ({"segments"}, {"segments"}, "segments"),
+        ({"attributes"}, {"attributes"}, "attributes"),
+    ],
+)
+def test_the_protocol_of_samples_says_what_was_known_of_the_pictures_given(
+    conditional: set[str], known: set[str], said: str | None
+):
     game = SimpleNamespace(painter=SimpleNamespace(conditional=frozenset(conditional)))
-    said = PARTS["samples"].protocol(SimpleNamespace(config=EvaluationConfig(), game=game))["given"]
-    assert said == (f"{', '.join(sorted(conditional))} of train, drawn at random" if conditional else None)
+    train = SimpleNamespace(**{part: part in known or None for part in ("attributes", "segments")})
+    evidence = SimpleNamespace(config=EvaluationConfig(), game=game, splits={"train": train})
+    told = PARTS["samples"].protocol(evidence)["given"]
+    assert told == (f"{said} of train, drawn at random" if said else None)

@@ -119,7 +119,7 @@ class Player:
         return self.game.given(real) if self.game.given else real
 
     def _paint(self, number: int, real: Batch, given: Batch | None = None, first: Codes | None = None) -> Step:
-        painter, given = self.game.painter, given or self._given(real)
+        painter, given = self.game.painter, self._given(real) if given is None else given
         learns = not self.game.frozen and self._learns(painter, number)
         augments = [term.augment for _, _, term in self.game.terms if term.augment]
 

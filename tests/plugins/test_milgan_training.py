@@ -216,15 +216,15 @@ def test_twenty_steps_stay_finite():
 
 
 def test_rounds_alternate_as_the_algorithm_says(tmp_path, monkeypatch):
-    trace, move = [], Player._move
+    trace, learn = [], Player._learn
 
-    def noted(self, phase, step):
-        losses = move(self, phase, step)
+    def noted(self, phase, step, *more):
+        losses = learn(self, phase, step, *more)
         heard = "background" in losses and (step.segment is not None, bool(losses["background"] > 0))
         trace.append((phase.name, heard))
         return losses
 
-    monkeypatch.setattr(Player, "_move", noted)
+    monkeypatch.setattr(Player, "_learn", noted)
     rounds = {"training__rounds": 2, "training__first_round": 0.5, "regularizers__background__weight": 1.0}
     record = carry_out(
         tmp_path / "run", "milgan", training__steps=6, segmentation__steps=2, segmentation__round_steps=2, **rounds
@@ -273,9 +273,9 @@ def test_samples_and_pairs_are_painted_unperturbed(tmp_path, monkeypatch):
     """Nothing but the training stage composes: the same codes give the same pictures."""
     composed_at, paint = [], Player._paint
 
-    def noted(self, number, x):
+    def noted(self, *given):
         composed_at.append((self.game.result, bool(self.game.terms)))
-        return paint(self, number, x)
+        return paint(self, *given)
 
     monkeypatch.setattr(Player, "_paint", noted)
     steps = {"training__steps": 2, "segmentation__steps": 2}

@@ -290,8 +290,8 @@ def test_shifts_keep_to_an_eighth_of_the_side_that_is_painted():
 def test_a_whole_growing_run_ends_at_full_size_with_scores(tmp_path, monkeypatch):
     sides, paint = [], Player._paint
 
-    def noted(self, number, x):
-        step = paint(self, number, x)
+    def noted(self, *given):
+        step = paint(self, *given)
         sides.append(step.layers.image.shape[-1])
         return step
 
