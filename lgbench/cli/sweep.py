@@ -41,7 +41,7 @@ def sweep(
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done.
 
     Several sweeps of one file share it, each with OMP_NUM_THREADS=1: a run that another is at is left to it, and looked
-    for again at the end.
+    for again at the end. One sweep a core is faster than one for all cores (1.4 times on two).
     Of a variant that lists classes (training.category), every class is a run, and one aggregate record joins them.
     """
     from lgbench.benchmark import read_benchmark
