@@ -96,8 +96,7 @@ class Registry:
         """Plugins in use of whose records one has settings that cannot be read, and why; all are imported to see."""
         faults: dict[str, str] = {}
         for (kind, name), owner in self.owners.items():
-            record = getattr(self, kind)[name]
-            for each in (record, *getattr(record, "segmenters", ())):
+            for each in _with_own(getattr(self, kind)[name]):
                 try:
                     getattr(each, "config_class", None)
                 except BadPlugin as error:
@@ -167,6 +166,11 @@ def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, 
     return PluginInfo(name, entry.value, dist, version, described, reason)
 
 
+def _with_own(record: Any) -> tuple[Any, ...]:
+    """A record, and the segmenters that a method brings: each may have settings."""
+    return record, *getattr(record, "segmenters", ())
+
+
 def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found: Registry) -> list[tuple[str, Any]]:
     """All records that a plugin offers, or `BadPlugin` if any one of them cannot be taken."""
     spoken = getattr(module, "LGBENCH_API", hookspecs.API_VERSION)
@@ -188,7 +192,7 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
             own = {(kind, each.name): "itself" for kind, each in offers}
             if taken := found.owners.get((kind, record.name)) or own.get((kind, record.name)):
                 raise BadPlugin(f"offers the {kind[:-1]} {record.name!r}, a name that {taken} has taken")
-            for each in (record, *getattr(record, "segmenters", ())):
+            for each in _with_own(record):
                 if not isinstance(getattr(each, "config", None), Lazy | None):
                     _ = each.config_class  # what is given and not only named can be looked at now
             offers.append((kind, record))

@@ -40,10 +40,8 @@ def check_presets(
     Raises:
         BadPlugin: names the method and the key.
     """
-    tables, named = (
-        {f"regularizers.{name}": name for name in regularizers},
-        {name.rpartition(".")[0] for name in settings},
-    )
+    tables = {f"regularizers.{name}": name for name in regularizers}
+    named = {name.rpartition(".")[0] for name in settings}
     # of what is not named, nothing is imported: one broken plugin would cost every run
     fields = {
         table: {WEIGHT, *names_of(regularizers[name].config_class)} for table, name in tables.items() if table in named

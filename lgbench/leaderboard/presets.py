@@ -32,11 +32,17 @@ def unlike_preset(board: Benchmark, record: Record) -> str:
     """
     variant = board.variant_of(record)
     expected = {f"data.{key}" for key in board.dataset_config} | (variant.settings if variant else {}).keys()
+    asked = {
+        key: value
+        for key, value in sorted(record.overrides.items())
+        if key not in expected and key not in HARMLESS and not key.startswith("evaluation.")
+    }
+    if not asked:
+        return ""
     had, preset = dict(dotted(record.recipe)), _today(record, {})
     told = [
         f"{key} {canonical_json(value)}"
-        for key, value in sorted(record.overrides.items())
-        if key not in expected and key not in HARMLESS and not key.startswith("evaluation.")
+        for key, value in asked.items()
         if key not in preset or preset[key] != had.get(key)
     ]
     return f"other settings than the preset's: {'; '.join(told)}" if told else ""
