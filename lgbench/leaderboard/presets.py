@@ -32,19 +32,11 @@ def unlike_preset(board: Benchmark, record: Record) -> str:
     """
     variant = board.variant_of(record)
     expected = {f"data.{key}" for key in board.dataset_config} | (variant.settings if variant else {}).keys()
-    asked = {
-        key: value
-        for key, value in sorted(record.overrides.items())
-        if key not in expected and key not in HARMLESS and not key.startswith("evaluation.")
-    }
-    if not asked:
-        return ""
-    had, preset = dict(dotted(record.recipe)), _today(record, {})
-    told = [
-        f"{key} {canonical_json(value)}"
-        for key, value in asked.items()
-        if key not in preset or preset[key] != had.get(key)
-    ]
+    asked = sorted(record.overrides.keys() - expected - HARMLESS)
+    asked = [key for key in asked if not key.startswith("evaluation.")]
+    had, preset = (dict(dotted(record.recipe)), _today(record, {})) if asked else ({}, {})
+    differing = [key for key in asked if key not in preset or preset[key] != had.get(key)]
+    told = [f"{key} {canonical_json(record.overrides[key])}" for key in differing]
     return f"other settings than the preset's: {'; '.join(told)}" if told else ""
 
 
