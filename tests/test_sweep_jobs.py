@@ -18,13 +18,16 @@ from click.testing import CliRunner
 from finished import SETTINGS
 from test_time_limit import Clock
 
+from lgbench.benchmark import read_benchmark
 from lgbench.cli import jobs as processes
 from lgbench.cli import plans
 from lgbench.cli import sweep as commands
 from lgbench.cli import time_limit as limits
 from lgbench.cli.jobs import Jobs
-from lgbench.cli.plans import Standing, plan
+from lgbench.cli.plans import Standing, plan, standing
 from lgbench.data import DataHome
+from lgbench.errors import BadRecipe, UnknownName
+from lgbench.files import write_json
 from lgbench.locks import Lock, Taken
 from lgbench.lookup import look_up
 from lgbench.recipe import Recipe, Request
@@ -201,6 +204,55 @@ def written(folder: Path, **settings: object) -> Path:
     return path
 
 
+def dry_run(path: Path, runs: Path, *more: str):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        told = CliRunner().invoke(commands.sweep, [str(path), "--runs", str(runs), "--dry-run", *more])
+    assert max(map(len, told.stdout.splitlines() or [""])) <= 80
+    return told
+
+
+def test_a_dry_run_tells_how_far_each_run_has_come_and_leaves_nothing(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(plans, "_cores", lambda: 2)
+    path = written(tmp_path, **{"training.steps": 1234})
+    (asked, _) = read_benchmark(path).requests()
+    begun = look_up(asked, DataHome())
+    folder = tmp_path / "runs" / f"{begun.label}-0123"
+    write_json(folder / "identity.json", {"settings": begun.learning})
+    write_json(folder / "sessions.json", [{"environment": {"threads": 3}}])
+    assert standing(begun, tmp_path / "runs") == Standing(None, True, 3)
+    before = sorted(tmp_path.rglob("*"))
+    told = dry_run(path, tmp_path / "runs", "--jobs", "2")
+    assert (told.exit_code, sorted(tmp_path.rglob("*"))) == (0, before)
+    first, second = (line.split("│")[1:-1] for line in told.stdout.splitlines() if "lrgan" in line)
+    assert [cell.strip() for cell in first] == ["lrgan-flora-smoke-32px-s0", "one", "begun", "1,234"]
+    assert [cell.strip() for cell in second] == ["lrgan-flora-smoke-32px-s1", "one", "to do", "1,234"]
+    assert "0 of 2 runs are done" in told.stdout
+    assert "runs to do: 2, processes at once: 2" in told.stdout
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"settings": 5}'])
+def test_a_damaged_folder_is_left_for_its_run_to_tell(tmp_path: Path, damage: str):
+    folder = tmp_path / f"{recipe(0).label}-0123"
+    folder.mkdir()
+    for name in ("identity.json", "sessions.json", "record.json"):
+        (folder / name).write_text(damage)
+    assert standing(recipe(0), tmp_path) == Standing()
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+@pytest.mark.parametrize("name", ["evaluation.metrics", "training.stesp"])
+def test_what_nobody_knows_is_refused_before_any_run(tmp_path: Path, monkeypatch, name: str, more: list[str]):
+    started = []
+    monkeypatch.setattr(commands, "carry_out", lambda recipe, *_: started.append(recipe))
+    path = tmp_path / "mine.toml"
+    path.write_text(FILE + f'set = {{ "{name}" = "starry" }}\n')
+    told = CliRunner().invoke(commands.sweep, [str(path), "--runs", str(tmp_path), *more])
+    assert isinstance(told.exception, UnknownName | BadRecipe)
+    assert name.rpartition(".")[2] in str(told.exception) or "starry" in str(told.exception)
+    assert (started, told.stdout) == ([], "")
+
+
 def test_two_processes_write_the_records_that_one_does(tmp_path: Path):
     path, records = written(tmp_path), []
     for jobs in (1, 2):
@@ -215,6 +267,9 @@ def test_two_processes_write_the_records_that_one_does(tmp_path: Path):
     again = CliRunner().invoke(commands.sweep, [str(path), "--jobs", "2", "--runs", str(tmp_path / "2")])
     assert again.stderr.count("done before: ") == 2
     assert "to do" not in again.stderr
+    told = dry_run(path, tmp_path / "2")
+    assert told.stdout.count("done before") == 2
+    assert "2 of 2 runs are done" in told.stdout
 
 
 def test_no_run_outlives_a_sweep_that_is_killed(tmp_path: Path):

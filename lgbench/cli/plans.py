@@ -12,7 +12,7 @@ from pathlib import Path
 from lgbench.errors import LgbenchError
 from lgbench.recipe import Recipe
 
-__all__ = ["Plan", "Standing", "plan", "standing"]
+__all__ = ["Plan", "Standing", "plan", "show", "standing"]
 
 MEMORY = 1.5 * 2**30
 """Bytes that a process is taken to need, so that a machine of many cores does not begin what it cannot hold."""
@@ -106,3 +106,28 @@ def _memory() -> float:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return float("inf")
+
+
+def show(standings: Sequence[tuple[Recipe, Standing]], variants: Sequence[str], found: Plan) -> None:
+    """Print what each run would be, and how far it has come.
+
+    Args:
+        variants: whose runs they are, "" for nobody's; runs of several may have one label.
+        found: who carries out those that are not done.
+    """
+    from rich.console import Console
+
+    from .printing import print_table, say
+
+    console = Console()
+    rows = [
+        (recipe.label, variant, held.words, f"{recipe.training.steps:,}" if recipe.method.generator else "")
+        for (recipe, held), variant in zip(standings, variants, strict=True)
+    ]
+    head = ("run", "variant", "is", "steps")
+    shown = [0, 1, 2, 3] if any(variants) else [0, 2, 3]
+    print_table(console, [head[i] for i in shown], [[row[i] for i in shown] for row in rows], right=[len(shown) - 1])
+    done = sum(held.record is not None for _, held in standings)
+    say(console, f"{done} of {len(rows)} runs are done. `lgbench run` with --dry-run measures what one would take.")
+    if found.apart:
+        say(console, str(found))

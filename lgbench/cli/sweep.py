@@ -12,14 +12,15 @@ import click
 
 from lgbench.errors import LgbenchError, RunBusy, RunFailed
 from lgbench.lookup import look_up
-from lgbench.recipe import Recipe
+from lgbench.recipe import Recipe, Request
 
 from .aggregate import by_what_they_share, join
-from .plans import plan, standing
+from .plans import Plan, Standing, plan, show, standing
 from .run import DEVICE, RUNS, SEED, Name, carry_out, data_home, presets
 from .time_limit import MINUTES, time_limit
 
 if TYPE_CHECKING:
+    from lgbench.benchmark import Benchmark
     from lgbench.data import DataHome
 
 __all__ = ["sweep"]
@@ -50,6 +51,7 @@ class _Jobs(click.IntRange):
     help="Runs at once, each in a process of its own with its share of the cores and a memory of its own (1 GB and "
     "more). auto: one a core; one on a GPU, and where OMP_NUM_THREADS is set.",
 )
+@click.option("--dry-run", is_flag=True, help="Show what each run would be, and how far it has come; train nothing.")
 def sweep(
     benchmark: Path,
     only_methods: Sequence[str],
@@ -60,6 +62,7 @@ def sweep(
     runs: Path,
     minutes: float | None,
     jobs: int | str,
+    dry_run: bool,
 ) -> None:
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done.
 
@@ -76,6 +79,10 @@ def sweep(
     recipes = [look_up(request, home) for request in asked]
     _check_metrics(recipes)
     place, came = _Place(home, device, runs, jobs), _Results()
+    if dry_run:
+        found = place.standings(recipes)
+        show(found, [_variant_of(request, chosen) for request in asked], place.plan(found))
+        return
     listed = [variant.settings.get("training.category") for variant in chosen.variants]
     with time_limit(minutes):
         left = recipes
@@ -111,9 +118,17 @@ class _Place:
 
         return self.device == "cpu" or (self.device == "auto" and choose_device().type == "cpu")
 
+    def standings(self, recipes: Sequence[Recipe]) -> list[tuple[Recipe, Standing]]:
+        """How far each has come."""
+        return [(recipe, standing(recipe, self.runs)) for recipe in recipes]
+
+    def plan(self, standings: Sequence[tuple[Recipe, Standing]]) -> Plan:
+        """Which of them are carried out at once."""
+        return plan(standings, self.jobs, self.on_cpu)
+
     def carry_out(self, recipes: Sequence[Recipe], settle: Callable[[Recipe, Path | LgbenchError], None]) -> None:
         """Carry recipes out, those that are not done in processes of their own where that is faster."""
-        found = plan([(recipe, standing(recipe, self.runs)) for recipe in recipes], self.jobs, self.on_cpu)
+        found = self.plan(self.standings(recipes))
         apart = {id(recipe) for recipe, _ in found.apart}
         for recipe in recipes:
             if id(recipe) not in apart:
@@ -143,6 +158,12 @@ class _Results:
             _tell(f"{recipe.label}{what}: {outcome}", "red")
         else:
             self.records[id(recipe)] = outcome
+
+
+def _variant_of(request: Request, benchmark: Benchmark) -> str:
+    """The name of the variant that a run is of, "" where it is none's."""
+    names = [variant.name for variant in benchmark.variants]
+    return next((name for name in names if request in benchmark.requests(variants=[name], seeds=[request.seed])), "")
 
 
 def _check_metrics(recipes: Sequence[Recipe]) -> None:
