@@ -26,7 +26,7 @@ from lgbench.cli import time_limit as limits
 from lgbench.cli.jobs import Jobs
 from lgbench.cli.plans import Standing, plan, standing
 from lgbench.data import DataHome
-from lgbench.errors import BadRecipe, UnknownName
+from lgbench.errors import BadRecipe, RunBusy, RunFailed, UnknownName
 from lgbench.files import write_json
 from lgbench.locks import Lock, Taken
 from lgbench.lookup import look_up
@@ -78,6 +78,26 @@ def test_what_comes_of_each_run_is_told_and_none_costs_the_others(tmp_path: Path
 def test_scores_go_to_stdout_whole_and_without_a_number(tmp_path: Path, capsys):
     carried_out(tmp_path, sweep_runs.DONE, sweep_runs.FAILS)
     assert capsys.readouterr().out == f"scores of {recipe(sweep_runs.DONE).label}\n"
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_a_sweep_names_what_failed_in_its_processes_and_looks_again_for_what_was_taken(tmp_path: Path, monkeypatch):
+    again = []
+
+    def carry_out(recipe: Recipe, *_: object) -> Path:
+        again.append(recipe.seed)  # the one that is left is for the sweep's own process
+        raise RunBusy("It is still taken.")
+
+    monkeypatch.setattr(commands, "carry_out", carry_out)
+    path = tmp_path / "mine.toml"
+    path.write_text(FILE.replace("[0, 1]", str([sweep_runs.DONE, sweep_runs.FAILS, sweep_runs.TAKEN])))
+    told = CliRunner().invoke(commands.sweep, [str(path), "--jobs", "2", "--runs", str(tmp_path)])
+    assert isinstance(told.exception, RunFailed)
+    assert str(told.exception) == "1 of 3 runs did not finish: lrgan-flora-smoke-32px-s1."
+    assert "lrgan-flora-smoke-32px-s1: The disk is full." in told.stderr
+    assert "lrgan-flora-smoke-32px-s2 is left to another process. Another process is at work." in told.stderr
+    assert "1 of 3 runs are not done yet" in told.stderr
+    assert again == [sweep_runs.TAKEN]
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -77,14 +77,14 @@ def sweep(
     chosen = read_benchmark(benchmark)
     asked = chosen.requests(only_methods, only_presets, only_variants, only_seeds)
     recipes = [look_up(request, home) for request in asked]
-    _check_metrics(recipes)
     place, came = _Place(home, device, runs, jobs), _Results()
-    if dry_run:
-        found = place.standings(recipes)
-        show(found, [_variant_of(request, chosen) for request in asked], place.plan(found))
-        return
     listed = [variant.settings.get("training.category") for variant in chosen.variants]
     with time_limit(minutes):
+        _check_metrics(recipes)
+        if dry_run:
+            found = place.standings(recipes)
+            show(found, [_variant_of(request, chosen) for request in asked], place.plan(found))
+            return
         left = recipes
         for _ in range(2):  # what was left to others may be done by now, or never be: the last sweep joins the classes
             came.busy = []
