@@ -10,9 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench.nn import InstanceNorm, upsampled_conv
+from lgbench.nn import InstanceNorm
 
-__all__ = ["Critic", "ResBlockUp", "tile", "xavier_"]
+from .products import conv, conv_transpose, upsampled_conv
+
+__all__ = ["Conv", "Critic", "ResBlockUp", "tile", "xavier_"]
+
+
+class Conv(nn.Conv2d):
+    """`nn.Conv2d`, fast for small maps with many channels too (see `conv`)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return conv(input, self.weight, self.bias, self.stride[0], int(self.padding[0]))
 
 
 class ResBlockUp(nn.Module):
@@ -26,7 +35,7 @@ class ResBlockUp(nn.Module):
 
     def __init__(self, i: int, o: int, norm: Callable[[int], nn.Module] = InstanceNorm) -> None:
         super().__init__()
-        self.first, self.first_norm = nn.Conv2d(i, o, 3, 1, 1), norm(o)
+        self.first, self.first_norm = Conv(i, o, 3, 1, 1), norm(o)
         self.second, self.second_norm = nn.Conv2d(o, o, 3, 1, 1), norm(o)
         self.shortcut = nn.Conv2d(i, o, 1)
 
@@ -51,7 +60,7 @@ class Critic(nn.Module):
         self.bend = slope
         self.trunk = nn.Sequential()
         for i, o in pairwise(widths):
-            self.trunk.extend([nn.Conv2d(i, o, 4, 2, 1), nn.LeakyReLU(slope)])
+            self.trunk.extend([Conv(i, o, 4, 2, 1), nn.LeakyReLU(slope)])
         self.head = nn.Conv2d(widths[-1], 1, 3, 1, 1, bias=False)
         self.classifier = nn.Conv2d(widths[-1], attributes, 2, bias=False) if attributes else None
 
@@ -67,15 +76,15 @@ class Critic(nn.Module):
         activations bend is found without a graph, and the slope is a product of its transposed convolutions, whose
         gradient costs half as much as to differentiate twice.
         """
-        convs = [part for part in self.trunk if isinstance(part, nn.Conv2d)]
-        weights, bends, h = [conv.weight for conv in convs], [], x
+        parts = [part for part in self.trunk if isinstance(part, nn.Conv2d)]
+        weights, bends, h = [part.weight for part in parts], [], x
         with torch.no_grad():
-            for conv, weight in zip(convs, weights, strict=True):
-                h = F.leaky_relu(F.conv2d(h, weight, conv.bias, 2, 1), self.bend)
+            for part, weight in zip(parts, weights, strict=True):
+                h = F.leaky_relu(conv(h, weight, part.bias, 2, 1), self.bend)
                 bends.append(torch.where(h > 0, 1.0, self.bend))
         g = F.conv_transpose2d(torch.ones_like(h[:, :1]), self.head.weight, padding=1)
         for weight, bend in zip(reversed(weights), reversed(bends), strict=True):
-            g = F.conv_transpose2d(g * bend, weight, stride=2, padding=1)
+            g = conv_transpose(g * bend, weight, stride=2, padding=1)
         return g
 
 
