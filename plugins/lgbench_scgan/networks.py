@@ -10,18 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench.nn import InstanceNorm
+from lgbench.nn import Conv, InstanceNorm, upsampled_conv
 
-from .products import conv, conv_transpose, upsampled_conv
-
-__all__ = ["Conv", "Critic", "ResBlockUp", "tile", "xavier_"]
-
-
-class Conv(nn.Conv2d):
-    """`nn.Conv2d`, fast for small maps with many channels too (see `conv`)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return conv(input, self.weight, self.bias, self.stride[0], int(self.padding[0]))
+__all__ = ["Critic", "ResBlockUp", "tile", "transposed", "xavier_"]
 
 
 class ResBlockUp(nn.Module):
@@ -76,16 +67,30 @@ class Critic(nn.Module):
         activations bend is found without a graph, and the slope is a product of its transposed convolutions, whose
         gradient costs half as much as to differentiate twice.
         """
-        parts = [part for part in self.trunk if isinstance(part, nn.Conv2d)]
-        weights, bends, h = [part.weight for part in parts], [], x
+        convs, bends, h = [part for part in self.trunk if isinstance(part, Conv)], [], x
         with torch.no_grad():
-            for part, weight in zip(parts, weights, strict=True):
-                h = F.leaky_relu(conv(h, weight, part.bias, 2, 1), self.bend)
+            for conv in convs:
+                h = F.leaky_relu(conv(h), self.bend)
                 bends.append(torch.where(h > 0, 1.0, self.bend))
         g = F.conv_transpose2d(torch.ones_like(h[:, :1]), self.head.weight, padding=1)
-        for weight, bend in zip(reversed(weights), reversed(bends), strict=True):
-            g = conv_transpose(g * bend, weight, stride=2, padding=1)
+        for conv, bend in zip(reversed(convs), reversed(bends), strict=True):
+            g = transposed(conv, g * bend)
         return g
+
+
+def transposed(conv: Conv, x: Tensor) -> Tensor:
+    """What stands before `conv`, (N, in, H, W), from what stands behind it: its slope, without the bias.
+
+    Where `Conv` is a product of patches, this is the transposed product, its patches summed where they overlap.
+    """
+    n, o, h, w = x.shape
+    k, stride, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
+    if conv.weight.is_contiguous() or x.device.type != "cpu" or n * h * w >= o:
+        return F.conv_transpose2d(x, conv.weight, None, stride, padding)
+    rows = conv.weight.permute(0, 2, 3, 1).flatten(1)  # (o, k k i), as channels last lie in memory
+    patches = (x.permute(0, 2, 3, 1).flatten(0, 2) @ rows).view(n, h * w, k * k, -1)
+    sides = [(side - 1) * stride + k - 2 * padding for side in (h, w)]
+    return F.fold(patches.permute(0, 3, 2, 1).flatten(1, 2), sides, k, 1, padding, stride)
 
 
 def tile(code: Tensor, side: int) -> Tensor:

@@ -13,9 +13,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from lgbench.nn import InstanceNorm
+from lgbench.nn import Conv, InstanceNorm
 
-from .networks import Conv, ResBlockUp, tile
+from .networks import ResBlockUp, tile
 
 __all__ = ["ORDERS", "Bottleneck", "MidLevel", "Reversed", "Sizes", "Stepwise"]
 
