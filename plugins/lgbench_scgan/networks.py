@@ -32,7 +32,8 @@ class ResBlockUp(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         main = F.relu(self.first_norm(self.first(h)))
-        main = upsampled_conv(main, self.second.weight) + self.second.bias[:, None, None]  # pyright: ignore
+        main = upsampled_conv(main, self.second.weight)
+        main = main + self.second.bias[:, None, None].to(main.dtype)  # pyright: ignore  an fp32 sum costs twice as much
         # a convolution 1/1/0 and nearest upsampling commute, and there are fewer pixels before
         shortcut = F.interpolate(self.shortcut(h), scale_factor=2.0, mode="nearest")
         return F.relu(self.second_norm(main) + shortcut)
