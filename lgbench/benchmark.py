@@ -212,6 +212,11 @@ class Benchmark(_Part):
             if not one.told_apart(other):
                 both = f"{one.name!r} and {other.name!r}"
                 raise ValueError(f"one run could be both {both}: let both set what tells them apart")
+        for variant in self.variants:
+            for name in sorted(variant.settings.keys() & self.settings.keys()):
+                if (said := variant.settings[name]) != (ours := self.settings[name]):
+                    place = f"the variant {variant.name!r}" if name in variant.set else "its table `set`"
+                    raise ValueError(f"{place} says {name}={said!r}, and the board itself {ours!r}: leave one out")
         for claim in self.claims:
             self._stands(claim)
         return self

@@ -60,6 +60,8 @@ class Phase:
         networks: names of the game's networks that this phase trains with one Adam; the others are held fixed.
         loss: `step -> {term: scalar}`; the sum is minimised.
         every: played at the last of every so many steps.
+        cycle: its loss has more to it at the first of every so many moves than at the others (a lazy R1): what a step
+            costs on average is counted so.
         regularized: whether the regularizers' terms and networks join this phase (the generator's, usually).
         drop_at, drop: from this share of the steps on, or above 1 this step's number, `lr` is multiplied by `drop`.
         decay_from: from this share of the steps on, `lr` falls linearly to nothing after the last; 1 for never.
@@ -71,6 +73,7 @@ class Phase:
     networks: Sequence[str]
     loss: Callable[[Step], Losses]
     every: int = 1
+    cycle: int = 1
     regularized: bool = False
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)

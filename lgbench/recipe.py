@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .files import sha256_of_json
@@ -327,7 +329,8 @@ def _weights(
         raise BadRecipe(
             f"{method.name} has no {absent[0]} to leave out; it has {sorted(weighed) or 'no regularizers'}."
         )
-    weights = {name: typed(float, settings[key], key) for name, key in weighed.items() if name not in without}
+    kind: Any = Annotated[float, Ge(0)]  # what a penalty or a move would learn turned round is no paper's, and diverges
+    weights = {name: typed(kind, settings[key], key) for name, key in weighed.items() if name not in without}
     return {name: weight for name, weight in weights.items() if weight}
 
 

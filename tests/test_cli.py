@@ -22,8 +22,9 @@ from lgbench.cli import cost, dry_run
 from lgbench.cli.meanings import meanings
 from lgbench.data import DataHome
 from lgbench.data.masks import MaskConfig
+from lgbench.game import Phase
 from lgbench.lookup import look_up
-from lgbench.recipe import Request, parse_setting
+from lgbench.recipe import Request, parse_setting, parse_with
 from lgbench.runtime import Runtime
 from lgbench.settings import names_of
 from lgbench.stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
@@ -186,6 +187,36 @@ def test_the_cost_of_a_step_counts_every_product_and_all_of_its_time(tmp_path: P
     with FlopCounterMode(display=False) as once:
         critic(torch.zeros(4, 3, 32, 32))
     assert alone.flops > 6 * once.get_total_flops()  # real and painted, forward and backward, then for the generator
+
+
+def test_a_term_that_is_played_now_and_then_costs_as_often(tmp_path: Path):
+    """R1 in every fourth of the critic's moves takes a quarter of what it takes in each, and the memory of one."""
+    runtime, spec = Runtime(torch.device("cpu"), channels_last=False), ImageSpec(32)
+    found = []
+    for said in ([], ["r1:every=4"], ["r1:every=1"]):
+        settings = dict(parse_setting(text) for text in (*SHORT, *TINY["dcgan"])) | parse_with(*said)
+        recipe = look_up(Request("dcgan", "flora", "smoke", settings=settings), DataHome(tmp_path))
+        found.append(cost.cost_of(build_game(recipe, spec), Schedule(1, 4), spec, runtime))
+    never, lazily, always = found
+    assert always.flops > 1.2 * never.flops
+    assert lazily.flops - never.flops == pytest.approx((always.flops - never.flops) / 4, abs=2)
+    assert lazily.memory == always.memory
+    assert lazily.memory.kept > never.memory.kept
+
+
+@pytest.mark.parametrize(
+    ("phases", "kinds", "cycle"),
+    [
+        ([(1, 1), (1, 1)], {0: 1}, 1),
+        ([(1, 1), (5, 1)], {0: 0.8, 4: 0.2}, 5),
+        ([(1, 4), (1, 1)], {0: 0.25, 1: 0.75}, 4),
+        ([(1, 4), (2, 1)], {0: 0.25, 1: 0.5, 2: 0.25}, 4),
+        ([(2, 3)], {0: 0.5, 1: 1 / 6, 3: 1 / 3}, 6),
+    ],
+)
+def test_steps_are_of_as_many_kinds_as_differ_in_what_is_played(phases: list, kinds: dict, cycle: int):
+    made = [Phase(str(every), [], lambda _: {}, every=every, cycle=cycle) for every, cycle in phases]
+    assert cost._kinds(made) == (pytest.approx(kinds), cycle)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +108,41 @@ def test_a_file_that_is_not_a_benchmark_is_refused_before_any_run(tmp_path: Path
     assert runs == 0
     assert told in said
     assert "mine.toml" in said
+
+
+@pytest.mark.parametrize(
+    ("board", "setting", "ours"),
+    [
+        ('split = "test"', '"evaluation.split" = "val"', "'test'"),
+        ('split = "train,test"', '"evaluation.split" = "test"', "'train,test'"),
+        ('aggregation = "pooled"', '"evaluation.aggregation" = "per_image"', "'pooled'"),
+        ("dataset_config = { images = 200 }", '"data.images" = 100', "200"),
+    ],
+)
+@pytest.mark.parametrize("place", ["its table `set`", "the variant 'a'"])
+def test_a_setting_that_contradicts_its_own_board_is_refused_with_its_place(
+    tmp_path: Path, board: str, setting: str, ours: str, place: str
+):
+    rest = GOOD.replace('methods = ["lrgan"]\n', "") + board + "\n"
+    shared, own = (setting, "") if "table" in place else ("", setting)
+    path = tmp_path / "mine.toml"
+    path.write_text(f'{rest}[set]\n{shared}\n[[variant]]\nname = "a"\nmethod = "lrgan"\nset = {{ {own} }}\n', "utf-8")
+    name, _, value = setting.partition(" = ")
+    says = f"{place} says {json.loads(name)}={json.loads(value)!r}, and the board itself {ours}: leave one out"
+    with pytest.raises(BadBenchmark, match=re.escape(says)):
+        read_benchmark(path)
+    same = path.read_text("utf-8").replace(value, ours.replace("'", '"'))
+    path.write_text(same, "utf-8")  # what says the same contradicts nothing
+    assert [variant.name for variant in read_benchmark(path).variants] == ["a"]
+
+
+@pytest.mark.parametrize("place", ["[set]", '[[variant]]\nname = "a"\nmethod = "lrgan"\n[variant.set]'])
+def test_a_resolution_is_the_boards_alone(tmp_path: Path, place: str):
+    path = tmp_path / "mine.toml"
+    rows = "" if "variant" in place else '[[variant]]\nname = "a"\nmethod = "lrgan"\n'
+    path.write_text(GOOD.replace('methods = ["lrgan"]\n', "") + f"{place}\nresolution = 32\n{rows}", "utf-8")
+    with pytest.raises(BadBenchmark, match="'resolution' is not a setting"):
+        read_benchmark(path)
 
 
 def test_a_file_in_another_encoding_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,14 +33,14 @@ MEASURED, PATIENCE = 8, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A step of a game, the mean over as many as it takes until every phase has moved.
+    """A step of a game, the mean over all kinds of steps, each counted as often as it is played.
 
     Attributes:
         seconds: of a step.
         phases: of that, "painting" and each phase, with all that follows it until the next.
         flops: floating-point operations of its matrix products and convolutions, forward and backward.
         slowest: the operations that take most of a step, with the shapes of what they read: (name, share).
-        memory: what it holds at once.
+        memory: what it holds at once, at most.
     """
 
     seconds: float
@@ -50,32 +51,57 @@ class Cost:
 
 
 def cost_of(game: Game, schedule: Schedule, spec: ImageSpec, runtime: Runtime) -> Cost:
-    """Measure steps on images of noise after the first, `MEASURED` or as many as `PATIENCE` seconds allow."""
+    """Measure steps of every kind on images of noise after the first: `MEASURED` or as many as `PATIENCE` allows."""
     if game.frozen:
         runtime.place(game.painter).eval()
     watch = _Watch(runtime)
     game = replace(game, phases=[watch.over(phase) for phase in game.phases])
     player = Player(game, schedule, runtime)
     stream = Stream(noise(2 * schedule.batch, spec), Schedule(1, schedule.batch, flip=False), runtime, player.reads)
+    kinds, cycle = _kinds(player.phases)
+    repeats = max(MEASURED // len(kinds), 1)
 
-    def play(first: int, count: int) -> None:
-        for number in range(first, first + count):
-            watch.begin()
-            player.play(number, stream(number), looking=False)
-            watch.end()
+    def play(kind: int, repeat: int) -> None:
+        number = kind + repeat * cycle
+        watch.begin(kind)
+        player.play(number, stream(number), looking=False)
+        watch.end()
 
-    began, period = time.monotonic(), player.period
-    play(0, 1)
+    began = time.monotonic()
+    for kind in kinds:
+        play(kind, 0)
     watch.steps.clear()  # the first step is slower than all others
-    for number in range(1, max(MEASURED, period) + 1):
-        play(number, 1)
-        if number >= period and time.monotonic() - began > PATIENCE:
+    for repeat in range(1, repeats + 1):
+        for kind in kinds:
+            play(kind, repeat)
+        if time.monotonic() - began > PATIENCE:
             break
-    phases = watch.means(period)
+    phases = watch.means(kinds)
     with keeping(player) as kept, _Meter(runtime) as meter:
-        play(len(watch.steps) + 1, period)
+        for kind, share in kinds.items():
+            meter.share = share
+            play(kind, repeats + 1)
     memory = Memory.of(player, kept.peak)
-    return Cost(sum(phases.values()), phases, meter.flops // period, meter.slowest(), memory)
+    return Cost(sum(phases.values()), phases, round(meter.flops), meter.slowest(), memory)
+
+
+def _kinds(phases: Sequence[Phase]) -> tuple[dict[int, float], int]:
+    """The kinds of steps that there are, each by the number of one and its share of all; and after how many they recur.
+
+    Steps are of one kind where the same phases are played, with the same terms in their losses.
+    """
+    cycle = math.lcm(*(phase.every * phase.cycle for phase in phases))
+    numbers: dict[tuple[str, ...], list[int]] = {}
+    for number in range(cycle):
+        numbers.setdefault(tuple(_move(phase, number) for phase in phases), []).append(number)
+    return {alike[0]: len(alike) / cycle for alike in numbers.values()}, cycle
+
+
+def _move(phase: Phase, number: int) -> str:
+    """What a phase does in a step."""
+    if (number + 1) % phase.every:
+        return "nothing"
+    return "less" if number // phase.every % phase.cycle else "all"
 
 
 class _Watch:
@@ -83,7 +109,7 @@ class _Watch:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.steps: list[dict[str, float]] = []
+        self.steps = defaultdict[int, list[dict[str, float]]](list)
 
     def over(self, phase: Phase) -> Phase:
         def loss(step: Step) -> dict[str, Any]:
@@ -92,39 +118,45 @@ class _Watch:
 
         return replace(phase, loss=loss)
 
-    def begin(self) -> None:
-        self.steps.append({})
+    def begin(self, kind: int) -> None:
+        self.spent: dict[str, float] = {}
+        self.steps[kind].append(self.spent)
         self.name, self.since = "painting", self._now()
 
     def end(self) -> None:
         self._next("")
 
     def _next(self, name: str) -> None:
-        now, spent = self._now(), self.steps[-1]
-        spent[self.name] = spent.get(self.name, 0.0) + now - self.since
+        now = self._now()
+        self.spent[self.name] = self.spent.get(self.name, 0.0) + now - self.since
         self.name, self.since = name, now
 
     def _now(self) -> float:
         _wait(self.runtime)
         return time.monotonic()
 
-    def means(self, period: int) -> dict[str, float]:
-        """Of a step: the mean over one period of the medians of its steps, since they differ."""
-        names = {name: None for step in self.steps for name in step}
-        each = {name: [step.get(name, 0.0) for step in self.steps] for name in names}
+    def means(self, kinds: Mapping[int, float]) -> dict[str, float]:
+        """Of a step: the medians of each kind, weighed by its share."""
+        names = {name: None for steps in self.steps.values() for step in steps for name in step}
         return {
-            name: statistics.mean(statistics.median(spent[k::period]) for k in range(period))
-            for name, spent in each.items()
+            name: sum(
+                share * statistics.median(step.get(name, 0.0) for step in self.steps[kind])
+                for kind, share in kinds.items()
+            )
+            for name in names
         }
 
 
 class _Meter(TorchDispatchMode):
-    """Counts the arithmetic of every operation, and times it by what it is called and the shapes that it reads."""
+    """Counts the arithmetic of every operation, and times it by what it is called and the shapes that it reads.
+
+    `share` is what both count for: that of the kind of step at hand.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__()
         self.runtime = runtime
-        self.flops, self.spent = 0, defaultdict[str, float](float)
+        self.share, self.flops, self.spent = 1.0, 0.0, defaultdict[str, float](float)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         _wait(self.runtime)
@@ -132,9 +164,9 @@ class _Meter(TorchDispatchMode):
         done = func(*args, **named)
         _wait(self.runtime)
         if packet in flop_registry:
-            self.flops += flop_registry[packet](*args, **named, out_val=done)
+            self.flops += self.share * flop_registry[packet](*args, **named, out_val=done)
         shapes = [list(part.shape) for part in args if isinstance(part, torch.Tensor)]
-        self.spent[f"{packet.__name__} {' '.join(map(str, shapes))}"] += time.perf_counter() - began
+        self.spent[f"{packet.__name__} {' '.join(map(str, shapes))}"] += self.share * (time.perf_counter() - began)
         return done
 
     def slowest(self, count: int = 6) -> list[tuple[str, float]]:

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lgbench.errors import LgbenchError, RunBusy, RunFailed
 from lgbench.lookup import look_up
+from lgbench.recipe import Recipe, Request
 
 from .aggregate import by_what_they_share, join
+from .plans import Plan, Standing, plan, show, standing
 from .run import DEVICE, RUNS, SEED, Name, carry_out, data_home, presets
 from .time_limit import MINUTES, time_limit
 
+if TYPE_CHECKING:
+    from lgbench.benchmark import Benchmark
+    from lgbench.data import DataHome
+
 __all__ = ["sweep"]
+
+
+class _Jobs(click.IntRange):
+    """A number, or "auto"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else super().convert(value, param, ctx)
 
 
 @click.command()
@@ -28,6 +42,16 @@ __all__ = ["sweep"]
 @DEVICE
 @RUNS
 @MINUTES
+@click.option(
+    "--jobs",
+    type=_Jobs(min=1),
+    default="auto",
+    show_default=True,
+    metavar="N",
+    help="Runs at once, each in a process of its own with its share of the cores and a memory of its own (1 GB and "
+    "more). auto: one a core; one on a GPU, and where OMP_NUM_THREADS is set.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what each run would be, and how far it has come; train nothing.")
 def sweep(
     benchmark: Path,
     only_methods: Sequence[str],
@@ -37,11 +61,14 @@ def sweep(
     device: str,
     runs: Path,
     minutes: float | None,
+    jobs: int | str,
+    dry_run: bool,
 ) -> None:
     """Run every method (or variant), preset and seed of BENCHMARK, say benchmarks/flora-32.toml; skip what is done.
 
-    Several sweeps of one file share it, each with OMP_NUM_THREADS=1: a run that another is at is left to it, and looked
-    for again at the end. One sweep a core is faster than one for all cores (1.4 times on two).
+    Several runs at once are faster than one with several threads (1.4 times on two cores). What each says stands behind
+    its number, and Ctrl-C or --minutes stops all of them with checkpoints. Sweeps that were started apart may share a
+    file: a run that another is at is left to it, and looked for again at the end.
     Of a variant that lists classes (training.category), every class is a run, and one aggregate record joins them.
     """
     from lgbench.benchmark import read_benchmark
@@ -50,46 +77,110 @@ def sweep(
     chosen = read_benchmark(benchmark)
     asked = chosen.requests(only_methods, only_presets, only_variants, only_seeds)
     recipes = [look_up(request, home) for request in asked]
+    place, came = _Place(home, device, runs, jobs), _Results()
     listed = [variant.settings.get("training.category") for variant in chosen.variants]
-    records: dict[int, Path] = {}
-    failed: list[str] = []
     with time_limit(minutes):
+        _check_metrics(recipes)
+        if dry_run:
+            found = place.standings(recipes)
+            show(found, [_variant_of(request, chosen) for request in asked], place.plan(found))
+            return
         left = recipes
         for _ in range(2):  # what was left to others may be done by now, or never be: the last sweep joins the classes
-            busy = []
-            for recipe in left:
-                try:
-                    if record := _tried(recipe.label, partial(carry_out, recipe, home, device, runs), failed):
-                        records[id(recipe)] = record
-                except RunBusy as error:
-                    _tell(f"{recipe.label} is left to another process. {error}", "yellow")
-                    busy.append(recipe)
-            left = busy
+            came.busy = []
+            place.carry_out(left, came.note)
+            left = came.busy
         for group in by_what_they_share(recipes):
-            folders = [records[id(recipe)].parent for recipe in group if id(recipe) in records]
+            folders = [came.records[id(recipe)].parent for recipe in group if id(recipe) in came.records]
             if len(folders) == len(group) and [recipe.training.category for recipe in group] in listed:
-                with suppress(RunBusy):
-                    _tried(f"{group[0].label}, classes", partial(join, folders, device), failed)
+                made = _tried(partial(join, folders, device))
+                if not isinstance(made, RunBusy):
+                    came.note(group[0], made, ", classes")
     if left:
         _tell(f"{len(left)} of {len(recipes)} runs are not done yet: another process is at them.", "yellow")
-    if failed:
+    if failed := came.failed:
         raise RunFailed(f"{len(failed)} of {len(recipes)} runs did not finish: {', '.join(failed)}.")
 
 
-def _tried(label: str, attempt: Callable[[], Path], failed: list[str]) -> Path | None:
-    """What an attempt returns; where it fails, that is told and noted: the others may well succeed.
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where runs are carried out: data home, device, folder of runs, and how many at once (or "auto")."""
 
-    Raises:
-        RunBusy: another process is at it.
-    """
+    home: DataHome
+    device: str
+    runs: Path
+    jobs: int | str
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether a CPU computes, by what was asked: whether there is such a device each run says."""
+        from lgbench.runtime import choose_device
+
+        return self.device == "cpu" or (self.device == "auto" and choose_device().type == "cpu")
+
+    def standings(self, recipes: Sequence[Recipe]) -> list[tuple[Recipe, Standing]]:
+        """How far each has come."""
+        return [(recipe, standing(recipe, self.runs)) for recipe in recipes]
+
+    def plan(self, standings: Sequence[tuple[Recipe, Standing]]) -> Plan:
+        """Which of them are carried out at once."""
+        return plan(standings, self.jobs, self.on_cpu)
+
+    def carry_out(self, recipes: Sequence[Recipe], settle: Callable[[Recipe, Path | LgbenchError], None]) -> None:
+        """Carry recipes out, those that are not done in processes of their own where that is faster."""
+        found = self.plan(self.standings(recipes))
+        apart = {id(recipe) for recipe, _ in found.apart}
+        for recipe in recipes:
+            if id(recipe) not in apart:
+                settle(recipe, _tried(partial(carry_out, recipe, self.home, self.device, self.runs)))
+        if apart:
+            from .jobs import Jobs
+
+            click.echo(found, err=True)
+            Jobs(found.count, self.device, self.runs).carry_out(found.apart, settle)
+
+
+@dataclass(slots=True)
+class _Results:
+    """What came of a sweep: records by recipe, labels of what failed, and the runs that other processes are at."""
+
+    records: dict[int, Path] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    busy: list[Recipe] = field(default_factory=list)
+
+    def note(self, recipe: Recipe, outcome: Path | LgbenchError, what: str = "") -> None:
+        """Keep what came of one, and tell why there is no record: the others may well succeed."""
+        if isinstance(outcome, RunBusy):
+            _tell(f"{recipe.label} is left to another process. {outcome}", "yellow")
+            self.busy.append(recipe)
+        elif isinstance(outcome, LgbenchError):
+            self.failed.append(f"{recipe.label}{what}")
+            _tell(f"{recipe.label}{what}: {outcome}", "red")
+        else:
+            self.records[id(recipe)] = outcome
+
+
+def _variant_of(request: Request, benchmark: Benchmark) -> str:
+    """The name of the variant that a run is of, "" where it is none's."""
+    names = [variant.name for variant in benchmark.variants]
+    return next((name for name in names if request in benchmark.requests(variants=[name], seeds=[request.seed])), "")
+
+
+def _check_metrics(recipes: Sequence[Recipe]) -> None:
+    """Refuse names of metrics that nobody offers before anything is trained."""
+    from lgbench.plugins import registry
+    from lgbench.run import chosen_metrics
+
+    for recipe in recipes:
+        chosen_metrics(recipe.evaluation.metrics, registry().metrics)
+
+
+def _tried(attempt: Callable[[], Path]) -> Path | LgbenchError:
+    """What an attempt returns, or why it fails."""
     try:
         return attempt()
-    except RunBusy:
-        raise
     except LgbenchError as error:
-        failed.append(label)
-        _tell(f"{label}: {error}", "red")
-    return None
+        return error
 
 
 def _tell(text: str, colour: str) -> None:

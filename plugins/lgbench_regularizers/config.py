@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
+from lgbench.errors import BadRecipe
+
 __all__ = [
     "AugmentConfig",
     "BackgroundConfig",
@@ -22,6 +24,7 @@ __all__ = [
 Count = Annotated[int, Ge(1)]
 Natural = Annotated[int, Ge(0)]
 NotNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Le(1)]
 Seen = Literal["painted", "perturbed"]
 
 
@@ -56,14 +59,17 @@ class PerturbationConfig:
     """
 
     form: Literal["affine", "shift"] = "affine"
-    translate: NotNegative = 0.125
+    translate: Share = 0.125
     shrink: float = 0.2
     grow: float = 0.2
     rotate: NotNegative = 0.0
     unit: Literal["side", "grid"] = "side"
-    contrast: NotNegative = 0.0
+    contrast: Share = 0.0
     brightness: NotNegative = 0.0
     noise: NotNegative = 0.0
+
+    def __post_init__(self) -> None:
+        _check_scales("perturbation", self.shrink, self.grow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class AugmentConfig:
     """
 
     colour: bool = True
-    translate: Annotated[float, Ge(0), Le(1)] = 0.125
+    translate: Share = 0.125
     cutout: Annotated[float, Ge(0), Le(1)] = 0.5
 
 
@@ -145,7 +151,7 @@ class EquivarianceConfig:
         reg_weight: weight of L_reg before the term's own, which multiplies both: 0.5 and 2 make ELGAN's 0.5 and 1.
     """
 
-    translate: NotNegative = 0.125
+    translate: Share = 0.125
     shrink: float = 0.2
     grow: float = 0.2
     rotate: NotNegative = 0.0
@@ -158,6 +164,19 @@ class EquivarianceConfig:
     stop_gradient: bool = False
     ramp: Natural = 0
     reg_weight: NotNegative = 2.0
+
+    def __post_init__(self) -> None:
+        _check_scales("equivariance", self.shrink, self.grow)
+
+
+def _check_scales(name: str, shrink: float, grow: float) -> None:
+    """Refuse an interval whose ends have changed places."""
+    if -shrink > grow:
+        table = f"regularizers.{name}"
+        raise BadRecipe(
+            f"{table}.shrink={shrink:g} and {table}.grow={grow:g} leave no scale: its log2 lies between -shrink and "
+            "grow. Set both."
+        )
 
 
 @dataclass(frozen=True, slots=True)

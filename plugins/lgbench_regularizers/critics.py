@@ -63,7 +63,7 @@ def penalised(phase: Phase, penalty: Callable[[Step], Tensor], every: int) -> Ph
         losses = phase.loss(step)
         return losses if step.number // phase.every % every else {**losses, "r1": penalty(step)}
 
-    return replace(phase, loss=loss)
+    return replace(phase, loss=loss, cycle=every)
 
 
 def spectral(config: SpectralConfig, painter: Painter, spec: ImageSpec) -> Term:
