@@ -42,5 +42,5 @@ def pixels(x: Tensor) -> Tensor:
 
 def laid(patches: Tensor, x: Tensor, k: int, stride: int, padding: int) -> Tensor:
     """Patches (N, H W, c, k k), one for each pixel of x (N, *, H, W), summed where they overlap."""
-    sides = [(side - 1) * stride + k - 2 * padding for side in x.shape[2:]]
+    sides = tuple((side - 1) * stride + k - 2 * padding for side in x.shape[2:])
     return F.fold(patches.permute(0, 2, 3, 1).flatten(1, 2), sides, k, 1, padding, stride)

@@ -30,7 +30,7 @@ class Adam(torch.optim.Adam):
     it is handed the same memory with its axes in that order. The bits are the same, and so are the averages' shapes.
     """
 
-    def _init_group(self, group: dict, params: list, grads: list, *states: list) -> bool:
+    def _init_group(self, group: dict, params: list, grads: list, *states: list) -> bool:  # pyright: ignore
         found = super()._init_group(group, params, grads, *states)
         for i, parameter in enumerate(params):
             if parameter.dim() == 4 and not parameter.is_contiguous():

@@ -90,7 +90,7 @@ def transposed(conv: Conv, x: Tensor) -> Tensor:
         return F.conv_transpose2d(x, conv.weight, None, stride, padding)
     rows = conv.weight.permute(0, 2, 3, 1).flatten(1)  # (o, k k i), as channels last lie in memory
     patches = (x.permute(0, 2, 3, 1).flatten(0, 2) @ rows).view(n, h * w, k * k, -1)
-    sides = [(side - 1) * stride + k - 2 * padding for side in (h, w)]
+    sides = ((h - 1) * stride + k - 2 * padding, (w - 1) * stride + k - 2 * padding)
     return F.fold(patches.permute(0, 3, 2, 1).flatten(1, 2), sides, k, 1, padding, stride)
 
 
