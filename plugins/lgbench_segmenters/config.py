@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
+from lgbench.settings import later
+
 __all__ = ["ObjectsConfig", "UNetConfig"]
 
 
@@ -20,6 +22,8 @@ class UNetConfig:
         cut: alpha above which a painted pixel counts as foreground, for hard targets.
         drop_at, drop: from this share of the steps on, `lr` is multiplied by `drop` (BGAW: 2 / 3 and 0.2).
         colours: jitter the colours of what it learns from (`lgbench.nn.jitter_colours`), as ILSGAN does.
+        blur: the most by which that is blurred, the standard deviation of a Gaussian in pixels, a draw for each image.
+        noise: the most noise that is added to it, its standard deviation, a draw for each image; images are in [-1, 1].
     """
 
     width: Annotated[int, Ge(1)] = 64
@@ -29,6 +33,8 @@ class UNetConfig:
     drop_at: Annotated[float, Gt(0)] = 2 / 3
     drop: Annotated[float, Gt(0)] = 0.2
     colours: bool = False
+    blur: Annotated[float, Ge(0)] = later(0.0)
+    noise: Annotated[float, Ge(0)] = later(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class ObjectsConfig:
         width: channels at full resolution.
         drop_at, drop: from this share of the steps on, `lr` is multiplied by `drop`.
         colours: jitter the colours of what it learns from (`lgbench.nn.jitter_colours`).
+        blur, noise: the most by which that is blurred, in pixels, and made noisy, as for U-Nets of pairs.
     """
 
     width: Annotated[int, Ge(1)] = 64
@@ -46,3 +53,5 @@ class ObjectsConfig:
     drop_at: Annotated[float, Gt(0)] = 2 / 3
     drop: Annotated[float, Gt(0)] = 0.2
     colours: bool = False
+    blur: Annotated[float, Ge(0)] = later(0.0)
+    noise: Annotated[float, Ge(0)] = later(0.0)

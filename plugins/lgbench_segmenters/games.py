@@ -11,9 +11,10 @@ from lgbench import ImageSpec, NoConfig
 from lgbench.errors import BadRecipe
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Batch, Painter
-from lgbench.nn import UNetL, UNetS, jitter_colours
+from lgbench.nn import UNetL, UNetS
 
 from .config import ObjectsConfig, UNetConfig
+from .variety import varied
 
 __all__ = ["UNetGame", "generator", "taught", "unet_l", "unet_s"]
 
@@ -33,7 +34,7 @@ class UNetGame:
         """Binary cross-entropy with the painted alphas, cut or soft."""
         alpha = step.layers.alpha
         target = (alpha > self.config.cut).float() if self.config.target == "hard" else alpha
-        image = jitter_colours(step.layers.image) if self.config.colours else step.layers.image
+        image = varied(step.layers.image, self.config)
         logits = self.network(image).float()
         return {"segmenter": F.binary_cross_entropy_with_logits(logits, target)}
 

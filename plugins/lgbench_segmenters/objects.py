@@ -10,10 +10,11 @@ from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.game import Game, Step
 from lgbench.layers import Painter
-from lgbench.nn import UNetS, jitter_colours
+from lgbench.nn import UNetS
 
 from .config import ObjectsConfig
 from .games import taught
+from .variety import varied
 
 __all__ = ["ObjectsGame", "matched_cross_entropy", "unet_objects", "visible"]
 
@@ -33,7 +34,7 @@ class ObjectsGame:
 
     def segmenter_loss(self, step: Step) -> dict[str, Tensor]:
         """Cross-entropy with the layer that shows most, objects in the order that fits best."""
-        image = jitter_colours(step.layers.image) if self.config.colours else step.layers.image
+        image = varied(step.layers.image, self.config)
         return {"segmenter": matched_cross_entropy(self.scores(image), visible(step.layers.alphas).argmax(dim=1))}
 
     def scores(self, images: Tensor) -> Tensor:
