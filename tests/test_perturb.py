@@ -7,7 +7,8 @@ import torch
 from torch.testing import assert_close
 
 from lgbench.layers import Layers
-from lgbench.nn import move, pose, shift, warp
+from lgbench.nn import shift, warp
+from lgbench_regularizers.moves import move, pose
 from lgbench_regularizers.ranges import AffineRange, jitter_contrast
 
 SIDE = 32

@@ -114,6 +114,11 @@ def test_a_run_whose_critic_is_held_back_dies_and_goes_on_as_any_other(tmp_path:
     assert "train" in killed_in_every_stage("dcgan", tmp_path, (1, 2, 3), **terms)
 
 
+def test_a_run_in_bf16_with_channels_last_dies_and_goes_on_as_any_other(tmp_path: Path):
+    layout = {"training.precision": "bf16", "training.channels_last": True}
+    assert "train" in killed_in_every_stage("scgan", tmp_path, (2,), **layout)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("method", sorted(registry().methods))

@@ -5,8 +5,10 @@
     uv run python benchmarks/speed/step.py scgan method.n_repeat=1 method.n_repeat=5 --dataset faces
     uv run python benchmarks/speed/step.py dscomgan training.batch=2 reference --preset paper --resolution 128
     uv run python benchmarks/speed/step.py dscomgan reference:look_up,join_up reference --set training.batch=2
+    uv run python benchmarks/speed/step.py scgan training.batch=2 reference --dataset faces
+    uv run python benchmarks/speed/step.py lrgan training.batch=2 reference:fused_adam
 
-Several settings are separated by commas. `reference` is DS-ComGAN's step as its public code plays it (`reference.py`),
+Several settings are separated by commas. `reference` is the method's step as its public code plays it (`reference/`),
 with the widths and the batch that the preset says; names behind it are those of its savings. Steps of the two
 alternate, so that a busy machine slows both; the ratio of the medians is what to quote. On one thread of a CPU it is
 the thread's own time that counts, not what others take from it.
@@ -14,6 +16,7 @@ the thread's own time that counts, not what others take from it.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -21,14 +24,15 @@ from dataclasses import replace
 
 import click
 import torch
-from reference import ReferenceStep, Savings
+from reference import REFERENCES, Reference
 
 from lgbench.cli.cost import noise
 from lgbench.data import DataHome
 from lgbench.lookup import look_up
+from lgbench.offers import ImageSpec
 from lgbench.recipe import Recipe, Request, parse_setting
 from lgbench.run import runtime_of, spec_of
-from lgbench.runtime import choose_device
+from lgbench.runtime import Runtime, choose_device
 from lgbench.stages import build_game
 from lgbench.training import Schedule
 from lgbench.training.player import Player
@@ -48,47 +52,39 @@ def stepper(request: Request, device: str) -> Step:
     spec, batch = spec_of(recipe, raw), recipe.training.batch
     player = Player(build_game(recipe, spec), Schedule(10**9, batch, recipe.training.ema), runtime)
     stream = Stream(noise(2 * batch, spec), Schedule(10**9, batch, flip=False), runtime, player.reads)
-    number = 0
-
-    def step() -> float:
-        nonlocal number
-        began = _now(runtime.device)
-        for _ in range(player.period):
-            player.play(number, stream(number), looking=False)
-            number += 1
-        return (_now(runtime.device) - began) / player.period
-
-    return step
+    return turns(runtime.device, player.period, lambda number: player.play(number, stream(number), looking=False))
 
 
 def reference_stepper(request: Request, savings: list[str], device: str) -> Step:
-    """The same for the reference, of the widths that a recipe of DS-ComGAN says."""
-    recipe, place = look_up(request, DataHome()), choose_device(device)
-    reference = reference_of(recipe, Savings(**dict.fromkeys(savings, True)))
-    for network in (*reference.networks.values(), reference.average):
-        network.to(place)
-    n, classes = recipe.training.batch, _classes(recipe)
-    real = torch.rand(n, 3, recipe.resolution, recipe.resolution, device=place) * 2 - 1
+    """The same for the method's reference, with the widths that its recipe says: fp32 in the plain layout."""
+    recipe, runtime = look_up(request, DataHome()), Runtime(choose_device(device), channels_last=False)
+    reference, spec, batch = *reference_of(recipe, savings), recipe.training.batch
+    for network in (*reference.networks.values(), *reference.averages):
+        runtime.place(network)
+    stream = Stream(noise(2 * batch, spec), Schedule(10**9, batch, flip=False), runtime, reference.reads)
+    return turns(runtime.device, reference.period, lambda number: reference.play(number, stream(number)))
+
+
+def reference_of(recipe: Recipe, savings: list[str]) -> tuple[Reference, ImageSpec]:
+    """The reference with the widths of a recipe, and what it paints."""
+    raw = recipe.dataset.build(recipe.data_config, recipe.resolution, DataHome())  # painted: nothing is read
+    if recipe.method.name not in REFERENCES:
+        raise click.BadParameter(f"There are reference steps of {', '.join(REFERENCES)}, not of {recipe.method.name}.")
+    theirs, spec = REFERENCES[recipe.method.name], spec_of(recipe, raw)
+    return theirs.ReferenceStep(recipe, spec, theirs.Savings(**dict.fromkeys(savings, True))), spec
+
+
+def turns(device: torch.device, period: int, play: Callable[[int], object]) -> Step:
+    """A function that plays the next `period` steps, by their numbers, and returns the seconds of one."""
+    numbers = itertools.count()
 
     def step() -> float:
-        began = _now(place)
-        f, b = torch.randint(classes, (2, n), device=place)
-        z = recipe.generator_config.z_scale * torch.randn(n, recipe.generator_config.nz, device=place)
-        reference.play(real, {"z": z, "f": f, "b": b})
-        return _now(place) - began
+        began = _now(device)
+        for number in itertools.islice(numbers, period):
+            play(number)
+        return (_now(device) - began) / period
 
     return step
-
-
-def reference_of(recipe: Recipe, savings: Savings) -> ReferenceStep:
-    """The reference with the widths of a recipe."""
-    painter, code = recipe.generator_config, next(c for c in recipe.regularizers if c.record.name == "mi-recovery")
-    widths = {"g": painter.g, "nz": painter.nz, "d": recipe.method_config.d, "code": code.config.width}
-    return ReferenceStep(widths, _classes(recipe), recipe.resolution, savings)
-
-
-def _classes(recipe: Recipe) -> int:
-    return recipe.generator_config.n_codes or 20
 
 
 def _now(device: torch.device) -> float:

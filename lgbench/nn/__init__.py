@@ -7,21 +7,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from .augment import add_noise, jitter_colours, translate
+from .augment import add_noise, jitter_colours
 from .blocks import Next, Opacity, Res, Same, Stem, Sub, Up, image_head, mask_head, opacity, upsampled_conv
 from .codes import CodeConv
 from .critics import BNTrunk, Critic, SNCodeCritic, SNCritic, SNTrunk, activations, sn_code_head
 from .features import ComGANFeatures, FineGANFeatures
 from .init import dcgan_, orthogonal_
-from .perturb import move, pose, shift
+from .narrow import Conv
 from .segmentor import InstanceNorm, Segmentor, one_hot
-from .spatial import warp
+from .spatial import shift, warp
 from .unet import UNetL, UNetS
 
 __all__ = [
     "BNTrunk",
     "CodeConv",
     "ComGANFeatures",
+    "Conv",
     "Critic",
     "FineGANFeatures",
     "InstanceNorm",
@@ -46,14 +47,11 @@ __all__ = [
     "image_head",
     "jitter_colours",
     "mask_head",
-    "move",
     "one_hot",
     "opacity",
     "orthogonal_",
-    "pose",
     "shift",
     "sn_code_head",
-    "translate",
     "upsampled_conv",
     "warp",
     "weights_hash",

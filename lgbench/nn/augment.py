@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-__all__ = ["add_noise", "jitter_colours", "translate"]
+__all__ = ["add_noise", "jitter_colours"]
 
 
 def add_noise(x: Tensor, std: float) -> Tensor:
@@ -28,23 +27,3 @@ def jitter_colours(x: Tensor) -> Tensor:
     x = (x - grey) * (2 * saturation) + grey
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     return (x - mean) * (contrast + 0.5) + mean
-
-
-def translate(x: Tensor, share: float = 0.125) -> Tensor:
-    """DiffAugment's translation: whole pixels, up to a share of the side along each axis, a draw for each image.
-
-    Args:
-        x: (N, C, H, W); what moves in is 0.
-    """
-    n, _, h, w = x.shape
-    rows, columns = (_moved(n, side, share, x.device) for side in (h, w))
-    framed = pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)  # whatever lies outside is read from the frame
-    which = torch.arange(n, device=x.device)[:, None, None]
-    return framed[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
-def _moved(n: int, side: int, share: float, device: torch.device) -> Tensor:
-    """Where each line of a framed image is read, (N, side) in 0 .. side + 1."""
-    most = int(side * share + 0.5)
-    shift = torch.randint(-most, most + 1, (n, 1), device=device)
-    return (torch.arange(side, device=device) + shift + 1).clamp(0, side + 1)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from .codes import CodeConv
 from .gate import Gate
+from .narrow import is_narrow, laid, pixels
 
 __all__ = [
     "Act",
@@ -73,11 +74,15 @@ def upsampled_conv(h: Tensor, weight: Tensor) -> Tensor:
     """Nearest upsampling by 2 and a 3/1/1 convolution in one: (N, i, H, W), (o, i, 3, 3) -> (N, o, 2H, 2W).
 
     Each output pixel sees 2 x 2 different input pixels, so four products do what nine would: a transposed convolution
-    whose kernel sums the taps that fall on the same pixel.
+    whose kernel sums the taps that fall on the same pixel; of small maps the products with all taps are summed.
     """
     taps = torch.eye(3, dtype=weight.dtype, device=weight.device).flip(0)
     sums = F.pad(taps, [0, 0, 0, 1]) + F.pad(taps, [0, 0, 1, 0])  # (4, 3): along one side, the last tap comes first
-    kernel = (weight.flatten(2) @ torch.kron(sums, sums).T).unflatten(2, (4, 4))
+    spread = torch.kron(sums, sums).T  # (9, 16)
+    if is_narrow(h[:, 0].numel(), weight):
+        products = F.linear(pixels(h), pixels(weight)).view(len(h), -1, len(weight), 9)
+        return laid(products @ spread, h, 4, 2, 1)
+    kernel = (weight.flatten(2) @ spread).unflatten(2, (4, 4))
     return F.conv_transpose2d(h, kernel.transpose(0, 1), stride=2, padding=1)
 
 

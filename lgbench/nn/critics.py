@@ -8,6 +8,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from .narrow import Conv
+
 __all__ = ["BNTrunk", "Critic", "SNCodeCritic", "SNCritic", "SNTrunk", "activations", "sn_code_head"]
 
 
@@ -20,10 +22,10 @@ class BNTrunk(nn.Sequential):
 
     def __init__(self, resolution: int, d: int, channels: int = 3, norm: bool = True) -> None:
         widths = [d, 2 * d, 4 * d, *[8 * d] * 8][: int(math.log2(resolution // 4))]
-        layers: list[nn.Module] = [nn.Conv2d(channels, d, 4, 2, 1, bias=not norm), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [Conv(channels, d, 4, 2, 1, bias=not norm), nn.LeakyReLU(0.2)]
         for i, o in pairwise(widths):
-            layers += [nn.Conv2d(i, o, 4, 2, 1, bias=not norm), *_norm(o, norm), nn.LeakyReLU(0.2)]
-        layers += [nn.Conv2d(widths[-1], 8 * d, 3, 1, 1, bias=not norm), *_norm(8 * d, norm), nn.LeakyReLU(0.2)]
+            layers += [Conv(i, o, 4, 2, 1, bias=not norm), *_norm(o, norm), nn.LeakyReLU(0.2)]
+        layers += [Conv(widths[-1], 8 * d, 3, 1, 1, bias=not norm), *_norm(8 * d, norm), nn.LeakyReLU(0.2)]
         super().__init__(*layers)
 
 

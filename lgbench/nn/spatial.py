@@ -6,7 +6,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["warp"]
+from lgbench.layers import Layers
+
+__all__ = ["shift", "warp"]
+
+
+def shift(layers: Layers, offsets: Tensor) -> Layers:
+    """Every foreground and its alpha by whole pixels, zeros moving in (PerturbGAN); the background stays.
+
+    Args:
+        offsets: (N, K, 2) int64, x to the right and y down.
+    """
+    both = torch.cat([layers.foregrounds, layers.alphas], dim=2)
+    for axis, offset in ((4, offsets[..., 0]), (3, offsets[..., 1])):
+        side = both.shape[axis]
+        source = torch.arange(side, device=both.device) - offset[..., None]  # (N, K, side)
+        shape = [*source.shape[:2], 1, 1, 1]
+        shape[axis] = side
+        source = source.view(shape)
+        inside = (source >= 0) & (source < side)
+        both = both.gather(axis, source.clamp(0, side - 1).expand_as(both)) * inside
+    return layers.recompose(both[:, :, :3], both[:, :, 3:])
 
 
 def warp(x: Tensor, pose: Tensor, align_corners: bool = True) -> Tensor:

@@ -25,6 +25,20 @@ RESERVED = ("step", "seconds", "coverage", "greyness", "layer_difference")
 """What stands beside the losses in a log."""
 
 
+class Adam(torch.optim.Adam):
+    """Fused. torch's kernel goes over memory in its order, and first copies gradients that lie channels last, in vain:
+    it is handed the same memory with its axes in that order. The bits are the same, and so are the averages' shapes.
+    """
+
+    def _init_group(self, group: dict, params: list, grads: list, *states: list) -> bool:  # pyright: ignore
+        found = super()._init_group(group, params, grads, *states)
+        for i, parameter in enumerate(params):
+            if parameter.dim() == 4 and not parameter.is_contiguous():
+                for tensors in (params, grads, *states[:2]):
+                    tensors[i] = tensors[i].permute(0, 2, 3, 1)
+        return found
+
+
 class Player:
     """Networks, optimizers and the averaged result of a game: all that a checkpoint keeps besides random states."""
 
@@ -51,11 +65,11 @@ class Player:
                 factor = next((factor for part, factor in phase.slow.items() if part in name), 1.0)
                 groups.setdefault(factor, []).append(parameter)
         rates = [{"params": parameters, "lr": factor * phase.lr} for factor, parameters in groups.items()]
-        return torch.optim.Adam(rates, betas=phase.betas, fused=True)
+        return Adam(rates, betas=phase.betas, fused=True)
 
     def _average(self) -> AveragedModel:
-        multi_avg = get_ema_multi_avg_fn(self.schedule.ema)
-        return AveragedModel(self.networks[self.game.result], multi_avg_fn=multi_avg)  # buffers follow the live network
+        # buffers follow the live network
+        return AveragedModel(self.networks[self.game.result], multi_avg_fn=get_ema_multi_avg_fn(self.schedule.ema))
 
     @property
     def result(self) -> nn.Module:

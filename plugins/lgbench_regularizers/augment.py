@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.game import Term
 from lgbench.layers import Painter
-from lgbench.nn import jitter_colours, translate
+from lgbench.nn import jitter_colours
 
 from .config import AugmentConfig
 
-__all__ = ["cut_out", "diff_augment"]
+__all__ = ["cut_out", "diff_augment", "translate"]
 
 
 def diff_augment(config: AugmentConfig, painter: Painter, spec: ImageSpec) -> Term:
@@ -36,6 +37,26 @@ def diff_augment(config: AugmentConfig, painter: Painter, spec: ImageSpec) -> Te
         return cut_out(x, config.cutout) if config.cutout else x
 
     return Term(augment=augment)
+
+
+def translate(x: Tensor, share: float = 0.125) -> Tensor:
+    """DiffAugment's translation: whole pixels, up to a share of the side along each axis, a draw for each image.
+
+    Args:
+        x: (N, C, H, W); what moves in is 0.
+    """
+    n, _, h, w = x.shape
+    rows, columns = (_moved(n, side, share, x.device) for side in (h, w))
+    framed = pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)  # whatever lies outside is read from the frame
+    which = torch.arange(n, device=x.device)[:, None, None]
+    return framed[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _moved(n: int, side: int, share: float, device: torch.device) -> Tensor:
+    """Where each line of a framed image is read, (N, side) in 0 .. side + 1."""
+    most = int(side * share + 0.5)
+    shift = torch.randint(-most, most + 1, (n, 1), device=device)
+    return (torch.arange(side, device=device) + shift + 1).clamp(0, side + 1)
 
 
 def cut_out(x: Tensor, share: float = 0.5) -> Tensor:

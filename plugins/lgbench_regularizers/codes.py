@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lgbench.nn import BNTrunk
+from lgbench.nn import BNTrunk, Conv
 
 __all__ = ["CodeCritic"]
 
@@ -16,7 +16,7 @@ class CodeCritic(nn.Module):
         super().__init__()
         self.trunk = BNTrunk(resolution, d, channels)
         self.head = nn.Sequential(
-            nn.Conv2d(8 * d, 8 * d, 3, 1, 1, bias=False),
+            Conv(8 * d, 8 * d, 3, 1, 1, bias=False),
             nn.BatchNorm2d(8 * d),
             nn.LeakyReLU(0.2),
             nn.Conv2d(8 * d, classes, 4),

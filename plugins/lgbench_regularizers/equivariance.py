@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Motion, Step, Term
 from lgbench.layers import Layers, Painter
-from lgbench.nn import move
 
 from .config import EquivarianceConfig
+from .moves import move
 from .perceptual import distance
 from .ranges import AffineRange
 

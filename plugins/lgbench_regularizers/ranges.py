@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lgbench.nn import pose
+from .moves import pose
 
 __all__ = ["AffineRange", "jitter_contrast"]
 

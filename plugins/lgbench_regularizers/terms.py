@@ -12,11 +12,12 @@ from torch.nn import functional as F
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import CodeReader, Step, Term
 from lgbench.layers import Layers, Painter
-from lgbench.nn import move, orthogonal_, shift
+from lgbench.nn import orthogonal_, shift
 
 from .codes import CodeCritic
 from .config import BackgroundConfig, BinarizationConfig, MaskSizeConfig, MIRecoveryConfig, PerturbationConfig
 from .masks import binary_entropy, binary_min, too_small
+from .moves import move
 from .ranges import AffineRange, jitter_contrast
 
 __all__ = ["background", "binarization", "layer", "mask_size", "mi_recovery", "perturbation"]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lgbench.nn import InstanceNorm, upsampled_conv
+from lgbench.nn import Conv, InstanceNorm, upsampled_conv
 
-__all__ = ["Critic", "ResBlockUp", "tile", "xavier_"]
+__all__ = ["Critic", "ResBlockUp", "tile", "transposed", "xavier_"]
 
 
 class ResBlockUp(nn.Module):
@@ -26,13 +26,14 @@ class ResBlockUp(nn.Module):
 
     def __init__(self, i: int, o: int, norm: Callable[[int], nn.Module] = InstanceNorm) -> None:
         super().__init__()
-        self.first, self.first_norm = nn.Conv2d(i, o, 3, 1, 1), norm(o)
+        self.first, self.first_norm = Conv(i, o, 3, 1, 1), norm(o)
         self.second, self.second_norm = nn.Conv2d(o, o, 3, 1, 1), norm(o)
         self.shortcut = nn.Conv2d(i, o, 1)
 
     def forward(self, h: Tensor) -> Tensor:
         main = F.relu(self.first_norm(self.first(h)))
-        main = upsampled_conv(main, self.second.weight) + self.second.bias[:, None, None]  # pyright: ignore
+        main = upsampled_conv(main, self.second.weight)
+        main = main + self.second.bias[:, None, None].to(main.dtype)  # pyright: ignore  an fp32 sum costs twice as much
         # a convolution 1/1/0 and nearest upsampling commute, and there are fewer pixels before
         shortcut = F.interpolate(self.shortcut(h), scale_factor=2.0, mode="nearest")
         return F.relu(self.second_norm(main) + shortcut)
@@ -51,7 +52,7 @@ class Critic(nn.Module):
         self.bend = slope
         self.trunk = nn.Sequential()
         for i, o in pairwise(widths):
-            self.trunk.extend([nn.Conv2d(i, o, 4, 2, 1), nn.LeakyReLU(slope)])
+            self.trunk.extend([Conv(i, o, 4, 2, 1), nn.LeakyReLU(slope)])
         self.head = nn.Conv2d(widths[-1], 1, 3, 1, 1, bias=False)
         self.classifier = nn.Conv2d(widths[-1], attributes, 2, bias=False) if attributes else None
 
@@ -67,16 +68,30 @@ class Critic(nn.Module):
         activations bend is found without a graph, and the slope is a product of its transposed convolutions, whose
         gradient costs half as much as to differentiate twice.
         """
-        convs = [part for part in self.trunk if isinstance(part, nn.Conv2d)]
-        weights, bends, h = [conv.weight for conv in convs], [], x
+        convs, bends, h = [part for part in self.trunk if isinstance(part, Conv)], [], x
         with torch.no_grad():
-            for conv, weight in zip(convs, weights, strict=True):
-                h = F.leaky_relu(F.conv2d(h, weight, conv.bias, 2, 1), self.bend)
+            for conv in convs:
+                h = F.leaky_relu(conv(h), self.bend)
                 bends.append(torch.where(h > 0, 1.0, self.bend))
         g = F.conv_transpose2d(torch.ones_like(h[:, :1]), self.head.weight, padding=1)
-        for weight, bend in zip(reversed(weights), reversed(bends), strict=True):
-            g = F.conv_transpose2d(g * bend, weight, stride=2, padding=1)
+        for conv, bend in zip(reversed(convs), reversed(bends), strict=True):
+            g = transposed(conv, g * bend)
         return g
+
+
+def transposed(conv: Conv, x: Tensor) -> Tensor:
+    """What stands before `conv`, (N, in, H, W), from what stands behind it: its slope, without the bias.
+
+    Where `Conv` is a product of patches, this is the transposed product, its patches summed where they overlap.
+    """
+    n, o, h, w = x.shape
+    k, stride, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
+    if conv.weight.is_contiguous() or x.device.type != "cpu" or n * h * w >= o:
+        return F.conv_transpose2d(x, conv.weight, None, stride, padding)
+    rows = conv.weight.permute(0, 2, 3, 1).flatten(1)  # (o, k k i), as channels last lie in memory
+    patches = (x.permute(0, 2, 3, 1).flatten(0, 2) @ rows).view(n, h * w, k * k, -1)
+    sides = ((h - 1) * stride + k - 2 * padding, (w - 1) * stride + k - 2 * padding)
+    return F.fold(patches.permute(0, 3, 2, 1).flatten(1, 2), sides, k, 1, padding, stride)
 
 
 def tile(code: Tensor, side: int) -> Tensor:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from lgbench.nn import InstanceNorm
+from lgbench.nn import Conv, InstanceNorm
 
 from .networks import ResBlockUp, tile
 
@@ -118,7 +118,7 @@ ORDERS = {"stepwise": Stepwise, "reversed": Reversed, "bottleneck": Bottleneck, 
 
 def encoder(widths: list[int]) -> nn.Sequential:
     """Convolutions 4/2/1, each with instance norm and ReLU: the side halves at each."""
-    layers = [layer for i, o in pairwise(widths) for layer in (nn.Conv2d(i, o, 4, 2, 1), *normed(o))]
+    layers = [layer for i, o in pairwise(widths) for layer in (Conv(i, o, 4, 2, 1), *normed(o))]
     return nn.Sequential(*layers)
 
 

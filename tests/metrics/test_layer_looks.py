@@ -20,13 +20,13 @@ from lgbench.data import DataHome
 from lgbench.evaluation.parts import sampled
 from lgbench.game import CodeReader, Game, Motion, Phase, Term
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.nn import move, pose
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
 from lgbench.run import Place, chosen_metrics, run
 from lgbench_metrics.layers import equivariance, poses, recomposed
 from lgbench_metrics.layers.looks import information, outranked
+from lgbench_regularizers.moves import move, pose
 
 SIDE, CLASSES = 16, 4
 LEVELS = torch.linspace(-0.9, 0.9, CLASSES)

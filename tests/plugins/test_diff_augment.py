@@ -13,13 +13,12 @@ from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.game import Term, Weighted
 from lgbench.layers import Batch
-from lgbench.nn import translate
 from lgbench.plugins import registry
 from lgbench.recipe import Request, parse_with, resolve
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule
 from lgbench.training.player import Player
-from lgbench_regularizers.augment import cut_out
+from lgbench_regularizers.augment import cut_out, translate
 from lgbench_regularizers.config import AugmentConfig
 
 SPEC = ImageSpec(16)

@@ -12,9 +12,10 @@ import lgbench_regularizers
 from lgbench import ImageSpec, LgbenchError
 from lgbench.game import Step
 from lgbench.layers import Batch, Layers, Painter
-from lgbench.nn import count_parameters, pose, warp
+from lgbench.nn import count_parameters, warp
 from lgbench_regularizers.config import EquivarianceConfig
 from lgbench_regularizers.equivariance import Offset, standard_normal
+from lgbench_regularizers.moves import pose
 
 NZ, SIDE = 12, 32
 

@@ -9,10 +9,11 @@ from torch.testing import assert_close
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.layers import Layers
-from lgbench.nn import Critic, SNCritic, count_parameters, move
+from lgbench.nn import Critic, SNCritic, count_parameters
 from lgbench_perturbgan.config import LightConfig, PerturbGANMethod
 from lgbench_perturbgan.game import perturbgan
 from lgbench_perturbgan.light import DCGANCritic, DCGANFeatures, LightPainter, SimpleFeatures
+from lgbench_regularizers.moves import move
 
 NAMES = ("background", "foregrounds", "alphas")
 VARIANTS = {

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from lgbench import ImageSpec, LgbenchError
 from lgbench.losses import gradient_penalty, slope_penalty
-from lgbench.nn import InstanceNorm, count_parameters, one_hot
+from lgbench.nn import Conv, InstanceNorm, count_parameters, one_hot
 from lgbench_scgan.config import SCGANConfig, WGANConfig
 from lgbench_scgan.game import ac_generator
 from lgbench_scgan.model import SCGAN, WGAN
@@ -124,8 +124,9 @@ def test_the_critic_scores_two_by_two_patches_and_classifies_each_image(side):
 
 @pytest.mark.parametrize("side", [64, 16])
 @pytest.mark.parametrize("bend", [0.2, 0.0])
-def test_the_slope_of_the_summed_scores_and_its_gradients_are_autograds(side, bend):
-    critic = Critic(side, 4, 5, bend)
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format], ids=["channels last", "plain"])
+def test_the_slope_of_the_summed_scores_and_its_gradients_are_autograds(side, bend, layout):
+    critic = Critic(side, 4, 5, bend).to(memory_format=layout)
     real, painted = torch.randn(2, 3, 3, side, side).unbind()
 
     def penalized(penalty):
@@ -143,7 +144,7 @@ def test_the_slope_of_the_summed_scores_and_its_gradients_are_autograds(side, be
 
 def test_the_critic_has_no_norm_and_its_heads_no_bias():
     critic = Critic(64, 2, 5, slope=0.01)
-    assert {type(part) for part in critic.trunk} == {nn.Conv2d, nn.LeakyReLU}
+    assert {type(part) for part in critic.trunk} == {Conv, nn.LeakyReLU}
     assert {part.negative_slope for part in critic.trunk if isinstance(part, nn.LeakyReLU)} == {0.01}
     assert critic.head.bias is None
     assert critic.classifier.bias is None

@@ -17,9 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lgbench.layers import Batch
 from lgbench.losses import bce_fake, bce_real
 from lgbench.nn import Critic, Same, Stem, Up, image_head, mask_head
+from lgbench.offers import ImageSpec
+from lgbench.recipe import Recipe
 from lgbench_regularizers.codes import CodeCritic
+
+from .parts import Reference, adam, enlarged, learn
 
 __all__ = ["ReferenceStep", "Savings"]
 
@@ -59,7 +64,7 @@ class PlainUp(Up):
     """`lgbench.nn.Up` in two: the large image is made, and convolved."""
 
     def forward(self, h: Tensor) -> Tensor:
-        return self.same(F.interpolate(h, scale_factor=2, mode="nearest"))
+        return self.same(enlarged(h))
 
 
 class Branch(nn.Module):
@@ -125,44 +130,44 @@ class Generator(nn.Module):
         return {"x": m * f + (1 - m) * b, "whole": self.whole(a[-1]), "f": f, "b": b, "m": m}
 
 
-class ReferenceStep:
+class ReferenceStep(Reference):
     """Networks, optimisers and average of the reference, for `paper`'s branches (r_fg = r_bg = 2, r_mask = 1)."""
 
-    def __init__(
-        self, widths: Mapping[str, int], classes: int, resolution: int, savings: Savings | None = None
-    ) -> None:
-        """Widths: "g" and "nz" of the generator, "d" of the critic, "code" of the two critics of codes."""
+    def __init__(self, recipe: Recipe, spec: ImageSpec, savings: Savings | None = None) -> None:
         self.savings = savings = savings or Savings()
-        self.generator = Generator(widths["g"], widths["nz"], classes, resolution, savings)
-        self.critic = Critic(resolution, widths["d"])
-        self.code_critics = {name: CodeCritic(resolution, classes, widths["code"]) for name in ("f", "b")}
+        self.painter, resolution = recipe.generator_config, spec.resolution
+        self.classes = self.painter.n_codes or spec.classes or 20
+        code = next(chosen.config for chosen in recipe.regularizers if chosen.record.name == "mi-recovery")
+        self.generator = Generator(self.painter.g, self.painter.nz, self.classes, resolution, savings)
+        self.critic = Critic(resolution, recipe.method_config.d)
+        self.code_critics = {name: CodeCritic(resolution, self.classes, code.width) for name in ("f", "b")}
         self.average = copy.deepcopy(self.generator)
-        adam = {"lr": 2e-4, "betas": (0.5, 0.999), "foreach": False, "fused": savings.fused_adam}
-        self.critic_adam = torch.optim.Adam(self.critic.parameters(), **adam)
-        learning = [self.generator, *self.code_critics.values()]
-        self.generator_adam = torch.optim.Adam([p for n in learning for p in n.parameters()], **adam)
-
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        """Every network by the name that lgbench gives it."""
+        self.averages = (self.average,)
         critics = {f"code-critic-{name}": critic for name, critic in self.code_critics.items()}
-        return {"generator": self.generator, "critic": self.critic, **critics}
+        self.networks = {"generator": self.generator, "critic": self.critic, **critics}
+        learning = {"critic": [self.critic], "generator": [self.generator, *self.code_critics.values()]}
+        self.optimizers = {
+            name: adam(networks, 2e-4, (0.5, 0.999), savings.fused_adam) for name, networks in learning.items()
+        }
 
-    def play(self, real: Tensor, codes: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One step: D_z's move, then that of the generator with D_f and D_b (Eq. 7 and 8); its losses."""
+    def codes(self, n: int) -> dict[str, Tensor]:
+        """Fresh ones, in the order in which lgbench draws them."""
+        place = next(self.generator.parameters()).device
+        z = self.painter.z_scale * torch.randn(n, self.painter.nz, device=place)
+        return {"z": z, **{name: torch.randint(self.classes, (n,), device=place) for name in ("f", "b")}}
+
+    def play(self, number: int, real: Batch) -> dict[str, Tensor]:
+        """D_z's move, then that of the generator with D_f and D_b (Eq. 7 and 8)."""
+        codes = self.codes(len(real))
         painted = self.generator(codes)
-        losses = self.critic_losses(real, painted)
-        self.critic_adam.zero_grad()
-        torch.stack([*losses.values()]).sum().backward()
-        self.critic_adam.step()
+        of_critic = self.critic_losses(real.images, painted)
+        learn(self.optimizers["critic"], of_critic)
         self.critic.requires_grad_(not self.savings.hold_critic)
-        losses |= (moved := self.generator_losses(painted, codes))
-        self.generator_adam.zero_grad()
-        torch.stack([*moved.values()]).sum().backward()
-        self.generator_adam.step()
+        of_generator = self.generator_losses(painted, codes)
+        learn(self.optimizers["generator"], of_generator)
         self.critic.requires_grad_(True)
         self.update_average()
-        return losses
+        return {**of_critic, **of_generator}
 
     def critic_losses(self, real: Tensor, painted: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """-2 E log D(real) - E log(1 - D(x)) - E log(1 - D(x_z))."""

@@ -6,14 +6,13 @@ import torch
 from torch import Tensor
 
 from lgbench.layers import Layers
+from lgbench.nn import warp
 
-from .spatial import warp
-
-__all__ = ["move", "pose", "shift"]
+__all__ = ["move", "pose"]
 
 
 def pose(t_x: Tensor, t_y: Tensor, angle: Tensor, log2_scale: Tensor) -> Tensor:
-    """A^-1 of A = T R S, the map from output to source coordinates in [-1, 1] (see `warp`).
+    """A^-1 of A = T R S, the map from output to source coordinates in [-1, 1] (see `lgbench.nn.warp`).
 
     Args:
         t_x, t_y: shift in grid coordinates, (N,).
@@ -49,21 +48,3 @@ def move(layers: Layers, poses: Tensor) -> Layers:
     moved = torch.where(same[:, None, None, None], both, warp(both, maps, align_corners=False))
     moved = moved.unflatten(0, alpha.shape[:2])
     return layers.recompose(moved[:, :, :3], moved[:, :, 3:])
-
-
-def shift(layers: Layers, offsets: Tensor) -> Layers:
-    """Every foreground and its alpha by whole pixels, zeros moving in (PerturbGAN); the background stays.
-
-    Args:
-        offsets: (N, K, 2) int64, x to the right and y down.
-    """
-    both = torch.cat([layers.foregrounds, layers.alphas], dim=2)
-    for axis, offset in ((4, offsets[..., 0]), (3, offsets[..., 1])):
-        side = both.shape[axis]
-        source = torch.arange(side, device=both.device) - offset[..., None]  # (N, K, side)
-        shape = [*source.shape[:2], 1, 1, 1]
-        shape[axis] = side
-        source = source.view(shape)
-        inside = (source >= 0) & (source < side)
-        both = both.gather(axis, source.clamp(0, side - 1).expand_as(both)) * inside
-    return layers.recompose(both[:, :, :3], both[:, :, 3:])
