@@ -1,6 +1,8 @@
 """What all tests share: a home of their own, one thread, and the data folder if it is there."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,12 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("the folder of real data is not here (set LGBENCH_SHARED)")
     return folder
+
+
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal as a program finds it at its start, also where who started the tests has it ignored (`nohup`)."""
+    usual = signal.default_int_handler if request.param == signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(request.param, usual)
+    yield request.param
+    signal.signal(request.param, before)

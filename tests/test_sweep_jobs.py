@@ -33,8 +33,6 @@ from lgbench.lookup import look_up
 from lgbench.recipe import Recipe, Request
 from lgbench.record import read_record
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-
 
 def recipe(seed: int) -> Recipe:
     return look_up(Request("lrgan", "flora", "smoke", seed, 32, {"training.steps": 7}), DataHome())
@@ -100,9 +98,8 @@ def test_a_sweep_names_what_failed_in_its_processes_and_looks_again_for_what_was
     assert again == [sweep_runs.TAKEN]
 
 
-@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.usefixtures("stand_ins")
-def test_a_signal_to_the_sweep_has_every_run_save_what_it_has(tmp_path: Path, number: int):
+def test_a_signal_to_the_sweep_has_every_run_save_what_it_has(tmp_path: Path, number: signal.Signals):
     with pytest.raises(KeyboardInterrupt):
         carried_out(tmp_path, sweep_runs.WAITS, sweep_runs.WAITS + number, sweep_runs.DONE)
     assert (tmp_path / f"{sweep_runs.WAITS} saved").exists()

@@ -254,15 +254,6 @@ def test_a_run_killed_at_random_moments_ends_with_the_bits_of_one_that_was_not(t
     assert timeless[0] == timeless[1]
 
 
-@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
-    """A signal as a program finds it at its start, also where who started the tests has it ignored (`nohup`)."""
-    usual = signal.default_int_handler if request.param == signal.SIGINT else signal.SIG_DFL
-    before = signal.signal(request.param, usual)
-    yield request.param
-    signal.signal(request.param, before)
-
-
 def test_a_signal_writes_a_checkpoint_and_the_next_call_resumes(tmp_path: Path, number: signal.Signals):
     reports = []
 
