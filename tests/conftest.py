@@ -29,7 +29,7 @@ def shared() -> Path:
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
-    """A signal as a program finds it at its start, also where who started the tests has it ignored (`nohup`)."""
+    """A signal as a program finds it at its start, also where who started the tests has it ignored (`nohup`, `&`)."""
     usual = signal.default_int_handler if request.param == signal.SIGINT else signal.SIG_DFL
     before = signal.signal(request.param, usual)
     yield request.param

@@ -144,7 +144,8 @@ def test_when_the_time_is_up_every_run_saves_what_it_has(tmp_path: Path, once_bo
     assert len([*tmp_path.glob("* saved")]) == 2
 
 
-@pytest.mark.usefixtures("stand_ins")
+@pytest.mark.usefixtures("stand_ins", "number")
+@pytest.mark.parametrize("number", [signal.SIGINT], indirect=True)
 def test_a_second_interruption_ends_what_does_not_end_by_itself(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         carried_out(tmp_path, sweep_runs.STUBBORN)
