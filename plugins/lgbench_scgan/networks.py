@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lgbench.nn import Conv, InstanceNorm, upsampled_conv
+from lgbench.nn.narrow import is_narrow, laid, pixels
 
 __all__ = ["Critic", "ResBlockUp", "tile", "transposed", "xavier_"]
 
@@ -84,14 +85,12 @@ def transposed(conv: Conv, x: Tensor) -> Tensor:
 
     Where `Conv` is a product of patches, this is the transposed product, its patches summed where they overlap.
     """
-    n, o, h, w = x.shape
     k, stride, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
-    if conv.weight.is_contiguous() or x.device.type != "cpu" or n * h * w >= o:
+    if not is_narrow(x[:, 0].numel(), conv.weight):
         return F.conv_transpose2d(x, conv.weight, None, stride, padding)
-    rows = conv.weight.permute(0, 2, 3, 1).flatten(1)  # (o, k k i), as channels last lie in memory
-    patches = (x.permute(0, 2, 3, 1).flatten(0, 2) @ rows).view(n, h * w, k * k, -1)
-    sides = ((h - 1) * stride + k - 2 * padding, (w - 1) * stride + k - 2 * padding)
-    return F.fold(patches.permute(0, 3, 2, 1).flatten(1, 2), sides, k, 1, padding, stride)
+    rows = pixels(conv.weight).view(len(conv.weight), -1)  # (out, k k in)
+    patches = (pixels(x) @ rows).view(len(x), -1, k * k, conv.in_channels)
+    return laid(patches.transpose(2, 3), x, k, stride, padding)
 
 
 def tile(code: Tensor, side: int) -> Tensor:
