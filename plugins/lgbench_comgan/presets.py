@@ -6,16 +6,6 @@ DIGITS = ("digits-one", "mnist-one", "mnist-two")
 FLORA = ("flora", "flora-wild")
 WORLDS = (*FLORA, *DIGITS)  # their pictures are whole as they are: nothing is cut from them
 
-ON_PHOTOGRAPHS = {  # how a U-Net-S learns: longer, or without blur, it learns what only painted pictures have (README)
-    "segmentation.steps": 200,
-    "segmentation.batch": 32,
-    "segmentation.ema": 0.98,
-    "segmenter.width": 32,
-    "segmenter.colours": True,
-    "segmenter.blur": 3.0,
-    "segmenter.noise": 0.3,
-}
-
 SMOKE = {  # for photographs; worlds need less
     "generator.g": 16,
     "method.d": 16,
@@ -25,12 +15,25 @@ SMOKE = {  # for photographs; worlds need less
     "training.precision": "bf16",
     "training.steps": 800,
     "segmentation.name": "unet-s",  # the family's own, as wide as two cores can teach, learn nothing in this time
+    "segmentation.steps": 200,  # longer, or without blur, it learns what only painted pictures have (README)
+    "segmentation.batch": 32,
+    "segmentation.ema": 0.98,
     "segmentation.polarity": "border",  # nothing in the losses tells the layers apart
-    **ON_PHOTOGRAPHS,
+    "segmenter.width": 32,
+    "segmenter.colours": True,
+    "segmenter.blur": 3.0,
+    "segmenter.noise": 0.3,
     "evaluation.samples": 2000,
 }
 
-AS_PAINTED = {"segmentation.ema": 0.0, "segmenter.colours": False, "segmenter.blur": 0.0, "segmenter.noise": 0.0}
+AS_PAINTED = {  # by the family's own segmenters
+    "segmentation.name": "auto",
+    "segmentation.ema": 0.0,
+    "segmentation.polarity": "painted",
+    "segmenter.colours": False,
+    "segmenter.blur": 0.0,
+    "segmenter.noise": 0.0,
+}
 
 IN_WORLDS = {
     "training.channels_last": False,
@@ -38,17 +41,8 @@ IN_WORLDS = {
     "training.steps": 1500,
     "segmentation.batch": 16,
     "segmentation.steps": 300,
-    "segmentation.name": "auto",
-    "segmentation.polarity": "painted",
     "segmenter.width": 16,
     "segmenter.dm_width": 16,  # where two-alignment is asked for, or DS-ComGAN's
-    **AS_PAINTED,
-}
-
-CPU_IN_WORLDS = {
-    "segmentation.name": "auto",
-    "segmentation.steps": 4000,
-    "segmentation.polarity": "painted",
     **AS_PAINTED,
 }
 
@@ -95,7 +89,7 @@ PRESETS = {
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **{f"smoke@{dataset}": IN_WORLDS for dataset in WORLDS},
     **{f"paper@{dataset}": {"training.crop": 1.0} for dataset in (*WORLDS, "clevr6")},  # clevr6's are cut already
-    **{f"cpu@{dataset}": CPU_IN_WORLDS for dataset in WORLDS},
+    **{f"cpu@{dataset}": {**AS_PAINTED, "segmentation.steps": 4000} for dataset in WORLDS},
     **PHOTOGRAPHS,
 }
 
