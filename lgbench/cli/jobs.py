@@ -172,11 +172,11 @@ def _why(code: int) -> str:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """Of a process with so many threads, which do not spin while they wait."""
+    """Of a process with so many threads."""
     own = {"OMP_NUM_THREADS": str(threads)} if threads else {}
     if sys.stdout.isatty():
         own["COLUMNS"] = str(os.get_terminal_size(sys.stdout.fileno()).columns)
-    return {"OMP_WAIT_POLICY": "passive", **os.environ, **own}
+    return {**os.environ, **own}
 
 
 def work() -> None:

@@ -84,7 +84,7 @@ class AugmentConfig:
 
     colour: bool = True
     translate: Share = 0.125
-    cutout: Annotated[float, Ge(0), Le(1)] = 0.5
+    cutout: Share = 0.5
 
 
 @dataclass(frozen=True, slots=True)
