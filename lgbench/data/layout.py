@@ -21,7 +21,7 @@ from .names import MASK_MARKS, composed, counted, few, in_order, marked, nearest
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["SPLITS", "Item", "Layout", "arrange", "meaning"]
+__all__ = ["SPLITS", "Item", "Layout", "arrange", "like_a_split", "meaning"]
 
 SPLITS: Mapping[str, str] = {
     "train": "train",
@@ -59,6 +59,14 @@ FILLERS = frozenset(
     | {"object", "objects", "foreground", "semantic", "class", "pixel", "map", "maps"}
 )  # as in `training_set`, `masks_png`, `gtFine`, `object_masks`
 STRAYS = 0.1  # share of pictures that may lie outside the classes' folders and be left out
+LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
+"""Endings of photographs; a file of the same name with another ending is its mask."""
+
+LIKE_SPLITS = frozenset(
+    {"tr", "trn", "te", "tst", "eval", "evaluation", "holdout", "held_out", "heldout", "minival", "testval", "valtest"}
+    | {"test_dev", "testdev", "dev_test", "devtest", "learn", "unlabeled", "unlabelled", "extra", "all", "fold"}
+)
+"""Words that people split by, of which nobody can tell what they are here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class Layout:
         attribute_names: in order, empty where there are none.
         unread: what is there and was not understood, a phrase each.
         unpaired: why not one of the masks belongs to a picture, else "".
+        undivided: why splits cannot be told, else "".
     """
 
     items: list[Item]
@@ -91,6 +100,7 @@ class Layout:
     attribute_names: tuple[str, ...] = ()
     unread: list[str] = field(default_factory=list)
     unpaired: str = ""
+    undivided: str = ""
 
 
 class Word(NamedTuple):
@@ -169,10 +179,11 @@ def arrange(names: Sequence[str]) -> Layout:
     images, masks = _sides(_files(names), unread)
     mask_of = _mask_of(images, masks)
     unpaired = _unpaired(images, masks, mask_of, unread)
+    undivided = _undivided(images)
     splits, images = _divided(images, unread)
     labels, classes, images = _classes(images, unread)
     items = [Item(file.name, splits[file.name], mask_of.get(file.name), labels.get(file.name)) for file in images]
-    return Layout(items, bool(mask_of), classes, unread=unread, unpaired=unpaired)
+    return Layout(items, bool(mask_of), classes, unread=unread, unpaired=unpaired, undivided=undivided)
 
 
 def _files(names: Sequence[str]) -> list[File]:
@@ -211,6 +222,9 @@ def _sides(files: list[File], unread: list[str]) -> tuple[list[File], list[File]
         masks, others = _parted(files, lambda file, mark=mark: marked(file.stem, mark))
         if masks and _pairs(others, masks):
             return others, _one_each(masks, unread)
+    others, masks = _parted(files, lambda file: PurePosixPath(file.name).suffix.lower() in LOSSY)
+    if masks and {file.place for file in masks} <= {file.place for file in others}:  # 0.jpg and 0.png in one folder
+        return others, masks
     _look_like_masks(files, unread)
     return files, []
 
@@ -225,7 +239,10 @@ def _look_like_masks(files: list[File], unread: list[str]) -> None:
                 ends[file.stem[cut:]] += 1
     end, times = ends.most_common(1)[0] if ends else ("", 0)
     beside = {"photos", "masks"} <= {meaning(folder).role for file in files for folder in file.folders}
-    if len(files) <= 2 * times:
+    twins = sum(count > 1 for count in stems.values())
+    if len(files) <= 2 * twins:
+        why = f"{counted(twins, 'picture')} called as others are, with other endings"
+    elif len(files) <= 2 * times:
         why = f"{counted(times, 'picture')} called as others are, with {end!r} behind"
     elif several := [file for file in files if any(marked(file.stem, mark) for mark in MASK_MARKS)]:
         why = f"{counted(len(several), 'picture')} called as masks are ({few([file.name for file in several])})"
@@ -298,11 +315,36 @@ def _divided(images: list[File], unread: list[str]) -> tuple[dict[str, str], lis
     A class may be called "train": the words mean something where all pictures follow them, or beside each other.
     """
     said = {file.name: file.split for file in images}
-    if "" in said.values() and not ("train" in said.values() and {"val", "test"} & {*said.values()}):
+    if "" in said.values() and not _both_sides({*said.values()}):
         return dict.fromkeys(said, ""), images
     divided, outside = _parted(images, lambda file: bool(file.split))
     _left_out(outside, "outside the folders of splits", unread)
     return said, [file.undivided for file in divided]
+
+
+def _both_sides(splits: set[str]) -> bool:
+    return "train" in splits and bool({"val", "test"} & splits)
+
+
+def _undivided(images: list[File]) -> str:
+    """Which folders seem to be a split that is not known, whose pictures would be trained on."""
+    if _both_sides({file.split for file in images}):  # what else there is, is left out
+        return ""
+    beside: dict[tuple[str, ...], set[str]] = {}
+    for file in images:
+        for depth, folder in enumerate(file.folders):
+            beside.setdefault(file.folders[:depth], set()).add(folder)
+    for folders in beside.values():
+        unknown = sorted(folder for folder in folders if like_a_split(folder))
+        if unknown and (len(folders) == len(unknown) > 1 or any(meaning(folder).split for folder in folders)):
+            known = ", ".join(SPLITS)
+            return f"the folders {few(sorted(folders), 8)} seem to be splits, and {unknown[0]!r} is not one of {known}"
+    return ""
+
+
+def like_a_split(folder: str) -> bool:
+    """Whether a folder has a name that people split by, and that says nothing here."""
+    return re.sub("[ .-]+", "_", folder.casefold()).rstrip("_0123456789") in LIKE_SPLITS
 
 
 def _classes(images: list[File], unread: list[str]) -> tuple[dict[str, int], tuple[str, ...], list[File]]:

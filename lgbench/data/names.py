@@ -149,13 +149,15 @@ def pair(images: Mapping[str, str], masks: Mapping[str, str]) -> dict[str, str]:
         images: file -> its place: the path below the folders that have a meaning, without the ending, in NFC.
         masks: likewise.
 
-    Same places belong together; then those that are the same without a mark (`0_mask`, `img_0`) that all of a side
-    have, or in another case; then last parts of places. What fits several is left alone.
+    Same places belong together; then those of masks that keep their picture's ending (`0.jpg.png`); then those that
+    are the same without a mark (`0_mask`, `img_0`) that all of a side have, or in another case; then last parts of
+    places. What fits several is left alone.
     """
     bare_images, bare_masks = _bare(images.values(), IMAGE_MARKS), _bare(masks.values(), MASK_MARKS)
     found: dict[str, str] = {}
     for finish in (str, str.casefold, lambda place: last(place).casefold()):
-        for of_image, of_mask in ((str, str), (str, bare_masks), (bare_images, bare_masks), (bare_images, str)):
+        bare = ((str, str), (str, without_ending), (str, bare_masks), (bare_images, bare_masks), (bare_images, str))
+        for of_image, of_mask in bare:
             taken = set(found.values())
             left = unique((name for name in images if name not in found), _then(images, of_image, finish))
             free = unique((name for name in masks if name not in taken), _then(masks, of_mask, finish))

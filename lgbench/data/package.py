@@ -193,6 +193,8 @@ def open_package(path: Path, columns: Collection[str] = ()) -> Package:
         layout = add_landmarks(layout, read_file(root, marks), marks, str(path), columns)
     if layout.unpaired:
         raise BadData(f"{path} has pictures and masks, but {layout.unpaired}.")
+    if layout.undivided:
+        raise BadData(f"{path}: {layout.undivided}. Rename this folder, remove it, or say splits in {OURS[0]}.")
     items, drawn = _divided(layout.items, path)
     rest = [name for name in others if name not in (table, marks)]
     mute = [] if table else [name for name in rest if _may_be_a_table(root, name)]

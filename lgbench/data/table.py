@@ -18,7 +18,7 @@ import numpy as np
 
 from lgbench.errors import BadData
 
-from .layout import SPLITS, Item, Layout, meaning
+from .layout import SPLITS, Item, Layout, arrange, like_a_split, meaning
 from .names import Index, as_numbers, composed, counted, few, folder_of, in_order, without_ending
 
 __all__ = ["LANDMARKS", "OURS", "TABLES", "add_landmarks", "add_table", "names_pictures", "table_rows"]
@@ -126,9 +126,14 @@ def add_table(
         masks = [file or None for file in _files(table.cells["mask"], folder, others)]
     none = [mask for mask, valid in zip(masks, _valid(table), strict=True) if mask and not valid]
     masks = [mask if valid else None for mask, valid in zip(masks, _valid(table), strict=True)]
-    splits = _splits(table) or [known[file].split if file in known else "" for file in found]
+    said = _splits(table)
+    splits = said or [known[file].split if file in known else "" for file in found]
     labels, classes = _labels(table)
-    if not classes and layout.classes and all(file in known for file in found):
+    are_splits = layout.undivided and any(like_a_split(name) for name in layout.classes)
+    if not classes and layout.classes and not are_splits and all(file in known for file in found):
+        if not known.keys().isdisjoint(masks):  # names told masks for a class of pictures
+            layout = arrange(found)
+            known = {item.image: item for item in layout.items}
         labels, classes = [known[file].label for file in found], layout.classes
     bits = [np.frombuffer(column, dtype=np.uint8) for column in table.bits.values()]
     attributes = np.stack(bits, axis=1) if bits else [None] * table.rows
@@ -139,6 +144,7 @@ def add_table(
         classes=classes,
         attribute_names=tuple(table.bits),
         unread=_unread(table, name, none, {*found, *filter(None, masks)}, names),
+        undivided="" if said else layout.undivided,
     )
 
 

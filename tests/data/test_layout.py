@@ -63,6 +63,10 @@ def check(splits: dict[str, Split], count: int) -> None:
         ("images/{}.jpg", "seg_maps/{}.png"),
         ("images/{}.jpg", "SegmentationObject/{}.png"),
         ("img_dir/{}.jpg", "ann_dir/{}.png"),
+        ("{}.jpg", "{}.png"),
+        ("Imgs/{}.jpg", "Imgs/{}.png"),
+        ("birds/{}.JPG", "birds/{}.bmp"),
+        ("images/{}.jpg", "masks/{}.jpg.png"),
         ("{}/image.png", "{}/mask.png"),
         ("{}/img.jpg", "{}/label.png"),
         ("images/deep/{}.png", "masks/deep/{}.png"),
@@ -140,6 +144,8 @@ def test_of_two_folders_of_masks_the_likelier_is_read_and_the_other_told(tmp_pat
         ("{}.png", "{}_L.png", "16 pictures called as others are, with '_L' behind"),
         ("images/{}.png", "images/{}-bin.png", "16 pictures called as others are, with '-bin' behind"),
         ("{}.png", "other {}_mask.png", "16 pictures called as masks are (other 0_mask.png"),
+        ("{}.png", "{}.gif", "16 pictures called as others are, with other endings"),
+        ("{}.tif", "{}.bmp", "16 pictures called as others are, with other endings"),
         ("image/{}.png", "mask/other {}.png", "folders called as those of pictures and masks are"),
     ],
 )
@@ -209,6 +215,37 @@ def test_many_pictures_beside_folders_have_no_classes_and_are_told(tmp_path: Pat
     package = open_package(placed(tmp_path / "x", {name.removeprefix("/"): file for name, file in files.items()}))
     assert (package.classes, len(package.items)) == ((), 24)
     assert "classes, as 8 pictures lie beside the folders cat, dog" in package.notes[0]
+
+
+def numbers(*folders: str) -> dict[str, bytes]:
+    return {f"{folder}/{i}.png": encoded(picture()) for folder in folders for i in range(4)}
+
+
+@pytest.mark.parametrize(
+    ("folders", "unknown"),
+    [
+        (("train", "eval"), "eval"),
+        (("training", "hold-out/x", "holdout/y"), "holdout"),
+        (("train", "test-dev"), "test-dev"),
+        (("learn", "test"), "learn"),
+        (("trn", "tst"), "trn"),
+        (("fold0", "fold1", "fold2"), "fold0"),
+        (("images/train", "images/eval"), "eval"),
+        (("cat/train", "cat/Eval", "dog/train", "dog/Eval"), "Eval"),
+    ],
+)
+def test_folders_that_seem_to_be_unknown_splits_are_refused_by_name(tmp_path: Path, folders, unknown: str):
+    files = numbers(*folders)
+    with pytest.raises(BadData, match=f"seem to be splits, and '{unknown}' is not one of train, .*labels.csv"):
+        open_package(placed(tmp_path / "x", files))
+    rows = "".join(f"{name},{'test' if name.endswith('0.png') else 'train'}\n" for name in files)
+    said = open_package(placed(tmp_path / "x", {"labels.csv": f"file,split\n{rows}".encode()}))
+    assert (said.counts["test"], said.classes) == (len(folders), ("cat", "dog") if folders[0] == "cat/train" else ())
+
+
+@pytest.mark.parametrize("folders", [("train", "bus"), ("tr", "bus", "cat"), ("all", "some")])
+def test_a_class_may_be_called_as_a_split_is(tmp_path: Path, folders: tuple[str, ...]):
+    assert open_package(placed(tmp_path / "x", numbers(*folders))).classes == tuple(sorted(folders))
 
 
 @pytest.mark.parametrize(

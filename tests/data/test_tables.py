@@ -169,6 +169,18 @@ def test_a_second_table_is_told(tmp_path: Path):
     assert "index.csv" in open_package(placed(tmp_path / "x", files)).notes[0]
 
 
+@pytest.mark.parametrize("masked", [16, 4])
+@pytest.mark.parametrize("classes", [(), ("cat", "dog")])
+def test_masks_that_a_table_names_are_no_class_of_pictures(tmp_path: Path, masked: int, classes: tuple[str, ...]):
+    names = [f"{classes[i % 2]}/{i}.png" if classes else f"shown/{i}.png" for i in range(16)]
+    files = {name: encoded(picture()) for name in names}
+    files |= {f"truth/{i}.png": encoded(grey(box(i))) for i in range(masked)}
+    rows: list[list[object]] = [[name, f"truth/{i}.png" if i < masked else ""] for i, name in enumerate(names)]
+    package = open_package(placed(tmp_path / "x", files | {"labels.csv": table("file,mask", rows)}))
+    assert sum(item.mask is not None for item in package.items) == masked
+    assert package.classes == classes
+
+
 def test_masks_that_the_table_says_are_none_are_none(tmp_path: Path):
     rows: list[list[object]] = [[f"images/{i}.png", f"truth/{i}.png", int(i > 2)] for i in range(16)]
     package = open_package(placed(tmp_path / "x", FILES | {"index.csv": table("image,mask,valid_mask", rows)}))
