@@ -15,6 +15,7 @@ from lgbench.data.masks import WHITE, MaskConfig
 from lgbench.data.names import ENDINGS
 from lgbench.data.pictures import Picture, decode_picture
 from lgbench.data.squares import Square
+from lgbench.data.store import read_file
 from lgbench.errors import BadData, NotAvailable
 from lgbench.files import atomic
 from lgbench.trained import Trained
@@ -47,11 +48,7 @@ def read(trained: Trained, path: Path) -> Picture:
     Raises:
         BadData: it cannot be read.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadData(f"{path.name}: {error.strerror or error}") from error
-    return decode_picture(data, path.name, _behind(trained))
+    return decode_picture(read_file(path.parent, path.name), path.name, _behind(trained))
 
 
 @torch.no_grad()

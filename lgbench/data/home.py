@@ -149,6 +149,9 @@ class DataHome:
         """Hex SHA-256 over names and contents of files below a folder, in the order given; remembered likewise.
 
         What is not a readable file counts as being none.
+
+        Raises:
+            BadData: the device fails.
         """
 
         def compute() -> str:
@@ -158,8 +161,11 @@ class DataHome:
                 digest.update(f"{name}\0{sha256_of_file(path) if is_readable(path) else ''}\0".encode())
             return digest.hexdigest()
 
-        stamps = [[name, stamp_of(folder / name) if is_readable(folder / name) else ""] for name in names]
-        return self.remembered(f"folder {folder}", sha256_of_json(stamps), compute)
+        try:
+            stamps = [[name, stamp_of(folder / name) if is_readable(folder / name) else ""] for name in names]
+            return self.remembered(f"folder {folder}", sha256_of_json(stamps), compute)
+        except OSError as error:
+            raise BadData(f"{error.filename or folder} cannot be read ({error.strerror}).") from error
 
     def remembered(self, key: str, stamp: str, compute: Callable[[], str]) -> str:
         """What `compute` returned when it was last asked for `key` under the same `stamp`, else what it returns now."""
@@ -186,8 +192,11 @@ class DataHome:
 
 
 def is_readable(path: Path) -> bool:
-    """Whether this is a file, or leads to one, that may be read; pipes and devices are none."""
-    return path.is_file() and os.access(path, os.R_OK)
+    """Whether this is a file, or leads to one, that may be read and holds something; pipes and devices are none.
+
+    What a system makes up when it is read (below /proc, say) is told as empty, and may have no end.
+    """
+    return path.is_file() and os.access(path, os.R_OK) and path.stat().st_size > 0
 
 
 def stamp_of(path: Path) -> str:

@@ -113,7 +113,8 @@ def _decode(data: bytes, name: str) -> Image.Image:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is refused here, in our words
+            # of bombs, which are refused here in our words, and of damaged notes in a sound picture
+            warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(_without_text(data)), formats=FORMATS)
         if (pixels := picture.width * picture.height) > MOST_PIXELS:
             raise BadData(
@@ -167,7 +168,9 @@ def _shallow(picture: Image.Image, name: str) -> Image.Image:
 def _upright(picture: Image.Image) -> Image.Image:
     from PIL import ImageOps
 
-    return ImageOps.exif_transpose(picture)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `_decode`
+        return ImageOps.exif_transpose(picture)
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:
@@ -223,10 +226,10 @@ def _transparent_values(picture: Image.Image, name: str) -> MaskValues:
 def _brightness(picture: Image.Image, name: str) -> MaskValues:
     if picture.mode == "1":
         return MaskValues(np.asarray(picture).astype(np.uint8) * 255)
-    values = np.asarray(picture.convert("L"))
     if picture.mode in ("L", "LA"):
-        return MaskValues(values)
-    channels = np.asarray(picture.convert("RGB")).astype(np.int64)
+        return MaskValues(np.asarray(picture.convert("L")))
+    coloured = picture.convert("RGB")  # Lab becomes grey by way of it alone
+    values, channels = np.asarray(coloured.convert("L")), np.asarray(coloured).astype(np.int64)
     colours = np.unique(channels @ np.array([1 << 16, 1 << 8, 1]))
     if len(np.unique(values)) < len(colours) <= FEW:
         raise BadData(

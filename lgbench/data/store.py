@@ -38,6 +38,8 @@ def read_file(root: Root, name: str) -> bytes:
     try:
         if isinstance(path, Path):
             _check_file(path, name)
+            if not path.stat().st_size:  # what a system makes up when it is read (/proc/...) may have no end
+                return b""
         return path.read_bytes()
     except FileNotFoundError:
         raise BadData(f"{name}: not in the {'folder' if isinstance(root, Path) else 'archive'}") from None
@@ -61,7 +63,7 @@ def listed(root: Root) -> tuple[list[str], list[str]]:
         names = _names_below(root) if isinstance(root, Path) else _names_in(root.root)
     except OSError as error:
         raise BadData(f"{error.filename} cannot be read ({error.strerror}).") from error
-    shown = [name for name in names if not any(part.startswith(HIDDEN) for part in name.split("/"))]
+    shown = [name for name in names if not any(part.startswith(HIDDEN) for part in name.split("/") if part != ".")]
     pictures = sorted(name for name in shown if PurePosixPath(name).suffix.lower() in ENDINGS)
     for name in pictures:
         if not is_utf8(name):
@@ -102,7 +104,8 @@ def _zip(path: Path) -> zipfile.ZipFile:
             raise BadData(f"{path}: {name} is encrypted; archives must not be.")
         if entry.file_size > LARGEST_FILE:
             raise BadData(f"{path}: {name} has {entry.file_size:,} bytes; more than {LARGEST_FILE:,} is refused.")
-    twice = [name for name, times in Counter(file.namelist()).items() if times > 1]
+    places = Counter(PurePosixPath(name).as_posix() for name in file.namelist())  # ./0.png is 0.png
+    twice = [name for name, times in places.items() if times > 1]
     if twice:
         raise BadData(f"{path} holds {twice[0]!r} more than once: which one is meant?")
     if (total := sum(entry.file_size for entry in file.infolist())) > LARGEST_ARCHIVE:

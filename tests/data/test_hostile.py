@@ -1,5 +1,6 @@
 """Files that would hang, fill the memory or end in a traceback: one clear line each."""
 
+import errno
 import os
 import sys
 import warnings
@@ -34,6 +35,10 @@ def dangling(path: Path) -> None:
     path.symlink_to(path.parent / "nowhere")
 
 
+def made_up(path: Path) -> None:
+    path.symlink_to("/proc/kmsg")  # told as an empty file, and waited for by who reads it
+
+
 def huge(path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(1 << 30)  # it takes no room on the disk
@@ -56,6 +61,28 @@ def test_what_is_no_file_is_named(tmp_path: Path, name: str, make: Callable, sai
     make(path / name)
     with pytest.raises(BadData, match=f"{name}: {said}"):
         opened(path)
+
+
+@pytest.mark.skipif(not Path("/proc/kmsg").exists(), reason="needs a file that the system makes up")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("x.png", "0 bytes; not a picture"), ("labels.csv", "needs a heading"), ("masks/0.png", "0 bytes; not a picture")],
+)
+def test_a_file_that_the_system_makes_up_is_not_waited_for(tmp_path: Path, name: str, said: str):
+    files = some() | {f"masks/{i}.png": encoded(np.eye(8, dtype=np.uint8)) for i in range(1, 4)}
+    path = placed(tmp_path / "x", files)
+    made_up(path / name)
+    with pytest.raises(BadData, match=f"{name}.*{said}"):
+        opened(path)
+
+
+def test_a_folder_on_a_device_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(path: Path) -> str:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr("lgbench.data.home.sha256_of_file", fail)
+    with pytest.raises(BadData, match=r"0\.png cannot be read \(Input/output error\)"):
+        opened(placed(tmp_path / "x", some()))
 
 
 @POSIX
@@ -92,12 +119,21 @@ def test_names_that_cannot_be_kept_are_refused(tmp_path: Path, name: str):
         add_archive(DataHome(tmp_path), name, zipped(tmp_path / "x.zip", some()))
 
 
-def test_an_entry_that_is_there_twice_is_refused(tmp_path: Path):
+@pytest.mark.parametrize("packed", ["./images/{}", ".//{}", "images/./{}"])
+def test_names_with_dots_for_folders_are_names_as_others(tmp_path: Path, packed: str):
+    named = {packed.format(name): content for name, content in some().items()}
+    package = open_package(zipped(tmp_path / "x.zip", named))
+    assert (len(package.items), package.notes) == (4, ())
+    assert sum(map(len, opened(tmp_path / "x.zip").values())) == 4
+
+
+@pytest.mark.parametrize("name", ["1.png", "./1.png", ".//1.png"])
+def test_an_entry_that_is_there_twice_is_refused(tmp_path: Path, name: str):
     path = zipped(tmp_path / "x.zip", some())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with zipfile.ZipFile(path, "a") as file:
-            file.writestr("1.png", encoded(picture()))
+            file.writestr(name, encoded(picture()))
     with pytest.raises(BadData, match=r"holds '1\.png' more than once"):
         archive_dataset("x", path)
 

@@ -223,6 +223,29 @@ def test_pictures_and_masks_lie_as_viewers_show_them(tmp_path: Path, turns: int)
     assert ((split.images[:, 0] > 150) == (split.masks > 127)).all()
 
 
+@pytest.mark.parametrize("mode", ["LAB", "CMYK", "YCbCr"])
+def test_colours_of_printers_and_films_are_read_as_what_they_show(tmp_path: Path, mode: str):
+    def mask(shown: np.ndarray) -> Image.Image:
+        if mode == "LAB":  # lightness; no red, green, yellow or blue is 0
+            plain = np.zeros((*shown.shape, 2), np.uint8)
+            return Image.fromarray(np.concatenate([grey(shown)[..., None], plain], axis=2), mode)
+        return Image.fromarray(grey(shown)).convert("RGB").convert(mode)
+
+    for split in opened(placed(tmp_path / "x", pairs(mask, mask_name="masks/{}.tif"))).values():
+        assert split.masks is not None
+        for name, found in zip(split.names, split.masks, strict=True):
+            assert (found == grey(box(int(Path(name).stem)))).all()
+
+
+@pytest.mark.parametrize(
+    "notes", [b"garbage", b"MM\0*\0\0\0\x08\xff\xff", b"II*\0\x08\0\0\0\x01\0\x12\x01\x05\0\x01\0\0\0\xff\xff\xff\xff"]
+)
+def test_damaged_notes_in_a_sound_picture_are_passed_over(tmp_path: Path, notes: bytes, recwarn):
+    files = {f"{i}.jpg": encoded(picture(), "jpg", exif=b"Exif\0\0" + notes) for i in range(4)}
+    assert sum(map(len, opened(placed(tmp_path / "x", files)).values())) == 4
+    assert not recwarn.list
+
+
 def test_mask_files_of_one_size_turned_are_told_so(tmp_path: Path):
     files = pairs(grey) | {"images/0.png": encoded(picture(8, 12)), "masks/0.png": encoded(grey(np.eye(12, 8)))}
     with pytest.raises(BadData, match="mask of 8 x 12 pixels, image of 12 x 8, as if one were turned"):
