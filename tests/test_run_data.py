@@ -290,7 +290,7 @@ def test_arrays_that_were_damaged_are_made_again(tmp_path: Path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "other", "empty"])
-def test_moments_of_real_images_that_were_damaged_are_made_again(tmp_path: Path, damage: str):
+def test_moments_of_real_images_that_were_damaged_are_made_again(tmp_path: Path, damage: str, caplog):
     root = scenes(tmp_path / "photos", (255, 0, 0))
     before = on_folder(root, tmp_path / "runs")
     (kept,) = (tmp_path / "home" / "moments").glob("*.npz")
@@ -302,6 +302,7 @@ def test_moments_of_real_images_that_were_damaged_are_made_again(tmp_path: Path,
         kept.write_bytes(kept.read_bytes()[:50] if damage == "cut" else b"")
     before["path"].unlink()
     assert on_folder(root, tmp_path / "runs")["values"] == before["values"]
+    assert f"{kept} is damaged; it is made again." in caplog.messages
 
 
 def test_a_category_narrows_the_training_images(tmp_path: Path):

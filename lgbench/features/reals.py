@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from .extractors import Extractor
 from .moments import MomentStream, stream_features
 
 __all__ = ["real_moments"]
+
+logger = logging.getLogger(__name__)
 
 
 def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path) -> Moments:
@@ -39,14 +42,18 @@ def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path) -> M
 
 
 def _load(path: Path, dim: int) -> Moments | None:
-    """What was kept, or None where nothing was or it is not what was kept."""
+    """What was kept, or None where nothing was or it is not what was kept, which is told."""
+    if not path.exists():
+        return None
     try:
         stored = read_arrays(path, "It is made again.")
         moments = Moments(stored["mean"], stored["covariance"], int(stored["count"]))
-        whole = moments.mean.shape == (dim,) and str(stored["check"]) == _check(moments)
+        if moments.mean.shape == (dim,) and str(stored["check"]) == _check(moments):
+            return moments
     except (RunFailed, ValueError, TypeError, KeyError):
-        return None
-    return moments if whole else None
+        pass
+    logger.warning("%s is damaged; it is made again.", path)
+    return None
 
 
 def _check(moments: Moments) -> str:

@@ -18,7 +18,7 @@ from lgbench.files import read_json, sha256_of_json, write_json
 from lgbench.settings import later
 
 from .by_hand import LSUN_CAR
-from .photographs import read_bytes
+from .photographs import read_bytes, two_values
 
 if TYPE_CHECKING:
     from lgbench.data import DataHome, RawDataset, Sample
@@ -183,9 +183,9 @@ def _mask_of(masks: Path, name: str) -> Path:
 
 
 def _sample(images: Path, masks: Path | None, name: str) -> Sample:
-    from lgbench.data import Sample, decode_image, decode_mask, pseudo_masks_in
+    from lgbench.data import Sample, decode_image, pseudo_masks_in
 
     image, mask = decode_image(read_bytes(images / name, name), name), None
     if masks and ((path := _mask_of(masks, name)).is_file() or not pseudo_masks_in(masks)):
-        mask = decode_mask(read_bytes(path, path.name), path.name) > 0
+        mask = two_values(read_bytes(path, path.name), path.name)
     return Sample(image=image, mask=mask, name=name)

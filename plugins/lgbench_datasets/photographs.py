@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Photograph",
     "ReadMask",
-    "any_value",
     "check_choice",
     "marked",
     "matlab",
     "photographs",
     "read_bytes",
+    "two_values",
     "with_masks",
 ]
 
@@ -61,15 +61,26 @@ def check_choice(dataset: str, setting: str, value: str, choices: Sequence[str])
         raise BadRecipe(f"The {setting} of {dataset} is {known}, not {value!r}.")
 
 
-def any_value(data: bytes, name: str) -> np.ndarray:
-    """A `ReadMask`: foreground is where the mask is not 0, (H, W) bool."""
+def two_values(data: bytes, name: str) -> np.ndarray:
+    """A `ReadMask`: foreground is where the mask has its other value than 0, whichever that is, (H, W) bool.
+
+    Raises:
+        BadData: it has further values, as a soft mask, the noise of a JPEG or a trimap's border are, or no 0.
+    """
+    import numpy as np
+
     from lgbench.data import decode_mask
 
-    return decode_mask(data, name) > 0
+    mask = decode_mask(data, name)
+    values = np.unique(mask).tolist()
+    if len(values) > 2 or (len(values) == 2 and values[0] != 0):
+        some = ", ".join(map(str, values[:6])) + (f", ... ({len(values)} in all)" if len(values) > 6 else "")
+        raise BadData(f"{name}: values {some}; save it as PNG with 0 in the background and one value in the foreground")
+    return mask > 0
 
 
 def photographs(
-    splits: Splits, *, origin: str, classes: Sequence[str], crop: str = "center", read_mask: ReadMask = any_value
+    splits: Splits, *, origin: str, classes: Sequence[str], crop: str = "center", read_mask: ReadMask = two_values
 ) -> RawDataset:
     """The data set that a builder hands over; files are read when it is iterated over.
 

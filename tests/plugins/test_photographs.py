@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from official import encoded
 
 from lgbench.errors import BadData
-from lgbench_datasets.photographs import matlab
+from lgbench_datasets.photographs import matlab, two_values
 
 
 def written(path: Path) -> Path:
@@ -38,3 +39,24 @@ def test_whatever_a_damaged_matlab_file_raises_is_one_clear_error(tmp_path: Path
     monkeypatch.setattr(scipy.io, "loadmat", loadmat)
     with pytest.raises(BadData, match=r"a\.mat is truncated"):
         matlab(tmp_path / "a.mat", "labels")
+
+
+@pytest.mark.parametrize("value", [1, 2, 255])
+def test_a_mask_that_a_user_brings_has_one_value_in_the_foreground(value: int):
+    shown = np.eye(6, dtype=bool)
+    assert (two_values(encoded(shown * np.uint8(value), "PNG"), "a mask") == shown).all()
+    assert not two_values(encoded(shown * np.uint8(0), "PNG"), "a mask").any()
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0, 1, 2], "values 0, 1, 2;"),  # a trimap
+        ([1, 2], "values 1, 2;"),  # whose background is 2
+        ([0, 1, 255], "values 0, 1, 255;"),  # noise
+        (list(range(9)), r"values 0, 1, 2, 3, 4, 5, \.\.\. \(9 in all\);"),  # opacities
+    ],
+)
+def test_a_mask_with_further_values_is_refused_with_them(values: list[int], told: str):
+    with pytest.raises(BadData, match=f"a mask: {told} save it as PNG"):
+        two_values(encoded(np.resize(np.array(values, np.uint8), (6, 9)), "PNG"), "a mask")
