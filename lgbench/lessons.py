@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from .data import Split, alone
+from .data import Split, alone_and_whole
 from .errors import RunFailed
 from .files import sha256_of_file, sha256_of_json
 from .game import Game, Lesson, Phase, Step
@@ -49,7 +49,7 @@ def teach(lesson: Lesson, reals: Split, run: Run) -> str:
     )
     folder = _place(run) / key[:16]
     weights = folder / f"{RESULT}.safetensors"
-    with alone(folder, f"the {lesson.name}"):
+    with alone_and_whole(folder, f"the {lesson.name}"):
         if not (folder / "done.json").exists():
             run.reporter.note(f"{lesson.name}: is taught once for this data set, and kept in {folder}")
         _learn(lesson, reals, run, folder)

@@ -60,6 +60,25 @@ def run_of(root: Path, name: str = "run", reporter: Quiet | None = None) -> Run:
     return Run(recipe, root / name, DataHome(root / "home"), runtime, reporter or Quiet())  # pyright: ignore
 
 
+@pytest.mark.parametrize("name", ["learner.safetensors", "done.json", "seal.json"])
+@pytest.mark.parametrize("damage", ["other bits", "cut", "zeros", "gone"])
+def test_what_was_taught_and_was_damaged_is_taught_again_with_a_note(tmp_path: Path, name: str, damage: str, caplog):
+    taught = lessons.teach(brightness(), REALS, run_of(tmp_path))
+    (file,) = (tmp_path / "home" / "taught").glob(f"*/{name}")
+    content = file.read_bytes()
+    damaged = {"other bits": content[:-3] + bytes([content[-3] ^ 16]) + content[-2:], "cut": content[:20]}
+    file.write_bytes(damaged.get(damage, bytes(len(content))))
+    if damage == "gone":
+        file.unlink()
+    counting = Counting()
+    assert lessons.teach(brightness(), REALS, run_of(tmp_path, "other", counting)) == taught
+    unsealed = (name, damage) == ("seal.json", "gone")  # as those from before there were seals
+    assert (counting.stages == []) is unsealed
+    assert (f"{file.parent} is damaged; it is made again." in caplog.messages) is not unsealed
+    assert lessons.teach(brightness(), REALS, run_of(tmp_path, "third", counting)) == taught
+    assert len(counting.stages) == (not unsealed)
+
+
 def test_a_lesson_is_learnt_and_its_network_stays_as_it_is(tmp_path: Path):
     lesson = brightness()
     lessons.teach(lesson, REALS, run_of(tmp_path))

@@ -21,7 +21,7 @@ from .archive import ArchiveInfo, add_archive, inspect_archive
 from .copies import told_of_copies
 from .download import Progress
 from .home import DataHome
-from .locks import alone
+from .locks import alone, alone_and_whole
 from .masks import MaskConfig
 from .notes import notes_on
 from .package import (
@@ -63,6 +63,7 @@ __all__ = [
     "Split",
     "add_archive",
     "alone",
+    "alone_and_whole",
     "archive_columns",
     "archive_dataset",
     "build_package",
