@@ -41,8 +41,7 @@ def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) ->
     found = [*_of_recipe(record), *_of_run(record)]
     for name, value in sorted(record.values.items()):
         if isinstance(value, Measured):
-            limits = ranges.get(value.protocol.metric)
-            found += [f"values.{name}: {fault}" for fault in _of_value(record, value, limits)]
+            found += [f"values.{name}: {fault}" for fault in _of_value(record, value, ranges)]
     for mask, values in sorted(record.baselines.items()):
         for name, number in sorted(values.items()):
             if not _within(number, ranges.get(name.partition("@")[0])):
@@ -79,8 +78,8 @@ def _of_run(record: Record) -> Iterator[str]:
         yield "it is done, and its flags have diverged"
 
 
-def _of_value(record: Record, value: Measured, limits: Range | None) -> Iterator[str]:
-    protocol, metric = value.protocol, value.protocol.metric
+def _of_value(record: Record, value: Measured, ranges: Mapping[str, Range]) -> Iterator[str]:
+    protocol, metric, limits = value.protocol, value.protocol.metric, ranges.get(value.protocol.metric)
     variants = {name: value.details[name] for name in VARIANTS if name in value.details}
     for name, number in {"it": value.value, **variants}.items():
         if not _within(number, limits):
@@ -105,6 +104,10 @@ def _of_value(record: Record, value: Measured, limits: Range | None) -> Iterator
         yield f"it was measured at {protocol.resolution} px, the run's are {record.resolution}"
     if protocol.samples is not None and protocol.samples != value.n:
         yield f"it is of {value.n} images, and its protocol has {protocol.samples} samples"
+    recipe = dict(dotted(record.recipe))
+    for name, said in dotted({"data": protocol.dataset_config, "evaluation": {"threshold": protocol.threshold}}):
+        if said not in (None, recipe.get(name, said)):
+            yield f"its protocol has {name}={said}, its recipe {recipe[name]}"
     counts = record.data.counts
     scored = (ELSEWHERE if protocol.scored_on else "") + (protocol.split or "")
     known = sum(counts.values()) if protocol.split == "all" else counts.get(scored)

@@ -263,9 +263,8 @@ def _judge(run: Run, reals: Split) -> Callable[[Painter], float]:
 
     @torch.no_grad()
     def judge(painter: Painter) -> float:
-        images = []
-        for layers in painted(painter, t.select_samples, recipe.evaluation.batch, reals, recipe.seed + 3, runtime):
-            images.append(uint8((layers.image.float() + 1) / 2))
+        looks = painted(painter, t.select_samples, recipe.evaluation.batch, reals, recipe.seed + 3, runtime)
+        images = [uint8((layers.image.float() + 1) / 2) for layers in looks]
         return frechet_distance(real, moments_of(np.concatenate(images), extractor))
 
     return judge

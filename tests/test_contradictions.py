@@ -101,6 +101,21 @@ def test_what_contradicts_itself_is_refused_everywhere(root: Path, path: str, va
     assert any("contradicts itself" in fault for fault in check(root))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ({"data": {"name": "flora", "count": 65}}, "its protocol has data.count=64, its recipe 65"),
+        ({"evaluation": {"threshold": 0.7}}, "its protocol has evaluation.threshold=0.5, its recipe 0.7"),
+    ],
+)
+def test_a_number_that_was_measured_otherwise_than_its_recipe_says_is_refused(root: Path, recipe: dict, told: str):
+    record = honest()
+    record["recipe"] |= recipe
+    record["recipe_hash"] = sha256_of_json(record["recipe"])
+    with pytest.raises(BadRecord, match=f"contradicts itself.*values.iou: {told}"):
+        add(root, written(root / "run", record | {"id": record_id(record)}).parent)
+
+
 @pytest.mark.parametrize("aggregation", ["pooled", "per_image"])
 def test_a_score_outside_its_interval_is_refused_however_it_was_aggregated(root: Path, aggregation: str):
     path = root / "benchmarks/flora-32.toml"
