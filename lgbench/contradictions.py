@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
+from .intervals import SLACK, inside
 from .plugins import registry
 from .recipe import LARGEST_SEED
 from .record import Measured, Record
@@ -24,7 +25,6 @@ VARIANTS = ("pooled", "per_image", "oracle_dataset", "oracle_image")
 IN_RECIPE = {"method": "method.name", "dataset": "data.name"}
 """What a record's fields are called in its recipe, where it is otherwise."""
 
-SLACK = 1e-6  # what was computed in single precision may miss an end by so much
 AHEAD = timedelta(days=1)  # clocks differ
 
 Range = tuple[float, float]
@@ -116,10 +116,9 @@ def _of_value(record: Record, value: Measured, ranges: Mapping[str, Range]) -> I
 
 
 def _of_interval(name: str, number: float, ends: Range) -> Iterator[str]:
-    low, high = ends
-    if not low - SLACK <= number <= high + SLACK:
-        yield f"{name} is {number:g}, outside its own interval {low:g} .. {high:g}"
+    if not inside(number, ends):
+        yield f"{name} is {number:g}, outside its own interval {ends[0]:g} .. {ends[1]:g}"
 
 
 def _within(number: float, limits: Range | None) -> bool:
-    return limits is None or limits[0] - SLACK <= number <= limits[1] + SLACK
+    return limits is None or inside(number, limits)

@@ -10,7 +10,7 @@ import json
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -38,6 +38,7 @@ __all__ = [
     "Record",
     "Segmentation",
     "Training",
+    "parsed",
     "protocol_id",
     "read_record",
     "record_files",
@@ -94,6 +95,9 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Part = TypeVar("Part", bound=_Part)
 
 
 class Protocol(_Part):
@@ -370,7 +374,7 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
     except (TypeError, ValueError) as error:
         raise BadRecord(f"The record for {path} is not plain, finite JSON: {error}.") from error
     body["id"], content = _named(body)
-    _parse(content, path)
+    parsed(content, Record, str(path))
     if body.get("adds_to"):
         path = folder / f"record-{body['id']}.json"
     if path.exists():
@@ -412,17 +416,22 @@ def read_record(path: Path) -> Record:
         raise BadRecord(f"{path} cannot be read as a record ({error}). {_MEND}") from error
     if body["id"] != expected:
         raise BadRecord(f"{path} was altered: its id is {body['id']}, its content's is {expected}. {_MEND}")
-    return _parse(content, path)
+    return parsed(content, Record, str(path))
 
 
 _MEND = "Restore the file that the run wrote; or delete it and run the same command again: what is trained stays."
 
 
-def _parse(content: str, path: Path) -> Record:
+def parsed(content: str, kind: type[Part], where: str) -> Part:
+    """What JSON says, as a record or a part of one.
+
+    Raises:
+        BadRecord: it does not fit its types; in one line, of many faults the first four.
+    """
     try:
-        return Record.model_validate_json(content)  # as JSON, so that lists may fill tuples
+        return kind.model_validate_json(content)  # as JSON, so that lists may fill tuples
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'record'}: {fault['msg']}" for fault in faults[:4])
+        told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}" for fault in faults[:4])
         more = f"; and {len(faults) - 4} more" if len(faults) > 4 else ""
-        raise BadRecord(f"{path} does not hold a valid record: {told}{more}.") from error
+        raise BadRecord(f"{where} does not hold a valid {kind.__name__.lower()}: {told}{more}.") from error

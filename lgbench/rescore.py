@@ -107,7 +107,7 @@ def _offline(part: Part, kept: Mapping[str, Any]) -> Part:
             if part.name.startswith("extractor/"):
                 raise NotAvailable(ABSENT)
             return part.make(evidence)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if part.name in kept:
                 return kept[part.name]
             raise NotAvailable(f"reads {part.name}, which was not kept with the run") from error
@@ -140,12 +140,11 @@ def _number(
     chosen = evidence[split] if split in evidence else next(iter(evidence.values()))
     try:
         chosen.require(metric.needs)
-        score = sound(metric.compute(chosen))
+        return measured(metric, sound(metric.compute(chosen)), value.protocol.model_dump(mode="json"))
     except LgbenchError as error:
         raise NotAvailable(str(error)) from error
-    except Exception as error:  # one plugin's bug must not cost the other numbers
+    except (Exception, SystemExit) as error:  # one plugin's bug must not cost the other numbers
         raise NotAvailable(f"the metric failed: {type(error).__name__}: {error}") from error
-    return measured(metric, score, value.protocol.model_dump(mode="json"))
 
 
 def differences(value: Measured, now: Mapping[str, Any], tolerance: float = 0.0) -> str:

@@ -30,6 +30,14 @@ def test_a_board_of_masks_has_floors(path: Path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_board_of_masks_shows_ari_and_msc_and_one_of_labels_nmi(path: Path):
+    board = read_benchmark(path)
+    shown, data = {metric.parts[0] for metric in board.metrics}, registry().datasets.get(board.dataset)
+    assert "iou" not in shown or {"ari", "msc"} <= shown
+    assert data is None or "labels" not in data.provides or "nmi" in shown
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_each_run_resolves_and_some_run_measures_what_the_board_shows(path: Path):
     board, known = read_benchmark(path), registry()
     if board.dataset in ADDED:

@@ -129,7 +129,8 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     }
     if recipe.segmenter is not None:
         tables["segmenter"] = recipe.segmenter_config
-    return {f"{table}.{name}": value for table, config in tables.items() for name, value in asdict(config).items()}
+    held = {f"{table}.{name}": value for table, config in tables.items() for name, value in asdict(config).items()}
+    return held | {"data.use_all_images": recipe.use_all_images}
 
 
 def defaults_of(recipe: Recipe) -> dict[str, Any]:
@@ -145,7 +146,8 @@ def defaults_of(recipe: Recipe) -> dict[str, Any]:
     }
     if recipe.segmenter is not None:
         plain["segmenter"] = recipe.segmenter.config_class
-    return {f"{table}.{field.name}": field.default for table, config in plain.items() for field in fields(config)}
+    held = {f"{table}.{field.name}": field.default for table, config in plain.items() for field in fields(config)}
+    return held | {"data.use_all_images": False}
 
 
 @cache

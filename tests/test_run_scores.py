@@ -14,7 +14,7 @@ from run_worlds import Told, carry_out, on_folder, recipe, scenes
 
 from lgbench import ImageSpec, Metric, Part, Segmenter
 from lgbench.contradictions import contradictions
-from lgbench.errors import BadPlugin, BadRecipe, NotAvailable, UnknownName
+from lgbench.errors import BadRecipe, NotAvailable, UnknownName
 from lgbench.game import Game
 from lgbench.layers import Painter
 from lgbench.plugins import registry
@@ -76,6 +76,16 @@ def refuses(evidence):
         (lambda evidence: Score(float("nan")), "not a finite number"),
         (lambda evidence: Score(0.5, details={"spread": float("inf")}), "not a finite number"),
         (lambda evidence: Score(evidence["no such part"]), "KeyError: 'no such part'"),
+        (lambda evidence: Score(7.0), "it is 7, and its range is 0 .. 1"),
+        (lambda evidence: Score(0.5, n="many"), "n: Input should be a valid integer"),
+        (lambda evidence: Score(0.5, n=np.int64(4)), "int64 is not JSON"),
+        (lambda evidence: Score(0.5, per_image=np.array([np.nan, 0.5])), "not JSON compliant"),
+        (lambda evidence: Score(0.5, per_image=np.array(["a", "b"])), "could not convert string"),
+        (lambda evidence: Score(0.5, protocol={"agregation": "pooled"}), "protocol.agregation: Extra inputs"),
+        (lambda evidence: Score(0.5, protocol={"split": {"test"}}), "set is not JSON"),
+        (lambda evidence: Score(0.5, protocol={"threshold": float("nan")}), "not JSON compliant"),
+        (lambda evidence: Score(0.5, intervals={"pooled": (0.7, 0.3)}), "the interval's ends are swapped"),
+        (lambda evidence: Score(0.5, intervals={"pooled": 3}), "not iterable"),
     ],
 )
 def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch, compute, said: str):
@@ -83,7 +93,35 @@ def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypa
     monkeypatch.setitem(registry().metrics, "iou", broken)
     values = carry_out(recipe(), tmp_path / "run")["values"]
     assert said in values["iou"]["not_available"]
+    assert "not a finite number" in said or compute.__module__ in values["iou"]["not_available"]
     assert values["fid-random"]["value"] > 0
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (Part("odd", lambda evidence: exit("good-bye")), "the part odd failed: SystemExit: good-bye"),
+        (Part("odd", lambda evidence: 1, lambda evidence: 1 / 0), "the metric failed: ZeroDivisionError"),
+        (Part("odd", lambda evidence: 1, lambda evidence: {"odd": 1}), "protocol.odd: Extra inputs are not permitted"),
+        (Part("samples", lambda evidence: 1), "brings parts named ['samples'], which are taken: mend test_run_scores"),
+        (Part("other", lambda evidence: 1), "the metric needs ['odd'], which nobody brings: mend test_run_scores"),
+    ],
+)
+def test_a_part_that_breaks_is_missing_or_taken_costs_its_metrics_number_only(
+    tmp_path: Path, monkeypatch, part: Part, said: str
+):
+    odd = Metric(
+        name="odd",
+        summary="",
+        compute=lambda evidence: Score(0.5),
+        needs=frozenset({"odd"} if part.name != "samples" else ()),
+        parts=(part,),
+        direction="none",
+    )
+    monkeypatch.setitem(registry().metrics, "odd", odd)
+    values = carry_out(recipe(evaluation__metrics="iou,odd"), tmp_path / "run")["values"]
+    assert said in values["odd"]["not_available"]
+    assert values["iou"]["value"] >= 0
 
 
 def test_weights_that_do_not_load_cost_their_own_numbers_only(tmp_path: Path, monkeypatch):
@@ -136,19 +174,6 @@ def test_a_part_is_made_once_whatever_reads_it_and_not_at_all_where_nothing_does
     assert made == [1]
 
 
-def test_parts_that_clash_or_that_nobody_brings_are_refused_by_name(tmp_path: Path, monkeypatch):
-    iou = registry().metrics["iou"]
-
-    def asked(**changes) -> None:
-        monkeypatch.setitem(registry().metrics, "iou", replace(iou, **changes))
-        carry_out(recipe(evaluation__metrics="iou"), tmp_path / "run")
-
-    with pytest.raises(BadPlugin, match="iou needs \\['predicted_msaks'\\]"):
-        asked(needs=frozenset({"predicted_msaks"}))
-    with pytest.raises(BadPlugin, match="'samples', which is taken"):
-        asked(parts=(Part("samples", lambda evidence: 1),))
-
-
 def test_batch_statistics_are_another_protocol_and_leave_the_painter_as_it_was(tmp_path: Path):
     plain = carry_out(recipe(), tmp_path / "plain")["values"]
     batch = carry_out(recipe(evaluation__sample_bn="batch"), tmp_path / "batch")["values"]
@@ -195,6 +220,7 @@ def test_a_plugins_part_of_a_split_is_made_for_each(tmp_path: Path, monkeypatch)
         compute=lambda evidence: Score(float(evidence["twice"]), n=1),
         needs=frozenset({"twice"}),
         parts=(size, twice),
+        range=(0.0, 100.0),
     )
     monkeypatch.setitem(registry().metrics, "sizes", metric)
     chosen = recipe(evaluation__split="train,test", evaluation__metrics="sizes")

@@ -182,10 +182,8 @@ def _made(part: Part, evidence: Evidence) -> Any:
         return part.make(evidence)
     except RunFailed:
         raise
-    except NotAvailable as reason:
-        return reason
-    except LgbenchError as error:
-        return NotAvailable(str(error))
-    except Exception as error:  # one plugin's bug must not cost the record of a day's training
+    except LgbenchError as reason:  # NotAvailable, most often
+        return NotAvailable(str(reason))
+    except (Exception, SystemExit) as error:  # one plugin's bug must not cost the record of a day's training
         log.exception("the part %s failed", part.name)
         return NotAvailable(f"the part {part.name} failed: {type(error).__name__}: {error}")

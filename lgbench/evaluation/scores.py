@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from lgbench.data import Split
-from lgbench.errors import BadPlugin, NotAvailable
+from lgbench.errors import NotAvailable
+from lgbench.files import canonical_json
 from lgbench.game import Game
-from lgbench.intervals import interval, within
+from lgbench.intervals import inside, interval, within
 from lgbench.offers import Metric, Part
-from lgbench.record import protocol_id
+from lgbench.record import Measured, parsed, protocol_id
 from lgbench.runtime import Run
 from lgbench.score import Score
 
@@ -55,9 +56,6 @@ def evaluate(
 
     Args:
         game, segmenter: trained; see `lgbench.stages.Learned`.
-
-    Raises:
-        BadPlugin: two metrics bring different parts of one name, or one needs a part that nobody brings.
     """
     # Where the test split is among them it comes first: what is of no split has the protocol that it always has.
     first, *others = sorted(run.recipe.evaluation.splits, key=lambda split: split != "test")
@@ -90,23 +88,8 @@ def _named(found: Scores, of_split: Container[str], split: str) -> Scores:
 
 
 def parts_of(metrics: Mapping[str, Metric]) -> dict[str, Part]:
-    """The parts of every evaluation, and those that metrics bring.
-
-    Raises:
-        BadPlugin: two metrics bring different parts of one name, or one needs a part that nobody brings.
-    """
-    parts = dict(PARTS)
-    for metric in metrics.values():
-        for part in metric.parts:
-            if parts.setdefault(part.name, part) != part:
-                raise BadPlugin(f"The metric {metric.name} brings a part named {part.name!r}, which is taken.")
-    for metric in metrics.values():
-        if unknown := sorted(metric.needs - parts.keys()):
-            raise BadPlugin(
-                f"The metric {metric.name} needs {unknown}, which nobody brings. Leave it out with "
-                f"evaluation.metrics, or mend its plugin: there are {', '.join(sorted(parts))}."
-            )
-    return parts
+    """The parts of every evaluation, and those that metrics bring; of one name, the last."""
+    return {part.name: part for metric in metrics.values() for part in metric.parts} | PARTS
 
 
 def shared_protocol(evidence: Evidence) -> dict[str, Any]:
@@ -130,10 +113,9 @@ def number(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> dic
         shared: what all numbers of the run say (`shared_protocol`).
     """
     try:
-        score, of_parts = _scored(metric, evidence), evidence.protocol(metric.needs)
+        return _scored(metric, evidence, shared)
     except NotAvailable as error:
         return {"not_available": str(error)}
-    return measured(metric, score, {**shared, **UNSAID, **of_parts})
 
 
 def measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,9 +123,12 @@ def measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[str
 
     Args:
         known: its protocol, but for what the metric itself says.
+
+    Raises:
+        BadRecord, ValueError, TypeError: no record can hold it, or it is beyond the metric's range.
     """
     protocol = {**known, **score.protocol, "metric": metric.name, "metric_version": metric.version}
-    return {
+    found = {
         "value": float(score.value),
         "details": {name: float(value) for name, value in score.details.items()},
         "n": score.n or (0 if score.per_image is None else len(score.per_image)),
@@ -151,19 +136,33 @@ def measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[str
         "protocol": protocol,
         "protocol_id": protocol_id(protocol),
     }
+    parsed(canonical_json(found), Measured, "the score")
+    if not inside(score.value, metric.range):
+        raise ValueError(f"it is {score.value:g}, and its range is {metric.range[0]:g} .. {metric.range[1]:g}")
+    return found
 
 
-def _scored(metric: Metric, evidence: Evidence) -> Score:
-    """What a metric returns. One plugin's fault costs its own number, not the record of a day's training."""
+def _scored(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """A metric's value. One plugin's fault costs its own number, not the record of a day's training."""
     with evidence.noting(f"metrics/{metric.name}"):
+        if unknown := sorted(metric.needs - evidence.parts.keys()):
+            raise NotAvailable(f"the metric needs {unknown}, which nobody brings: mend {_maker(metric)}")
+        if taken := sorted(part.name for part in metric.parts if evidence.parts[part.name] != part):
+            raise NotAvailable(f"the metric brings parts named {taken}, which are taken: mend {_maker(metric)}")
         evidence.require(metric.needs)
         try:
-            return sound(metric.compute(evidence))
+            score = sound(metric.compute(evidence))
+            return measured(metric, score, {**shared, **UNSAID, **evidence.protocol(metric.needs)})
         except NotAvailable:
             raise
         except (Exception, SystemExit) as error:
             log.exception("the metric %s failed", metric.name)
-            raise NotAvailable(f"the metric failed: {type(error).__name__}: {error}") from error
+            raise NotAvailable(f"the metric failed: {type(error).__name__}: {error} ({_maker(metric)})") from error
+
+
+def _maker(metric: Metric) -> str:
+    """The module that a metric's function stands in."""
+    return getattr(metric.compute, "where", None) or getattr(metric.compute, "__module__", "its plugin")
 
 
 def sound(score: object) -> Score:

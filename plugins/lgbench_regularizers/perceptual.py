@@ -125,12 +125,13 @@ def _hash(network: nn.Module) -> str:
 
 
 def _weights(name: str, given: str) -> Mapping[str, Tensor]:
-    path = Path(given or os.environ.get(VARIABLES[name], ""))
+    named = given or os.environ.get(VARIABLES[name], "")
+    path, where = Path(named), f" at {named}" if named else ""
     if not path.is_file():
         if name == "vgg16_imagenet" and not given:
             return _fetched()
         raise LgbenchError(
-            f"No weights for {name} at {str(path)!r}. Name their file with regularizers.equivariance.weights=FILE or "
+            f"No weights for {name}{where}. Name their file with regularizers.equivariance.weights=FILE or "
             f"{VARIABLES[name]}, or set regularizers.equivariance.distance=disc, which needs none."
         )
     try:
