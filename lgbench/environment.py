@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -20,20 +21,10 @@ from .record import Record
 from .runtime import Runtime
 from .version import __version__
 
-__all__ = ["changes", "code_state", "describe", "device_name", "module_hash", "what_ran"]
+__all__ = ["changes", "code_of", "code_state", "describe", "device_name", "module_hash", "what_ran"]
 
-PACKAGES = (
-    "numpy",
-    "pandas",
-    "pillow",
-    "pluggy",
-    "safetensors",
-    "scikit-learn",
-    "scipy",
-    "torch",
-    "torch-fidelity",
-    "torchvision",
-)
+PACKAGES = ("numpy", "pandas", "pillow", "pluggy", "safetensors", "scikit-learn", "scipy")
+PACKAGES += ("torch", "torch-fidelity", "torchvision")
 
 
 def describe(runtime: Runtime, plugins: Sequence[PluginInfo]) -> dict[str, Any]:
@@ -42,10 +33,8 @@ def describe(runtime: Runtime, plugins: Sequence[PluginInfo]) -> dict[str, Any]:
     Args:
         plugins: those that the run uses (`Registry.used`).
     """
-    used = [plugin for plugin in plugins if not plugin.reason]
     return {
-        "lgbench": code_state([plugin.module for plugin in used]),
-        "plugins": [{"name": p.name, "version": p.version, "sha256": module_hash(p.module)} for p in used],
+        **code_of([plugin for plugin in plugins if not plugin.reason]),
         "packages": {name: _version(name) for name in PACKAGES},
         "environment": {
             "python": platform.python_version(),
@@ -60,6 +49,14 @@ def describe(runtime: Runtime, plugins: Sequence[PluginInfo]) -> dict[str, Any]:
             **({"deterministic": True} if runtime.deterministic else {}),
             "threads": torch.get_num_threads(),
         },
+    }
+
+
+def code_of(plugins: Sequence[PluginInfo]) -> dict[str, Any]:
+    """The parts of a record that tell the code: `lgbench` and `plugins`."""
+    return {
+        "lgbench": code_state([plugin.module for plugin in plugins]),
+        "plugins": [{"name": p.name, "version": p.version, "sha256": module_hash(*p.sources)} for p in plugins],
     }
 
 
@@ -153,25 +150,24 @@ def _answer(command: Sequence[str], variables: Mapping[str, str] | None = None) 
 
 
 def _roots(modules: Iterable[str]) -> Iterator[Path]:
-    """Folder or file of each module's top-level package."""
-    for module in modules:
-        top = module.partition(":")[0].partition(".")[0]
-        try:
+    """Folder or file of each module's top-level package, once."""
+    for top in dict.fromkeys(re.split("[.:]", module)[0] for module in modules):
+        with contextlib.suppress(ImportError, ValueError):
             spec = importlib.util.find_spec(top)
-        except (ImportError, ValueError):
-            continue
-        if spec is None:
-            continue
-        if spec.submodule_search_locations is not None:  # a package; of a namespace, all its parts
-            yield from map(Path, spec.submodule_search_locations)
-        elif spec.origin is not None:
-            yield Path(spec.origin)
+            if spec and spec.submodule_search_locations is not None:  # a package; of a namespace, all its parts
+                yield from map(Path, spec.submodule_search_locations)
+            elif spec and spec.origin is not None:
+                yield Path(spec.origin)
 
 
-def module_hash(module: str) -> str:
-    """SHA-256 over the names and bytes of all files of a module's top-level package, "" where it has none."""
+def module_hash(module: str, *others: str) -> str:
+    """SHA-256 over the names and bytes of all files of modules' top-level packages, "" where there are none.
+
+    Of others, what has its own place in a record, lgbench and `PACKAGES`, is passed over.
+    """
+    told = {"lgbench", *PACKAGES}
     digest, found = hashlib.sha256(), False
-    for root in _roots([module]):
+    for root in _roots([module, *(other for other in others if re.split("[.:]", other)[0] not in told)]):
         files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
         for file in files:
             if "__pycache__" in file.parts or file.name.startswith("."):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -33,7 +33,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """A plugin that was found. `reason` says why it was set aside; empty where it is in use."""
+    """A plugin that was found. `reason` says why it was set aside; empty where it is in use.
+
+    `sources` are the modules that its records come from: its own, and those that they name by `Lazy`.
+    """
 
     name: str
     module: str
@@ -41,6 +44,7 @@ class PluginInfo:
     version: str
     offers: tuple[str, ...] = ()
     reason: str = ""
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -163,7 +167,17 @@ def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, 
         found.owners[kind, record.name] = name
     own = [("segmenters", own) for kind, record in offers if kind == "methods" for own in record.segmenters]
     described = tuple(f"{kind[:-1]} {record.name}" for kind, record in (*offers, *own))
-    return PluginInfo(name, entry.value, dist, version, described, reason)
+    sources = (entry.value, *sorted({where for _, record in offers for where in _named_in(record)}))
+    return PluginInfo(name, entry.value, dist, version, described, reason, sources)
+
+
+def _named_in(value: Any) -> Iterator[str]:
+    """What the `Lazy`s of a record, and of what it holds, name."""
+    if isinstance(value, Lazy):
+        yield value.where
+    held = [getattr(value, part.name) for part in fields(value)] if is_dataclass(value) else value
+    for each in held if isinstance(held, list | tuple) else ():
+        yield from _named_in(each)
 
 
 def _with_own(record: Any) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .account import scoring_of
-from .environment import code_state, module_hash
+from .environment import code_of
 from .errors import LgbenchError, NotAvailable, RunFailed
 from .evaluation import Evidence, parts_of
 from .evaluation.scores import measured, sound
@@ -241,8 +241,7 @@ def _written(
         "values": values,
         "adds_to": record.adds_to or record.id,
         "scoring": scoring_of(record.recipe, record.data, metrics) if complete else None,
-        "lgbench": code_state([plugin.module for plugin in plugins]),
-        "plugins": [{"name": p.name, "version": p.version, "sha256": module_hash(p.module)} for p in plugins],
+        **code_of(plugins),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     return write_record(source.parent, body)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -12,7 +15,9 @@ from test_recipe import recipe
 import lgbench
 from lgbench import environment
 from lgbench.environment import code_state, describe, module_hash, what_ran
-from lgbench.plugins import PluginInfo, registry
+from lgbench.hookspecs import hookimpl
+from lgbench.offers import Lazy, Metric, Part
+from lgbench.plugins import GROUP, PluginInfo, load, registry
 from lgbench.run import chosen_metrics
 from lgbench.runtime import Runtime
 
@@ -117,7 +122,7 @@ def test_where_git_cannot_tell_the_commit_is_unknown_and_the_sources_are_hashed(
 
 
 def test_what_ran_does_not_depend_on_commits_but_on_sources(checkout: Path):
-    plugins = [PluginInfo("mine", "mine", "mine", "1")]
+    plugins = [PluginInfo("mine", "mine", "mine", "1", sources=("mine",))]
     before = describe(CPU, plugins)
     (checkout / "README.md").write_text("more")
     git(checkout, "commit", "-qam", "second")
@@ -140,6 +145,34 @@ def test_a_plugin_is_its_whole_package(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "alone_module.py").write_text("# changed")
     assert all(module_hash(name) != value for name, value in before.items())
     assert module_hash("no_such_module") == module_hash("sys") == ""
+
+
+def test_a_plugin_is_what_its_records_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    part = Part("components", Lazy("their_evidence:components"))
+    compute = Lazy("their_metric:compute")
+    metric = Metric(
+        name="mine", summary="", compute=compute, needs=frozenset({"components"}), direction="up", parts=(part,)
+    )
+
+    @hookimpl
+    def metrics():
+        return [metric]
+
+    adapter = ModuleType("their_adapter")
+    vars(adapter)["metrics"] = metrics
+    monkeypatch.setitem(sys.modules, "their_adapter", adapter)
+    for name in ("their_adapter", "their_metric", "their_evidence"):
+        (tmp_path / f"{name}.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (found,) = load([EntryPoint("mine", "their_adapter", GROUP)]).plugins
+    assert (found.reason, found.sources) == (
+        "",
+        ("their_adapter", "their_evidence:components", "their_metric:compute"),
+    )
+    before = describe(CPU, [found])["plugins"][0]["sha256"]
+    (tmp_path / "their_evidence.py").write_text("# changed")
+    assert describe(CPU, [found])["plugins"][0]["sha256"] != before
+    assert module_hash("their_metric", "torch:nn", "lgbench.nn:UNet") == module_hash("their_metric")
 
 
 def test_a_package_that_is_not_installed_is_unknown(monkeypatch: pytest.MonkeyPatch):
