@@ -287,6 +287,13 @@ def test_an_open_claim_says_how_wide_the_noise_is(root: Path):
     assert f"undecided (difference {between:+.2f} ± {half:.2f} over 3 seeds)" in page(root)
 
 
+def test_a_split_that_came_later_leaves_the_images_the_same(root: Path):
+    told = {"fingerprints": {"test": "c" * 64, "val": "e" * 64}, "counts": {"test": 16, "val": 16}}
+    later = {**told, "origin": "procedural", "provides": []}
+    commit(root, *runs(0.1, 0.1, 0.11, 0.12), *runs(1, 0.6, 0.61, 0.62, data=later))
+    assert claim(root).verdict == "agrees"
+
+
 def test_a_claim_is_not_decided_over_other_images_recipes_or_protocols(root: Path, tmp_path: Path):
     other = {"fingerprints": {"test": "d" * 64}, "origin": "procedural", "counts": {"test": 16}, "provides": []}
     clear = (0.6, 0.61, 0.62)

@@ -76,7 +76,6 @@ def refuses(evidence):
         (lambda evidence: Score(float("nan")), "not a finite number"),
         (lambda evidence: Score(0.5, details={"spread": float("inf")}), "not a finite number"),
         (lambda evidence: Score(evidence["no such part"]), "KeyError: 'no such part'"),
-        (lambda evidence: Score(7.0), "it is 7, and its range is 0 .. 1"),
         (lambda evidence: Score(0.5, n="many"), "n: Input should be a valid integer"),
         (lambda evidence: Score(0.5, n=np.int64(4)), "int64 is not JSON"),
         (lambda evidence: Score(0.5, per_image=np.array([np.nan, 0.5])), "not JSON compliant"),
@@ -220,7 +219,6 @@ def test_a_plugins_part_of_a_split_is_made_for_each(tmp_path: Path, monkeypatch)
         compute=lambda evidence: Score(float(evidence["twice"]), n=1),
         needs=frozenset({"twice"}),
         parts=(size, twice),
-        range=(0.0, 100.0),
     )
     monkeypatch.setitem(registry().metrics, "sizes", metric)
     chosen = recipe(evaluation__split="train,test", evaluation__metrics="sizes")

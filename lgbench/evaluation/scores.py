@@ -14,7 +14,7 @@ from lgbench.data import Split
 from lgbench.errors import NotAvailable
 from lgbench.files import canonical_json
 from lgbench.game import Game
-from lgbench.intervals import inside, interval, within
+from lgbench.intervals import interval, within
 from lgbench.offers import Metric, Part
 from lgbench.record import Measured, parsed, protocol_id
 from lgbench.runtime import Run
@@ -125,7 +125,7 @@ def measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[str
         known: its protocol, but for what the metric itself says.
 
     Raises:
-        BadRecord, ValueError, TypeError: no record can hold it, or it is beyond the metric's range.
+        BadRecord, ValueError, TypeError: no record can hold it.
     """
     protocol = {**known, **score.protocol, "metric": metric.name, "metric_version": metric.version}
     found = {
@@ -137,8 +137,6 @@ def measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[str
         "protocol_id": protocol_id(protocol),
     }
     parsed(canonical_json(found), Measured, "the score")
-    if not inside(score.value, metric.range):
-        raise ValueError(f"it is {score.value:g}, and its range is {metric.range[0]:g} .. {metric.range[1]:g}")
     return found
 
 

@@ -9,11 +9,10 @@ from statistics import mean
 from typing import Literal
 
 from lgbench.benchmark import Benchmark, Claim, Column
-from lgbench.files import canonical_json
 from lgbench.intervals import difference
 
 from .collapse import Signs, signs_of, told
-from .lines import SEEDS_FOR_A_RANK, Cell, Line, Table, distinct_seeds
+from .lines import SEEDS_FOR_A_RANK, Cell, Line, Table, distinct_seeds, saw_others
 from .papers import Papers
 
 __all__ = ["Outcome", "outcomes"]
@@ -174,7 +173,7 @@ def _unlike(both: Sequence[Line]) -> str:
     """In what two variants' runs differ besides what the variants say, "" where in nothing."""
     if len(both) > 2:
         return "runs of several recipes, or on several sets of images"
-    if len({canonical_json(record.data.fingerprints) for line in both for record in line.runs.values()}) > 1:
+    if saw_others([record for line in both for record in line.runs.values()]):
         return "not run on the same images"
     if len({line.unlike for line in both}) > 1:
         return "; ".join(f"{line.variant_name} has {line.unlike}" for line in both if line.unlike)

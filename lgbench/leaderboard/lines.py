@@ -18,7 +18,7 @@ from lgbench.variant import Variant
 from .columns import as_columns
 from .presets import changed_since, unlike_preset
 
-__all__ = ["FACTS", "SEEDS_FOR_A_RANK", "Beside", "Cell", "Line", "Table", "distinct_seeds", "tables"]
+__all__ = ["FACTS", "SEEDS_FOR_A_RANK", "Beside", "Cell", "Line", "Table", "distinct_seeds", "saw_others", "tables"]
 
 SEEDS_FOR_A_RANK = 3
 """Fewer scored seeds than this, and a rank is provisional."""
@@ -221,7 +221,7 @@ def _table(
         lines = [line for line in lines if line.cells[first.name].mean is not None]
     shown = [record for line in lines for record in line.runs.values()]
     floor, notes = _floor(shown, chosen)
-    if _saw_others(shown):
+    if saw_others(shown):
         notes = (*notes, "These runs did not all see the same images (their records' data fingerprints differ).")
     part = ""
     if several:
@@ -241,7 +241,7 @@ def _outdated(protocols: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield f"{name} was measured by its version {version}; {newer}"
 
 
-def _saw_others(records: Sequence[Record]) -> bool:
+def saw_others(records: Sequence[Record]) -> bool:
     """Whether two saw different images of one split; splits that came later are not in older records."""
     seen = {named for record in records for named in record.data.fingerprints.items()}
     return len(seen) > len({split for split, _ in seen})
