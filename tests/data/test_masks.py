@@ -223,7 +223,7 @@ def test_pictures_and_masks_lie_as_viewers_show_them(tmp_path: Path, turns: int)
     assert ((split.images[:, 0] > 150) == (split.masks > 127)).all()
 
 
-@pytest.mark.parametrize("mode", ["LAB", "CMYK", "YCbCr"])
+@pytest.mark.parametrize("mode", ["LAB", "CMYK"])  # Pillow 10.2 writes no TIFF in YCbCr that it can read
 def test_colours_of_printers_and_films_are_read_as_what_they_show(tmp_path: Path, mode: str):
     def mask(shown: np.ndarray) -> Image.Image:
         if mode == "LAB":  # lightness; no red, green, yellow or blue is 0
