@@ -10,10 +10,9 @@ import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from .intervals import SLACK, inside
 from .plugins import registry
 from .recipe import LARGEST_SEED
-from .record import Measured, Record
+from .record import Measured, Protocol, Record
 from .settings import dotted
 from .stage_configs import ELSEWHERE
 
@@ -25,6 +24,7 @@ VARIANTS = ("pooled", "per_image", "oracle_dataset", "oracle_image")
 IN_RECIPE = {"method": "method.name", "dataset": "data.name"}
 """What a record's fields are called in its recipe, where it is otherwise."""
 
+SLACK = 1e-6  # what was computed in single precision may miss an end by so much
 AHEAD = timedelta(days=1)  # clocks differ
 
 Range = tuple[float, float]
@@ -38,10 +38,13 @@ def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) ->
     """
     if ranges is None:
         ranges = {name: metric.range for name, metric in registry().metrics.items()}
-    found = [*_of_recipe(record), *_of_run(record)]
+    recipe = dict(dotted(record.recipe))
+    found = [*_of_recipe(record, recipe), *_of_run(record)]
     for name, value in sorted(record.values.items()):
         if isinstance(value, Measured):
-            found += [f"values.{name}: {fault}" for fault in _of_value(record, value, ranges)]
+            limits = ranges.get(value.protocol.metric)
+            found += [f"values.{name}: {fault}" for fault in _of_value(record, value, limits)]
+            found += [f"values.{name}: {fault}" for fault in _of_protocol(value.protocol, recipe)]
     for mask, values in sorted(record.baselines.items()):
         for name, number in sorted(values.items()):
             if not _within(number, ranges.get(name.partition("@")[0])):
@@ -49,8 +52,7 @@ def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) ->
     return found
 
 
-def _of_recipe(record: Record) -> Iterator[str]:
-    recipe = dict(dotted(record.recipe))
+def _of_recipe(record: Record, recipe: Mapping[str, object]) -> Iterator[str]:
     for name in ("seed", "preset", "resolution", "method", "dataset"):
         said, resolved = getattr(record, name), recipe.get(IN_RECIPE.get(name, name))
         if said != resolved:
@@ -78,8 +80,8 @@ def _of_run(record: Record) -> Iterator[str]:
         yield "it is done, and its flags have diverged"
 
 
-def _of_value(record: Record, value: Measured, ranges: Mapping[str, Range]) -> Iterator[str]:
-    protocol, metric, limits = value.protocol, value.protocol.metric, ranges.get(value.protocol.metric)
+def _of_value(record: Record, value: Measured, limits: Range | None) -> Iterator[str]:
+    protocol, metric = value.protocol, value.protocol.metric
     variants = {name: value.details[name] for name in VARIANTS if name in value.details}
     for name, number in {"it": value.value, **variants}.items():
         if not _within(number, limits):
@@ -104,10 +106,6 @@ def _of_value(record: Record, value: Measured, ranges: Mapping[str, Range]) -> I
         yield f"it was measured at {protocol.resolution} px, the run's are {record.resolution}"
     if protocol.samples is not None and protocol.samples != value.n:
         yield f"it is of {value.n} images, and its protocol has {protocol.samples} samples"
-    recipe = dict(dotted(record.recipe))
-    for name, said in dotted({"data": protocol.dataset_config, "evaluation": {"threshold": protocol.threshold}}):
-        if said not in (None, recipe.get(name, said)):
-            yield f"its protocol has {name}={said}, its recipe {recipe[name]}"
     counts = record.data.counts
     scored = (ELSEWHERE if protocol.scored_on else "") + (protocol.split or "")
     known = sum(counts.values()) if protocol.split == "all" else counts.get(scored)
@@ -115,10 +113,18 @@ def _of_value(record: Record, value: Measured, ranges: Mapping[str, Range]) -> I
         yield f"it is of {value.n} images, and there are {known}"
 
 
+def _of_protocol(protocol: Protocol, recipe: Mapping[str, object]) -> Iterator[str]:
+    """What a number says of its data and threshold otherwise than the run's recipe, which may say less."""
+    for name, said in dotted({"data": protocol.dataset_config, "evaluation": {"threshold": protocol.threshold}}):
+        if said not in (None, recipe.get(name, said)):
+            yield f"its protocol has {name}={said}, its recipe {recipe[name]}"
+
+
 def _of_interval(name: str, number: float, ends: Range) -> Iterator[str]:
-    if not inside(number, ends):
-        yield f"{name} is {number:g}, outside its own interval {ends[0]:g} .. {ends[1]:g}"
+    low, high = ends
+    if not low - SLACK <= number <= high + SLACK:
+        yield f"{name} is {number:g}, outside its own interval {low:g} .. {high:g}"
 
 
 def _within(number: float, limits: Range | None) -> bool:
-    return limits is None or inside(number, limits)
+    return limits is None or limits[0] - SLACK <= number <= limits[1] + SLACK

@@ -10,10 +10,7 @@ import numpy as np
 
 from lgbench.errors import NotAvailable
 
-__all__ = ["SLACK", "difference", "inside", "interval", "share_interval", "within"]
-
-SLACK = 1e-6
-"""By how much what was computed in single precision may miss an end."""
+__all__ = ["difference", "interval", "share_interval", "within"]
 
 
 def interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -81,11 +78,6 @@ def within(ends: tuple[float, float], limits: tuple[float, float]) -> tuple[floa
     """An interval without what no value can be; it covers as often as before."""
     low, high = (min(max(float(end), limits[0]), limits[1]) for end in ends)
     return low, high
-
-
-def inside(number: float, limits: tuple[float, float]) -> bool:
-    """Whether a number is one that can be, but for rounding."""
-    return limits[0] - SLACK <= number <= limits[1] + SLACK
 
 
 def _quantile(level: float, freedom: float) -> float:
