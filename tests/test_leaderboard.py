@@ -386,6 +386,18 @@ def test_runs_on_other_images_are_neither_averaged_nor_passed_over_in_silence(ro
     assert "did not all see the same images" in markdown(root)
 
 
+def test_seeds_from_before_and_after_a_split_was_added_share_a_row(root: Path):
+    before = {"fingerprints": {"test": "c" * 64}, "origin": "procedural", "counts": {"test": 16}, "provides": []}
+    after = {**before, "fingerprints": {"test": "c" * 64, "val": "e" * 64}, "counts": {"test": 16, "val": 8}}
+    others = {**after, "fingerprints": {"test": "c" * 64, "val": "f" * 64}}
+    held = [(0.5, before), (0.6, after), (0.7, others)]
+    commit(root, *[a_record({"iou": measured(v)}, method="a", seed=n, data=d) for n, (v, d) in enumerate(held)])
+    rows = board_tables(root)[0].lines
+    assert sorted(row.cells["iou"].seeds for row in rows) == [1, 2]
+    # A record of before goes with either; the two that saw different pictures never share one.
+    assert {0.6, 0.7} not in [{*row.cells["iou"].by_seed} for row in rows]
+
+
 def test_trivial_masks_are_the_floor_once_and_never_ranked(root: Path):
     commit(root, *seeds("lrgan", 0.5, 0.6, baselines={"all-foreground": {"iou": 0.55}, "empty": {"iou": 0.0}}))
     rows = board_tables(root)[0].lines

@@ -203,12 +203,14 @@ def _measured(records: Runs, metric: str) -> list[Measured]:
 
 def _groups(records: Runs) -> list[dict[str, Record]]:
     """Runs that differ in nothing but their seeds."""
-    groups: dict[tuple[str, ...], dict[str, Record]] = {}
+    groups: dict[tuple[str, ...], list[dict[str, Record]]] = {}
     for name, record in records.items():
-        images = canonical_json(record.data.fingerprints)
-        key = record.method, record.preset, record.recipe_id, record.selected_by, images
-        groups.setdefault(key, {})[name] = record
-    return [groups[key] for key in sorted(groups)]
+        alike = groups.setdefault((record.method, record.preset, record.recipe_id, record.selected_by), [])
+        same = next((group for group in alike if not saw_others([*group.values(), record])), None)
+        if same is None:
+            alike.append(same := {})
+        same[name] = record
+    return [group for key in sorted(groups) for group in groups[key]]
 
 
 def _table(
