@@ -12,9 +12,9 @@ import numpy as np
 
 from .account import scoring_of
 from .environment import code_of
-from .errors import LgbenchError, NotAvailable, RunFailed
+from .errors import NotAvailable, RunFailed
 from .evaluation import Evidence, parts_of
-from .evaluation.scores import measured, sound
+from .evaluation.scores import computed
 from .evaluation.stored import EVIDENCE, restored
 from .files import read_arrays, read_json
 from .offers import Metric, Part
@@ -138,13 +138,7 @@ def _number(
     if not evidence:
         raise NotAvailable("the run was scored before evidence was kept; run its command again")
     chosen = evidence[split] if split in evidence else next(iter(evidence.values()))
-    try:
-        chosen.require(metric.needs)
-        return measured(metric, sound(metric.compute(chosen)), value.protocol.model_dump(mode="json"))
-    except LgbenchError as error:
-        raise NotAvailable(str(error)) from error
-    except (Exception, SystemExit) as error:  # one plugin's bug must not cost the other numbers
-        raise NotAvailable(f"the metric failed: {type(error).__name__}: {error}") from error
+    return computed(metric, chosen, lambda: value.protocol.model_dump(mode="json"))
 
 
 def differences(value: Measured, now: Mapping[str, Any], tolerance: float = 0.0) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from .evidence import Evidence
 from .parts import PARTS
 from .stored import keep
 
-__all__ = ["Scores", "evaluate", "measured", "number", "parts_of", "shared_protocol", "sound"]
+__all__ = ["Scores", "computed", "evaluate", "number", "parts_of", "shared_protocol", "sound"]
 
 log = logging.getLogger(__name__)
 
@@ -112,13 +112,37 @@ def number(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> dic
     Args:
         shared: what all numbers of the run say (`shared_protocol`).
     """
+    with evidence.noting(f"metrics/{metric.name}"):
+        try:
+            if taken := sorted(part.name for part in metric.parts if evidence.parts.get(part.name, part) != part):
+                raise NotAvailable(f"the metric brings parts named {taken}, which are taken: mend {_maker(metric)}")
+            return computed(metric, evidence, lambda: {**shared, **UNSAID, **evidence.protocol(metric.needs)})
+        except NotAvailable as error:
+            return {"not_available": str(error)}
+
+
+def computed(metric: Metric, evidence: Evidence, known: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """A metric's value as a record holds it. One plugin's fault costs its own number, not those of a day's training.
+
+    Args:
+        known: tells its protocol, but for what the metric itself says, once it has read its evidence.
+
+    Raises:
+        NotAvailable: there is none, and why.
+    """
+    if unknown := sorted(metric.needs - evidence.parts.keys()):
+        raise NotAvailable(f"the metric needs {unknown}, which nobody brings: mend {_maker(metric)}")
+    evidence.require(metric.needs)
     try:
-        return _scored(metric, evidence, shared)
-    except NotAvailable as error:
-        return {"not_available": str(error)}
+        return _measured(metric, sound(metric.compute(evidence)), known())
+    except NotAvailable:
+        raise
+    except (Exception, SystemExit) as error:
+        log.exception("the metric %s failed", metric.name)
+        raise NotAvailable(f"the metric failed: {type(error).__name__}: {error} ({_maker(metric)})") from error
 
 
-def measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[str, Any]:
     """A value as a record holds it.
 
     Args:
@@ -138,24 +162,6 @@ def measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[str
     }
     parsed(canonical_json(found), Measured, "the score")
     return found
-
-
-def _scored(metric: Metric, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """A metric's value. One plugin's fault costs its own number, not the record of a day's training."""
-    with evidence.noting(f"metrics/{metric.name}"):
-        if unknown := sorted(metric.needs - evidence.parts.keys()):
-            raise NotAvailable(f"the metric needs {unknown}, which nobody brings: mend {_maker(metric)}")
-        if taken := sorted(part.name for part in metric.parts if evidence.parts[part.name] != part):
-            raise NotAvailable(f"the metric brings parts named {taken}, which are taken: mend {_maker(metric)}")
-        evidence.require(metric.needs)
-        try:
-            score = sound(metric.compute(evidence))
-            return measured(metric, score, {**shared, **UNSAID, **evidence.protocol(metric.needs)})
-        except NotAvailable:
-            raise
-        except (Exception, SystemExit) as error:
-            log.exception("the metric %s failed", metric.name)
-            raise NotAvailable(f"the metric failed: {type(error).__name__}: {error} ({_maker(metric)})") from error
 
 
 def _maker(metric: Metric) -> str:
