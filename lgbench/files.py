@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from .errors import RunBusy, RunFailed
 from .locks import Lock, Taken
@@ -22,6 +22,8 @@ from .permissions import in_the_way, make_folder, share
 
 if TYPE_CHECKING:
     import numpy as np
+
+Kind = TypeVar("Kind")
 
 __all__ = [
     "FORBIDDEN",
@@ -222,22 +224,25 @@ def read_json(path: Path) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def read_sound(path: Path, kind: type, remedy: str) -> Any:
-    """Read what `write_json` wrote of a value of type `kind`.
+def read_sound(path: Path, kind: type[Kind], remedy: str) -> Kind:
+    """Read what `write_json` wrote.
 
     Args:
+        kind: of what type it is: a dataclass, say, each field of which is held to its own.
         remedy: what to do about a damaged file, as a sentence.
 
     Raises:
         RunFailed: the file is damaged.
     """
+    from pydantic import TypeAdapter, ValidationError  # which takes longer to import than most files to read
+
     try:
-        value = read_json(path)
-        if not isinstance(value, kind):
-            raise ValueError(f"it holds a {type(value).__name__}")
+        return TypeAdapter(kind).validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, at['loc'])) or 'it'}: {at['msg']}" for at in error.errors()[:4])
     except (OSError, ValueError) as error:
-        raise RunFailed(f"{path} is damaged ({error}). {remedy}") from None
-    return value
+        told = str(error)
+    raise RunFailed(f"{path} is damaged ({told}). {remedy}")
 
 
 def read_arrays(path: Path, remedy: str) -> dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,7 +22,15 @@ BORDER_SAMPLES = 1000
 """Painted pictures that the rule looks at."""
 
 POLARITY = "polarity.json"
-"""In a run's folder: what the rule saw and decided."""
+"""In a run's folder: what the rule saw, as a `Border`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """The mean of `covered_border`, and what it was made from: hash of the weights, seed, number of pictures."""
+
+    border: float
+    made_from: tuple[str, int, int]
 
 
 def oriented(segmenter: Game | None, reals: Split, run: Run) -> Game | None:
@@ -53,18 +61,18 @@ def covered_border(alpha: Tensor) -> Tensor:
 def _border(segmenter: Game, reals: Split, run: Run) -> float:
     """The mean of `covered_border`, kept in the run's folder."""
     path, painter = run.folder / POLARITY, segmenter.painter
-    made_from = [weights_hash(painter), run.recipe.seed, BORDER_SAMPLES]
+    made_from = weights_hash(painter), run.recipe.seed, BORDER_SAMPLES
     if path.exists():
-        kept = read_sound(path, dict, "Delete it; it is made again.")
-        if kept.get("made_from") == made_from:
-            return kept["border"]
+        kept = read_sound(path, Border, "Delete it; it is made again.")
+        if kept.made_from == made_from:
+            return kept.border
     run.reporter.stage("polarity", BORDER_SAMPLES)
     batch, seed, shares = run.recipe.evaluation.batch, run.recipe.seed + 4, []
     with as_sampled(painter, False, seed):
         for layers in painted(painter, BORDER_SAMPLES, batch, reals, seed, run.runtime):
             shares.append(covered_border(layers.alpha).cpu())
     share = float(torch.cat(shares)[:BORDER_SAMPLES].double().mean())
-    write_json(path, {"border": share, "made_from": made_from})
+    write_json(path, asdict(Border(share, made_from)))
     return share
 
 

@@ -24,7 +24,7 @@ from .polarity import oriented
 from .progress import Reporter
 from .recipe import Recipe
 from .record import read_record, record_files, write_record
-from .runtime import Run, Runtime, compiler_fault, fast_precision, worth_compiling
+from .runtime import Precision, Run, Runtime, compiler_fault, fast_precision, worth_compiling
 from .stage_configs import ELSEWHERE
 from .stages import build_game, build_segmenter, learn
 
@@ -34,21 +34,23 @@ __all__ = ["Place", "check_learnt", "chosen_metrics", "open_splits", "run", "run
 ARITHMETIC = "arithmetic.json"
 """In a run's folder: what precision, layout and compiling became where the recipe says "auto"."""
 
-KEPT = ("precision", "channels_last", "compile")
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """What it holds; see `lgbench.runtime.Runtime`."""
+
+    precision: Precision
+    channels_last: bool
+    compile: bool
 
 
 def runtime_of(recipe: Recipe, device: torch.device, folder: Path | None = None) -> Runtime:
     """Where and how precisely a recipe computes: on another device too as the run in `folder` began, if it has."""
     kept = folder / ARITHMETIC if folder else None
-    began = read_sound(kept, dict, "Delete the run's folder.") if kept and kept.exists() else {}
-    asked = {name: getattr(recipe.training, name) for name in KEPT} | began
-    precision, channels_last, compiled = (asked[name] for name in KEPT)
-    if precision == "auto":
-        precision = fast_precision(device)
-    if channels_last == "auto":
-        channels_last = precision == "bf16"
-    if compiled == "auto":
-        compiled = worth_compiling(device, recipe.training.steps)
+    began = read_sound(kept, Arithmetic, "Delete the run's folder.") if kept and kept.exists() else recipe.training
+    precision = fast_precision(device) if began.precision == "auto" else began.precision
+    channels_last = precision == "bf16" if began.channels_last == "auto" else began.channels_last
+    compiled = worth_compiling(device, recipe.training.steps) if began.compile == "auto" else began.compile
     return Runtime(device, precision, channels_last, compiled)
 
 
@@ -115,8 +117,8 @@ def run(
     played = _built(recipe, splits["train"])
     identity = _identity(recipe, played, uncropped, splits)
     folder = _same(place.finished, identity) if place.finished else _folder(recipe, identity, place.runs, reporter)
-    runtime = _settled(runtime_of(recipe, place.device, folder), recipe, folder, reporter)
-    runtime = replace(runtime, deterministic=place.deterministic)
+    runtime = replace(runtime_of(recipe, place.device, folder), deterministic=place.deterministic)
+    runtime = _settled(runtime, recipe, folder, reporter)
     runtime.set_up()
     this = Run(recipe, folder, place.home, runtime, reporter)
     described = environment.describe(runtime, plugins)
@@ -127,7 +129,7 @@ def run(
         sweep_parts(folder)
         write_json(folder / "identity.json", identity)
         write_json(folder / "recipe.json", recipe.as_dict())
-        write_json(folder / ARITHMETIC, {name: getattr(runtime, name) for name in KEPT})
+        write_json(folder / ARITHMETIC, asdict(Arithmetic(runtime.precision, runtime.channels_last, runtime.compile)))
         write_json(folder / "request.json", asdict(recipe.request))
         mixed = _mixed(folder, described)
         learned = learn(this, played.game, played.spec, splits, uncropped)
@@ -210,8 +212,7 @@ def check_learnt(this: Run, game: Game, segmenter: Game | None, splits: Mapping[
     Raises:
         RunFailed: they are others.
     """
-    spec = spec_of(this.recipe, splits["train"])
-    played = Played(game, spec, _reads(this.recipe, game, segmenter))
+    played = Played(game, spec_of(this.recipe, splits["train"]), _reads(this.recipe, game, segmenter))
     uncropped = _uncropped(this.recipe, this.home, this.reporter) or splits["train"]
     found = _identity(this.recipe, played, uncropped, splits)
     _same(this.folder, {name: found[name] for name in ("data", "val") if name in found})
@@ -235,10 +236,9 @@ def _done_before(this: Run, scoring: str, described: Mapping[str, Any]) -> Path 
 def _mixed(folder: Path, described: dict[str, Any]) -> bool:
     """Whether networks were trained here in different environments; the record tells the last one."""
     path = folder / "sessions.json"
-    before = read_sound(path, list, "Delete it.") if path.exists() else []
+    before = read_sound(path, list[dict[str, Any]], "Delete it.") if path.exists() else []
     if described not in before and not record_files(folder):
-        before = [*before, described]
-        write_json(path, before)
+        write_json(path, before := [*before, described])
     return len({canonical_json(environment.what_ran(each)) for each in before}) > 1
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,9 @@ from .layers import Batch
 from .progress import Reporter
 from .recipe import Recipe
 
-__all__ = ["Run", "Runtime", "choose_device", "compiler_fault", "fast_precision", "worth_compiling"]
+__all__ = ["Precision", "Run", "Runtime", "choose_device", "compiler_fault", "fast_precision", "worth_compiling"]
+
+Precision = Literal["fp32", "tf32", "bf16"]
 
 WORTH_COMPILING = 5000
 """Steps from which on a GPU makes up for the minutes that compiling takes; an estimate until one has measured it."""
@@ -42,7 +45,7 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def fast_precision(device: torch.device) -> str:
+def fast_precision(device: torch.device) -> Precision:
     """ "bf16" where the device has instructions for it, else "fp32": without them bf16 is many times slower."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
@@ -85,7 +88,7 @@ class Runtime:
     """
 
     device: torch.device
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     channels_last: bool = True
     compile: bool = False
     deterministic: bool = False

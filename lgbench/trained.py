@@ -30,6 +30,13 @@ __all__ = ["Trained", "asked", "load_run"]
 REMEDY = "Delete it and run the run's command again."
 
 
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What loading a run reads of its `identity.json`."""
+
+    images: ImageSpec
+
+
 @dataclass(frozen=True, eq=False)
 class Trained:
     """What a run has learnt.
@@ -97,7 +104,7 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     recipe = look_up(request, home)
     runtime = replace(runtime_of(recipe, choose_device(device), folder), compile=False)  # some pictures are no training
     runtime.set_up()
-    spec = ImageSpec(**read_sound(folder / "identity.json", dict, REMEDY)["images"])
+    spec = read_sound(folder / "identity.json", _Identity, REMEDY).images
     game = build_game(recipe, spec)
     if game.phases and not (folder / "train" / "done.json").exists():
         raise _unfinished(folder)
@@ -131,8 +138,7 @@ def asked(folder: Path) -> Request:
                     f"its runs; their records are {', '.join(joins)}."
                 )
             raise RunFailed(f"{folder} was made by an earlier lgbench, which did not note {name}; run it again.")
-    request = read_sound(folder / "request.json", dict, REMEDY)
-    return Request(**{**request, "without": tuple(request["without"])})
+    return read_sound(folder / "request.json", Request, REMEDY)
 
 
 def _unfinished(folder: Path) -> RunFailed:

@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -130,6 +131,25 @@ def test_a_damaged_json_file_is_named_with_what_to_do(tmp_path: Path, content: b
     path.write_bytes(content)
     with pytest.raises(RunFailed, match=r"done\.json is damaged .*Delete it"):
         read_sound(path, dict, "Delete it.")
+
+
+@dataclass(frozen=True)
+class Kept:
+    step: int
+    names: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("{}", "step: Field required"), ('{"step": "5"}', "step: "), ('{"step": 5, "names": ["a", 1]}', r"names\.1: ")],
+)
+def test_a_sound_file_that_holds_something_else_is_named_with_where(tmp_path: Path, content: str, told: str):
+    path = tmp_path / "kept.json"
+    write_json(path, asdict(Kept(5, ("a", "b"))))
+    assert read_sound(path, Kept, "Delete it.") == Kept(5, ("a", "b"))
+    path.write_text(content)
+    with pytest.raises(RunFailed, match=rf"kept\.json is damaged \({told}.*\)\. Delete it\."):
+        read_sound(path, Kept, "Delete it.")
 
 
 def test_text_is_utf8_whatever_the_system_says(tmp_path: Path, monkeypatch):

@@ -9,7 +9,7 @@ from run_worlds import Told
 from toy import GENERATOR, METHOD, SQUARES
 
 from lgbench.data import DataHome
-from lgbench.errors import BadRecipe
+from lgbench.errors import BadRecipe, RunFailed
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
@@ -91,6 +91,16 @@ def test_a_run_keeps_what_auto_became_whatever_the_processor_it_is_resumed_on(tm
     again = run(recipe("auto"), place, {}, registry().plugins, Quiet())
     assert again.parent == first.parent
     assert arithmetic_of(again) == before
+
+
+@pytest.mark.parametrize(
+    "held",
+    ["[]", "{}", '{"precision": "fp64", "channels_last": true}', '{"precision": "bf16", "channels_last": "yes"}'],
+)
+def test_what_auto_became_is_read_as_it_was_written_or_its_file_is_named(tmp_path: Path, held: str):
+    (tmp_path / "arithmetic.json").write_text(held)
+    with pytest.raises(RunFailed, match=r"arithmetic\.json is damaged .*Delete the run's folder"):
+        runtime_of(recipe("auto"), CPU, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -126,12 +126,15 @@ def test_a_generator_that_reads_nothing_is_given_nothing(petals: Path):
         (lambda run: shutil.rmtree(run / "train"), "run its command again to finish it"),
         (lambda run: (run / "request.json").unlink(), "made by an earlier lgbench"),
         (lambda run: (run / "identity.json").write_text("{"), "run the run's command again"),
+        (lambda run: (run / "identity.json").write_text('{"images": {"resolution": "big"}}'), "images.resolution"),
+        (lambda run: (run / "request.json").write_text("{}"), "request.json is damaged .method: Field required"),
+        (lambda run: (run / "arithmetic.json").write_text('{"precision": 1}'), "arithmetic.json is damaged"),
         (
             lambda run: (run / "train" / "generator.safetensors").write_bytes(b""),
             "not hold this network's weights",
         ),
     ],
-    ids=["unfinished", "older", "damaged", "empty weights"],
+    ids=["unfinished", "older", "damaged", "no side", "no method", "no precision", "empty weights"],
 )
 def test_what_cannot_be_loaded_says_what_to_do(petals: Path, tmp_path: Path, harm, advice: str):
     harmed = tmp_path / "run"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,14 @@ __all__ = ["Preference", "by_votes", "export", "nearer", "preference_of", "simil
 KEY, FORM = "key.json", "form.csv"
 SIDES = ("left", "right")
 COLUMNS = ("pair", "answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """Ids of the two records, and of each pair whether the first one's sample is on the left."""
+
+    runs: tuple[str, str]
+    first_is_left: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +102,22 @@ def export(compared: Comparison, folder: Path) -> None:
         raise RunFailed(f"{folder} holds pairs of another comparison. Name a folder that is not there yet.")
     folder.mkdir(parents=True, exist_ok=True)
     for index, images in enumerate(zip(*compared.images, strict=True)):
-        ordered = images if key["first_is_left"][index] else images[::-1]
+        ordered = images if key.first_is_left[index] else images[::-1]
         for side, image in zip(SIDES, ordered, strict=True):
             save_png(folder / f"{index:04d}-{side}.png", image.transpose(1, 2, 0))
-    write_json(folder / KEY, key)
+    write_json(folder / KEY, asdict(key))
     rows = ["pair,answer", *(f"{i:04d}," for i in range(len(compared.distances))), ""]
     write_bytes(folder / FORM, "\n".join(rows).encode())
 
 
-def _key(compared: Comparison) -> dict:
-    ids = [compared.a.id, compared.b.id]
+def _key(compared: Comparison) -> _Key:
+    ids = compared.a.id, compared.b.id
     random = np.random.default_rng(int(sha256_of_json([ids, compared.order.tolist()])[:12], 16))
-    return {"runs": ids, "first_is_left": (random.random(len(compared.order)) < 0.5).tolist()}
+    return _Key(ids, tuple((random.random(len(compared.order)) < 0.5).tolist()))
 
 
-def _read_key(path: Path) -> dict:
-    return read_sound(path, dict, "Export the pairs again, into a new folder: sides are drawn as they were.")
+def _read_key(path: Path) -> _Key:
+    return read_sound(path, _Key, "Export the pairs again, into a new folder: sides are drawn as they were.")
 
 
 def by_votes(compared: Comparison, file: Path) -> Preference:
@@ -126,13 +134,13 @@ def by_votes(compared: Comparison, file: Path) -> Preference:
     if not path.exists():
         raise BadData(f"{path} is not here, which says who is on the left. Put {file.name} into the exported folder.")
     key = _read_key(path)
-    if key.get("runs") != [compared.a.id, compared.b.id]:
+    if key.runs != (compared.a.id, compared.b.id):
         raise BadData(f"{path} is of other runs, or of these in another order. Name the runs as they were exported.")
-    votes = _votes(file, len(key["first_is_left"]))
+    votes = _votes(file, len(key.first_is_left))
     wins = []
     for pair, answers in sorted(votes.items()):
         lead = answers["left"] - answers["right"]
-        wins.append(0.5 if not lead else float((lead > 0) == key["first_is_left"][pair]))
+        wins.append(0.5 if not lead else float((lead > 0) == key.first_is_left[pair]))
     if not wins:
         raise BadData(f"{file} has no answers yet.")
     return preference_of(np.array(wins))

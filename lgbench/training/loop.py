@@ -274,12 +274,8 @@ class _Training:
 
 
 def _done_before(folder: Path) -> Fitted:
-    path, remedy = folder / "done.json", f"Delete the folder {folder} and run the same command again to train anew."
-    done = read_sound(path, dict, remedy)
-    try:
-        fitted = Fitted(**{**done, "flags": tuple(done["flags"])})
-    except (KeyError, TypeError) as error:
-        raise RunFailed(f"{path} is damaged ({error}). {remedy}") from None
+    remedy = f"Delete the folder {folder} and run the same command again to train anew."
+    fitted = read_sound(folder / "done.json", Fitted, remedy)
     _tidy(folder)  # it may have been killed just before
     return fitted
 
