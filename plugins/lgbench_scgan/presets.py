@@ -75,7 +75,7 @@ ACWGAN = {
 SEGMENTOR = {
     "regularizers.segmentor.width": 16,
     "regularizers.segmentor.lr": 5e-4,
-    "regularizers.segmentor.weight": 5.0,
+    "regularizers.segmentor.weight": 150.0,
 }
 
 SCGAN = {

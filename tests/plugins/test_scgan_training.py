@@ -363,7 +363,7 @@ def test_every_preset_resolves_and_mirrors_nothing(method, preset):
     assert chosen.training.flip is False
     assert chosen.segmenter is None
     assert {c.record.name: c.weight for c in chosen.regularizers} == (
-        {"segmentor": 5.0 if preset == "smoke" else 1.0} if method == "scgan" else {}
+        {"segmentor": 150.0 if preset == "smoke" else 1.0} if method == "scgan" else {}
     )
 
 
