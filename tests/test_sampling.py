@@ -214,6 +214,13 @@ def test_a_walk_moves_class_maps_from_end_to_end_under_one_latent(faces: Path, n
         assert np.array_equal(walk.segments[:, -1], maps[1:3])
 
 
+def test_more_rows_than_test_images_begin_anew(faces: Path):
+    trained = load_run(faces, "cpu")
+    walk = interpolate(trained, "landmarks", 13, 2)  # of 12
+    assert np.array_equal(walk.segments[12], walk.segments[0])
+    assert not np.array_equal(walk.segments[11], walk.segments[0])
+
+
 def test_a_walk_that_nobody_knows_is_refused_with_those_that_there_are(faces: Path):
     with pytest.raises(BadRecipe, match=r"no walk 'smle'. Did you mean 'smile'"):
         interpolate(load_run(faces, "cpu"), "smle", 1, 3)

@@ -172,7 +172,7 @@ def _walk(trained: Trained, name: str) -> Callable[[int, int], np.ndarray]:
 
     def straight(row: int, frames: int) -> np.ndarray:
         a = np.linspace(0, 1, frames)[:, None, None]
-        return (1 - a) * landmarks[row] + a * landmarks[(row + 1) % len(split)]
+        return (1 - a) * landmarks[row % len(split)] + a * landmarks[(row + 1) % len(split)]
 
     return straight
 

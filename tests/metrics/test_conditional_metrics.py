@@ -25,7 +25,7 @@ from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
 from lgbench.record import read_record
 from lgbench.run import Place, chosen_metrics, run
-from lgbench_metrics.conditional.judges import AttributeReader, agreement, region_ious
+from lgbench_metrics.conditional.judges import AttributeReader, agreement, between, region_ious
 
 
 def maps(n: int, ignored: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -56,6 +56,15 @@ def test_an_image_without_a_known_pixel_agrees_in_nothing():
     predicted, true = maps(2)
     true[0] = 255
     assert agreement(predicted, true)[0] == 0
+
+
+def test_a_score_is_placed_between_floor_and_ceiling_only_where_they_are_apart():
+    _, true = maps(6)
+    learnt = between(0.5, true, true)
+    assert learnt["ceiling"] == 1
+    assert learnt["normalised"] == pytest.approx((0.5 - learnt["floor"]) / (1 - learnt["floor"]))
+    assert between(0.5, np.full_like(true, 9), true) == {"floor": 0, "ceiling": 0}  # the judge has learnt nothing
+    assert between(0.5, true[:1], true[:1]) == {"ceiling": 1}  # an image is not another than itself
 
 
 @pytest.mark.parametrize(("side", "critic", "top"), [(64, 11_155_392, 1024), (32, 2_761_152, 512)])

@@ -24,6 +24,7 @@ __all__ = [
     "AttributeReader",
     "agreement",
     "attribute_accuracy",
+    "between",
     "classifier",
     "classifier_protocol",
     "conditioned",
@@ -166,9 +167,10 @@ def _maps(logits: Tensor) -> Tensor:
 def spatial_consistency(evidence: Evidence) -> Score:
     """ASC: the share of pixels that the judge reads as given, a mean over images and repeats; see the specification.
 
-    Details: `floor` (real images against the class maps of others), `ceiling` (against their own), `normalised` between
-    the two, `miou` and `iou-REGION` over all images together; `own`, flattering, is the ASC by the segmentor that the
-    generator learnt from, where it had one.
+    Details: `floor` (real images against the class maps of others, where there are others), `ceiling` (against their
+    own), `normalised` between the two, where the judge has learnt enough to tell them apart; `miou` and `iou-REGION`
+    over all images together; `own`, flattering, is the ASC by the segmentor that the generator learnt from, where it
+    had one.
     """
     if "segments" not in evidence.game.painter.conditional:
         raise NotAvailable("the method is not given class maps")
@@ -177,18 +179,34 @@ def spatial_consistency(evidence: Evidence) -> Score:
     read = [_read(network, images, evidence, _maps) for images in evidence["conditioned"]]
     real = _read(network, evidence.test.rgb(index), evidence, _maps)
     per_image = np.mean([agreement(maps, given) for maps in read], axis=0)
-    value, ceiling = float(per_image.mean()), float(agreement(real, given).mean())
-    floor = float(agreement(real, given[_derangement(len(given))]).mean())
+    value = float(per_image.mean())
     names = evidence.test.segment_names
     ious = region_ious(np.concatenate(read), np.concatenate([given] * len(read)), len(names))
     known = np.isfinite(ious)
-    details = {"floor": floor, "ceiling": ceiling, "normalised": (value - floor) / max(ceiling - floor, 1e-9)}
-    details |= {"miou": float(ious[known].mean())}
+    details = {**between(value, real, given), "miou": float(ious[known].mean())}
     details |= {f"iou-{name}": float(iou) for name, iou in zip(names, ious, strict=True) if np.isfinite(iou)}
     if own := next((term.regions for _, _, term in evidence.game.terms if term.regions), None):
         reading = [_read(own, images, evidence, _maps) for images in evidence["conditioned"]]
         details["own"] = float(np.mean([agreement(maps, given).mean() for maps in reading]))
     return Score(value, per_image, details, n=_count(evidence))
+
+
+def between(value: float, real: np.ndarray, given: np.ndarray) -> dict[str, float]:
+    """What real images score with the class maps of others and with their own, and where `value` lies between.
+
+    Args:
+        real, given: what the judge reads in real images, and their class maps, (N, H, W) uint8.
+
+    Returns:
+        `ceiling`; `floor`, where there are two images; `normalised`, where the ceiling is above the floor.
+    """
+    details = {"ceiling": float(agreement(real, given).mean())}
+    if len(given) < 2:  # one image has no other's map
+        return details
+    details["floor"] = floor = float(agreement(real, given[_derangement(len(given))]).mean())
+    if (room := details["ceiling"] - floor) > 0:
+        details["normalised"] = (value - floor) / room
+    return details
 
 
 def attribute_accuracy(evidence: Evidence) -> Score:
@@ -246,7 +264,7 @@ def region_ious(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.nda
 
 
 def _derangement(n: int) -> np.ndarray:
-    """For each of n images another one, the same for the same n: no image meets itself."""
+    """For each of n images, two or more, another one, the same for the same n: no image meets itself."""
     order = np.random.default_rng(0).permutation(n)
     partner = np.empty(n, int)
     partner[order] = np.roll(order, -1)
