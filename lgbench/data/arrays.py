@@ -39,6 +39,7 @@ class SplitWriter:
         names: of the samples that were written.
         truth: which of them have masks that tell something.
         remarks: how many samples there are with each remark.
+        classes: those that the class maps show, `NO_CLASS` for pixels of none.
     """
 
     def __init__(self, folder: Path, provides: frozenset[str], count: int, channels: int, square: Square) -> None:
@@ -48,6 +49,7 @@ class SplitWriter:
         self.names: list[str] = []
         self.truth = Truth()
         self.remarks: Counter[str] = Counter()
+        self.classes: set[int] = set()
         self._first: dict[str, np.ndarray] = {}
         self._files: dict[str, BinaryIO] = {}
 
@@ -101,6 +103,7 @@ class SplitWriter:
             rows["instances"] = square.nearest(sample.instances, 0)
         if sample.segments is not None:
             rows["segments"] = square.nearest(sample.segments, NO_CLASS)
+            self.classes.update(np.unique(sample.segments).tolist())
         if sample.label is not None:
             rows["labels"] = np.asarray(sample.label, dtype="<i4")
         if sample.attributes is not None:

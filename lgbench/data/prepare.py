@@ -251,10 +251,21 @@ def _write(
             )
         if constant := writer.truth.check(split, drawn=split == "val" and split in raw.drawn):
             problems.append(constant)
+        if len(writer.classes) == 1 and not (split == "val" and split in raw.drawn):
+            problems.append(_of_one_class(split, writer.classes, raw))
         writer.write_masked()
         _describe(making / split, writer, provides, raw, counts, key)
     if problems:
         raise report(f"data set {name}", problems)
+
+
+def _of_one_class(split: str, classes: set[int], raw: RawDataset) -> str:
+    """That the class maps of a split tell nothing apart."""
+    names = dict(enumerate(raw.segment_names))
+    shown = ", ".join(names.get(found, "ignored") for found in classes)
+    return (
+        f"the class maps of {split} are {shown} everywhere: are maps, or landmarks in pixels, those of these pictures?"
+    )
 
 
 def _ticker(name: str, total: int, progress: Progress | None) -> Callable[[], None]:

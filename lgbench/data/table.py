@@ -117,8 +117,7 @@ def add_table(
     table.unread = _without(table.unread, elsewhere)
     known = {item.image: item for item in layout.items}
     found = _files(table.cells["file"], folder, known, names)
-    if twice := [name for name, times in Counter(found).items() if times > 1]:
-        raise BadData(f"{table.where} names {twice[0]!r} more than once.")
+    _check_once(found, table.where)
     masks = [known[file].mask if file in known else None for file in found]
     others = {*names} - {*found}
     _find_masks(table, folder, others)
@@ -152,7 +151,7 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere:
     """The same pictures with their landmarks, where the table has those of every one of them; see `add_table`.
 
     Raises:
-        BadData: it is malformed.
+        BadData: it is malformed or names a picture twice.
     """
     where = f"{name} in {where}"
     rows = table_rows(data, where)
@@ -172,13 +171,21 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere:
         except (ValueError, IndexError) as error:
             raise BadData(f"{where} has no numbers for all landmarks of {row[0]!r} ({error}).") from error
     landmarks = np.array(numbers, dtype=np.float32).reshape(-1, len(points), 2)
-    of = dict(zip(_files(called, folder_of(name), [item.image for item in layout.items]), landmarks, strict=True))
+    files = _files(called, folder_of(name), [item.image for item in layout.items])
+    _check_once(files, where)
+    of = dict(zip(files, landmarks, strict=True))
     others = _without([text for i, text in enumerate(heading) if i not in {column, *flat}], elsewhere)
     unread = [*layout.unread, *_columns(others, name)]
     if lacking := [item.image for item in layout.items if item.image not in of]:
         unread.append(f"{name}, which has no landmarks of {counted(len(lacking), 'picture')} ({few(lacking)})")
         return replace(layout, unread=unread)
     return replace(layout, unread=unread, items=[replace(i, landmarks=of[i.image]) for i in layout.items])
+
+
+def _check_once(files: Sequence[str], where: str) -> None:
+    """Raise `BadData` where a table names a file twice: which of its rows is meant?"""
+    if twice := [name for name, times in Counter(files).items() if times > 1]:
+        raise BadData(f"{where} names {twice[0]!r} more than once.")
 
 
 def names_pictures(data: bytes) -> bool:

@@ -29,6 +29,8 @@ IMAGES = "img_align_celeba"
 PARTITION = {"0": "train", "1": "val", "2": "test"}
 HELD_OUT = 2_000
 DETECTED = "landmarks that a program detected"
+COLUMNS = ("doubtful",)
+"""Of landmarks.csv, read where it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     return _official(config, resolution, home)
 
 
+build.archive_columns = COLUMNS  # pyright: ignore[reportFunctionMemberAccess]
 build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lgbench data add celeba FILE.zip`
 
 
@@ -82,7 +85,7 @@ def regions(landmarks: np.ndarray, side: int) -> np.ndarray:
 def _archived(path: Path, config: Config, side: int, home: DataHome) -> RawDataset:
     from lgbench.data import open_package, origin_of
 
-    package = open_package(path)
+    package = open_package(path, COLUMNS)
     if lacking := [name for name in ATTRIBUTES if name not in package.attribute_names]:
         raise BadData(f"labels.csv in {path} has no column of zeros and ones called {lacking[0]}.")
     columns = [package.attribute_names.index(name) for name in ATTRIBUTES]
@@ -172,6 +175,8 @@ def _attributes(path: Path) -> dict[str, np.ndarray]:
         if len(rows) != int(count):
             raise ValueError(f"{len(rows):,} pictures, not {int(count):,}")
         found = {row[0]: np.array([row[column] for column in columns]).astype(int) > 0 for row in rows}
+        if len(found) != len(rows):
+            raise ValueError(f"{len(rows) - len(found):,} pictures twice")
     except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
         raise BadData(f"{path} is truncated or malformed ({error}); put the official file there.") from error
     return {name: bits.astype(np.uint8) for name, bits in found.items()}

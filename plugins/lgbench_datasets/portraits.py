@@ -29,6 +29,7 @@ __all__ = ["Landmarks", "Portrait", "landmarks_of", "portraits", "read_landmarks
 
 TABLE = "landmarks.csv"
 POINTS = 68
+SMALLEST = 2  # pixels that a face spans: landmarks as shares of the side span less
 IGNORED = 255  # in class maps: no class
 
 
@@ -68,7 +69,6 @@ def read_landmarks(data: bytes, where: str) -> dict[str, Landmarks]:
     Raises:
         BadData: it is malformed.
     """
-    import numpy as np
 
     wanted = [f"{axis}{point}" for point in range(1, POINTS + 1) for axis in "xy"]
     try:
@@ -79,16 +79,30 @@ def read_landmarks(data: bytes, where: str) -> dict[str, Landmarks]:
             raise BadData(f"{where} has no column {lacking[0]!r}; it needs file, x1, y1, ... x{POINTS}, y{POINTS}.")
         found = {}
         for row in rows:
-            cells = [row[name] or "" for name in wanted]
+            cells, file = [row[name] or "" for name in wanted], (row["file"] or "").strip()
             if any(cells):
-                points = np.array(cells, dtype=np.float32).reshape(POINTS, 2)
+                if file in found:
+                    raise BadData(f"{where} names {file!r} more than once.")
                 others = {name: row[name] or "" for name in heading if name not in wanted and name != "file"}
-                found[row["file"].strip()] = Landmarks(points, others)
-    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+                found[file] = Landmarks(_points(cells, f"{where}: the landmarks of {file!r}"), others)
+    except (UnicodeDecodeError, csv.Error) as error:
         raise BadData(f"{where} is not a table of {POINTS} landmarks a face ({error}).") from error
-    if not all(np.isfinite(face.points).all() for face in found.values()):
-        raise BadData(f"{where} has landmarks that are not finite.")
     return found
+
+
+def _points(cells: Sequence[str], which: str) -> np.ndarray:
+    """A row's landmarks, (68, 2) float32, in pixels."""
+    import numpy as np
+
+    try:
+        points = np.array(cells, dtype=np.float32).reshape(POINTS, 2)
+    except ValueError as error:
+        raise BadData(f"{which} are not {POINTS} points ({error}).") from error
+    if not np.isfinite(points).all():
+        raise BadData(f"{which} are not finite.")
+    if np.ptp(points, axis=0).max() < SMALLEST:
+        raise BadData(f"{which} lie within {SMALLEST} pixels; are they shares of the side? Pixels are needed.")
+    return points
 
 
 def landmarks_of(package: Package) -> dict[str, Landmarks]:

@@ -468,6 +468,15 @@ def test_what_is_known_follows_the_choice_of_images(tmp_path: Path):
         split.at(np.array([0]), {"masks"})
 
 
+@pytest.mark.parametrize(("value", "shown"), [(0, "rest"), (1, "nose"), (255, "ignored")])
+def test_class_maps_of_one_class_everywhere_are_refused(tmp_path: Path, value: int, shown: str):
+    train = faces()
+    alike = [replace(face, segments=np.full((8, 12), value, np.uint8)) for face in train]
+    with pytest.raises(BadData, match=f"class maps of train are {shown} everywhere"):
+        make(conditional(alike), tmp_path)
+    make(conditional([alike[0], *train[1:]]), tmp_path)  # some may be
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

@@ -13,7 +13,7 @@ from official import encoded
 from portrait_files import SIDE, landmark_table, pictures, points
 
 from lgbench.cli import cost, dry_run
-from lgbench.data import DataHome, Split, add_archive, open_dataset
+from lgbench.data import DataHome, Split, add_archive, archive_columns, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench.lookup import look_up
 from lgbench.recipe import Request
@@ -148,7 +148,8 @@ def archive(path: Path, columns: tuple[str, ...] = OTHERS, marks: bool = True) -
 
 def test_an_added_archive_gives_what_its_tables_tell_without_doubtful_faces(tmp_path: Path, caplog):
     home = DataHome(tmp_path / "home")
-    add_archive(home, "celeba", archive(tmp_path / "faces.zip"))
+    info = add_archive(home, "celeba", archive(tmp_path / "faces.zip"), archive_columns(celeba.CELEBA))
+    assert not info.notes  # the column `doubtful` is read
     splits = opened(home)
     assert "1 faces of" in caplog.text
     assert sum(map(len, splits.values())) == COUNT - 1
@@ -183,6 +184,26 @@ def test_an_archive_of_something_else_is_refused_with_what_it_lacks(tmp_path: Pa
         opened(home)
 
 
+def rows(landmarks: np.ndarray = POINTS, of: slice = slice(None)) -> list[str]:
+    return landmark_table(NAMES, landmarks, {}).decode().splitlines()[of]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ([*rows(), *rows(of=slice(3, 4))], "names '000003.jpg' more than once"),
+        (rows((POINTS + 0.5) / WIDTH), "'000001.jpg' lie within 2 pixels; are they shares"),
+        ([*rows(of=slice(3)), "000003.jpg,,1" + ",2" * 134], "'000003.jpg' are not 68 points"),
+        ([*rows(of=slice(3)), "000003.jpg,inf" + ",2" * 135], "'000003.jpg' are not finite"),
+        ([",".join(reversed(row.split(","))) for row in [*rows(of=slice(3)), "1,2,3"]], "'' are not 68 points"),
+    ],
+)
+def test_faulty_landmarks_are_named_with_their_picture(home: DataHome, table: list[str], said: str):
+    (home.folder("celeba") / "landmarks.csv").write_text("\n".join(table))
+    with pytest.raises(BadData, match=said):
+        opened(home)
+
+
 def test_who_has_none_of_the_files_is_told_where_they_belong(tmp_path: Path):
     home = DataHome(tmp_path / "home")
     with pytest.raises(DataMissing, match=r"(?s)landmarks\.csv.*lgbench data add celeba.*files/celeba.*list_attr"):
@@ -195,6 +216,11 @@ def test_who_has_none_of_the_files_is_told_where_they_belong(tmp_path: Path):
     ("file", "text", "message"),
     [
         ("list_attr_celeba.txt", f"41\n{' '.join(OTHERS)}\n000001.jpg 1 1 1 1 1 1 1\n", "1 pictures, not 41"),
+        (
+            "list_attr_celeba.txt",
+            f"2\n{' '.join(OTHERS)}\n" + "000001.jpg 1 1 1 1 1 1 1\n000001.jpg -1 1 1 1 1 1 1\n",
+            "1 pictures twice",
+        ),
         ("list_attr_celeba.txt", "1\nBald\n000001.jpg 1\n", "Black_Hair"),
         ("landmarks.csv", "file,x1,y1\n000001.jpg,1,2\n", "no column 'x2'"),
     ],
