@@ -100,8 +100,8 @@ def _of_value(record: Record, value: Measured, limits: Range | None) -> Iterator
             yield f"the interval of {name} is {ends[0]:g} .. {ends[1]:g}, which {metric} cannot be"
         if name == protocol.aggregation and ends != value.interval:
             yield f"its interval is not that of {name}, as it was aggregated"
-    if value.n < (2 if value.interval else 1):
-        yield f"it is of {value.n} images" + (" and has an interval" if value.interval else "")
+    if value.interval and value.n < 2:
+        yield f"it is of {value.n} images and has an interval"
     if protocol.resolution not in (None, record.resolution):
         yield f"it was measured at {protocol.resolution} px, the run's are {record.resolution}"
     if protocol.samples is not None and protocol.samples != value.n:

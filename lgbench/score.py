@@ -27,7 +27,8 @@ class Score:
         value: the number that a board shows.
         per_image: the same for each test image, where it is a mean over images.
         details: variants and companions by name, say {"pooled": ..., "oracle_image": ...}.
-        n: images or samples behind the value; where it is 0, as many as `per_image` has.
+        n: images or samples behind the value; where it is 0, as many as `per_image` has, if any: what is read off a
+            training's log is of none.
         intervals: variant -> 95 % interval of the value or the detail of that name, where it is not that of the mean of
             `per_image`, say {"pooled": (0.6, 0.7)}; the value's own is that of its protocol's `aggregation`.
         protocol: fields that the metric itself adds to its protocol, say {"aggregation": "pooled"}.

@@ -33,6 +33,11 @@ def test_undecided_pairs_count_half():
     assert 0 < found.interval[0] < 0.625 < found.interval[1] < 1
 
 
+def test_a_share_is_exact_in_whatever_precision_samples_were_compared():
+    wins = np.r_[np.ones(637), np.full(9, 0.5), np.zeros(354)].astype(np.float32)
+    assert preference_of(wins).share == (637 + 4.5) / 1000
+
+
 def compared(n: int = 40, one: str = "a" * 16, other: str = "b" * 16) -> Comparison:
     """Bright samples, the first run's, beside dark ones."""
     bright, dark = np.full((n, 3, 8, 8), 200, np.uint8), np.full((n, 3, 8, 8), 20, np.uint8)

@@ -37,6 +37,12 @@ def test_every_interval_is_that_of_its_number_and_stays_in_the_metrics_range(tmp
     assert contradictions(read_record(next((tmp_path / "run").glob("*/record.json")))) == []
 
 
+def test_no_metric_on_offer_contradicts_its_record(tmp_path: Path):
+    record = carry_out(recipe(evaluation__metrics="all"), tmp_path / "run")
+    assert record["values"]["mask-gradient"]["n"] == 0  # of a log, and of no images
+    assert contradictions(read_record(next((tmp_path / "run").glob("*/record.json")))) == []
+
+
 @pytest.mark.parametrize("change", [{"metrics": "iou"}, {"evaluation.samples": 6}, {"evaluation.threshold": 0.4}])
 def test_another_way_to_score_trains_nothing_and_names_the_first_record(tmp_path: Path, change: dict):
     root, told = scenes(tmp_path / "photos", (255, 0, 0)), Told()

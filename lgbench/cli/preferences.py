@@ -56,7 +56,7 @@ def preference_of(wins: np.ndarray) -> Preference:
     Args:
         wins: (n,), 1 where the first is preferred, 0 where the other is, 0.5 where neither.
     """
-    share = float(np.mean(wins))
+    share = float(np.mean(wins, dtype=np.float64))  # halves add up exactly: `Pair` holds a share to its pairs
     return Preference(share, share_interval(share, len(wins)), len(wins), int((wins == 0.5).sum()))
 
 
