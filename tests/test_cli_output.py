@@ -86,6 +86,13 @@ def test_a_finished_run_in_a_folder_of_any_name_shows_its_record(tmp_path: Path,
         assert number in said
 
 
+def test_a_number_that_no_board_takes_is_told_when_the_run_ends(tmp_path: Path, capsys):
+    record = a_record()
+    iou = record["values"]["iou"] | {"value": 1.7, "interval": None, "details": {}, "intervals": {}}
+    show_record(write_record(tmp_path, record | {"values": {"iou": iou}}))
+    assert "No board takes it: values.iou: it is 1.7, which iou cannot be." in capsys.readouterr().out
+
+
 def test_a_run_without_any_number_says_so_instead_of_an_empty_table(tmp_path: Path, capsys):
     record = a_record() | {"method": "m", "dataset": "d", "values": {"iou": {"not_available": "no masks"}}}
     show_record(write_record(tmp_path, record))

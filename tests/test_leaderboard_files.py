@@ -252,6 +252,16 @@ def test_of_a_run_with_several_records_the_first_is_added_and_the_others_are_nam
     assert (records / record_name(read_record(further))).read_bytes() == further.read_bytes()
 
 
+def test_a_capsule_beside_its_run_is_passed_over(root: Path):
+    write_record(root / "runs/one", a_record({"iou": measured(0.5)}))
+    (root / "runs/one-1a2b3c4d.capsule.zip").write_bytes(b"PK")
+    runs = sorted(map(str, (root / "runs").iterdir()))
+    result = CliRunner().invoke(leaderboard, ["add", *runs, "--root", str(root)])
+    assert result.exit_code == 0
+    assert "one-1a2b3c4d.capsule.zip is a capsule, and no run" in result.output
+    assert len([*(root / "leaderboards/flora-32/records").iterdir()]) == 1
+
+
 def test_the_index_names_the_leader(root: Path):
     commit(root, *seeds("a", 0.5), *seeds("b", 0.6))
     build(root)

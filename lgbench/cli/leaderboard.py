@@ -110,6 +110,9 @@ def add(context: click.Context, runs: tuple[Path, ...], boards: tuple[str, ...],
 
     unmatched = False
     for run in runs:
+        if run.name.endswith(".capsule.zip"):  # beside its run, and so among `runs/*`
+            click.echo(f"{run} is a capsule, and no run: passed over.", err=True)
+            continue
         copies = add_record(root, run, boards)
         for path in copies:
             click.echo(path)

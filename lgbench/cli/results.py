@@ -114,6 +114,7 @@ def show_record(path: Path) -> None:
     """Print a record's values, with the oracle gap of mask metrics beside them, its flags and where things lie."""
     from rich.console import Console
 
+    from lgbench.contradictions import contradictions
     from lgbench.record import Missing, read_record
 
     from .printing import print_table, say
@@ -135,6 +136,8 @@ def show_record(path: Path) -> None:
     for why, names in missing.items():
         say(console, f"{', '.join(names)}: not available: {why}")
     say(console, f"status {record.status}, flags: {', '.join(record.training.flags) or 'none'}")
+    for told in contradictions(record):
+        say(console, f"No board takes it: {told}. Mend what gave it, delete the record, run its command again.")
     grids = sorted((path.parent / "train" / "grids").glob("*.png"))
     if grids:
         say(console, f"pictures: {grids[-1]}")

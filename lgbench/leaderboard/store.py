@@ -224,7 +224,8 @@ def add(root: Path, run: Path, names: Sequence[str] = ()) -> list[Path]:
     source = run / RECORD_FILE if run.is_dir() else run
     record = read_record(source)
     if against := contradictions(record):
-        raise BadRecord(f"{source} contradicts itself: {'; '.join(against)}. No board takes it; run again.")
+        remedy = "No board takes it. Mend what gave it, delete the record and run its command again."
+        raise BadRecord(f"{source} contradicts itself: {'; '.join(against)}. {remedy}")
     copies = []
     for board in read_boards(root, names):
         if why_not(board, record) is None:
