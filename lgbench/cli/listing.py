@@ -113,7 +113,7 @@ def doctor(strict: bool) -> None:
         bad = "set aside" if plugin.reason else "broken in part" if fault else ""
         state = click.style(bad, fg="red") if bad else click.style("ok", fg="green")
         click.echo(f"plugin {plugin.name} {plugin.version} ({plugin.module}): {state}")
-        click.echo(f"  {plugin.reason or ', '.join(plugin.offers) or 'offers nothing'}")
+        click.echo(f"  {plugin.reason or ', '.join(dict.fromkeys(plugin.offers)) or 'offers nothing'}")
         if fault:
             click.echo(f"  {fault}")
     if strict:

@@ -35,10 +35,18 @@ class _Jobs(click.IntRange):
 
 @click.command()
 @click.argument("benchmark", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--method", "only_methods", multiple=True, type=Name("methods"), help="Only this one; repeatable.")
-@click.option("--preset", "only_presets", multiple=True, shell_complete=presets, help="Only this one; repeatable.")
+@click.option(
+    "--method", "only_methods", multiple=True, type=Name("methods"), help="This one instead of the file's; repeatable."
+)
+@click.option(
+    "--preset",
+    "only_presets",
+    multiple=True,
+    shell_complete=presets,
+    help="This one instead of the file's; repeatable.",
+)
 @click.option("--variant", "only_variants", multiple=True, metavar="NAME", help="Only this one; repeatable.")
-@click.option("--seed", "only_seeds", multiple=True, type=SEED, help="Only this one; repeatable.")
+@click.option("--seed", "only_seeds", multiple=True, type=SEED, help="This one instead of the file's; repeatable.")
 @DEVICE
 @RUNS
 @MINUTES
