@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,6 +74,8 @@ def test_the_readmes_plugin_works_as_it_is_copied(tmp_path, monkeypatch):
     regularizer = found.regularizers["quarter"]
     step = SimpleNamespace(layers=SimpleNamespace(alpha=torch.full((2, 1, 4, 4), 0.05)))
     assert regularizer.build(regularizer.config(), None, None).penalty(step).item() == pytest.approx(0.2)
+    score = found.metrics["found"].compute({"predicted_masks": np.array([[[1, 0], [0, 0]], [[1, 1], [1, 0]]], bool)})
+    assert (score.value, score.per_image.tolist()) == (0.5, [0.25, 0.75])
 
 
 SETTINGS = """
