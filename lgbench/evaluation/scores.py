@@ -184,7 +184,7 @@ def sound(score: object) -> Score:
         raise TypeError(f"{odd[0]} is {numbers[odd[0]]!r}, not a number")
     if not all(math.isfinite(value) for value in numbers.values()):
         raise NotAvailable(
-            f"not a finite number ({score.value}): train with another seed if the generator has diverged, else mend it"
+            f"not a finite number ({score.value}): a diverged generator (train it with another seed) or a bad metric"
         )
     return score
 
