@@ -121,9 +121,8 @@ def _of_protocol(protocol: Protocol, recipe: Mapping[str, object]) -> Iterator[s
 
 
 def _of_interval(name: str, number: float, ends: Range) -> Iterator[str]:
-    low, high = ends
-    if not low - SLACK <= number <= high + SLACK:
-        yield f"{name} is {number:g}, outside its own interval {low:g} .. {high:g}"
+    if not _within(number, ends):
+        yield f"{name} is {number:g}, outside its own interval {ends[0]:g} .. {ends[1]:g}"
 
 
 def _within(number: float, limits: Range | None) -> bool:

@@ -22,6 +22,7 @@ from .permissions import in_the_way, make_folder, share
 
 if TYPE_CHECKING:
     import numpy as np
+    from pydantic import ValidationError
 
 Kind = TypeVar("Kind")
 
@@ -31,6 +32,7 @@ __all__ = [
     "atomic",
     "canonical_json",
     "exclusive",
+    "faults_of",
     "keep",
     "read_arrays",
     "read_json",
@@ -224,6 +226,13 @@ def read_json(path: Path) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def faults_of(error: ValidationError) -> str:
+    """What does not fit its type, and where, in one line; of many faults the first four."""
+    faults = error.errors(include_url=False, include_input=False)
+    told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}" for fault in faults[:4])
+    return told + (f"; and {len(faults) - 4} more" if len(faults) > 4 else "")
+
+
 def read_sound(path: Path, kind: type[Kind], remedy: str) -> Kind:
     """Read what `write_json` wrote.
 
@@ -239,7 +248,7 @@ def read_sound(path: Path, kind: type[Kind], remedy: str) -> Kind:
     try:
         return TypeAdapter(kind).validate_json(path.read_bytes(), strict=True)
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, at['loc'])) or 'it'}: {at['msg']}" for at in error.errors()[:4])
+        told = faults_of(error)
     except (OSError, ValueError) as error:
         told = str(error)
     raise RunFailed(f"{path} is damaged ({told}). {remedy}")

@@ -62,10 +62,8 @@ def _border(segmenter: Game, reals: Split, run: Run) -> float:
     """The mean of `covered_border`, kept in the run's folder."""
     path, painter = run.folder / POLARITY, segmenter.painter
     made_from = weights_hash(painter), run.recipe.seed, BORDER_SAMPLES
-    if path.exists():
-        kept = read_sound(path, Border, "Delete it; it is made again.")
-        if kept.made_from == made_from:
-            return kept.border
+    if path.exists() and (kept := read_sound(path, Border, "Delete it; it is made again.")).made_from == made_from:
+        return kept.border
     run.reporter.stage("polarity", BORDER_SAMPLES)
     batch, seed, shares = run.recipe.evaluation.batch, run.recipe.seed + 4, []
     with as_sampled(painter, False, seed):

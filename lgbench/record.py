@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic import model_validator as validates
 
 from .errors import LgbenchError
-from .files import canonical_json, read_json, sha256_of_json, write_json
+from .files import canonical_json, faults_of, read_json, sha256_of_json, write_json
 
 __all__ = [
     "RECORD_FILE",
@@ -431,7 +431,4 @@ def parsed(content: str, kind: type[Part], where: str) -> Part:
     try:
         return kind.model_validate_json(content)  # as JSON, so that lists may fill tuples
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)
-        told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}" for fault in faults[:4])
-        more = f"; and {len(faults) - 4} more" if len(faults) > 4 else ""
-        raise BadRecord(f"{where} does not hold a valid {kind.__name__.lower()}: {told}{more}.") from error
+        raise BadRecord(f"{where} does not hold a valid {kind.__name__.lower()}: {faults_of(error)}.") from error

@@ -249,9 +249,10 @@ def _write(
             raise BadData(
                 f"The data set {name} says that {split!r} has {count:,} pictures, but {len(writer.names):,} came."
             )
-        if constant := writer.truth.check(split, drawn=split == "val" and split in raw.drawn):
+        drawn = split == "val" and split in raw.drawn
+        if constant := writer.truth.check(split, drawn=drawn):
             problems.append(constant)
-        if len(writer.classes) == 1 and not (split == "val" and split in raw.drawn):
+        if len(writer.classes) == 1 and not drawn:
             problems.append(_of_one_class(split, writer.classes, raw))
         writer.write_masked()
         _describe(making / split, writer, provides, raw, counts, key)

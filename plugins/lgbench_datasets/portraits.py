@@ -69,7 +69,6 @@ def read_landmarks(data: bytes, where: str) -> dict[str, Landmarks]:
     Raises:
         BadData: it is malformed.
     """
-
     wanted = [f"{axis}{point}" for point in range(1, POINTS + 1) for axis in "xy"]
     try:
         rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
