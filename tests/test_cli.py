@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lgbench import ImageSpec
 from lgbench.cli import cost, dry_run, group
 from lgbench.cli.meanings import meanings
+from lgbench.cli.run import carry_out
 from lgbench.data import DataHome
 from lgbench.data.masks import MaskConfig
 from lgbench.game import Phase
@@ -195,6 +197,19 @@ def test_the_cost_of_a_step_counts_every_product_and_all_of_its_time(tmp_path: P
     assert alone.flops > 6 * once.get_total_flops()  # real and painted, forward and backward, then for the generator
 
 
+def test_no_garbage_is_collected_while_the_parts_of_a_step_are_timed(tmp_path: Path, monkeypatch):
+    collects, play = [], cost.Player.play
+
+    def played(player, *arguments, **options):
+        collects.append(gc.isenabled())
+        play(player, *arguments, **options)
+
+    monkeypatch.setattr(cost.Player, "play", played)
+    dry("dcgan", tmp_path, monkeypatch)
+    assert collects[:3] == [True, True, False]
+    assert gc.isenabled()
+
+
 def test_a_term_that_is_played_now_and_then_costs_as_often(tmp_path: Path):
     """R1 in every fourth of the critic's moves takes a quarter of what it takes in each, and the memory of one."""
     runtime, spec = Runtime(torch.device("cpu"), channels_last=False), ImageSpec(32)
@@ -251,6 +266,22 @@ def test_a_dry_run_of_a_preset_that_is_too_long_says_which_fits(
     assert advice in (said := capsys.readouterr().out)
     assert ("Too long for this machine?" in said) == bool(advice)
     assert asked == ["small", *tried]
+
+
+@pytest.mark.parametrize(
+    ("precision", "native", "told"), [("bf16", False, True), ("bf16", True, False), ("fp32", False, False)]
+)
+def test_a_precision_that_the_processor_has_no_instructions_for_is_told_at_once(
+    tmp_path: Path, monkeypatch, capsys, precision: str, native: bool, told: bool
+):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    asked = [f"training.precision={precision}", *SHORT, *TINY["lrgan"]]
+    dry("lrgan", tmp_path, monkeypatch, *asked)
+    assert ("--set training.precision=fp32" in capsys.readouterr().out) == told
+    recipe = look_up(Request("lrgan", "flora", "smoke", settings=dict(map(parse_setting, asked))), DataHome(tmp_path))
+    carry_out(recipe, DataHome(tmp_path), "cpu", tmp_path / "runs")
+    assert ("--set training.precision=fp32" in capsys.readouterr().err) == told
 
 
 @pytest.mark.parametrize(("rounds", "round_steps", "steps"), [(1, 7, 30), (3, 0, 50), (2, 7, 37)])

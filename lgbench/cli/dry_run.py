@@ -20,6 +20,7 @@ from lgbench.training import Schedule
 
 from .cost import Cost, ceiling, cost_of
 from .printing import print_table, say
+from .run import emulated
 
 __all__ = ["show"]
 
@@ -58,6 +59,8 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
         say(console, "The networks grow while they train and were timed full-grown: the estimate is an upper bound.")
     scored = f"{recipe.evaluation.samples:,} samples" if recipe.method.generator else "the masks"
     say(console, f"In all about {_duration(found.seconds)}, and the evaluation of {scored}.")
+    if remark := emulated(recipe, runtime.device):
+        say(console, remark)
     if runtime.device.type == "cpu" and found.seconds > LONG:
         say(console, _advice(recipe, home, runtime))
 

@@ -15,9 +15,11 @@ from lgbench.recipe import FOR_CPUS, LARGEST_SEED, PRESETS, Recipe, Request, par
 from .time_limit import MINUTES, time_limit
 
 if TYPE_CHECKING:
+    import torch
+
     from lgbench.data import DataHome
 
-__all__ = ["DEVICE", "RUNS", "SEED", "Name", "carry_out", "data_home", "presets", "run"]
+__all__ = ["DEVICE", "RUNS", "SEED", "Name", "carry_out", "data_home", "emulated", "presets", "run"]
 
 
 class Name(click.ParamType):
@@ -104,6 +106,18 @@ def run(
         carry_out(recipe, home, device, runs, deterministic)
 
 
+def emulated(recipe: Recipe, device: torch.device) -> str:
+    """What to do where the recipe names a precision that the device has no instructions for; "" elsewhere."""
+    from lgbench.runtime import fast_precision
+
+    if recipe.training.precision != "bf16" or fast_precision(device) == "bf16":
+        return ""
+    return (
+        "bf16 takes many times as long here, for this device has no instructions for it: add "
+        "--set training.precision=fp32 (a row of its own on a board)."
+    )
+
+
 def carry_out(
     recipe: Recipe,
     home: DataHome,
@@ -138,6 +152,8 @@ def carry_out(
                 f"The preset {recipe.preset} is meant for a GPU; add --dry-run to see what it takes on this CPU. "
                 f"{', '.join(offered)}."
             )
+        if remark := emulated(recipe, chosen):
+            reporter.note(remark)
         used = installed.used([*recipe.records, *(("metrics", name) for name in metrics)])
         record = start(recipe, Place(runs, home, chosen, deterministic, finished), metrics, used, reporter)
     show_record(record)
