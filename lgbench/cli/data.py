@@ -127,6 +127,8 @@ def add(name: str, archive: Path) -> None:
             f"{name!r} is an installed data set that takes no archive. Add {archive} under another name, or use it "
             f"as it is: `--dataset folder:{archive}`."
         )
+    if record is not None:
+        _try_on(record, archive)
     info = add_archive(DataHome(), name, archive, archive_columns(record))
     counts = ", ".join(f"{count:,} {split}" for split, count in info.counts.items())
     click.echo(f"{name}: {counts}; provides {', '.join(sorted(info.provides)) or 'images'}; archive:{info.sha256[:12]}")
@@ -141,8 +143,9 @@ def add(name: str, archive: Path) -> None:
     if len(info.mask_values) > 2 and record is None:
         values = ", ".join(map(str, info.mask_values[:8])) + (", ..." if len(info.mask_values) > 8 else "")
         click.echo(
-            f"Its masks have the values {values}: say which are foreground with `--set data.foreground=...`, and which "
-            "to leave out of every score, say a trimap's border, with `--set data.ignore=...`.",
+            f"Its masks have the values {values}: say which are foreground with `--set data.foreground=...` "
+            "(`soft` where they are opacities), and which to leave out of every score, say a trimap's border, with "
+            "`--set data.ignore=...`.",
             err=True,
         )
 
@@ -179,6 +182,27 @@ def pseudo_masks(name: str, weights: Path, sha256: str, model: str, thing: str, 
     with progress_bars() as progress:
         pictures, masked = draw_masks(samples, detect, maker, home.folder(record.name) / into, progress)
     click.echo(f"{pictures:,} pictures, {masked:,} with a mask: {maker}. Score by them with --set data.masks={into}")
+
+
+def _try_on(record: Dataset, archive: Path) -> None:
+    """Let an installed data set read an archive before it takes the place of a good one.
+
+    Raises:
+        BadData: it cannot; nothing has changed.
+    """
+    from tempfile import TemporaryDirectory
+
+    from lgbench.data import DataHome
+    from lgbench.errors import BadData
+
+    with TemporaryDirectory() as scratch:
+        kept = Path(scratch) / "archives" / f"{record.name}.zip"
+        kept.parent.mkdir()
+        kept.symlink_to(archive.absolute())
+        try:
+            record.build(record.config_class(), record.resolution, DataHome(Path(scratch)))
+        except BadData as error:
+            raise BadData(str(error).replace(str(kept), str(archive))) from error
 
 
 def _records() -> dict[str, Dataset]:

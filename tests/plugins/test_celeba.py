@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import shutil
 import zipfile
 from dataclasses import replace
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from official import encoded
 from portrait_files import SIDE, landmark_table, pictures, points
 
 from lgbench.cli import cost, dry_run
+from lgbench.cli.data import add
 from lgbench.data import DataHome, Split, add_archive, archive_columns, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench.lookup import look_up
@@ -182,6 +185,16 @@ def test_an_archive_of_something_else_is_refused_with_what_it_lacks(tmp_path: Pa
     add_archive(home, "celeba", archive(tmp_path / "faces.zip", **made))
     with pytest.raises(BadData, match=message):
         opened(home)
+
+
+def test_an_archive_of_something_else_does_not_take_a_good_ones_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
+    good, other = archive(tmp_path / "faces.zip"), archive(tmp_path / "other.zip", marks=False)
+    assert CliRunner().invoke(add, ["celeba", str(good)], catch_exceptions=False).exit_code == 0
+    with pytest.raises(BadData, match=re.escape(f"{other} has no landmarks.csv")):
+        CliRunner().invoke(add, ["celeba", str(other)], catch_exceptions=False)
+    kept = DataHome().archives()["celeba"]
+    assert kept.read_bytes() == good.read_bytes()
 
 
 def rows(landmarks: np.ndarray = POINTS, of: slice = slice(None)) -> list[str]:
