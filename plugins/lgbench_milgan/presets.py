@@ -20,7 +20,7 @@ SMOKE = {  # for photographs; worlds need less
     "training.batch": 32,
     "training.steps": 4000,
     "training.ema": 0.99,
-    "training.precision": "bf16",
+    "training.precision": "fp32",  # many processors have no instructions for bf16
     "training.channels_last": True,
     "regularizers.perturbation.shrink": 0.9,
     "regularizers.perturbation.grow": -0.3,
@@ -40,7 +40,6 @@ AS_PAINTED = {"segmentation.ema": 0.0, "segmenter.colours": False, "segmenter.bl
 
 IN_WORLDS = {
     "training.steps": 2000,
-    "training.precision": "fp32",
     "training.channels_last": False,
     "segmentation.steps": 600,
     "segmenter.width": 16,
