@@ -259,7 +259,7 @@ def _judge(run: Run, reals: Split) -> Callable[[Painter], float]:
         extractor = load_extractor(extractor_of(t.select), device=runtime.device)
     except NotAvailable as error:
         raise BadRecipe(f"training.select={t.select} cannot judge. {error} Or set training.select=last.") from error
-    real = real_moments([reals], extractor, run.home.root / "moments")
+    real = real_moments([reals], extractor, run.home.root / "moments", run.reporter)
 
     @torch.no_grad()
     def judge(painter: Painter) -> float:

@@ -305,6 +305,15 @@ def test_moments_of_real_images_that_were_damaged_are_made_again(tmp_path: Path,
     assert f"{kept} is damaged; it is made again." in caplog.messages
 
 
+def test_looking_at_all_real_images_is_told_and_happens_once(tmp_path: Path):
+    root, first, again = scenes(tmp_path / "photos", (255, 0, 0)), Told(), Told()
+    before = on_folder(root, tmp_path / "runs", first)
+    before["path"].unlink()
+    on_folder(root, tmp_path / "runs", again)
+    assert first.stages.count("real pictures, random") == 1
+    assert "real pictures, random" not in again.stages
+
+
 def test_a_category_narrows_the_training_images(tmp_path: Path):
     record = carry_out(recipe(training__category=1), tmp_path / "run")
     assert record["data"]["counts"]["train"] == 16

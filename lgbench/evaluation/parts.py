@@ -254,7 +254,7 @@ def _moments(extractor: str, seen: str, evidence: Evidence) -> tuple[Moments, Mo
 
 def _real_moments(extractor: str, evidence: Evidence) -> Moments:
     cache = evidence.run.home.root / "moments"
-    return real_moments(reference(evidence), evidence[f"extractor/{extractor}"], cache)
+    return real_moments(reference(evidence), evidence[f"extractor/{extractor}"], cache, evidence.run.reporter)
 
 
 def reference(evidence: Evidence) -> list[Split]:

@@ -11,6 +11,7 @@ import numpy as np
 from lgbench.data import Split
 from lgbench.errors import RunFailed
 from lgbench.files import keep, read_arrays, sha256_of_json
+from lgbench.progress import Quiet, Reporter
 from lgbench.score import Moments
 
 from .extractors import Extractor
@@ -20,12 +21,14 @@ __all__ = ["real_moments"]
 
 logger = logging.getLogger(__name__)
 
+BATCH, QUIET = 100, Quiet()
 
-def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path) -> Moments:
+
+def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path, reporter: Reporter = QUIET) -> Moments:
     """Moments of the images of splits together, kept in the folder `cache` under what they depend on.
 
     What is kept is a convenience: a file that is damaged is made again, and a folder that cannot be written costs
-    nothing but the time.
+    nothing but the time. `reporter` hears of it where they are looked at.
     """
     prints = [split.fingerprint for split in reals]
     key = sha256_of_json([prints, extractor.name, extractor.weights_hash, "float64"])[:16]
@@ -33,8 +36,12 @@ def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path) -> M
     if (kept := _load(path, extractor.dim)) is not None:
         return kept
     stream = MomentStream(extractor.dim)
+    reporter.stage(f"real pictures, {extractor.name}", sum(map(len, reals)))
     for split in reals:
-        stream_features(stream, split.rgb(slice(None)), extractor)
+        images = split.rgb(slice(None))
+        for start in range(0, len(images), BATCH):
+            stream_features(stream, images[start : start + BATCH], extractor, BATCH)
+            reporter.advance(stream.count)
     moments = stream.moments()
     arrays = {"mean": moments.mean, "covariance": moments.covariance, "count": moments.count, "check": _check(moments)}
     keep(path, lambda file: np.savez(file, **arrays))  # pyright: ignore[reportArgumentType]
