@@ -210,7 +210,7 @@ def test_two_codes_vary_as_a_page_of_one_image(petals: Path):
         ("z:", r"no layer '' of the code 'z'"),
         ("z,q", r"no code 'q' to vary"),
         ("z,z", r"names one code twice"),
-        ("phi:0", r"ties lrgan's latents to motions: train --with equivariance"),
+        ("phi:0", r"ties lrgan's latents to motions: train it --with equivariance"),
     ],
 )
 def test_what_cannot_be_varied_is_told_with_what_can(petals: Path, name: str, told: str):

@@ -130,9 +130,8 @@ def _moved(trained: Trained, codes: Mapping[str, Tensor], name: str, columns: in
     """Images whose latents follow one number of a motion, beyond the ends of what was learnt (ELGAN, Eq. 7)."""
     motion = next((term.motion for _, _, term in trained.game.terms if term.motion), None)
     if motion is None:
-        raise BadRecipe(
-            f"Nothing ties {trained.run.recipe.method.name}'s latents to motions: train --with equivariance."
-        )
+        method = trained.run.recipe.method.name
+        raise BadRecipe(f"Nothing ties {method}'s latents to motions: train it --with equivariance.")
     number = name.partition(":")[2]
     if not number.isdecimal() or int(number) >= motion.size:
         raise BadRecipe(f"--vary {name} names no number of a motion. It has {PHI}:0 to {PHI}:{motion.size - 1}.")
