@@ -18,9 +18,8 @@ from lgbench.runtime import Runtime, choose_device
 from lgbench.stages import build_game, build_segmenter
 from lgbench.training import Schedule
 
-from .cost import Cost, ceiling, cost_of
+from .cost import Cost, ceiling, cost_of, emulated
 from .printing import print_table, say
-from .run import emulated
 
 __all__ = ["show"]
 

@@ -15,11 +15,9 @@ from lgbench.recipe import FOR_CPUS, LARGEST_SEED, PRESETS, Recipe, Request, par
 from .time_limit import MINUTES, time_limit
 
 if TYPE_CHECKING:
-    import torch
-
     from lgbench.data import DataHome
 
-__all__ = ["DEVICE", "RUNS", "SEED", "Name", "carry_out", "data_home", "emulated", "presets", "run"]
+__all__ = ["DEVICE", "RUNS", "SEED", "Name", "carry_out", "data_home", "presets", "run"]
 
 
 class Name(click.ParamType):
@@ -106,18 +104,6 @@ def run(
         carry_out(recipe, home, device, runs, deterministic)
 
 
-def emulated(recipe: Recipe, device: torch.device) -> str:
-    """What to do where the recipe names a precision that the device has no instructions for; "" elsewhere."""
-    from lgbench.runtime import fast_precision
-
-    if recipe.training.precision != "bf16" or fast_precision(device) == "bf16":
-        return ""
-    return (
-        "bf16 takes many times as long here, for this device has no instructions for it: add "
-        "--set training.precision=fp32 (a row of its own on a board)."
-    )
-
-
 def carry_out(
     recipe: Recipe,
     home: DataHome,
@@ -139,6 +125,7 @@ def carry_out(
     from lgbench.run import run as start
     from lgbench.runtime import choose_device
 
+    from .cost import emulated
     from .progress import reporting
     from .results import show_record
 
