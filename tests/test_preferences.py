@@ -125,9 +125,19 @@ def test_tables_as_spreadsheets_save_them_are_read(tmp_path: Path, text: str):
     assert by_votes(compared(10), tmp_path / "votes.csv").pairs == 1
 
 
+def test_exporting_again_keeps_the_answers_that_people_gave(tmp_path: Path):
+    export(compared(10), tmp_path)
+    answered = (tmp_path / "form.csv").read_text().replace("0003,", "0003,left")
+    (tmp_path / "form.csv").write_text(answered)
+    (tmp_path / "0003-left.png").unlink()
+    export(compared(10), tmp_path)
+    assert (tmp_path / "form.csv").read_text() == answered
+    assert (tmp_path / "0003-left.png").exists()
+    assert by_votes(compared(10), tmp_path / "form.csv").pairs == 1
+
+
 def test_answers_of_other_runs_and_a_folder_of_another_study_are_refused(tmp_path: Path):
     export(compared(10), tmp_path / "study")
-    export(compared(10), tmp_path / "study")  # the same again is no harm
     votes = answer(tmp_path / "study", lambda *seen: "left")
     swapped = compared(10, "b" * 16, "a" * 16)
     with pytest.raises(BadData, match="as they were exported"):

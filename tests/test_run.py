@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from finished import lgbench
 from run_worlds import Told, carry_out, on_folder, recipe, scenes
 from toy import FAST, folder_of
 
@@ -19,6 +21,7 @@ from lgbench.errors import RunBusy, RunFailed
 from lgbench.files import exclusive
 from lgbench.game import Term
 from lgbench.recipe import Chosen
+from lgbench.record import record_id
 
 
 def test_a_run_ends_in_a_record_with_its_protocols_and_reasons(tmp_path: Path):
@@ -178,6 +181,28 @@ def test_compare_pairs_samples_and_shares_values(tmp_path: Path):
     itself = compare(first, first, tmp_path / "same.png", samples=50)
     assert np.array_equal(itself.order, np.arange(50))
     assert itself.statistics["mean"] == 0
+
+
+def test_composites_are_never_paired_in_place_of_samples(tmp_path: Path):
+    carry_out(recipe(), tmp_path)
+    folder = folder_of(tmp_path)
+    (samples,) = folder.glob("samples-*.npz")
+    body = json.loads((folder / "record.json").read_text())
+    body["artefacts"]["samples-swap-12345678.npz"] = body["artefacts"][samples.name]
+    (folder / "record.json").write_text(json.dumps({**body, "id": record_id(body)}))
+    samples.rename(folder / "samples-swap-12345678.npz")
+    with pytest.raises(RunFailed, match=r"samples-\*.npz.*run's command again"):
+        compare(folder, folder, tmp_path / "pairs.png")
+
+
+def test_compare_says_each_reason_once_and_refuses_an_extractor_before_it_matches(tmp_path: Path):
+    carry_out(recipe(), tmp_path)
+    folder = folder_of(tmp_path)
+    told = lgbench("compare", folder, folder, "--samples", 4)
+    assert told.output.count("not available in both") == 1
+    wrong = lgbench("compare", folder, folder, "--prefer", "sqeezenet")
+    assert "squeezenet" in str(wrong.exception)
+    assert "pairs" not in wrong.output
 
 
 def test_compare_needs_finished_runs(tmp_path: Path):

@@ -184,6 +184,52 @@ def test_a_generator_that_reads_no_class_map_shows_none(petals: Path):
     assert (varied.images.shape[:2], varied.columns) == ((2, 3), ("z 1", "z 2", "z 3"))
 
 
+def test_one_layers_latent_varies_alone(petals: Path):
+    trained = load_run(petals, "cpu")
+    both, behind, front = (vary(trained, name, 2, 3) for name in ("z", "z:0", "z:1"))
+    assert behind.columns == ("z:0 1", "z:0 2", "z:0 3")
+    for one in (behind, front):
+        assert not np.array_equal(one.images, both.images)
+        assert not np.array_equal(one.images[:, 0], one.images[:, 1])
+    assert not np.array_equal(behind.images, front.images)
+
+
+def test_two_codes_vary_as_a_page_of_one_image(petals: Path):
+    page = vary(load_run(petals, "cpu"), "z:0,z:1", 2, 3)
+    assert page.images.shape == (2, 3, 3, 32, 32)
+    assert page.columns == ("z:1 1", "z:1 2", "z:1 3")
+    cells = page.images.reshape(6, -1)
+    assert len(np.unique(cells, axis=0)) == 6
+    assert np.array_equal(page.images, vary(load_run(petals, "cpu"), "z:0,z:1", 2, 3).images)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("z:2", r"no layer '2' of the code 'z'. It has z:0 to z:1"),
+        ("z:", r"no layer '' of the code 'z'"),
+        ("z,q", r"no code 'q' to vary"),
+        ("z,z", r"names one code twice"),
+        ("phi:0", r"ties lrgan's latents to motions: train it --with equivariance"),
+    ],
+)
+def test_what_cannot_be_varied_is_told_with_what_can(petals: Path, name: str, told: str):
+    with pytest.raises(BadRecipe, match=told):
+        vary(load_run(petals, "cpu"), name, 2, 3)
+
+
+def test_latents_follow_motions_beyond_what_was_learnt(tmp_path: Path):
+    small = {"generator.g": 8, "generator.g_b": 8, "method.d": 4, "segmenter.width": 4, "evaluation.metrics": "iou"}
+    trained = load_run(made("elgan", "flora", tmp_path, small), "cpu")
+    walk = vary(trained, "phi:0", 2, 5)
+    assert walk.columns == ("-1.50", "-0.75", "+0.00", "+0.75", "+1.50")
+    assert walk.images.shape == (2, 5, 3, 32, 32)
+    assert not np.array_equal(walk.images[:, 0], walk.images[:, -1])
+    assert not np.array_equal(walk.images, vary(trained, "phi:1", 2, 5).images)
+    with pytest.raises(BadRecipe, match=r"names no number of a motion. It has phi:0 to phi:\d"):
+        vary(trained, "phi:9", 2, 5)
+
+
 def test_class_maps_vary_below_a_row_that_shows_them(faces: Path):
     trained = load_run(faces, "cpu")
     varied = vary(trained, "s", 2, 3)

@@ -35,10 +35,14 @@ def compare(
     """Hold RUN_A and RUN_B side by side: shared metrics, and samples in Hungarian-matched pairs."""
     from rich.console import Console
 
+    from lgbench.features import load_extractor
+
     from . import preferences
     from .pairs import compare as hold
     from .printing import print_table, say
 
+    if prefer:
+        load_extractor(prefer)  # before samples are matched, which may take minutes
     picture = picture or run_a / f"pairs-with-{run_b.name}.png"
     result = hold(run_a, run_b, picture, samples)
     console = Console()
@@ -47,8 +51,11 @@ def compare(
         print_table(console, ("metric", run_a.name, run_b.name, "difference"), rows, right=(1, 2, 3))
     else:
         say(console, "The runs share no number:")
+    reasons: dict[str, list[str]] = {}
     for name, why in result.unshared.items():
-        say(console, f"{name}: {why}")
+        reasons.setdefault(why, []).append(name)
+    for why, names in reasons.items():
+        say(console, f"{', '.join(names)}: {why}")
     pairs = [(name, f"{value:.4g}") for name, value in result.statistics.items()]
     print_table(console, ("L2 of matched pairs, over pixels in [0, 1]", ""), pairs, right=(1,))
     say(console, f"pairs, nearest to farthest: {picture}")

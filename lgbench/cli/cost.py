@@ -21,14 +21,15 @@ from torch.utils.flop_counter import flop_registry
 from lgbench import ImageSpec
 from lgbench.data import Split
 from lgbench.game import Game, Phase, Step
-from lgbench.runtime import Runtime
+from lgbench.recipe import Recipe
+from lgbench.runtime import Runtime, fast_precision
 from lgbench.training import Schedule
 from lgbench.training.player import Player
 from lgbench.training.stream import Stream
 
 from .memory import Memory, keeping
 
-__all__ = ["Cost", "ceiling", "cost_of", "noise"]
+__all__ = ["Cost", "ceiling", "cost_of", "emulated", "noise"]
 
 MEASURED, PATIENCE = 8, 10.0
 
@@ -85,6 +86,16 @@ def cost_of(game: Game, schedule: Schedule, spec: ImageSpec, runtime: Runtime) -
             play(kind, repeats + 1)
     memory = Memory.of(player, kept.peak)
     return Cost(sum(phases.values()), phases, round(meter.flops), meter.slowest(), memory)
+
+
+def emulated(recipe: Recipe, device: torch.device) -> str:
+    """What to do where the recipe names a precision that the device has no instructions for; "" elsewhere."""
+    if recipe.training.precision != "bf16" or fast_precision(device) == "bf16":
+        return ""
+    return (
+        "bf16 takes many times as long here, for this device has no instructions for it: add "
+        "--set training.precision=fp32 (a row of its own on a board)."
+    )
 
 
 def _kinds(phases: Sequence[Phase]) -> tuple[dict[int, float], int]:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import torch
 from rich.console import Console
 
 from lgbench.data import DataHome, RawDataset
@@ -15,14 +14,14 @@ from lgbench.lookup import look_up
 from lgbench.nn import count_parameters
 from lgbench.recipe import FOR_CPUS, Recipe
 from lgbench.run import runtime_of, spec_of
-from lgbench.runtime import Runtime, choose_device, fast_precision
+from lgbench.runtime import Runtime, choose_device
 from lgbench.stages import build_game, build_segmenter
 from lgbench.training import Schedule
 
-from .cost import Cost, ceiling, cost_of
+from .cost import Cost, ceiling, cost_of, emulated
 from .printing import print_table, say
 
-__all__ = ["emulated", "show"]
+__all__ = ["show"]
 
 
 LONG = 3 * 3600.0
@@ -63,16 +62,6 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
         say(console, remark)
     if runtime.device.type == "cpu" and found.seconds > LONG:
         say(console, _advice(recipe, home, runtime))
-
-
-def emulated(recipe: Recipe, device: torch.device) -> str:
-    """What to do where the recipe names a precision that the device has no instructions for; "" elsewhere."""
-    if recipe.training.precision != "bf16" or fast_precision(device) == "bf16":
-        return ""
-    return (
-        "bf16 takes many times as long here, for this device has no instructions for it: add "
-        "--set training.precision=fp32 (a row of its own on a board)."
-    )
 
 
 def _estimate(recipe: Recipe, home: DataHome, runtime: Runtime) -> Estimate:

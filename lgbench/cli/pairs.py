@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from lgbench.training.pictures import save_png
 from .matching import match_samples
 
 __all__ = ["Comparison", "compare", "first_samples"]
+
+SAMPLES = re.compile(r"samples-[0-9a-f]+\.npz")
+"""The file that holds a run's samples; beside it there may be composites of their layers (`samples-swap-...`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,12 @@ def first_samples(folder: Path, samples: int) -> tuple[Record, np.ndarray, Path]
             f"{folder} is a run of {record.method}, which paints nothing: there are no samples to pair. Its numbers "
             "stand beside others' on the boards (`lgbench leaderboard show`)."
         )
-    stored = [folder / name for name in record.artefacts if name.startswith("samples") and (folder / name).exists()]
+    stored = [folder / name for name in record.artefacts if SAMPLES.fullmatch(name) and (folder / name).exists()]
     if not stored:
-        raise RunFailed(f"{folder} is not a finished run: it has no samples.")
+        raise RunFailed(
+            f"{folder} has no samples any more (samples-*.npz). `lgbench rescore` needs none; to pair them, delete "
+            f"{files[0].name} and run the run's command again: what is trained stays."
+        )
     arrays = read_arrays(stored[0], f"Delete it and {files[0].name}, and run the run's command again to sample anew.")
     return record, arrays["images"][:samples], stored[0]
 

@@ -92,7 +92,8 @@ def similarity(images: np.ndarray, reals: np.ndarray, network: Extractor) -> np.
 def export(compared: Comparison, folder: Path) -> None:
     """Write the pairs for a study: pictures `0000-left.png`, `0000-right.png`, a form for answers, and the key.
 
-    Which run is on the left is drawn for each pair; `key.json` says it, and is not for the eyes of who answers.
+    Which run is on the left is drawn for each pair; `key.json` says it, and is not for the eyes of who answers. A form
+    that is there already stays as it is: people may have answered.
 
     Raises:
         RunFailed: the folder holds another study.
@@ -101,11 +102,13 @@ def export(compared: Comparison, folder: Path) -> None:
     if (folder / KEY).exists() and _read_key(folder / KEY) != key:
         raise RunFailed(f"{folder} holds pairs of another comparison. Name a folder that is not there yet.")
     folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / KEY, asdict(key))  # first: pictures without it could be another study's
     for index, images in enumerate(zip(*compared.images, strict=True)):
         ordered = images if key.first_is_left[index] else images[::-1]
         for side, image in zip(SIDES, ordered, strict=True):
             save_png(folder / f"{index:04d}-{side}.png", image.transpose(1, 2, 0))
-    write_json(folder / KEY, asdict(key))
+    if (folder / FORM).exists():
+        return
     rows = ["pair,answer", *(f"{i:04d}," for i in range(len(compared.distances))), ""]
     write_bytes(folder / FORM, "\n".join(rows).encode())
 

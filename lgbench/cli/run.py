@@ -125,7 +125,7 @@ def carry_out(
     from lgbench.run import run as start
     from lgbench.runtime import choose_device
 
-    from .dry_run import emulated
+    from .cost import emulated
     from .progress import reporting
     from .results import show_record
 

@@ -28,7 +28,8 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
     "codes",
     multiple=True,
     metavar="CODE",
-    help="A row an image, a column a value: z, c, s, f, b ...; `lgbench info METHOD` says which there are.",
+    help="A row an image, a column a value: z, c, s, f, b ...; `lgbench info METHOD` says which there are. z:1 is one "
+    "layer's latent, phi:0 a motion that latents follow; c,z is a page of two.",
 )
 @click.option("--interpolate", "walks", multiple=True, metavar="WALK", help="pose, smile or landmarks, frame by frame.")
 @click.option("--predictions", "predicted", is_flag=True, help="Best, median and worst masks by IoU, and a grid.")
@@ -67,7 +68,8 @@ def sample(
             trained = load_run(folder, device, reporter)
         for code in codes:
             varied = vary(trained, code, rows, columns, seed)
-            path = _draw(folder / "pictures" / f"vary-{code}.png", varied.images, varied.columns)
+            file = f"vary-{code.replace(':', '').replace(',', '-')}.png"
+            path = _draw(folder / "pictures" / file, varied.images, varied.columns)
             say(console, f"{code} varied: {path}")
             say(console, f"  columns: {', '.join(varied.columns)}")
         for name in walks:

@@ -24,6 +24,7 @@ __all__ = ["Variation", "Walk", "interpolate", "save_gif", "sheet", "vary"]
 
 LETTER = (6, 12)  # width and height of Pillow's own font, pixels, about
 MOST_LINES = 3  # of a title
+PHI, BEYOND = "phi", 1.5  # how far motions are shown, 1 for the ends of what was learnt
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +77,29 @@ def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) ->
 
     A latent is drawn anew in each column; class maps are those of other test images, shown in a row above; of
     attributes, each is turned to the other side once, after a column of images as they are. Where a row is painted from
-    one class map, the first column shows it.
+    one class map, the first column shows it. Of two codes, one image has the first changed from row to row, and the
+    second from column to column.
 
     Args:
-        name: of the code, say "z", "c" or "s".
+        name: of the code, say "z", "c" or "s"; "z:1" of one layer's latent where "z" has one for each, 0 the
+            background's; "phi:0" of the first number of a motion that latents follow, from -1.5 to 1.5, where the ends
+            of what was learnt are -1 and 1; two names, "z:0,z:1", of a page of both.
 
     Raises:
-        BadRecipe: the generator has no such code.
+        BadRecipe: the generator has no such code, or no such layer, or no motions.
     """
-    painter = trained.painter
+    painter, (down, _, across) = trained.painter, name.partition(",")
     with as_sampled(painter, False, seed):
+        if across:
+            return _both_varied(trained, down, across, rows, columns)
         batch = trained.given(rows)
         codes = painter.codes(rows, batch)
-        if name not in codes:
-            hint = did_you_mean(name, codes, f"It has {', '.join(sorted(codes))}.")
-            raise BadRecipe(f"{trained.run.recipe.generator.name} has no code {name!r} to vary. {hint}")
+        if name.partition(":")[0] == PHI and PHI not in codes:
+            return _moved(trained, codes, name, columns)
+        name, layer = _code(trained, codes, name)
         choices = _choices(trained, codes, name, columns)
-        images = [_painted(trained, {**codes, name: choice}) for choice in choices]
-    grid, titles = np.stack(images, axis=1), _titles(trained, codes, name, len(choices))
+        images = [_painted(trained, _changed(codes, name, layer, choice)) for choice in choices]
+    grid, titles = np.stack(images, axis=1), _titles(trained, codes, name, layer, len(choices))
     if name == "s":
         return Variation(np.concatenate([_maps(torch.stack([choice[0] for choice in choices]))[None], grid]), titles)
     if "s" not in codes:
@@ -106,10 +112,71 @@ def _maps(segments: Tensor) -> np.ndarray:
     return uint8((coloured(segments) + 1) / 2)
 
 
-def _titles(trained: Trained, codes: Mapping[str, Tensor], name: str, count: int) -> tuple[str, ...]:
+def _both_varied(trained: Trained, down: str, across: str, rows: int, columns: int) -> Variation:
+    """One image, in which one code changes from row to row and another from column to column."""
+    codes = trained.painter.codes(1, trained.given(1))
+    one, other = (_code(trained, codes, name) for name in (down, across))
+    if one == other:
+        raise BadRecipe(f"--vary {down},{across} names one code twice. Name two, or one alone.")
+    below, beside = (_choices(trained, codes, name, count) for (name, _), count in ((one, rows), (other, columns)))
+    images = [
+        [_painted(trained, _changed(_changed(codes, *one, first), *other, second))[0] for second in beside]
+        for first in below
+    ]
+    return Variation(np.stack([np.stack(row) for row in images]), _titles(trained, codes, *other, len(beside)))
+
+
+def _moved(trained: Trained, codes: Mapping[str, Tensor], name: str, columns: int) -> Variation:
+    """Images whose latents follow one number of a motion, beyond the ends of what was learnt (ELGAN, Eq. 7)."""
+    motion = next((term.motion for _, _, term in trained.game.terms if term.motion), None)
+    if motion is None:
+        method = trained.run.recipe.method.name
+        raise BadRecipe(f"Nothing ties {method}'s latents to motions: train it --with equivariance.")
+    number = name.partition(":")[2]
+    if not number.isdecimal() or int(number) >= motion.size:
+        raise BadRecipe(f"--vary {name} names no number of a motion. It has {PHI}:0 to {PHI}:{motion.size - 1}.")
+    reaches = np.linspace(-BEYOND, BEYOND, columns)
+    images = []
+    with trained.run.runtime.autocast():
+        layers = trained.painter(codes)
+        for reach in reaches:
+            eps = torch.zeros(len(layers.image), motion.size, device=layers.image.device)
+            eps[:, int(number)] = float(reach)
+            images.append(uint8((motion.images(layers, eps)[0].float() + 1) / 2))
+    return Variation(np.stack(images, axis=1), tuple(f"{reach:+.2f}" for reach in reaches))
+
+
+def _code(trained: Trained, codes: Mapping[str, Tensor], name: str) -> tuple[str, int | None]:
+    """A code's name, and which layer's of it, None for all.
+
+    Raises:
+        BadRecipe: there is no such code, or no such layer of it.
+    """
+    code, colon, layer = name.partition(":")
+    if code not in codes:
+        hint = did_you_mean(code, codes, f"It has {', '.join(sorted(codes))}.")
+        raise BadRecipe(f"{trained.run.recipe.generator.name} has no code {code!r} to vary. {hint}")
+    if not colon:
+        return code, None
+    layers = codes[code].shape[1] if codes[code].ndim == 3 and codes[code].is_floating_point() else 0
+    if not layer.isdecimal() or int(layer) >= layers:
+        known = f"It has {code}:0 to {code}:{layers - 1}" if layers else f"All layers share it: --vary {code}"
+        raise BadRecipe(f"{trained.run.recipe.generator.name} has no layer {layer!r} of the code {code!r}. {known}.")
+    return code, int(layer)
+
+
+def _changed(codes: Mapping[str, Tensor], name: str, layer: int | None, choice: Tensor) -> dict[str, Tensor]:
+    """The codes with another one, or another one's layer."""
+    if layer is not None:
+        choice = torch.cat([codes[name][:, :layer], choice[:, [layer]], codes[name][:, layer + 1 :]], dim=1)
+    return {**codes, name: choice}
+
+
+def _titles(trained: Trained, codes: Mapping[str, Tensor], name: str, layer: int | None, count: int) -> tuple[str, ...]:
     if _turned(trained, codes, name):
         return ("as given", *(f"{attribute} turned" for attribute in trained.splits()["test"].attribute_names))
-    return tuple(f"{name} {i + 1}" for i in range(count))
+    named = name if layer is None else f"{name}:{layer}"
+    return tuple(f"{named} {i + 1}" for i in range(count))
 
 
 def _turned(trained: Trained, codes: Mapping[str, Tensor], name: str) -> bool:

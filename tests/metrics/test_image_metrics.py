@@ -5,15 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from finished import finished
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from lgbench import NotAvailable
+from lgbench.contradictions import contradictions
 from lgbench.errors import BadData
 from lgbench.features import load_extractor
-from lgbench_metrics.images import manifolds
+from lgbench.record import Measured, read_record
+from lgbench_metrics.images import manifolds, neighbours, perceptual
 from lgbench_metrics.images.kernels import kernel_distance
 from lgbench_metrics.images.manifolds import leave_one_out, precision_recall
 from lgbench_metrics.images.perceptual import load_lpips
@@ -143,6 +146,18 @@ def test_lpips_without_its_files_says_what_to_set(weights, monkeypatch, tmp_path
         load_lpips()
     with pytest.raises(BadData, match="LGBENCH_LPIPS"):
         load_lpips(tmp_path / "squeezenet.pth")
+
+
+def test_what_looks_at_the_first_samples_alone_says_so_and_boards_take_it(weights, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(perceptual, "MOST", 7)
+    monkeypatch.setattr(neighbours, "MOST", 5)
+    record = read_record(finished(tmp_path / "runs", "lpips,memorisation") / "record.json")
+    assert contradictions(record) == []
+    for name, compared in (("lpips", 6), ("memorisation", 5)):
+        value = record.values[name]
+        assert isinstance(value, Measured)
+        assert value.n == value.protocol.samples == compared
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from lgbench.layers import Batch, Layers, Painter
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
+from lgbench.rescore import rescore
 from lgbench.run import Place, chosen_metrics, run
 from lgbench_metrics.layers import equivariance, poses, recomposed
 from lgbench_metrics.layers.looks import information, outranked
@@ -123,6 +124,16 @@ def test_codes_are_read_from_the_background_where_it_shows_them(tmp_path: Path):
     assert clean["details"]["c_chance"] == 1 / CLASSES
     assert abs(clean["value"] - 1 / CLASSES) < 0.15
     assert not any(name.startswith("b_") for name in clean["details"])  # a background may show its own code
+
+
+def test_what_networks_read_in_layers_is_scored_again_without_them(tmp_path: Path):
+    readers = [CodeReader("c", "image", middle, math.log(CLASSES)), CodeReader("b", "background", middle, 1.0)]
+    values = scored(tmp_path, "leakage,leakage-code,mi-bound", readers=readers)
+    again = rescore(values["folder"], registry().metrics, registry().plugins)
+    assert not again.changed
+    for name in ("leakage", "leakage-code", "mi-bound"):
+        assert again.values[name]["value"] == values[name]["value"]
+        assert again.values[name]["details"] == values[name]["details"]
 
 
 def test_a_method_without_critic_or_readers_says_so(tmp_path: Path):

@@ -35,7 +35,11 @@ PROBABILITIES = Part(
     lambda evidence: evidence.protocol(["seen/inception"]),
 )
 NEIGHBOURS = Part("neighbours", Lazy(f"{HERE}.neighbours:neighbours"))
-CONTEXTUAL = Part("contextual-classifier", Lazy(f"{HERE}.contextual:contextual"), Lazy(f"{HERE}.contextual:said"))
+CRITIC_NEIGHBOURS = Part("critic-neighbours", Lazy(f"{HERE}.neighbours:critic_neighbours"))
+CONTEXTUAL = Part("contextual-classifier", Lazy(f"{HERE}.contextual:contextual"))
+CONTEXTUAL_POSTERIORS = Part(
+    "contextual-posteriors", Lazy(f"{HERE}.contextual:contextual_posteriors"), Lazy(f"{HERE}.contextual:said")
+)
 CLASS_SAMPLES = Part("class-samples", Lazy(f"{HERE}.adversarial:class_samples"))
 CLASS_POSTERIORS = Part(
     "class-posteriors", Lazy(f"{HERE}.adversarial:class_posteriors"), Lazy(f"{HERE}.adversarial:said")
@@ -45,7 +49,8 @@ REAL_CLASSIFIERS = Part(
     lambda evidence: evidence["class-posteriors"]["weights"],
     lambda evidence: {"weights": evidence["real-classifiers"]},
 )
-LPIPS = Part("lpips-network", Lazy(f"{HERE}.perceptual:lpips_network"), Lazy(f"{HERE}.perceptual:said"))
+LPIPS = Part("lpips-network", Lazy(f"{HERE}.perceptual:lpips_network"))
+LPIPS_DISTANCES = Part("lpips-distances", Lazy(f"{HERE}.perceptual:distances"), Lazy(f"{HERE}.perceptual:said"))
 
 
 def _kid(name: str, extractor: str, network: str) -> Metric:
@@ -138,8 +143,8 @@ IMAGES = [
         name="is-contextual",
         summary="Inception score by a classifier of the data set's own classes, taught on its training images",
         compute=Lazy(f"{HERE}.contextual:score_contextual"),
-        needs=frozenset({"samples", "contextual-classifier"}),
-        parts=(CONTEXTUAL,),
+        needs=frozenset({"samples", "contextual-posteriors"}),
+        parts=(CONTEXTUAL, CONTEXTUAL_POSTERIORS),
         direction="up",
         range=(1.0, math.inf),
         on_request=True,
@@ -184,7 +189,8 @@ IMAGES = [
         name="1nn",
         summary="Accuracy of the class of the nearest training image in the critic's last features",
         compute=Lazy(f"{HERE}.neighbours:score_critic_neighbours"),
-        needs=frozenset(),
+        needs=frozenset({"critic-neighbours"}),
+        parts=(CRITIC_NEIGHBOURS,),
         direction="up",
         on_request=True,
         reference="sklearn.neighbors.KNeighborsClassifier(1, metric='cosine')",
@@ -205,8 +211,8 @@ IMAGES = [
         name="lpips",
         summary="Mean LPIPS distance (SqueezeNet) of samples in pairs; 0 where all look alike",
         compute=Lazy(f"{HERE}.perceptual:score_diversity"),
-        needs=frozenset({"samples", "lpips-network"}),
-        parts=(LPIPS,),
+        needs=frozenset({"samples", "lpips-distances"}),
+        parts=(LPIPS, LPIPS_DISTANCES),
         direction="up",
         range=(0.0, math.inf),
         on_request=True,

@@ -18,7 +18,16 @@ from lgbench.nn import from_seed
 from lgbench.score import Score
 from lgbench_metrics.images.classifiers import SPLITS, adversarial_accuracy, inception_score
 
-__all__ = ["Contextual", "ContextualClassifier", "contextual", "lesson_of", "posteriors", "said", "score_contextual"]
+__all__ = [
+    "Contextual",
+    "ContextualClassifier",
+    "contextual",
+    "contextual_posteriors",
+    "lesson_of",
+    "posteriors",
+    "said",
+    "score_contextual",
+]
 
 
 class ContextualClassifier(nn.Sequential):
@@ -93,17 +102,28 @@ def posteriors(network: nn.Module, images: np.ndarray, evidence: Evidence) -> np
     )
 
 
+def contextual_posteriors(evidence: Evidence) -> dict[str, np.ndarray]:
+    """What the classifier says of the samples and of the training images: log p(class | image), float64.
+
+    "of_samples", (M, K), and "of_reals", (N, K), whose classes are "labels", (N,).
+    """
+    network, train = evidence["contextual-classifier"].network, evidence.splits["train"]
+    assert train.labels is not None
+    return {
+        "of_samples": posteriors(network, evidence["samples"], evidence),
+        "of_reals": posteriors(network, train.rgb(slice(None)), evidence),
+        "labels": np.asarray(train.labels),
+    }
+
+
 def score_contextual(evidence: Evidence) -> Score:
     """Inception Score of the samples by the classifier of the data set's own classes; details:
 
     `std` over `splits`, `classes` (the upper bound), `real` (the score of the training images) and `accuracy`, the
     classifier's on what it learnt from.
     """
-    network, train = evidence["contextual-classifier"].network, evidence.splits["train"]
-    assert train.labels is not None
-    labels = np.asarray(train.labels)
-    of_samples = np.exp(posteriors(network, evidence["samples"], evidence))
-    of_reals = posteriors(network, train.rgb(slice(None)), evidence)
+    found = evidence["contextual-posteriors"]
+    of_samples, of_reals, labels = np.exp(found["of_samples"]), found["of_reals"], found["labels"]
     mean, std = inception_score(of_samples, SPLITS)
     order = np.random.default_rng(0).permutation(len(labels))  # data sets come class by class
     real, _ = inception_score(np.exp(of_reals[order]), SPLITS)

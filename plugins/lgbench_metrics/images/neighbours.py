@@ -15,7 +15,8 @@ from lgbench.score import Score
 from lgbench.training.pictures import save_png
 
 __all__ = [
-    "nearest_neighbour_accuracy",
+    "critic_neighbours",
+    "nearest_classes",
     "nearest_neighbours",
     "neighbours",
     "score_critic_neighbours",
@@ -50,35 +51,30 @@ def nearest_neighbours(images: np.ndarray, reference: np.ndarray, block: int = B
     return _nearest(images, reference, block)
 
 
-def nearest_neighbour_accuracy(
-    train_features: np.ndarray,
-    train_labels: np.ndarray,
-    test_features: np.ndarray,
-    test_labels: np.ndarray,
-    block: int = BLOCK,
-) -> float:
-    """Accuracy of the class of the nearest training image by cosine similarity (Yang et al., ICLR 2017).
+def nearest_classes(
+    train_features: np.ndarray, train_labels: np.ndarray, test_features: np.ndarray, block: int = BLOCK
+) -> np.ndarray:
+    """The class of the training image that is nearest to each test image by cosine similarity (Yang et al., ICLR 2017).
 
     Args:
         train_features: (M, ...), flattened, say the last block of a critic, (M, 256, 4, 4); need no normalisation,
             and may be a memory map.
         train_labels: (M,) int.
         test_features: (N, ...), likewise.
-        test_labels: (N,) int.
         block: rows of each set at a time; the result depends on it by rounding only.
 
     Returns:
-        In [0, 1], higher is better.
+        (N,) int.
 
     Raises:
         NotAvailable: no training or test images, or features that are not finite.
     """
-    if len(train_features) != len(train_labels) or len(test_features) != len(test_labels):
+    if len(train_features) != len(train_labels):
         raise ValueError("Every feature vector needs one label.")
     if not len(test_features):
         raise NotAvailable("no test images: name a split that has some (evaluation.split)")
     nearest, _ = _nearest(test_features, train_features, block)
-    return float((np.asarray(train_labels)[nearest] == np.asarray(test_labels)).mean())
+    return np.asarray(train_labels)[nearest]
 
 
 def neighbours(evidence: Evidence) -> dict[str, np.ndarray]:
@@ -116,21 +112,32 @@ def score_memorisation(evidence: Evidence) -> Score:
     for name, similarity in (("samples", of_samples), ("held_out", of_reals)):
         spread = np.quantile(similarity, [0.05, 0.5, 0.95])
         details |= {f"{name}_{part}": float(x) for part, x in zip(("low", "median", "high"), spread, strict=True)}
-    return Score(
-        float(roc_auc_score(kinds, np.concatenate([of_samples, of_reals]))), details=details, n=len(of_samples)
-    )
+    value, compared = float(roc_auc_score(kinds, np.concatenate([of_samples, of_reals]))), len(of_samples)
+    return Score(value, details=details, n=compared, protocol={"samples": compared})  # the first `MOST` alone
 
 
-def score_critic_neighbours(evidence: Evidence) -> Score:
-    """`nearest_neighbour_accuracy` of test images among training images, in the last features that the critic shows."""
+def critic_neighbours(evidence: Evidence) -> dict[str, np.ndarray]:
+    """Classes of test images, "labels", and of the training image "nearest" to each, (N,), in the critic's features.
+
+    The features are the last that the critic shows.
+
+    Raises:
+        NotAvailable: it shows none, or there are no labels.
+    """
     train, test = evidence.splits["train"], evidence.test
     if evidence.game.features is None:
         raise NotAvailable("this method's critic does not show its features (Game.features)")
     if train.labels is None or test.labels is None:
         raise NotAvailable("no labels in this data set")
     (of_train, of_test) = (_critic_sees(split, evidence) for split in (train, test))
-    value = nearest_neighbour_accuracy(of_train, train.labels[:], of_test, test.labels[:])
-    return Score(value, n=len(test), protocol={"split": evidence.split})
+    return {"nearest": nearest_classes(of_train, train.labels[:], of_test), "labels": np.asarray(test.labels[:])}
+
+
+def score_critic_neighbours(evidence: Evidence) -> Score:
+    """How often the training image that is nearest to a test image in the critic's features is of its class."""
+    found = evidence["critic-neighbours"]
+    right = found["nearest"] == found["labels"]
+    return Score(float(right.mean()), n=len(right), protocol={"split": evidence.split})
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from lgbench.features import load_extractor
 from lgbench.score import Score
 from lgbench_metrics.scores import mean_of_images
 
-__all__ = ["LPIPS", "load_lpips", "lpips_network", "said", "score_diversity"]
+__all__ = ["LPIPS", "distances", "load_lpips", "lpips_network", "said", "score_diversity"]
 
 VARIABLE = "LGBENCH_LPIPS"
 LAYERS = (1, 4, 7, 9, 10, 11, 12)
@@ -91,8 +92,12 @@ def said(evidence: Evidence) -> dict[str, object]:
     return {"extractor": "lpips-squeezenet", "weights": evidence["lpips-network"].digest}
 
 
-def score_diversity(evidence: Evidence) -> Score:
-    """Mean distance of samples in pairs: the first and the second, the third and the fourth, and so on."""
+def distances(evidence: Evidence) -> np.ndarray:
+    """Of the first sample from the second, of the third from the fourth, and so on, (N,) float64, at least 0.
+
+    Raises:
+        NotAvailable: there is one sample, or the network's weights are not here.
+    """
     samples, network = evidence["samples"][:MOST], evidence["lpips-network"]
     if len(samples) < 2:
         raise NotAvailable("lpips compares samples in pairs; raise evaluation.samples to 2 or more")
@@ -101,4 +106,11 @@ def score_diversity(evidence: Evidence) -> Score:
         pairs = torch.from_numpy(samples[start : min(start + 50, len(samples) // 2 * 2)]).to(network.shift.device)
         images = pairs.float() / 127.5 - 1
         found.append(network(images[::2], images[1::2]).cpu().numpy())
-    return mean_of_images(np.concatenate(found).astype(np.float64))
+    return np.concatenate(found).astype(np.float64)
+
+
+def score_diversity(evidence: Evidence) -> Score:
+    """The mean of `distances`, which are of two samples each, of the first `MOST`: the protocol says of how many."""
+    found = evidence["lpips-distances"]
+    compared = 2 * len(found)
+    return replace(mean_of_images(found), n=compared, protocol={"samples": compared})

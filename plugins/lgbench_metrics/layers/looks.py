@@ -19,6 +19,7 @@ from lgbench.score import Score
 
 __all__ = [
     "as_sampled",
+    "code_readers",
     "information",
     "looks",
     "outranked",
@@ -75,6 +76,23 @@ def _told(game: Game, layers: Layers) -> Iterator[tuple[str, Tensor]]:
             yield f"right/{reader.code}/{reader.view}", scores.argmax(dim=1) == code
             if _hidden(game, reader):
                 yield f"right/{reader.code}/hidden", reader.read(layers.background).argmax(dim=1) == code
+
+
+def code_readers(evidence: Evidence) -> list[dict[str, object]]:
+    """The networks that read codes in the samples, in plain words: "code", "view", the code's "entropy" in nats.
+
+    "classes" is how many the code has where the background should not tell it and the network can be shown one, else 0.
+    """
+    game = evidence.game
+    return [
+        {
+            "code": reader.code,
+            "view": reader.view,
+            "entropy": reader.entropy,
+            "classes": game.painter.recoverable[reader.code][1] if _hidden(game, reader) else 0,
+        }
+        for reader in _readers(game)
+    ]
 
 
 def _readers(game: Game) -> list[CodeReader]:
@@ -143,16 +161,16 @@ def score_code_leakage(evidence: Evidence) -> Score:
 
     Details: for each code its share from the `background`, from what `shows` it, and by `chance`.
     """
-    found, recoverable = evidence["looks"], evidence.game.painter.recoverable
+    found = evidence["looks"]
     values, details = [], {}
-    for reader in _readers(evidence.game):
-        hidden = found.get(f"right/{reader.code}/hidden")
-        if hidden is None or not _hidden(evidence.game, reader):
+    for reader in evidence["code-readers"]:
+        code, view, classes = reader["code"], reader["view"], reader["classes"]
+        hidden = found.get(f"right/{code}/hidden")
+        if hidden is None or not classes:
             continue
         values.append(hidden)
-        shown = found[f"right/{reader.code}/{reader.view}"]
-        told = {"background": hidden.mean(), "shows": shown.mean(), "chance": 1 / recoverable[reader.code][1]}
-        details |= {f"{reader.code}_{name}": float(value) for name, value in told.items()}
+        told = {"background": hidden.mean(), "shows": found[f"right/{code}/{view}"].mean(), "chance": 1 / classes}
+        details |= {f"{code}_{name}": float(value) for name, value in told.items()}
     if not values:
         raise NotAvailable("no network reads a foreground's class from images or foregrounds of this method")
     per_image = np.mean(values, axis=0)
@@ -174,10 +192,14 @@ def score_information(evidence: Evidence) -> Score:
 
     Views are unperturbed samples, so a network that learnt on perturbed ones bounds from further below.
     """
-    found, readers = evidence["looks"], _readers(evidence.game)
+    found, readers = evidence["looks"], evidence["code-readers"]
     if not readers:
         raise NotAvailable(READERS)
-    bounds = {f"{r.code}_{r.view}": information(found[f"log-q/{r.code}/{r.view}"], r.entropy) for r in readers}
-    entropies = {f"{reader.code}_entropy": reader.entropy for reader in readers}
+    read = {f"{reader['code']}_{reader['view']}": reader for reader in readers}
+    bounds = {
+        name: information(found[f"log-q/{reader['code']}/{reader['view']}"], reader["entropy"])
+        for name, reader in read.items()
+    }
+    entropies = {f"{reader['code']}_entropy": reader["entropy"] for reader in readers}
     # not `per_image`: the mean over images of one bound is an average too, but boards compare the mean of several
     return Score(float(np.mean([*bounds.values()])), details=bounds | entropies, n=len(next(iter(found.values()))))
