@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["sample"]
 
+MOST = 200
+"""Rows, and columns, of a page; more nobody looks at, and they are painted at once."""
+
 RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -34,8 +37,8 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--interpolate", "walks", multiple=True, metavar="WALK", help="pose, smile or landmarks, frame by frame.")
 @click.option("--predictions", "predicted", is_flag=True, help="Best, median and worst masks by IoU, and a grid.")
 @click.option("--neighbours", "near", is_flag=True, help="Samples beside the nearest training pictures.")
-@click.option("--rows", default=6, show_default=True, type=click.IntRange(min=1), help="Images.")
-@click.option("--columns", default=10, show_default=True, type=click.IntRange(min=2), help="Values, or frames.")
+@click.option("--rows", default=6, show_default=True, type=click.IntRange(1, MOST), help="Images.")
+@click.option("--columns", default=10, show_default=True, type=click.IntRange(2, MOST), help="Values, or frames.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Of what is drawn.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def sample(
