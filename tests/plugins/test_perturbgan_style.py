@@ -253,7 +253,7 @@ def test_in_eval_mode_noise_is_a_code_and_the_same_codes_paint_the_same(variant)
     assert torch.equal(paint(painter, codes, seed=2).image, layers.image)
     assert not torch.allclose(paint(painter, {**codes, "noise": codes["noise"].flip(0)}).image, layers.image)
     some = {name: code[1:3] for name, code in codes.items()}
-    assert_close(paint(painter, some).image, layers.image[1:3], atol=1e-5, rtol=1e-5)  # whatever its company
+    assert_close(paint(painter, some).image, layers.image[1:3], atol=1e-4, rtol=1e-5)  # whatever its company
 
 
 @variants
