@@ -158,9 +158,11 @@ def test_the_sample_nearer_to_a_real_picture_is_preferred(tmp_path: Path, monkey
     monkeypatch.setattr(preferences, "load_run", lambda *args, **more: SimpleNamespace(splits=lambda: {"train": train}))
     records = compared(12)
     given = Comparison(records.a, records.b, {}, {}, np.arange(12), np.zeros(12), (reals[:12], noise))
-    assert nearer(given, tmp_path, "random").share == 1
+    assert nearer(given, tmp_path, load_extractor("random")).share == 1
     assert nearer(
-        Comparison(records.a, records.b, {}, {}, np.arange(12), np.zeros(12), (noise, noise)), tmp_path, "random"
+        Comparison(records.a, records.b, {}, {}, np.arange(12), np.zeros(12), (noise, noise)),
+        tmp_path,
+        load_extractor("random"),
     ) == preference_of(np.full(12, 0.5))
 
 
@@ -185,8 +187,8 @@ def test_runs_of_one_data_set_are_compared_from_their_folders(tmp_path: Path, mo
     assert all(images.shape == (20, 3, 16, 16) for images in result.images)
     gaps = (result.images[0].astype(float) - result.images[1]) / 255
     np.testing.assert_allclose(np.sqrt((gaps**2).sum(axis=(1, 2, 3))), result.distances)
-    assert nearer(result, folders[1], "random").pairs == 20
+    assert nearer(result, folders[1], load_extractor("random")).pairs == 20
     other = result.b.model_copy(update={"data": result.b.data.model_copy(update={"fingerprints": {"train": "0" * 64}})})
     apart = Comparison(result.a, other, {}, {}, result.order, result.distances, result.images)
     with pytest.raises(BadRecipe, match="other training images"):
-        nearer(apart, folders[1], "random")
+        nearer(apart, folders[1], load_extractor("random"))

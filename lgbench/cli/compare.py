@@ -39,10 +39,9 @@ def compare(
 
     from . import preferences
     from .pairs import compare as hold
-    from .printing import print_table, say
+    from .printing import print_table, say, say_once
 
-    if prefer:
-        load_extractor(prefer)  # before samples are matched, which may take minutes
+    network = load_extractor(prefer) if prefer else None  # before samples are matched, which may take minutes
     picture = picture or run_a / f"pairs-with-{run_b.name}.png"
     result = hold(run_a, run_b, picture, samples)
     console = Console()
@@ -51,17 +50,13 @@ def compare(
         print_table(console, ("metric", run_a.name, run_b.name, "difference"), rows, right=(1, 2, 3))
     else:
         say(console, "The runs share no number:")
-    reasons: dict[str, list[str]] = {}
-    for name, why in result.unshared.items():
-        reasons.setdefault(why, []).append(name)
-    for why, names in reasons.items():
-        say(console, f"{', '.join(names)}: {why}")
+    say_once(console, result.unshared)
     pairs = [(name, f"{value:.4g}") for name, value in result.statistics.items()]
     print_table(console, ("L2 of matched pairs, over pixels in [0, 1]", ""), pairs, right=(1,))
     say(console, f"pairs, nearest to farthest: {picture}")
     found = {}
-    if prefer:
-        found[f"nearer to real pictures ({prefer})"] = preferences.nearer(result, run_a, prefer)
+    if network:
+        found[f"nearer to real pictures ({prefer})"] = preferences.nearer(result, run_a, network)
     if export:
         preferences.export(result, export)
         say(console, f"{len(result.distances)} pairs to judge, and a form for the answers: {export}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from lgbench.data.table import table_rows
 from lgbench.errors import BadData, BadRecipe, RunFailed
-from lgbench.features import Extractor, load_extractor
+from lgbench.features import Extractor
 from lgbench.files import read_sound, sha256_of_json, write_bytes, write_json
 from lgbench.intervals import share_interval
 from lgbench.trained import load_run
@@ -60,23 +60,21 @@ def preference_of(wins: np.ndarray) -> Preference:
     return Preference(share, share_interval(share, len(wins)), len(wins), int((wins == 0.5).sum()))
 
 
-def nearer(compared: Comparison, folder: Path, extractor: str) -> Preference:
-    """Prefer the sample that is nearer to its nearest training image, by the cosine of an extractor's features.
+def nearer(compared: Comparison, folder: Path, network: Extractor) -> Preference:
+    """Prefer the sample that is nearer to its nearest training image, by the cosine of a network's features.
 
     It rewards copies; `memorisation` says how many there are.
 
     Args:
         folder: of either run, whose data set is opened.
-        extractor: one of `lgbench.features.EXTRACTORS`.
+        network: whose features.
 
     Raises:
         BadRecipe: the runs learnt from other pictures.
-        NotAvailable: the extractor's weights are not here.
     """
     a, b = (record.data.fingerprints.get("train") for record in (compared.a, compared.b))
     if a != b:
         raise BadRecipe("The runs learnt from other training images: no picture is real to both. Leave out --prefer.")
-    network = load_extractor(extractor)
     reals = network.describe(load_run(folder, device="cpu").splits()["train"].rgb(slice(None)))[0]
     left, right = (similarity(images, reals, network) for images in compared.images)
     return preference_of(0.5 * (np.sign(left - right) + 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lgbench.plain import plain
@@ -11,7 +11,7 @@ from lgbench.plain import plain
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["print_table", "say"]
+__all__ = ["print_table", "say", "say_once"]
 
 
 def say(console: Console, text: str, style: str = "") -> None:
@@ -19,6 +19,12 @@ def say(console: Console, text: str, style: str = "") -> None:
     from rich.text import Text
 
     console.print(Text(plain(text), style=style), soft_wrap=True)
+
+
+def say_once(console: Console, reasons: Mapping[str, str]) -> None:
+    """Print each reason, behind all names that have it: what is asked for by name -> why it is not there."""
+    for why in dict.fromkeys(reasons.values()):
+        say(console, f"{', '.join(name for name, reason in reasons.items() if reason == why)}: {why}")
 
 
 def print_table(

@@ -117,12 +117,12 @@ def show_record(path: Path) -> None:
     from lgbench.contradictions import contradictions
     from lgbench.record import Missing, read_record
 
-    from .printing import print_table, say
+    from .printing import print_table, say, say_once
 
     record, rows, missing = read_record(path), [], {}
     for name, value in record.values.items():
         if isinstance(value, Missing):
-            missing.setdefault(value.not_available, []).append(name)
+            missing[name] = f"not available: {value.not_available}"
             continue
         gap = value.details.get("gap")
         spread = f"{value.interval[0]:.3f} .. {value.interval[1]:.3f}" if value.interval else ""
@@ -133,8 +133,7 @@ def show_record(path: Path) -> None:
         print_table(console, ("metric", "value", "95 %", "oracle gap", "protocol"), rows, title, right=(1, 2, 3))
     else:
         say(console, f"{title}: no number, as none of the metrics is available.")
-    for why, names in missing.items():
-        say(console, f"{', '.join(names)}: not available: {why}")
+    say_once(console, missing)
     say(console, f"status {record.status}, flags: {', '.join(record.training.flags) or 'none'}")
     for told in contradictions(record):
         say(console, f"No board takes it: {told}. Mend what gave it, delete the record, run its command again.")

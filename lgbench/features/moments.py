@@ -8,11 +8,14 @@ import numpy as np
 import torch
 
 from lgbench.errors import NotAvailable
+from lgbench.progress import Quiet, Reporter
 from lgbench.score import Moments
 
 from .extractors import Extractor
 
 __all__ = ["MomentStream", "moments_of", "stream_features"]
+
+QUIET = Quiet()
 
 
 @dataclass(slots=True)
@@ -97,8 +100,11 @@ def moments_of(images: np.ndarray, extractor: Extractor, batch: int = 100) -> Mo
     return stream.moments()
 
 
-def stream_features(stream: MomentStream, images: np.ndarray, extractor: Extractor, batch: int = 100) -> None:
-    """Add the features of images, (N, 3, H, W) uint8, to `stream`."""
+def stream_features(
+    stream: MomentStream, images: np.ndarray, extractor: Extractor, batch: int = 100, reporter: Reporter = QUIET
+) -> None:
+    """Add the features of images, (N, 3, H, W) uint8, to `stream`; `reporter` hears how many are in it."""
     for start in range(0, len(images), batch):
         part = torch.from_numpy(np.array(images[start : start + batch]))
         stream.update(extractor(part).cpu().numpy())
+        reporter.advance(stream.count)

@@ -11,17 +11,15 @@ import numpy as np
 from lgbench.data import Split
 from lgbench.errors import RunFailed
 from lgbench.files import keep, read_arrays, sha256_of_json
-from lgbench.progress import Quiet, Reporter
+from lgbench.progress import Reporter
 from lgbench.score import Moments
 
 from .extractors import Extractor
-from .moments import MomentStream, stream_features
+from .moments import QUIET, MomentStream, stream_features
 
 __all__ = ["real_moments"]
 
 logger = logging.getLogger(__name__)
-
-BATCH, QUIET = 100, Quiet()
 
 
 def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path, reporter: Reporter = QUIET) -> Moments:
@@ -38,10 +36,7 @@ def real_moments(reals: Sequence[Split], extractor: Extractor, cache: Path, repo
     stream = MomentStream(extractor.dim)
     reporter.stage(f"real pictures, {extractor.name}", sum(map(len, reals)))
     for split in reals:
-        images = split.rgb(slice(None))
-        for start in range(0, len(images), BATCH):
-            stream_features(stream, images[start : start + BATCH], extractor, BATCH)
-            reporter.advance(stream.count)
+        stream_features(stream, split.rgb(slice(None)), extractor, reporter=reporter)
     moments = stream.moments()
     arrays = {"mean": moments.mean, "covariance": moments.covariance, "count": moments.count, "check": _check(moments)}
     keep(path, lambda file: np.savez(file, **arrays))  # pyright: ignore[reportArgumentType]

@@ -247,13 +247,15 @@ def test_generators_have_noise_of_their_own_unless_they_share_a_mapping(shared):
 
 @variants
 def test_in_eval_mode_noise_is_a_code_and_the_same_codes_paint_the_same(variant):
-    painter = noisy(small(**variant)).eval()
-    codes = painter.codes(4)
+    painter = (
+        noisy(small(**variant)).eval().double()
+    )  # in float32 convolutions of 4 and of 2 pictures may differ by 4e-5
+    codes = {name: code.double() for name, code in painter.codes(4).items()}
     layers = paint(painter, codes, seed=1)
     assert torch.equal(paint(painter, codes, seed=2).image, layers.image)
     assert not torch.allclose(paint(painter, {**codes, "noise": codes["noise"].flip(0)}).image, layers.image)
     some = {name: code[1:3] for name, code in codes.items()}
-    assert_close(paint(painter, some).image, layers.image[1:3], atol=1e-4, rtol=1e-5)  # whatever its company
+    assert_close(paint(painter, some).image, layers.image[1:3], atol=1e-5, rtol=1e-5)  # whatever its company
 
 
 @variants
