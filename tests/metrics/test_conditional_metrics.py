@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from mosaics import COLOURS, MOSAICS, mosaics
-from sklearn.metrics import accuracy_score, jaccard_score
+from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 from torch import Tensor, nn
 
 from lgbench import Generator, ImageSpec, Method, NoConfig, Regularizer
@@ -24,8 +25,9 @@ from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
 from lgbench.record import read_record
+from lgbench.rescore import rescore
 from lgbench.run import Place, chosen_metrics, run
-from lgbench_metrics.conditional.judges import AttributeReader, agreement, between, region_ious
+from lgbench_metrics.conditional.judges import AttributeReader, agreement, between, confusion, region_ious
 
 
 def maps(n: int, ignored: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -38,16 +40,18 @@ def maps(n: int, ignored: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("ignored", [0.0, 0.3])
 def test_agreement_and_ious_are_scikit_learns(ignored: float):
     predicted, true = maps(40, ignored)
-    for found, one, other in zip(agreement(predicted, true), predicted, true, strict=True):
+    joint = confusion(predicted, true, 5)
+    for found, counts, one, other in zip(agreement(joint), joint, predicted, true, strict=True):
         assert found == accuracy_score(other[other < 255], one[other < 255])
+        assert np.array_equal(counts, confusion_matrix(other[other < 255], one[other < 255], labels=range(5)))
     known = true < 255
     expected = jaccard_score(true[known], predicted[known], average=None, labels=range(5))
-    np.testing.assert_allclose(region_ious(predicted, true, 5), expected, atol=1e-15)
+    np.testing.assert_allclose(region_ious(joint), expected, atol=1e-15)
 
 
 def test_a_class_that_nobody_has_has_no_iou():
     predicted, true = maps(3)
-    ious = region_ious(predicted, true, 7)
+    ious = region_ious(confusion(predicted, true, 7))
     assert np.isnan(ious[5:]).all()
     assert np.isfinite(ious[:5]).all()
 
@@ -55,16 +59,17 @@ def test_a_class_that_nobody_has_has_no_iou():
 def test_an_image_without_a_known_pixel_agrees_in_nothing():
     predicted, true = maps(2)
     true[0] = 255
-    assert agreement(predicted, true)[0] == 0
+    assert agreement(confusion(predicted, true, 5))[0] == 0
 
 
 def test_a_score_is_placed_between_floor_and_ceiling_only_where_they_are_apart():
     _, true = maps(6)
-    learnt = between(0.5, true, true)
+    own, others = confusion(true, true, 5), confusion(true, np.roll(true, 1, axis=0), 5)
+    learnt = between(0.5, own, others)
     assert learnt["ceiling"] == 1
     assert learnt["normalised"] == pytest.approx((0.5 - learnt["floor"]) / (1 - learnt["floor"]))
-    assert between(0.5, np.full_like(true, 9), true) == {"floor": 0, "ceiling": 0}  # the judge has learnt nothing
-    assert between(0.5, true[:1], true[:1]) == {"ceiling": 1}  # an image is not another than itself
+    assert between(0.5, others, own) == {"ceiling": learnt["floor"], "floor": 1}  # the judge has learnt nothing
+    assert between(0.5, own[:1], None) == {"ceiling": 1}  # an image is not another than itself
 
 
 @pytest.mark.parametrize(("side", "critic", "top"), [(64, 11_155_392, 1024), (32, 2_761_152, 512)])
@@ -223,3 +228,16 @@ def test_methods_that_are_told_more_and_less_of_the_same_pictures_meet_on_boards
 def test_a_painter_that_is_told_nothing_has_no_such_numbers(home: Path):
     for value in scored(home, Blind).values():
         assert value == {"not_available": "the method is given neither class maps nor attributes"}
+
+
+def test_all_are_computed_again_bit_for_bit_without_networks_and_data_set(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    values = scored(home, wrong="noisy", **{"regularizers.reader.weight": 1.0})
+    found = max((home / "runs").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    folder = Path(shutil.copytree(found, tmp_path / "run"))
+    monkeypatch.setattr("lgbench.lessons.teach", None)
+    rescored = rescore(folder, registry().metrics, ())
+    assert rescored.changed == {}
+    assert rescored.values.keys() == values.keys()
+    assert "own" in rescored.values["spatial-consistency"]["details"]

@@ -13,20 +13,18 @@ __all__ = ["CONDITIONAL"]
 JUDGES = "lgbench_metrics.conditional.judges"
 
 CONDITIONED = Part("conditioned", Lazy(f"{JUDGES}:conditioned"), Lazy(f"{JUDGES}:conditioned_protocol"))
-JUDGE = Part("judge", Lazy(f"{JUDGES}:judge"), Lazy(f"{JUDGES}:judge_protocol"))
-CLASSIFIER = Part(
-    "attribute-classifier",
-    Lazy(f"{JUDGES}:classifier"),
-    Lazy(f"{JUDGES}:classifier_protocol"),
-)
+JUDGE = Part("judge", Lazy(f"{JUDGES}:judge"))
+CLASSIFIER = Part("attribute-classifier", Lazy(f"{JUDGES}:classifier"))
+REGIONS = Part("regions-read", Lazy(f"{JUDGES}:regions_read"), Lazy(f"{JUDGES}:regions_protocol"))
+ATTRIBUTES = Part("attributes-read", Lazy(f"{JUDGES}:attributes_read"), Lazy(f"{JUDGES}:attributes_protocol"))
 
 CONDITIONAL = [
     Metric(
         name="spatial-consistency",
         summary="Share of pixels that a judge reads as the class map says; `normalised` from deranged to real",
         compute=Lazy(f"{JUDGES}:spatial_consistency"),
-        needs=frozenset({"conditioned", "judge"}),
-        parts=(CONDITIONED, JUDGE),
+        needs=frozenset({"regions-read"}),
+        parts=(CONDITIONED, JUDGE, REGIONS),
         on_request=True,
         direction="up",
         reference="sklearn.metrics.accuracy_score, jaccard_score",
@@ -36,8 +34,8 @@ CONDITIONAL = [
         name="attribute-accuracy",
         summary="Share of given attributes that a classifier reads; `real` is the same on real images",
         compute=Lazy(f"{JUDGES}:attribute_accuracy"),
-        needs=frozenset({"conditioned", "attribute-classifier"}),
-        parts=(CONDITIONED, CLASSIFIER),
+        needs=frozenset({"attributes-read"}),
+        parts=(CONDITIONED, CLASSIFIER, ATTRIBUTES),
         on_request=True,
         direction="up",
         reference="sklearn.metrics.accuracy_score",

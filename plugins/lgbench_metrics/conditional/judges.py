@@ -24,15 +24,18 @@ __all__ = [
     "AttributeReader",
     "agreement",
     "attribute_accuracy",
+    "attributes_protocol",
+    "attributes_read",
     "between",
     "classifier",
-    "classifier_protocol",
     "conditioned",
     "conditioned_protocol",
+    "confusion",
     "diversity",
     "judge",
-    "judge_protocol",
     "region_ious",
+    "regions_protocol",
+    "regions_read",
     "spatial_consistency",
 ]
 
@@ -72,12 +75,6 @@ def conditioned_protocol(evidence: Evidence) -> dict[str, object]:
     config, given = evidence.config, " and ".join(conditions(evidence.game.painter, evidence.test))
     samples, split = config.repeats * len(_held_out(evidence)), evidence.split
     return {"split": split, "samples": samples, "given": f"{given} of {split}, {config.repeats} latents"}
-
-
-def _count(evidence: Evidence) -> int:
-    """How many images were painted under conditions: what every number here is of, and its protocol says."""
-    repeats, conditions = evidence["conditioned"].shape[:2]
-    return repeats * conditions
 
 
 def _held_out(evidence: Evidence) -> np.ndarray:
@@ -127,16 +124,17 @@ def classifier(evidence: Evidence) -> Judge:
     return network, f"classifier-{width}, {epochs} epochs", lessons.teach(lesson, train, evidence.run)
 
 
-def judge_protocol(evidence: Evidence) -> dict[str, object]:
-    """Which judge, and what made the class maps that it learnt from and judges by, where no person did."""
+def regions_protocol(evidence: Evidence) -> dict[str, object]:
+    """What is painted, which judge reads it, and what made the class maps that it learnt from, where no person did."""
     _, name, weights = evidence["judge"]
-    return {"extractor": name, "weights": weights, "pseudo": evidence.test.pseudo.get("segments")}
+    told = {"extractor": name, "weights": weights, "pseudo": evidence.test.pseudo.get("segments")}
+    return {**conditioned_protocol(evidence), **told}
 
 
-def classifier_protocol(evidence: Evidence) -> dict[str, object]:
-    """Which classifier."""
+def attributes_protocol(evidence: Evidence) -> dict[str, object]:
+    """What is painted, and which classifier reads it."""
     _, name, weights = evidence["attribute-classifier"]
-    return {"extractor": name, "weights": weights}
+    return {**conditioned_protocol(evidence), "extractor": name, "weights": weights}
 
 
 class AttributeReader(nn.Sequential):
@@ -164,6 +162,35 @@ def _maps(logits: Tensor) -> Tensor:
     return logits.argmax(dim=1).byte()
 
 
+def regions_read(evidence: Evidence) -> dict[str, Any]:
+    """What the judge reads where the class maps say what, in pixels: `confusion` of images of N class maps.
+
+    `painted` (repeats, N, C, C); `real`, real images with their own class maps, and `others`, with those of others,
+    (N, C, C); `own` (repeats, N, C, C), as the generator's own segmentor reads them, where it had one; `names` of the
+    classes. They are kept with the run, a hundredth of the images.
+    """
+    painted = evidence["conditioned"]
+    if "segments" not in evidence.game.painter.conditional:
+        raise NotAvailable("the method is not given class maps")
+    network, index = evidence["judge"][0], _held_out(evidence)
+    given, names = np.asarray(evidence.test.known(index, ["segments"])["segments"]), evidence.test.segment_names
+
+    def read(by: Callable[[Tensor], Tensor], images: np.ndarray) -> np.ndarray:
+        return _read(by, images, evidence, _maps)
+
+    real = read(network, evidence.test.rgb(index))
+    found = {
+        "painted": np.stack([confusion(read(network, images), given, len(names)) for images in painted]),
+        "real": confusion(real, given, len(names)),
+        "names": names,
+    }
+    if len(given) > 1:  # one image has no other's map
+        found["others"] = confusion(real, given[_derangement(len(given))], len(names))
+    if own := next((term.regions for _, _, term in evidence.game.terms if term.regions), None):
+        found["own"] = np.stack([confusion(read(own, images), given, len(names)) for images in painted])
+    return found
+
+
 def spatial_consistency(evidence: Evidence) -> Score:
     """ASC: the share of pixels that the judge reads as given, a mean over images and repeats; see the specification.
 
@@ -172,41 +199,49 @@ def spatial_consistency(evidence: Evidence) -> Score:
     over all images together; `own`, flattering, is the ASC by the segmentor that the generator learnt from, where it
     had one.
     """
-    if "segments" not in evidence.game.painter.conditional:
-        raise NotAvailable("the method is not given class maps")
-    network, index = evidence["judge"][0], _held_out(evidence)
-    given = np.asarray(evidence.test.known(index, ["segments"])["segments"])
-    read = [_read(network, images, evidence, _maps) for images in evidence["conditioned"]]
-    real = _read(network, evidence.test.rgb(index), evidence, _maps)
-    per_image = np.mean([agreement(maps, given) for maps in read], axis=0)
+    read = evidence["regions-read"]
+    painted, names = read["painted"], read["names"]
+    per_image = agreement(painted).mean(axis=0)
     value = float(per_image.mean())
-    names = evidence.test.segment_names
-    ious = region_ious(np.concatenate(read), np.concatenate([given] * len(read)), len(names))
+    ious = region_ious(painted)
     known = np.isfinite(ious)
-    details = {**between(value, real, given), "miou": float(ious[known].mean())}
+    details = {**between(value, read["real"], read.get("others")), "miou": float(ious[known].mean())}
     details |= {f"iou-{name}": float(iou) for name, iou in zip(names, ious, strict=True) if np.isfinite(iou)}
-    if own := next((term.regions for _, _, term in evidence.game.terms if term.regions), None):
-        reading = [_read(own, images, evidence, _maps) for images in evidence["conditioned"]]
-        details["own"] = float(np.mean([agreement(maps, given).mean() for maps in reading]))
-    return Score(value, per_image, details, n=_count(evidence))
+    if "own" in read:
+        details["own"] = float(agreement(read["own"]).mean(axis=1).mean())
+    return Score(value, per_image, details, n=per_image.size * len(painted))
 
 
-def between(value: float, real: np.ndarray, given: np.ndarray) -> dict[str, float]:
-    """What real images score with the class maps of others and with their own, and where `value` lies between.
+def between(value: float, real: np.ndarray, others: np.ndarray | None) -> dict[str, float]:
+    """What real images score with their own class maps and with those of others, and where `value` lies between.
 
     Args:
-        real, given: what the judge reads in real images, and their class maps, (N, H, W) uint8.
+        real, others: `confusion` of the two, (N, C, C); no others where there is one image.
 
     Returns:
-        `ceiling`; `floor`, where there are two images; `normalised`, where the ceiling is above the floor.
+        `ceiling`; `floor`, where there are others; `normalised`, where the ceiling is above the floor.
     """
-    details = {"ceiling": float(agreement(real, given).mean())}
-    if len(given) < 2:  # one image has no other's map
+    details = {"ceiling": float(agreement(real).mean())}
+    if others is None:
         return details
-    details["floor"] = floor = float(agreement(real, given[_derangement(len(given))]).mean())
+    details["floor"] = floor = float(agreement(others).mean())
     if (room := details["ceiling"] - floor) > 0:
         details["normalised"] = (value - floor) / room
     return details
+
+
+def attributes_read(evidence: Evidence) -> dict[str, Any]:
+    """Where the classifier reads the attributes as given: `painted` (repeats, N, A), `real` (N, A); their `names`."""
+    painted = evidence["conditioned"]
+    if "attributes" not in evidence.game.painter.conditional:
+        raise NotAvailable("the method is not given attributes")
+    network, index = evidence["attribute-classifier"][0], _held_out(evidence)
+    given = np.asarray(evidence.test.known(index, ["attributes"])["attributes"]) > 0
+    return {
+        "painted": np.stack([_read(network, images, evidence, _signs) == given for images in painted]),
+        "real": _read(network, evidence.test.rgb(index), evidence, _signs) == given,
+        "names": evidence.test.attribute_names,
+    }
 
 
 def attribute_accuracy(evidence: Evidence) -> Score:
@@ -214,15 +249,11 @@ def attribute_accuracy(evidence: Evidence) -> Score:
 
     Details: `real` (the same on the real images), and each attribute's own by its name.
     """
-    if "attributes" not in evidence.game.painter.conditional:
-        raise NotAvailable("the method is not given attributes")
-    network, index = evidence["attribute-classifier"][0], _held_out(evidence)
-    given = np.asarray(evidence.test.known(index, ["attributes"])["attributes"]) > 0
-    right = np.stack([_read(network, images, evidence, _signs) == given for images in evidence["conditioned"]])
-    real = _read(network, evidence.test.rgb(index), evidence, _signs) == given
-    each = {name: float(right[..., i].mean()) for i, name in enumerate(evidence.test.attribute_names)}
-    details = {"real": float(real.mean()), **each}
-    return Score(float(right.mean()), right.mean(axis=(0, 2)), details, n=_count(evidence))
+    read = evidence["attributes-read"]
+    right = read["painted"]
+    each = {name: float(right[..., i].mean()) for i, name in enumerate(read["names"])}
+    details = {"real": float(read["real"].mean()), **each}
+    return Score(float(right.mean()), right.mean(axis=(0, 2)), details, n=right.shape[0] * right.shape[1])
 
 
 def _signs(logits: Tensor) -> Tensor:
@@ -235,30 +266,39 @@ def diversity(evidence: Evidence) -> Score:
     if len(images) < 2:
         raise NotAvailable("evaluation.repeats=1 paints each condition once; diversity needs two latents or more")
     spread = [images[:, i].std(axis=0, ddof=1).mean() / 255 for i in range(images.shape[1])]
-    return Score(float(np.mean(spread)), np.array(spread), n=_count(evidence))
+    return Score(float(np.mean(spread)), np.array(spread), n=images.shape[0] * images.shape[1])
 
 
-def agreement(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Share of each image's pixels whose class is right, (N,) in [0, 1]; ignored ones (255) are left out.
-
-    Args:
-        predicted, true: (N, H, W) uint8.
-    """
-    known = true != IGNORED
-    right = np.count_nonzero((predicted == true) & known, axis=(1, 2))
-    return right / np.maximum(np.count_nonzero(known, axis=(1, 2)), 1)
-
-
-def region_ious(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
-    """Intersection over union of each class over all images together, (classes,) in [0, 1]; NaN where nobody has it.
+def confusion(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
+    """How many of each image's pixels of each class were read as which, (N, classes, classes): true, then predicted.
 
     Args:
-        predicted, true: (N, H, W) uint8; pixels that `true` ignores (255) are left out.
+        predicted, true: (N, H, W) uint8 below `classes`; pixels that `true` ignores (255) are left out.
     """
-    known = true != IGNORED
-    joint = np.bincount(true[known].astype(np.int64) * classes + predicted[known], minlength=classes * classes).reshape(
-        classes, classes
-    )
+    joint = np.empty((len(true), classes, classes), np.uint32)
+    for counts, read, given in zip(joint, predicted, true, strict=True):
+        known = given != IGNORED
+        pairs = given[known].astype(np.intp) * classes + read[known]
+        counts[:] = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    return joint
+
+
+def agreement(joint: np.ndarray) -> np.ndarray:
+    """Share of each image's pixels whose class is right, (...) in [0, 1]; 0 where none is known.
+
+    Args:
+        joint: `confusion`, (..., C, C).
+    """
+    return np.trace(joint, axis1=-2, axis2=-1) / np.maximum(joint.sum(axis=(-2, -1)), 1)
+
+
+def region_ious(joint: np.ndarray) -> np.ndarray:
+    """Intersection over union of each class over all images together, (C,) in [0, 1]; NaN where nobody has it.
+
+    Args:
+        joint: `confusion`, (..., C, C).
+    """
+    joint = joint.reshape(-1, *joint.shape[-2:]).sum(axis=0)
     both, union = np.diag(joint), joint.sum(axis=0) + joint.sum(axis=1) - np.diag(joint)
     return np.where(union > 0, both / np.maximum(union, 1), np.nan)
 
