@@ -79,12 +79,14 @@ class NoConfig:
     """For records that have nothing to set."""
 
 
-class _Set:
-    """What has settings."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """What has settings, and is built by them when somebody runs it; `summary` is one line about it."""
 
-    __slots__ = ()
     name: str
-    config: type | Lazy
+    summary: str
+    build: Callable[..., Any]
+    config: type | Lazy = NoConfig
 
     @property
     def config_class(self) -> type[Any]:
@@ -121,7 +123,7 @@ class ImageSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generator(_Set):
+class Generator(_Offer):
     """A network that samples codes and paints `lgbench.Layers`.
 
     Attributes:
@@ -133,10 +135,6 @@ class Generator(_Set):
         varies: names of all codes that its painter may sample under some setting: what `lgbench sample --vary` takes.
     """
 
-    name: str
-    summary: str
-    build: Callable[..., Any]
-    config: type | Lazy = NoConfig
     layered: bool = True
     needs: frozenset[str] = frozenset()
     codes: Mapping[str, str] = field(default_factory=dict)
@@ -151,7 +149,7 @@ NOTHING = Generator(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Regularizer(_Set):
+class Regularizer(_Offer):
     """A weighted term that any method can switch on (`--with`) or off (`--without`).
 
     Attributes:
@@ -160,10 +158,6 @@ class Regularizer(_Set):
             a data set may provide.
     """
 
-    name: str
-    summary: str
-    build: Callable[..., Any]
-    config: type | Lazy = NoConfig
     paper: str = ""
     needs: frozenset[str] = frozenset({"layers"})
 
@@ -187,7 +181,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset(_Set):
+class Dataset(_Offer):
     """Images with what is known about them.
 
     Attributes:
@@ -213,10 +207,6 @@ class Dataset(_Set):
             factor moves alone, in even steps, from one end of its range to the other.
     """
 
-    name: str
-    summary: str
-    build: Callable[..., Any]
-    config: type | Lazy = NoConfig
     licence: str = ""
     citation: str = ""
     provides: frozenset[str] = frozenset()
@@ -286,7 +276,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segmenter(_Set):
+class Segmenter(_Offer):
     """A way to segment real images, with a trained generator or, where a method paints nothing, without.
 
     Attributes:
@@ -296,16 +286,12 @@ class Segmenter(_Set):
         needs: what it learns from besides pictures, of what a data set may provide: "masks", say.
     """
 
-    name: str
-    summary: str
-    build: Callable[..., Any]
-    config: type | Lazy = NoConfig
     paints: bool = False
     needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Method(_Set):
+class Method(_Offer):
     """A published way to train a generator, and to segment with it; or only to segment.
 
     Attributes:
@@ -318,13 +304,9 @@ class Method(_Set):
             "@dataset", "preset", "preset@dataset". "smoke", "small" and "paper" are always there.
     """
 
-    name: str
-    summary: str
     paper: str
     citation: str
     generator: str | None
-    build: Callable[..., Any]
-    config: type | Lazy = NoConfig
     supervision: Literal["none", "weak", "full"] = "none"
     regularizers: Mapping[str, Settings] = field(default_factory=dict)
     segmenter: str = "unet-s"

@@ -11,25 +11,13 @@ class Reporter(Protocol):
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
         """A stage of `total` steps begins, `done` of them already behind it."""
-        ...
 
     def advance(self, done: int, values: Mapping[str, float] | None = None) -> None:
         """`done` steps are behind; `values` are the newest losses and coverages, where they were read."""
-        ...
 
     def note(self, text: str) -> None:
         """Something a user should know."""
-        ...
 
 
-class Quiet:
+class Quiet(Reporter):
     """Says nothing."""
-
-    def stage(self, name: str, total: int, done: int = 0) -> None:
-        """Nothing."""
-
-    def advance(self, done: int, values: Mapping[str, float] | None = None) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""

@@ -1,6 +1,6 @@
 """Stage 1, and the engine of stage 2: plays a game for a number of steps."""
 
-from .loop import Diverged, Fitted, Stage, fit
+from .loop import Fitted, Stage, fit
 from .schedule import Schedule
 
-__all__ = ["Diverged", "Fitted", "Schedule", "Stage", "fit"]
+__all__ = ["Fitted", "Schedule", "Stage", "fit"]

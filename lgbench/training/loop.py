@@ -27,19 +27,11 @@ from .schedule import Schedule
 from .signals import interruptible
 from .stream import Stream
 
-__all__ = ["Diverged", "Fitted", "Stage", "fit"]
+__all__ = ["Fitted", "Stage", "fit"]
 
 
-class Diverged(Exception):
-    """A loss stopped being a number. `step` is where."""
-
-    def __init__(self, step: int, terms: list[str]) -> None:
-        super().__init__(f"{', '.join(terms)} stopped being finite at step {step}")
-        self.step = step
-
-
-class _Unheard(Exception):
-    """Nobody listens to the reporter any more; a step is complete."""
+class _Diverged(Exception):
+    """A loss stopped being a number; the text says which, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +126,7 @@ def fit(
     try:
         with _room_for(schedule, stage), interruptible() as interrupted:
             training.play(stream, fixed, interrupted)
-    except _Unheard as unheard:
-        training.save()
-        raise unheard.__cause__ or unheard from None
-    except Diverged as error:
+    except _Diverged as error:
         stage.reporter.note(f"{stage.name}: {error}. The record will say so.")
         status = "diverged"
     if status == "paused":
@@ -201,8 +190,9 @@ class _Training:
                 self._select(self.judge)
             try:
                 self.stage.reporter.advance(progress.step, numbers)
-            except OSError as error:  # the pipe or the terminal behind it is closed
-                raise _Unheard from error
+            except OSError:  # the pipe or the terminal behind it is closed
+                self.save()
+                raise
 
             # Save, and stop if asked to.
             if interrupted or (now - saved_at >= schedule.checkpoint_seconds and not last):
@@ -216,7 +206,7 @@ class _Training:
         row = {"step": number, "seconds": round(self.progress.seconds, 3), **numbers}
         log.append(self.stage.folder / "log.jsonl", row)
         if broken := [name for name, value in numbers.items() if not math.isfinite(value)]:
-            raise Diverged(number, broken)
+            raise _Diverged(f"{', '.join(broken)} stopped being finite at step {number}")
         return numbers
 
     def _select(self, judge: Callable[[Any], float]) -> None:
