@@ -17,7 +17,7 @@ import numpy as np
 from .errors import LgbenchError, RunFailed
 from .evaluation.stored import EVIDENCE
 from .files import sha256_of_file, write_bytes
-from .record import RECORD_FILE, read_record, record_files
+from .record import CAPSULE, RECORD_FILE, read_record, record_files
 
 __all__ = ["MANIFEST", "BadCapsule", "members", "pack", "read_npz"]
 
@@ -70,7 +70,7 @@ def pack(path: Path, out: Path | None = None) -> tuple[Path, dict[str, str]]:
         left_out[EVIDENCE] = "the run was scored before it was kept: no number can be derived again"
     hashes = {name: sha256_of_file(file) for name, file in sorted(files.items())}
     told = {"format": FORMAT, "record": record.id, "files": hashes, "left_out": left_out}
-    out = out or folder.parent / f"{folder.name}-{record.id[:8]}.capsule.zip"
+    out = out or folder.parent / f"{folder.name}-{record.id[:8]}{CAPSULE}"
     _write(out, {MANIFEST: (json.dumps(told, indent=2, sort_keys=True) + "\n").encode(), **files})
     return out, left_out
 

@@ -261,7 +261,7 @@ def read_arrays(path: Path, remedy: str) -> dict[str, np.ndarray]:
         remedy: what to do about a damaged file, as a sentence.
 
     Raises:
-        RunFailed: the file is damaged.
+        RunFailed: the file is missing or damaged.
     """
     import zipfile
     import zlib
@@ -273,4 +273,5 @@ def read_arrays(path: Path, remedy: str) -> dict[str, np.ndarray]:
             return dict(stored)
     except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error) or type(error).__name__
-        raise RunFailed(f"{path} is damaged ({reason.splitlines()[0]}). {remedy}") from None
+        state = "missing" if isinstance(error, FileNotFoundError) else f"damaged ({reason.splitlines()[0]})"
+        raise RunFailed(f"{path} is {state}. {remedy}") from None

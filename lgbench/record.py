@@ -29,6 +29,7 @@ from .errors import LgbenchError
 from .files import canonical_json, faults_of, read_json, sha256_of_json, write_json
 
 __all__ = [
+    "CAPSULE",
     "RECORD_FILE",
     "BadRecord",
     "Data",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 RECORD_FILE = "record.json"
+CAPSULE = ".capsule.zip"  # how the name ends of what `lgbench capsule` writes
 SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version", "reference_samples", "scored_on", "copies")
 
 
@@ -393,8 +395,14 @@ def _plain(value: Any) -> Any:
     return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
-def read_record(path: Path) -> Record:
+MEND = "Restore the file that the run wrote; or delete it and run the same command again: what is trained stays."
+
+
+def read_record(path: Path, remedy: str = MEND) -> Record:
     """Read one record and check that it is whole and unaltered.
+
+    Args:
+        remedy: what to do about one that is not, as a sentence.
 
     Raises:
         BadRecord: names the file and the reason.
@@ -413,13 +421,10 @@ def read_record(path: Path) -> Record:
         )
         raise BadRecord(f"No record at {path}. {then}") from None
     except (OSError, ValueError) as error:
-        raise BadRecord(f"{path} cannot be read as a record ({error}). {_MEND}") from error
+        raise BadRecord(f"{path} cannot be read as a record ({error}). {remedy}") from error
     if body["id"] != expected:
-        raise BadRecord(f"{path} was altered: its id is {body['id']}, its content's is {expected}. {_MEND}")
+        raise BadRecord(f"{path} was altered: its id is {body['id']}, its content's is {expected}. {remedy}")
     return parsed(content, Record, str(path))
-
-
-_MEND = "Restore the file that the run wrote; or delete it and run the same command again: what is trained stays."
 
 
 def parsed(content: str, kind: type[Part], where: str) -> Part:

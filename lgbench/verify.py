@@ -90,7 +90,7 @@ def _record(content: bytes) -> Record:
         place = Path(folder) / RECORD_FILE
         place.write_bytes(content)
         try:
-            return read_record(place)
+            return read_record(place, "Ask for the capsule again.")
         except LgbenchError as error:
             raise BadCapsule(str(error).replace(str(place), RECORD_FILE)) from None
 

@@ -119,7 +119,7 @@ def test_a_run_without_evidence_and_a_damaged_one_are_told(run: Path):
     with pytest.raises(RunFailed, match="not what the record was scored from"):
         pack(run)
     evidence.unlink()
-    with pytest.raises(RunFailed, match="is damaged"):
+    with pytest.raises(RunFailed, match="is missing"):
         rescore(run, registry().metrics, [])
     with pytest.raises(RunFailed, match="holds no record"):
         rescore(run / "train", registry().metrics, [])
@@ -274,6 +274,16 @@ def nested(held: dict[str, bytes]) -> None:
     content = io.BytesIO()
     np.savez(content, index=np.frombuffer(b"[" * 100_000, np.uint8))
     held[name] = content.getvalue()
+
+
+def test_a_record_that_is_none_is_told_with_a_reviewers_remedy(capsule: Path):
+    def emptied(held: dict[str, bytes]) -> None:
+        manifest = json.loads(held[MANIFEST])
+        manifest["files"]["record.json"] = hashlib.sha256(b"{}").hexdigest()
+        held.update({"record.json": b"{}", MANIFEST: json.dumps(manifest).encode()})
+
+    with pytest.raises(BadCapsule, match=r"^record\.json cannot be read .*Ask for the capsule again\.$"):
+        verify(rewritten(capsule, emptied, hashes=False), registry().metrics)
 
 
 @pytest.mark.parametrize("harm", [pickled, plain_pickle, vast, nested])

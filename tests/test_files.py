@@ -167,6 +167,11 @@ def test_damaged_arrays_are_named_with_what_to_do(tmp_path: Path, damage: bytes 
         read_arrays(path, "Delete it.")
 
 
+def test_arrays_that_are_gone_are_called_missing(tmp_path: Path):
+    with pytest.raises(RunFailed, match=r"samples\.npz is missing\. Run it again\."):
+        read_arrays(tmp_path / "samples.npz", "Run it again.")
+
+
 def test_a_byte_of_a_files_frame_that_is_another_is_named_or_does_no_harm(tmp_path: Path):
     """Whatever zipfile and numpy make of it: a version to come, a password, a method that nobody knows, ..."""
     path, arrays = tmp_path / "x.npz", {"images": np.arange(48, dtype=np.uint8), "x": np.ones(2)}

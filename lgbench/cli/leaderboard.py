@@ -106,11 +106,11 @@ def add(context: click.Context, runs: tuple[Path, ...], boards: tuple[str, ...],
     """
     from lgbench.leaderboard import add as add_record
     from lgbench.leaderboard import read_boards, why_not
-    from lgbench.record import RECORD_FILE, read_record, record_files
+    from lgbench.record import CAPSULE, RECORD_FILE, read_record, record_files
 
     unmatched = False
     for run in runs:
-        if run.name.endswith(".capsule.zip"):  # beside its run, and so among `runs/*`
+        if run.name.endswith(CAPSULE):  # beside its run, and so among `runs/*`
             click.echo(f"{run} is a capsule, and no run: passed over.", err=True)
             continue
         copies = add_record(root, run, boards)

@@ -241,3 +241,10 @@ def test_all_are_computed_again_bit_for_bit_without_networks_and_data_set(
     assert rescored.changed == {}
     assert rescored.values.keys() == values.keys()
     assert "own" in rescored.values["spatial-consistency"]["details"]
+
+
+def test_a_judge_that_tells_maps_apart_by_chance_alone_normalises_nothing():
+    predicted, true = maps(40)
+    guessed = confusion(predicted, true, 5), confusion(predicted, np.roll(true, 1, axis=0), 5)
+    ceiling, floor = sorted(guessed, key=lambda joint: agreement(joint).mean(), reverse=True)
+    assert between(0.9, ceiling, floor).keys() == {"ceiling", "floor"}

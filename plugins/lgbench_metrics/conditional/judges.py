@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lgbench import NotAvailable, lessons
 from lgbench.evaluation import Evidence
 from lgbench.game import Lesson
+from lgbench.intervals import interval
 from lgbench.layers import Batch
 from lgbench.losses import multi_label, segmentation
 from lgbench.nn import Segmentor, from_seed, weights_hash
@@ -219,14 +220,17 @@ def between(value: float, real: np.ndarray, others: np.ndarray | None) -> dict[s
         real, others: `confusion` of the two, (N, C, C); no others where there is one image.
 
     Returns:
-        `ceiling`; `floor`, where there are others; `normalised`, where the ceiling is above the floor.
+        `ceiling`; `floor`, where there are others; `normalised`, where the ceiling is surely above the floor: the 95 %
+        interval of their mean difference is above 0.
     """
-    details = {"ceiling": float(agreement(real).mean())}
+    own = agreement(real)
+    details = {"ceiling": float(own.mean())}
     if others is None:
         return details
-    details["floor"] = floor = float(agreement(others).mean())
-    if (room := details["ceiling"] - floor) > 0:
-        details["normalised"] = (value - floor) / room
+    strange = agreement(others)
+    details["floor"] = floor = float(strange.mean())
+    if interval(own - strange)[0] > 0:
+        details["normalised"] = (value - floor) / (details["ceiling"] - floor)
     return details
 
 
