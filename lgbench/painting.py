@@ -24,16 +24,15 @@ def as_sampled(painter: Painter, batch_statistics: bool, seed: int) -> Iterator[
         batch_statistics: batch norm by the statistics of each batch rather than by its running ones.
     """
     buffers = {name: buffer.clone() for name, buffer in painter.named_buffers()}
-    before = torch.get_rng_state()
     painter.train(batch_statistics)
-    torch.manual_seed(seed)
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
     finally:
         painter.eval()
         for name, buffer in painter.named_buffers():
             buffer.copy_(buffers[name])
-        torch.set_rng_state(before)
 
 
 @torch.no_grad()

@@ -113,7 +113,7 @@ def run(
         LgbenchError: see each stage.
     """
     splits = open_splits(recipe, place.home, reporter)
-    uncropped = _uncropped(recipe, place.home, reporter) or splits["train"]
+    uncropped = _uncropped(recipe, splits, place.home, reporter)
     played = _built(recipe, splits["train"])
     identity = _identity(recipe, played, uncropped, splits)
     folder = _same(place.finished, identity) if place.finished else _folder(recipe, identity, place.runs, reporter)
@@ -213,7 +213,7 @@ def check_learnt(this: Run, game: Game, segmenter: Game | None, splits: Mapping[
         RunFailed: they are others.
     """
     played = Played(game, spec_of(this.recipe, splits["train"]), _reads(this.recipe, game, segmenter))
-    uncropped = _uncropped(this.recipe, this.home, this.reporter) or splits["train"]
+    uncropped = _uncropped(this.recipe, splits, this.home, this.reporter)
     found = _identity(this.recipe, played, uncropped, splits)
     _same(this.folder, {name: found[name] for name in ("data", "val") if name in found})
 
@@ -275,11 +275,11 @@ def _told(recipe: Recipe, name: str, scored: Split, train: Split, reporter: Repo
     return scored
 
 
-def _uncropped(recipe: Recipe, home: DataHome, reporter: Reporter) -> Split | None:
-    """The training images as random crops are cut from them, larger than what is trained; None where there are none."""
+def _uncropped(recipe: Recipe, splits: Mapping[str, Split], home: DataHome, reporter: Reporter) -> Split:
+    """The training images as random crops are cut from them, larger than what is trained; as they are without crops."""
     side = recipe.training.prepared_side(recipe.resolution)
     if side == recipe.resolution:
-        return None
+        return splits["train"]
     only = {"train", "val", "test"} - recipe.dataset.apart if recipe.use_all_images else {"train"}
     return _prepared(recipe, side, home, reporter, only)["train"]
 

@@ -146,17 +146,15 @@ def judged_from(training: TrainingConfig) -> int:
     return ends[-2] if len(ends) > 1 else 0
 
 
-def learn(
-    run: Run, game: Game, spec: ImageSpec, splits: Mapping[str, Split], uncropped: Split | None = None
-) -> Learned:
+def learn(run: Run, game: Game, spec: ImageSpec, splits: Mapping[str, Split], uncropped: Split) -> Learned:
     """Train, then teach a segmenter; with several rounds, each after the first reads the segmenter before it.
 
     Generator, critics and optimizers carry over between rounds; of the segmenter, its weights do. A judge
     (`training.select`) looks at the last round only: before it the generator has yet to read its best segmenter.
 
     Args:
-        uncropped: the training images as crops are cut from them, larger than the recipe's resolution; None for those
-            of `splits`.
+        uncropped: the training images as crops are cut from them, larger than the recipe's resolution; those of
+            `splits` where there are no crops.
     """
     recipe = run.recipe
     fixed = {
@@ -166,7 +164,7 @@ def learn(
     }
     torch.manual_seed(recipe.seed)
     judge = _judge(run, splits["train"]) if recipe.training.select != "last" else None
-    rounds = _Rounds(run, game, spec, splits, uncropped or splits["train"])
+    rounds = _Rounds(run, game, spec, splits, uncropped)
     previous: Game | None = None
     before: list[Fitted] = []
     *middle, _ = round_ends(recipe.training)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ class _Training:
     def restore(self, saved: Mapping[str, Any]) -> None:
         try:
             self.player.restore(saved)
-            self.progress = Progress(**{name: saved[name] for name in Progress.__slots__})
+            self.progress = Progress(**{each.name: saved[each.name] for each in fields(Progress)})
             step, steps = self.progress.step, self.player.schedule.steps
             if type(step) is not int or not 0 <= step <= steps:
                 raise ValueError(f"it is of step {step} of {steps}")
@@ -161,8 +161,7 @@ class _Training:
             ) from None
 
     def save(self) -> None:
-        progress = {name: getattr(self.progress, name) for name in Progress.__slots__}
-        checkpoint.save(self.stage.folder / "checkpoint.pt", {**progress, **self.player.state()})
+        checkpoint.save(self.stage.folder / "checkpoint.pt", {**asdict(self.progress), **self.player.state()})
 
     def play(self, stream: Stream, fixed: Mapping[str, Tensor], interrupted: list[int]) -> None:
         player, progress, schedule = self.player, self.progress, self.player.schedule
@@ -216,10 +215,9 @@ class _Training:
         names.
         """
         player, progress, folder = self.player, self.progress, self.stage.folder
-        state = checkpoint.random_state()
-        value = judge(player.result.eval())
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            value = judge(player.result.eval())
         player.result.train()
-        checkpoint.set_random_state(state)
         log.append(folder / "judged.jsonl", {"step": progress.step - 1, "value": value})
         if value < progress.best:
             progress.best, progress.selected = value, progress.step
@@ -239,7 +237,7 @@ class _Training:
             pictures.save_curves(folder / "curves.png", rows, self.stage.name)
         flags = ["diverged"] if status == "diverged" else watch.training_flags(rows)
         done = self.fitted(status, tuple(flags))
-        write_json(folder / "done.json", {name: getattr(done, name) for name in Fitted.__slots__})
+        write_json(folder / "done.json", asdict(done))
         _tidy(folder)
         return done
 
@@ -326,11 +324,9 @@ def _due(schedule: Schedule, step: int, last: bool) -> bool:
 
 def _fixed_codes(game: Game, stream: Stream, seed: int) -> Mapping[str, Tensor]:
     """The codes that every grid paints; drawn aside, so that grids do not change a run."""
-    state = checkpoint.random_state()
-    torch.manual_seed(seed + 1)
-    codes = game.painter.codes(8, stream(0)[torch.arange(8) % min(stream.batch, 8)])
-    checkpoint.set_random_state(state)
-    return codes
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(seed + 1)
+        return game.painter.codes(8, stream(0)[torch.arange(8) % min(stream.batch, 8)])
 
 
 def _paint_grid(player: Player, fixed: Mapping[str, Tensor], path: Path) -> None:

@@ -194,10 +194,9 @@ class Player:
 
     def estimate_statistics(self, reals: Iterable[Batch]) -> None:
         """Estimate the averaged painter's batch norm from what it paints, a batch for each of these."""
-        painter, given = self.result, self.game.given
-        codes = (self.game.painter.codes(len(real), given(real) if given else real) for real in reals)
+        codes = (self.game.painter.codes(len(real), self._given(real)) for real in reals)
         with self.runtime.autocast():
-            update_bn(codes, painter)
+            update_bn(codes, self.result)
 
     def state(self) -> dict:
         """All that the next step reads besides its number."""

@@ -100,7 +100,7 @@ class Rounds:
         train = Split(images, fingerprint="0", origin="procedural")
         runtime, home = runtime_of(recipe, torch.device("cpu")), DataHome(folder / "home")
         run = Run(recipe, folder, home, runtime, reporter or Quiet())
-        return learn(run, game, SPEC, {"train": train})
+        return learn(run, game, SPEC, {"train": train}, train)
 
     def named(self, name: str) -> list[tuple]:
         return [event for event in self.trace if event[0] == name]
