@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+import torch
 from torch import Tensor, device, nn
 
-__all__ = ["Batch", "Layers", "Nobody", "Painter", "paint_over"]
+__all__ = ["Batch", "Layers", "Nobody", "Painter", "covered_border", "paint_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ class Layers:
         """A whole image without foregrounds, from a generator that does not decompose."""
         n, c, h, w = image.shape
         return cls(image, image, image.new_zeros(n, 0, c, h, w), image.new_zeros(n, 0, 1, h, w), **rest)
+
+
+def covered_border(alpha: Tensor) -> Tensor:
+    """Share of an image's outermost pixels that its foregrounds cover, (N, 1, H, W) -> (N,) in [0, 1]."""
+    sides = (alpha[..., 0, :], alpha[..., -1, :], alpha[..., 1:-1, 0], alpha[..., 1:-1, -1])
+    return torch.cat(sides, dim=-1).float().mean(dim=(1, 2))
 
 
 def paint_over(background: Tensor, foregrounds: Tensor, alphas: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ from .data import Split
 from .errors import BadRecipe
 from .files import read_sound, write_json
 from .game import Game
+from .layers import covered_border
 from .nn import weights_hash
 from .painting import as_sampled, painted
 from .runtime import Run
 
-__all__ = ["BORDER_SAMPLES", "covered_border", "oriented"]
+__all__ = ["BORDER_SAMPLES", "oriented"]
 
 BORDER_SAMPLES = 1000
 """Painted pictures that the rule looks at."""
@@ -50,12 +51,6 @@ def oriented(segmenter: Game | None, reals: Split, run: Run) -> Game | None:
     if share <= 0.5:
         return replace(segmenter, border=share)
     return replace(segmenter, border=share, predict=_complement(segmenter.predict))
-
-
-def covered_border(alpha: Tensor) -> Tensor:
-    """Share of an image's outermost pixels that its foregrounds cover, (N, 1, H, W) -> (N,) in [0, 1]."""
-    sides = (alpha[..., 0, :], alpha[..., -1, :], alpha[..., 1:-1, 0], alpha[..., 1:-1, -1])
-    return torch.cat(sides, dim=-1).float().mean(dim=(1, 2))
 
 
 def _border(segmenter: Game, reals: Split, run: Run) -> float:

@@ -16,7 +16,7 @@ from lgbench.losses import (
 )
 from lgbench.nn import one_hot
 from lgbench_milgan.game import gaussian_code
-from lgbench_regularizers.masks import binary_entropy, binary_min, too_small
+from lgbench_regularizers.masks import at_the_border, binary_entropy, binary_min, too_small
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +120,19 @@ def test_small_foregrounds_are_pushed_to_grow_at_every_pixel_and_large_ones_left
     alpha = torch.stack([torch.full((1, 4, 4), 0.1), torch.full((1, 4, 4), 0.6)]).requires_grad_()
     too_small(alpha, 0.25).backward()
     assert_close(alpha.grad[0], torch.full((1, 4, 4), -1 / 32))  # mean of 16 pixels and two images
+    assert alpha.grad[1].count_nonzero() == 0
+
+
+def test_a_foreground_at_the_border_pays_for_what_is_beyond_its_share_and_no_other_image_does():
+    alpha = torch.zeros(2, 1, 4, 6)
+    alpha[0, :, 0] = 1  # one side: 6 of 16 pixels
+    alpha[1, :, 1:-1, 1:-1] = 1
+    alpha.requires_grad_()
+    assert at_the_border(alpha, 0.25).item() == pytest.approx((6 / 16 - 0.25) / 2)
+    assert at_the_border(alpha, 0.375).item() == 0
+    at_the_border(alpha, 0.25).backward()
+    assert_close(alpha.grad[0, 0, 0], torch.full((6,), 1 / 32))  # mean of 16 pixels and two images
+    assert alpha.grad[0, 0, 1:-1, 1:-1].count_nonzero() == 0
     assert alpha.grad[1].count_nonzero() == 0
 
 

@@ -12,9 +12,8 @@ from run_worlds import carry_out, recipe
 from toy import GENERATOR, METHOD, SQUARES, ToyPainter
 
 from lgbench.errors import BadRecipe
-from lgbench.layers import Layers
+from lgbench.layers import Layers, covered_border
 from lgbench.plugins import registry
-from lgbench.polarity import covered_border
 from lgbench.recipe import Request, resolve
 
 

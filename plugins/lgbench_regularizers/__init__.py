@@ -28,6 +28,13 @@ REGULARIZERS = [
         build=Lazy("lgbench_regularizers.terms:mask_size"),
     ),
     Regularizer(
+        name="mask-border",
+        summary="foregrounds cover at most a given share of the outermost pixels",
+        paper="the boundary prior of Wei et al., ECCV 2012, asked of painted masks",
+        config=Lazy("lgbench_regularizers.config:MaskBorderConfig"),
+        build=Lazy("lgbench_regularizers.terms:mask_border"),
+    ),
+    Regularizer(
         name="mi-recovery",
         summary="each code must be readable from what shows it (a bound on their mutual information)",
         paper="Ding et al., NeurIPS 2022, Eq. 8 (layers); Yang et al., WACV 2022, Eq. 5 (image and mask)",

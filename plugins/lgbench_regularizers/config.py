@@ -14,6 +14,7 @@ __all__ = [
     "EquivarianceConfig",
     "IndependenceConfig",
     "MIRecoveryConfig",
+    "MaskBorderConfig",
     "MaskSizeConfig",
     "PerturbationConfig",
     "R1Config",
@@ -116,6 +117,19 @@ class MaskSizeConfig:
 
     eta: Annotated[float, Ge(0), Le(1)] = 0.25
     on: Seen = "perturbed"
+
+
+@dataclass(frozen=True, slots=True)
+class MaskBorderConfig:
+    """Settings of the boundary prior.
+
+    Attributes:
+        eta: largest share of the outermost pixels that costs nothing; 0.25 lets one side cut an object off.
+        on: alphas as painted, or as a perturbation left them.
+    """
+
+    eta: Share = 0.25
+    on: Seen = "painted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["binary_entropy", "binary_min", "too_small"]
+from lgbench.layers import covered_border
+
+__all__ = ["at_the_border", "binary_entropy", "binary_min", "too_small"]
 
 
 def binary_entropy(alpha: Tensor) -> Tensor:
@@ -32,3 +34,16 @@ def too_small(alpha: Tensor, eta: float) -> Tensor:
         eta: 0.25 in the paper's documented command; depends on object scale, hence on the data set.
     """
     return F.relu(eta - alpha.float().mean(dim=(1, 2, 3))).mean()
+
+
+def at_the_border(alpha: Tensor, eta: float) -> Tensor:
+    """Mean over images of max(0, share - eta): foregrounds that cover more than eta of the outermost pixels.
+
+    Pictures show things whole more often than cut off, and their surroundings go on outside (Wei et al., Geodesic
+    Saliency Using Background Priors, ECCV 2012, section 2).
+
+    Args:
+        alpha: (N, 1, H, W) in [0, 1].
+        eta: in [0, 1].
+    """
+    return F.relu(covered_border(alpha) - eta).mean()

@@ -15,12 +15,19 @@ from lgbench.layers import Layers, Painter
 from lgbench.nn import orthogonal_, shift
 
 from .codes import CodeCritic
-from .config import BackgroundConfig, BinarizationConfig, MaskSizeConfig, MIRecoveryConfig, PerturbationConfig
-from .masks import binary_entropy, binary_min, too_small
+from .config import (
+    BackgroundConfig,
+    BinarizationConfig,
+    MaskBorderConfig,
+    MaskSizeConfig,
+    MIRecoveryConfig,
+    PerturbationConfig,
+)
+from .masks import at_the_border, binary_entropy, binary_min, too_small
 from .moves import move
 from .ranges import AffineRange, jitter_contrast
 
-__all__ = ["background", "binarization", "layer", "mask_size", "mi_recovery", "perturbation"]
+__all__ = ["background", "binarization", "layer", "mask_border", "mask_size", "mi_recovery", "perturbation"]
 
 
 def seen(step: Step, on: str) -> Layers:
@@ -36,6 +43,11 @@ def binarization(config: BinarizationConfig, painter: Painter, spec: ImageSpec) 
 def mask_size(config: MaskSizeConfig, painter: Painter, spec: ImageSpec) -> Term:
     """L_size: max(0, eta - coverage) of all foregrounds together."""
     return Term(penalty=lambda step: too_small(seen(step, config.on).alpha, config.eta))
+
+
+def mask_border(config: MaskBorderConfig, painter: Painter, spec: ImageSpec) -> Term:
+    """max(0, share of the border - eta) of all foregrounds together: objects lie inside, the ground goes on outside."""
+    return Term(penalty=lambda step: at_the_border(seen(step, config.on).alpha, config.eta))
 
 
 def perturbation(config: PerturbationConfig, painter: Painter, spec: ImageSpec) -> Term:
