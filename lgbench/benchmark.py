@@ -272,19 +272,15 @@ class Benchmark(_Part):
         rows = self._chosen(others, variants) if self.variants else self._listed(others, variants)
         if methods and not others:
             rows = []
+        grid = [(row, self._presets(row, presets), seeds or self.seeds) for row in rows]
+        first = [seed for seed in self.seeds[:1] if seed in (seeds or [seed])]
+        grid += [(_as_row(name), (presets or self.presets)[:1], first) for name in floors]
         found = [
             Request(row.method, self.dataset, preset, seed, self.resolution, self.settings | cell, tuple(row.without))
-            for row in rows
-            for preset in self._presets(row, presets)
-            for seed in seeds or self.seeds
+            for row, with_presets, with_seeds in grid
+            for preset in with_presets
+            for seed in with_seeds
             for cell in row.cells
-        ]
-        once = [(preset, seed) for preset in (presets or self.presets)[:1] for seed in self.seeds[:1]]
-        found += [
-            Request(name, self.dataset, preset, seed, self.resolution, self.settings)
-            for name in floors
-            for preset, seed in once
-            if seed in (seeds or [seed])
         ]
         if not found and self.variants:
             raise BadRecipe(f"{self.name} has no such run: no variant has this method, preset and name.")
@@ -298,7 +294,7 @@ class Benchmark(_Part):
         """The methods that it lists, as variants that set nothing."""
         if variants:
             raise BadRecipe(f"{self.name} has no variants to choose from; it lists methods: use --method.")
-        return [Variant(name=method, method=method) for method in methods or self.methods]
+        return [_as_row(method) for method in methods or self.methods]
 
     def _chosen(self, methods: Sequence[str], variants: Sequence[str]) -> list[Variant]:
         known = [variant.name for variant in self.variants]
@@ -316,6 +312,11 @@ class Benchmark(_Part):
         if not self.variants:
             return asked or self.presets
         return [preset for preset in self.presets_of(row) if preset in (asked or [preset])]
+
+
+def _as_row(method: str) -> Variant:
+    """A method as a variant that sets nothing."""
+    return Variant(name=method, method=method)
 
 
 def read_benchmark(path: Path) -> Benchmark:

@@ -30,14 +30,12 @@ AHEAD = timedelta(days=1)  # clocks differ
 Range = tuple[float, float]
 
 
-def contradictions(record: Record, ranges: Mapping[str, Range] | None = None) -> list[str]:
+def contradictions(record: Record) -> list[str]:
     """Everything in a record that cannot be, as phrases; none where it holds together.
 
-    Args:
-        ranges: metric -> the least and the greatest value that it has; those of the installed metrics by default.
+    Of metrics that are not installed nobody knows what they can be.
     """
-    if ranges is None:
-        ranges = {name: metric.range for name, metric in registry().metrics.items()}
+    ranges = {name: metric.range for name, metric in registry().metrics.items()}
     recipe = dict(dotted(record.recipe))
     found = [*_of_recipe(record, recipe), *_of_run(record)]
     for name, value in sorted(record.values.items()):

@@ -74,7 +74,6 @@ class Taken(Exception):
         else:
             advice = "Wait for it, or stop it first."
         super().__init__(who + advice)
-        self.holder = holder
 
 
 class Lock:

@@ -59,13 +59,11 @@ def data_settings(dataset: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         from .data.masks import MaskConfig
 
         config = MaskConfig
-    known = {f"data.{name}": value for name, value in settings.items() if name in names_of(config)}
-    said = plain(fill(config, "data", known))
+    known = settings.keys() & names_of(config)
+    said = plain(fill(config, "data", {f"data.{name}": settings[name] for name in known}))
     # others are every data set's; a switch that is off is not said
-    others = {
-        name: None if value is False else value for name, value in settings.items() if f"data.{name}" not in known
-    }
-    return {**{name.removeprefix("data."): said.get(name.removeprefix("data.")) for name in known}, **others}
+    others = {name: value if value is not False else None for name, value in settings.items() if name not in known}
+    return {name: said.get(name) for name in known} | others
 
 
 def check_conditions(recipe: Recipe, datasets: Mapping[str, Dataset]) -> None:

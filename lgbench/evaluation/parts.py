@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -284,15 +284,14 @@ def _of_extractor(name: str) -> list[Part]:
     def against_reals(evidence: Evidence) -> dict[str, object]:
         return {**of_samples(evidence), **which_reals(evidence)}
 
-    made: list[tuple[str, Callable[[Any], Any], Callable[[Any], Mapping[str, object]]]] = [
-        ("extractor", partial(_extractor, name), lambda evidence: {}),
-        ("seen", partial(_seen, name, "samples"), of_samples),
-        ("seen-backgrounds", partial(_seen, name, "sample_backgrounds"), of_samples),
-        ("real-moments", partial(_real_moments, name), against_reals),
-        ("moments", partial(_moments, name, f"seen/{name}"), against_reals),
-        ("background-moments", partial(_moments, name, f"seen-backgrounds/{name}"), against_reals),
+    return [
+        Part(f"extractor/{name}", partial(_extractor, name)),
+        Part(f"seen/{name}", partial(_seen, name, "samples"), of_samples),
+        Part(f"seen-backgrounds/{name}", partial(_seen, name, "sample_backgrounds"), of_samples),
+        Part(f"real-moments/{name}", partial(_real_moments, name), against_reals),
+        Part(f"moments/{name}", partial(_moments, name, f"seen/{name}"), against_reals),
+        Part(f"background-moments/{name}", partial(_moments, name, f"seen-backgrounds/{name}"), against_reals),
     ]
-    return [Part(f"{kind}/{name}", make, protocol) for kind, make, protocol in made]
 
 
 PARTS: dict[str, Part] = {

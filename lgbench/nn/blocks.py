@@ -126,19 +126,14 @@ class Sub(nn.Module):
         return self.rest(self.first(h, code))
 
 
-class Next(nn.Module):
+class Next(Sub):
     """FineGAN's next stage, told a code: (N, i, H, W) features -> (N, i / 2, H, W).
 
     Same(classes + i, i), two Res(i), Same(i, i / 2).
     """
 
     def __init__(self, i: int, classes: int, act: Act = "relu") -> None:
-        super().__init__()
-        self.first = Same(i, i, act, classes)
-        self.rest = nn.Sequential(Res(i, act), Res(i, act), Same(i, i // 2, act))
-
-    def forward(self, h: Tensor, code: Tensor) -> Tensor:
-        return self.rest(self.first(h, code))
+        super().__init__(i, i, i // 2, 2, act, classes)
 
 
 def image_head(i: int, channels: int = 3) -> nn.Sequential:
