@@ -63,8 +63,8 @@ def code_of(plugins: Sequence[PluginInfo]) -> dict[str, Any]:
 def changes(record: Record, described: Mapping[str, Any]) -> str:
     """What of the code differs between a record and what `describe` tells now, in words; "" where nothing does."""
     before, now = record.lgbench.model_dump(), described["lgbench"]
-    hashed = ("version", "sha256") if before.get("sha256") else ("version", "commit", "dirty_hash")
-    told = [f"lgbench's {key} was {before[key]}, now {now[key]}" for key in hashed if before[key] != now[key]]
+    keys = [key for key in ("version", "sha256") if before[key] != now[key]]
+    told = [f"lgbench's {key} was {before[key]}, now {now[key]}" for key in keys]
     hashes = {plugin["name"]: plugin["sha256"] for plugin in described["plugins"]}
     told += [f"the plugin {plugin.name}" for plugin in record.plugins if plugin.sha256 != hashes.get(plugin.name)]
     return "; ".join(told)

@@ -144,11 +144,9 @@ def keep(path: Path, write: Callable[[BinaryIO], object]) -> bool:
         if str(path.parent) not in _told:
             _told.add(str(path.parent))
             cause = error.__cause__
-            reason = cause.strerror if isinstance(cause, OSError) else error
-            full = isinstance(cause, OSError) and cause.errno in FULL
-            logger.warning(
-                "%s is not kept for next time (%s)%s.", path, reason, "" if full else f": {in_the_way(path)}"
-            )
+            assert isinstance(cause, OSError)  # `writing` says what to do about nothing else
+            whose = "" if cause.errno in FULL else f": {in_the_way(path)}"
+            logger.warning("%s is not kept for next time (%s)%s.", path, cause.strerror, whose)
         return False
     return True
 

@@ -231,39 +231,33 @@ def resolve(
     Raises:
         BadRecipe: a setting that does not exist, does not fit its type, or makes no sense for this generator.
     """
+    # Lay what is said over each other, and choose who takes part.
     presets = _presets(method, dataset, request.preset)
     settings = {**presets, **request.settings}
     training = fill(TrainingConfig, "training", settings)
     segmentation = fill(SegmentationConfig, "segmentation", settings)
     segmenter = _segmenter(segmentation.name, method, generator, segmenters)
     weights = _weights(settings, regularizers, method, request.without)
+
+    # Refuse what makes no sense, or what nobody would read.
     if generator is NOTHING:
         _untrained(request.settings, weights, method)
-    if segmentation.polarity != "painted" and (segmenter is None or generator is NOTHING):
-        if "segmentation.polarity" in request.settings:
-            raise BadRecipe(
-                "segmentation.polarity has no effect: nothing here learns from painted layers. Leave it out."
-            )
-        segmentation = replace(segmentation, polarity="painted")
+    if segmenter is None or generator is NOTHING:
+        segmentation = _as_painted(segmentation, request.settings)
     for name in weights:
         check_sense(regularizers[name], generator, segmenter, training.rounds)
-    if any("codes" in regularizers[name].needs for name in weights):
-        settings = {**generator.with_codes, **settings}
     check_read(request.settings, request.without, segmenter, weights)
     check_presets(method, presets, regularizers, segmenters, _known_presets(method))
+
+    # Fill what each part reads.
+    if any("codes" in regularizers[name].needs for name in weights):
+        settings = {**generator.with_codes, **settings}
     return Recipe(
         method=method,
         generator=generator,
         dataset=dataset,
         segmenter=segmenter,
-        regularizers=tuple(
-            Chosen(
-                regularizers[name],
-                weight,
-                fill(regularizers[name].config_class, f"regularizers.{name}", settings, WEIGHT),
-            )
-            for name, weight in sorted(weights.items())
-        ),
+        regularizers=tuple(_chosen(regularizers[name], weight, settings) for name, weight in sorted(weights.items())),
         preset=request.preset,
         seed=_seed(request.seed),
         resolution=_resolution(request, settings.get("resolution", dataset.resolution)),
@@ -334,6 +328,11 @@ def _weights(
     return {name: weight for name, weight in weights.items() if weight}
 
 
+def _chosen(regularizer: Regularizer, weight: float, settings: Mapping[str, object]) -> Chosen:
+    table = f"regularizers.{regularizer.name}"
+    return Chosen(regularizer, weight, fill(regularizer.config_class, table, settings, WEIGHT))
+
+
 def _segmenter(name: str, method: Method, generator: Generator, known: Mapping[str, Segmenter]) -> Segmenter | None:
     own = {segmenter.name: segmenter for segmenter in method.segmenters}
     by_name = own if generator is NOTHING else {**known, **own}  # the general ones learn what a generator paints
@@ -365,6 +364,13 @@ def _untrained(given: Mapping[str, object], weights: Mapping[str, float], method
     unread = [name for name in given if name.startswith(table) and name.removeprefix(table) not in UNTRAINED]
     if unread := [*unread, *(f"--with {name}" for name in weights)]:
         raise BadRecipe(f"{unread[0]} has no effect: {method.name} trains no generator, it only segments.")
+
+
+def _as_painted(segmentation: SegmentationConfig, given: Mapping[str, object]) -> SegmentationConfig:
+    """Without a preset's rule of polarity, where nothing learns from painted layers; a user's is refused."""
+    if segmentation.polarity != "painted" and "segmentation.polarity" in given:
+        raise BadRecipe("segmentation.polarity has no effect: nothing here learns from painted layers. Leave it out.")
+    return replace(segmentation, polarity="painted")
 
 
 def _resolution(request: Request, otherwise: object) -> int:

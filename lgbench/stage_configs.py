@@ -181,8 +181,7 @@ class EvaluationConfig:
         metrics = ",".join(sorted({name.strip() for name in self.metrics.split(",")} - {""}))
         object.__setattr__(self, "metrics", "" if metrics == "default" else metrics)
         object.__setattr__(self, "split", ",".join(self.splits))
-        unknown = sorted({*self.splits} - {*SPLITS})
-        if unknown or len({*self.splits}) < len(self.splits):
+        if {*self.splits} - {*SPLITS} or len({*self.splits}) < len(self.splits):
             raise BadRecipe(
                 f"evaluation.split={self.split!r} does not fit: a split is one of {', '.join(SPLITS)}, and several are "
                 "separated by commas, each once."

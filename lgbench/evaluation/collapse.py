@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lgbench.training.watch import flags, prediction_flags
-
 from .evidence import Evidence
 from .taught import untaught
 
-__all__ = ["coverage", "flags_of", "saturated"]
+__all__ = ["coverage", "flags", "flags_of", "prediction_flags", "saturated"]
 
 
 def flags_of(evidence: Evidence) -> list[str]:
@@ -23,6 +21,40 @@ def flags_of(evidence: Evidence) -> list[str]:
         found += prediction_flags(*saturated(predicted.mean(axis=(1, 2))))
     found += ["untaught"] * untaught(evidence)
     return found
+
+
+def flags(coverage: float, empty: float, full: float, difference: float) -> list[str]:
+    """Names of the collapses that samples show.
+
+    Args:
+        coverage: mean opacity of the foreground over all samples.
+        empty, full: shares of samples with less than 1 % and more than 99 % coverage.
+        difference: mean |foreground - background|, images in [-1, 1].
+
+    Returns:
+        "all_fg" for coverage above 0.95, or full masks on most samples; "all_bg" for coverage below 0.01, or empty
+        masks on most samples (digits cover only 3 %, so a bound of 0.05 would call them empty); "identical" below 0.02.
+    """
+    found = []
+    if coverage > 0.95 or full > 0.5:
+        found.append("all_fg")
+    if coverage < 0.01 or empty > 0.5:
+        found.append("all_bg")
+    if difference < 0.02:
+        found.append("identical")
+    return found
+
+
+def prediction_flags(empty: float, full: float) -> list[str]:
+    """Names of what a segmenter's masks show: "finds_nothing" where most are empty, "finds_all" where most are full.
+
+    Layers can look healthy and still teach nothing: where the background paints the objects and the foreground
+    something else, the segmenter finds none of it in real images.
+
+    Args:
+        empty, full: shares of masks that cover less than 1 % and more than 99 % of their image.
+    """
+    return ["finds_nothing"] * (empty > 0.5) + ["finds_all"] * (full > 0.5)
 
 
 def coverage(alphas: np.ndarray) -> np.ndarray:

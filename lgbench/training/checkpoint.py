@@ -52,15 +52,15 @@ def load(path: Path) -> dict[str, Any] | None:
             if (altered := file.testzip()) is not None:
                 raise ValueError(f"{altered} is not what was written")
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict):
+            raise ValueError(f"it holds a {type(state).__name__}")
     except Exception as error:  # zip, pickle and tensors fail in many ways; torch's advice is to trust the file
         reason = "no checkpoint" if isinstance(error, pickle.UnpicklingError) else str(error) or type(error).__name__
-        raise RunFailed(f"{path} is damaged ({reason.splitlines()[0]}). {_AGAIN}") from None
-    if not isinstance(state, dict):
-        raise RunFailed(f"{path} is damaged (it holds a {type(state).__name__}). {_AGAIN}")
+        raise RunFailed(
+            f"{path} is damaged ({reason.splitlines()[0]}). Delete it and run the same command again to start this "
+            "stage anew."
+        ) from None
     return state
-
-
-_AGAIN = "Delete it and run the same command again to start this stage anew."
 
 
 def save_weights(path: Path, network: nn.Module) -> None:

@@ -1,7 +1,8 @@
 import torch
 
+from lgbench.evaluation.collapse import flags, prediction_flags
 from lgbench.layers import Layers
-from lgbench.training.watch import flags, layer_statistics, prediction_flags, training_flags
+from lgbench.training.watch import layer_statistics, training_flags
 
 
 def layers(alpha: float, f: float, b: float) -> Layers:
