@@ -44,9 +44,10 @@ class StyleConfig:
 
     Attributes:
         n_generators: background apart from foreground and mask (2), or seven channels from one (1).
-        shared_mapping: one mapping for both generators.
-        mixing: probability of style mixing; `same_mixing` crosses over at the same place in both generators.
-        width: channels up to 32 px.
+        shared_mapping: one mapping, and the same noise planes, for both generators.
+        mixing: probability that a training batch mixes two latents; `same_mixing` crosses over at the same place in
+            both generators.
+        width: channels up to 32 px; the others follow in proportion.
         width_b: those of the background's generator, where it has its own and another; 0 for `width`, as in the paper.
     """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,38 +13,10 @@ from lgbench.errors import BadRecipe
 from lgbench.layers import Batch, Layers, Painter
 from lgbench.nn import opacity
 
+from .config import StyleConfig
 from .style_layers import EqualConv2d, EqualLinear, StyledBlock, pixel_norm, style_widths, upsampling
 
-__all__ = ["StyleMapping", "StylePainter", "StyleSettings", "StyleSynthesis"]
-
-
-class StyleSettings(Protocol):
-    """What a `StylePainter` reads of its configuration.
-
-    Attributes:
-        n_generators: 2 (background; foreground and mask), or 1 for all seven channels.
-        shared_mapping: one mapping, and the same noise planes, for both generators.
-        mixing: probability that a training batch mixes two latents.
-        same_mixing: whether both generators change latents at the same block.
-        width: channels up to side 32; the others follow in proportion.
-        width_b: those of the background's generator, where it has its own and another; 0 for `width`.
-        nz: numbers in a latent, and in a code w.
-    """
-
-    @property
-    def n_generators(self) -> int: ...
-    @property
-    def shared_mapping(self) -> bool: ...
-    @property
-    def mixing(self) -> float: ...
-    @property
-    def same_mixing(self) -> bool: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def width_b(self) -> int: ...
-    @property
-    def nz(self) -> int: ...
+__all__ = ["StyleMapping", "StylePainter", "StyleSynthesis"]
 
 
 class StyleMapping(nn.Module):
@@ -122,7 +93,7 @@ class StylePainter(Painter):
     level: Tensor
     alpha: Tensor
 
-    def __init__(self, config: StyleSettings, spec: ImageSpec) -> None:
+    def __init__(self, config: StyleConfig, spec: ImageSpec) -> None:
         super().__init__()
         if config.n_generators not in (1, 2):
             raise BadRecipe(

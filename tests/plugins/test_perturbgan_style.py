@@ -1,5 +1,5 @@
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,23 +11,12 @@ from torch.testing import assert_close
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
 from lgbench.nn import count_parameters
+from lgbench_perturbgan.config import StyleConfig
 from lgbench_perturbgan.style_critic import StyleCritic, minibatch_deviation
 from lgbench_perturbgan.style_generator import StyleMapping, StylePainter
 from lgbench_perturbgan.style_layers import FusedDown, FusedUp, NoiseInjection
 
-
-@dataclass(frozen=True)
-class Settings:
-    n_generators: int = 2
-    shared_mapping: bool = False
-    mixing: float = 0.9
-    same_mixing: bool = False
-    width: int = 512
-    width_b: int = 0
-    nz: int = 512
-
-
-SMALL = Settings(width=32, nz=16)
+SMALL = StyleConfig(width=32, nz=16)
 VARIANTS = {"own mappings": {}, "shared mapping": {"shared_mapping": True}, "one generator": {"n_generators": 1}}
 variants = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 
@@ -84,7 +73,7 @@ def images(side=32, n=4):
 def test_painters_have_the_published_parameter_counts(variant, at_64, at_128, at_1024):
     with torch.device("meta"):  # shapes without weights: instant at full width
         for side, parameters in ((64, at_64), (128, at_128), (1024, at_1024)):
-            assert count_parameters(StylePainter(Settings(**variant), ImageSpec(side))) == parameters
+            assert count_parameters(StylePainter(StyleConfig(**variant), ImageSpec(side))) == parameters
 
 
 @pytest.mark.parametrize(("side", "parameters"), [(64, 24_267_777), (128, 25_153_537), (1024, 25_444_737)])
