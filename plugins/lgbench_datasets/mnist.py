@@ -8,9 +8,8 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from lgbench import Source
 from lgbench.errors import BadData
 
 from .official import MNIST_ONE, MNIST_TWO
@@ -18,23 +17,11 @@ from .official import MNIST_ONE, MNIST_TWO
 if TYPE_CHECKING:
     import numpy as np
 
-    from lgbench.data.samples import RawDataset
+    from lgbench.data import DataHome, RawDataset
 
-__all__ = ["MNIST_ONE", "MNIST_TWO", "Home", "Mnist", "build_one", "build_two", "read_idx"]
+__all__ = ["MNIST_ONE", "MNIST_TWO", "Mnist", "build_one", "build_two", "read_idx"]
 
 SOURCES = MNIST_ONE.sources
-
-
-class Home(Protocol):
-    """Where data sets' files live."""
-
-    def folder(self, name: str) -> Path:
-        """Folder of a data set's files; it may not exist."""
-        ...
-
-    def fetch(self, dataset_name: str, sources: tuple[Source, ...]) -> Path:
-        """The folder that holds all sources, downloaded where they were missing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +43,7 @@ CONTENT = {  # MD5 of the uncompressed files: copies that were compressed again 
 }
 
 
-def build_one(config: Mnist, resolution: int, home: Home) -> RawDataset:
+def build_one(config: Mnist, resolution: int, home: DataHome) -> RawDataset:
     """One digit on each grey canvas, one picture for each of MNIST's.
 
     Raises:
@@ -67,12 +54,12 @@ def build_one(config: Mnist, resolution: int, home: Home) -> RawDataset:
     return build("mnist-one", 1, config, resolution, home)
 
 
-def build_two(config: Mnist, resolution: int, home: Home) -> RawDataset:
+def build_two(config: Mnist, resolution: int, home: DataHome) -> RawDataset:
     """Two digits side by side on each grey canvas; the left one of picture i is MNIST's i-th. Raises as `build_one`."""
     return build("mnist-two", 2, config, resolution, home)
 
 
-def build(name: str, digits: int, config: Mnist, resolution: int, home: Home) -> RawDataset:
+def build(name: str, digits: int, config: Mnist, resolution: int, home: DataHome) -> RawDataset:
     from .digits_scene import Written, digit_pictures
 
     folder = locate(home) or home.fetch(name, SOURCES)
@@ -101,7 +88,7 @@ def build(name: str, digits: int, config: Mnist, resolution: int, home: Home) ->
     )
 
 
-def locate(home: Home) -> Path | None:
+def locate(home: DataHome) -> Path | None:
     """The folder that has all four files, `mnist` or either data set's own; None if there is none."""
     for candidate in ("mnist", "mnist-one", "mnist-two"):
         folder = home.folder(candidate)
