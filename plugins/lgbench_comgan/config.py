@@ -42,20 +42,14 @@ class ComGANConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ComGANCodesConfig:
+class ComGANCodesConfig(ComGANConfig):
     """ComGAN's generator. n_codes: classes of a private code that F and M are told; 0, as in the paper, for none."""
 
-    g: Count = 64
-    nz: Count = 100
-    r_fg: Natural = 3
-    r_bg: Natural = 3
-    r_mask: Natural = 0
-    z_scale: Positive = 1.0
     n_codes: Natural = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Pi2Config:
+class Pi2Config(ComGANConfig):
     """Pi2: three feature generators.
 
     Attributes:
@@ -63,12 +57,6 @@ class Pi2Config:
         shared_z: whether the three read the same latent.
     """
 
-    g: Count = 64
-    nz: Count = 100
-    r_fg: Natural = 3
-    r_bg: Natural = 3
-    r_mask: Natural = 0
-    z_scale: Positive = 1.0
     subnet: Literal["light", "none"] = "light"
     shared_z: bool = True
 
