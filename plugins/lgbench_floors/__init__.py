@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
 
-from lgbench import Lazy, Method, NoConfig, Segmenter, hookimpl
+from lgbench import Lazy, Method, Segmenter, hookimpl
 
 __all__ = ["methods"]
 
@@ -53,15 +53,6 @@ SUPERVISED = {
 MASKS = frozenset({"masks"})
 
 
-def _trivial(name: str) -> Callable[..., Any]:
-    def build(config: NoConfig, painter: Any, spec: Any) -> Any:
-        from .games import trivial_game
-
-        return trivial_game(name, painter)
-
-    return build
-
-
 def _method(segmenter: Segmenter, paper: str = "", citation: str = "", presets: Presets | None = None) -> Method:
     """A method that is a segmenter and nothing else."""
     return Method(
@@ -80,7 +71,7 @@ def _method(segmenter: Segmenter, paper: str = "", citation: str = "", presets: 
 
 def _trivial_methods() -> list[Method]:
     def trivial(name: str, summary: str) -> Segmenter:
-        return Segmenter(name=name, summary=summary, build=_trivial(name))
+        return Segmenter(name=name, summary=summary, build=partial(Lazy(f"{GAMES}:trivial_game"), name))
 
     return [
         _method(trivial("empty", "nothing is foreground")),

@@ -50,7 +50,7 @@ def _pixel_rule(painter: Painter, masks: Callable[[np.ndarray], np.ndarray]) -> 
     return _rule(painter, on_bytes)
 
 
-def trivial_game(name: str, painter: Painter) -> Game:
+def trivial_game(name: str, config: Any, painter: Painter, spec: Any) -> Game:
     """One of the five trivial masks."""
     return _pixel_rule(painter, partial(trivial_mask, name))
 
