@@ -45,7 +45,7 @@ def true_masks(config: SupervisedConfig, splits: Mapping[str, Split], run: Run) 
     """The training pictures that have masks; its judge is the IoU on `val`, or on a tenth of them where it has none."""
     refuse_all_images(run)
     train, val = splits["train"].scored(), splits.get("val")
-    if val is None or val.masks is None or (val.masked is not None and not val.masked.any()):
+    if val is None or not val.scorable:
         order = np.random.default_rng(0).permutation(len(train))
         tenth = max(len(train) // 10, 1)
         learnt, chosen = _chosen(train, np.sort(order[tenth:])), _chosen(train, np.sort(order[:tenth]))
