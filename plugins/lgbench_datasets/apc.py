@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["APC", "Config", "build"]
 
-BY_HAND = APC.by_hand
 
 SEED = 0  # GENESIS's, for the order of the scenes
 EMPTY = "scene-empty"  # scenes that show no object have no masks
@@ -58,7 +57,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         raise BadRecipe(f"The empty scenes of apc are to 'keep' or to 'drop', not {config.empty!r}.")
     root = home.folder("apc") / "training"
     if not root.is_dir():
-        raise home.missing("apc", BY_HAND)
+        raise home.missing("apc", APC.by_hand)
     frames = _frames(root)
     divided = _divided(frames, root)
     classes = tuple(sorted({_object(scene) for scene in frames}))
@@ -66,11 +65,9 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         divided = {split: [scene for scene in scenes if EMPTY not in scene] for split, scenes in divided.items()}
     names = {split: sorted(name for scene in scenes for name in frames[scene]) for split, scenes in divided.items()}
     sample = partial(_sample, root, classes)
-    splits: Mapping[str, Callable[[], Iterable[Sample]]] = {
-        split: partial(map, sample, chosen) for split, chosen in names.items()
-    }
     return RawDataset(
-        splits=splits,
+        # a map goes on after a file that fails, so all of them are named
+        splits={split: partial(map, sample, chosen) for split, chosen in names.items()},
         counts={split: len(chosen) for split, chosen in names.items()},
         origin=f"folder:{_digest(frames)[:12]}",
         provides=frozenset({"masks", "labels"}),

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CAMVID", "CLASSES", "Config", "build"]
 
-BY_HAND = CAMVID.by_hand
 
 CLASSES = (
     *("sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian"),
@@ -61,7 +60,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         raw = mapped(package.root, labelled_splits(package), CLASSES, classes, origin_of(archive, home))
         raw = replace(raw, drawn=package.drawn)
     else:
-        raise home.missing("camvid", BY_HAND)
+        raise home.missing("camvid", CAMVID.by_hand)
     return replace(raw, crop=crop)
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["CARS", "Config"]
 
 SOURCES = CARS.sources
-BY_HAND = CARS.by_hand
 
 
 # what each archive is unpacked into, and which files of it
@@ -83,7 +82,7 @@ def _gather(folder: Path, home: DataHome) -> str:
     """Unpack what is packed; returns the origin, which says whether the official files are all here."""
     if lacking := _lacking(folder):
         named = [f"{source.file} ({source.size:,} bytes, {source.checksum})" for source in lacking]
-        raise home.missing("cars", BY_HAND, named)
+        raise home.missing("cars", CARS.by_hand, named)
     here = [source for source in SOURCES if (folder / source.file).is_file()]
     home.fetch("cars", here)  # nothing to fetch: this verifies the checksums
     for file, (target, pattern) in CONTENTS.items():

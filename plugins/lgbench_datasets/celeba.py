@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["ATTRIBUTES", "CELEBA", "Config", "build", "regions"]
 
 SOURCES = CELEBA.sources
-BY_HAND = CELEBA.by_hand
 
 ATTRIBUTES = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young")
 IMAGES = "img_align_celeba"
@@ -67,7 +66,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     if locate(home) is None and archive:
         return _archived(archive, config, resolution, home)
     if locate(home) is None:
-        raise home.missing("celeba", BY_HAND, _lacking(home))
+        raise home.missing("celeba", CELEBA.by_hand, _lacking(home))
     return _official(config, resolution, home)
 
 
@@ -143,7 +142,7 @@ def _faces(
         good = {name for name, face in found.items() if config.doubtful or not _is_doubtful(face)}
         faces = {n: Portrait(n, found[n].points, bits) for n, bits in attributes.items() if n in good}
     else:
-        note = f"celeba has no class maps here: {table} is not there. {BY_HAND}"
+        note = f"celeba has no class maps here: {table} is not there. {CELEBA.by_hand}"
         return {name: Portrait(name, None, bits) for name, bits in attributes.items()}, origin, (note,)
     left_out = len(attributes) - len(faces)
     what = "label maps" if config.maps else "landmarks, or with doubtful ones,"

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CLEVR6", "Config", "Scenes", "build"]
 
-BY_HAND = CLEVR6.by_hand
-
 
 HEIGHT, WIDTH, ENTITIES = 240, 320, 11  # the first entity is the background
 CROP = 192  # a square that leaves out the empty margins, as IODINE's
@@ -65,7 +63,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         )
     folder = locate(home)
     if folder is None:
-        raise home.missing("clevr6", BY_HAND)
+        raise home.missing("clevr6", CLEVR6.by_hand)
     path = folder / FILE
     chosen = _divided(_object_counts(path, home), config, path)
     scenes = Scenes(path)

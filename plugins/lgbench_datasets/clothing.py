@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CLOTHING", "Config", "build", "regions_of"]
 
-BY_HAND = CLOTHING.by_hand
 
 HAIR, FACE, UPPER, PANTS, LEGS, ARMS = range(1, len(REGIONS))
 SKIN = 41
@@ -70,7 +69,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
 
     crop, archive = crop_of("clothing", config.fit), home.archives().get("clothing")
     if archive is None:
-        raise home.missing("clothing", BY_HAND)
+        raise home.missing("clothing", CLOTHING.by_hand)
     package = open_package(archive)
     origin = origin_of(archive, home)
     splits = labelled_splits(package)

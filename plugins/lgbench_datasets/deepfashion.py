@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DEEPFASHION", "REGIONS", "Config", "build"]
 
-BY_HAND = DEEPFASHION.by_hand
 
 REGIONS = ("background", "hair", "face", "upper clothes", "pants", "legs", "arms")
 """Names of the classes 0 to 6, in the order in which the release numbers them."""
@@ -65,7 +64,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     folder = locate(home)
     if folder is None:
         absent = [file for file in FILES if not (home.folder("deepfashion") / file).is_file()]
-        raise home.missing("deepfashion", BY_HAND, absent)
+        raise home.missing("deepfashion", DEEPFASHION.by_hand, absent)
     (colours,) = matlab(folder / "language_original.mat", "color_")
     found = np.unique(colours.reshape(-1))
     splits = _splits(folder / "ind.mat", colours.size)

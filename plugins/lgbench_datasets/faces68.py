@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FACES68", "Config", "build"]
 
-BY_HAND = FACES68.by_hand
 
 TEST = "helen_test"
 
@@ -51,7 +50,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         raise BadRecipe(f"data.padded of faces68 is a share from 0 to 1, not {config.padded}.")
     archive = home.archives().get("faces68")
     if archive is None:
-        raise home.missing("faces68", BY_HAND)
+        raise home.missing("faces68", FACES68.by_hand)
     package = open_package(archive, COLUMNS)
     splits, left_out = _splits(package, config.padded)
     raw = portraits(package.root, splits, resolution, origin_of(archive, home))

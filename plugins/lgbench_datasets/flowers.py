@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -60,8 +59,7 @@ class Config:
 
 def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     """Official files where they are here, else an archive added under the name "flowers", else fetched files."""
-    if config.split not in ("redo", "official"):
-        raise BadRecipe(f"The split of flowers is 'redo' or 'official', not {config.split!r}.")
+    check_choice("flowers", "split", config.split, ("redo", "official"))
     check_choice("flowers", "masks setting", config.masks, ("tolerant", "redo"))
     check_choice("flowers", "test crop", config.test_crop, ("square", "middle"))
     archive = home.archives().get("flowers")
@@ -125,11 +123,9 @@ def _official(folder: Path, rule: str) -> RawDataset:
     if max(map(max, numbers.values())) > len(labels):
         raise BadData(f"{folder / 'setid.mat'} names image {max(map(max, numbers.values()))}, which has no label.")
     sample = partial(_sample, images, masks, rule, labels)
-    splits: Mapping[str, Callable[[], Iterable[Sample]]] = {
-        split: partial(map, sample, chosen) for split, chosen in numbers.items()
-    }
     return RawDataset(
-        splits=splits,
+        # a map goes on after a file that fails, so all of them are named
+        splits={split: partial(map, sample, chosen) for split, chosen in numbers.items()},
         counts={split: len(chosen) for split, chosen in numbers.items()},
         origin="official",
         provides=frozenset({"labels", "masks"} if masks else {"labels"}),

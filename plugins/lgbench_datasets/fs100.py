@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FS100", "Config"]
 
-BY_HAND = FS100.by_hand
 
 ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
 EVERY = 10  # of each person's pictures, sorted, the 10th, 20th, ... are for testing
@@ -52,7 +51,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     folder = home.folder("fs-100")
     people = _people(folder)
     if not people:
-        raise home.missing("fs-100", BY_HAND)
+        raise home.missing("fs-100", FS100.by_hand)
     if len(people) < config.people:
         raise BadData(
             f"{folder} has folders of {len(people)} people, not {config.people}; add some, or set data.people."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LSUN_CAR", "Config", "build"]
 
-BY_HAND = LSUN_CAR.by_hand
 
 WIDTH, HEIGHT = 533, 400
 PUBLISHED = {"train": 31_893, "test": 1_040}
@@ -69,19 +68,18 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     folder = home.folder("lsun-car")
     images, listing, masks = folder / "images", folder / "test.txt", folder / config.masks
     if locate(home) is None:
-        raise home.missing("lsun-car", BY_HAND, [path.name for path in (images, listing) if not path.exists()])
+        raise home.missing("lsun-car", LSUN_CAR.by_hand, [path.name for path in (images, listing) if not path.exists()])
     files = _files(images)
     test = _tested(listing, files)
     chosen = {"train": _trained(config, folder, files, set(test), home), "test": [files[key] for key in test]}
     _compare({split: len(names) for split, names in chosen.items()})
     masked = masks.is_dir()
     maker = pseudo_masks_in(masks) if masked else ""
-    splits: Mapping[str, Callable[[], Iterable[Sample]]] = {
-        "train": partial(map, partial(_sample, images, None), chosen["train"]),
-        "test": partial(map, partial(_sample, images, masks if masked else None), chosen["test"]),
-    }
     return RawDataset(
-        splits=splits,
+        splits={
+            "train": partial(map, partial(_sample, images, None), chosen["train"]),
+            "test": partial(map, partial(_sample, images, masks if masked else None), chosen["test"]),
+        },
         counts={split: len(names) for split, names in chosen.items()},
         origin=f"folder:{_digest(chosen, masks)[:12]}" + (", pseudo masks" if maker else ""),
         provides=frozenset({"masks"} if masked else ()),
