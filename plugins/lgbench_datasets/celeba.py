@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lgbench.data import DataHome, RawDataset
 
-__all__ = ["ATTRIBUTES", "CELEBA", "Config", "build", "regions"]
+__all__ = ["ATTRIBUTES", "CELEBA", "Config", "build"]
 
 SOURCES = CELEBA.sources
 
@@ -72,13 +72,6 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
 
 build.archive_columns = COLUMNS  # pyright: ignore[reportFunctionMemberAccess]
 build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lgbench data add celeba FILE.zip`
-
-
-def regions(landmarks: np.ndarray, side: int) -> np.ndarray:
-    """Class map (side, side) uint8 of 68 landmarks (68, 2) in pixels; see `face_regions.rasterise`."""
-    from .face_regions import rasterise
-
-    return rasterise(landmarks, side)
 
 
 def _archived(path: Path, config: Config, side: int, home: DataHome) -> RawDataset:

@@ -93,13 +93,6 @@ def samples(config: Faces, resolution: int, split: str, count: int) -> Iterator[
             )
 
 
-def regions(landmarks: np.ndarray, side: int) -> np.ndarray:
-    """Class map (side, side) uint8 of 68 landmarks (68, 2) in pixels; see `face_regions.rasterise`."""
-    from .face_regions import rasterise
-
-    return rasterise(landmarks, side)
-
-
 def walk_pose(config: Faces, resolution: int, index: int, frames: int) -> np.ndarray:
     """Landmarks (frames, 68, 2) of test face `index` while it turns from -30 degrees to 30, all else kept."""
     return walk(config, resolution, index, frames, "yaw")

@@ -37,7 +37,7 @@ CELEBA = Dataset(
     sources=CELEBA_SOURCES,
     by_hand=CELEBA_BY_HAND,
     locate=Lazy("lgbench_datasets.celeba:locate"),
-    regions=Lazy("lgbench_datasets.celeba:regions"),
+    regions=Lazy("lgbench_datasets.face_regions:rasterise"),
 )
 
 FACES68_BY_HAND = (
@@ -57,7 +57,7 @@ FACES68 = Dataset(
     splits="train and val of Helen train and AFW / Helen test",
     resolution=64,
     by_hand=FACES68_BY_HAND,
-    regions=Lazy("lgbench_datasets.celeba:regions"),
+    regions=Lazy("lgbench_datasets.face_regions:rasterise"),
 )
 
 DEEPFASHION_BY_HAND = (

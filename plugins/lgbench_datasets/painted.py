@@ -45,7 +45,7 @@ FACES = Dataset(
     splits="8,000 train / 1,000 val / 1,000 test, or as many as its settings say",
     resolution=64,
     offline=True,
-    regions=Lazy("lgbench_datasets.faces:regions"),
+    regions=Lazy("lgbench_datasets.face_regions:rasterise"),
     walks={"pose": Lazy("lgbench_datasets.faces:walk_pose"), "smile": Lazy("lgbench_datasets.faces:walk_smile")},
 )
 
