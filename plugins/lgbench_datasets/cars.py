@@ -69,13 +69,12 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
         "train": _pictures(folder, "cars_train", folder / "devkit" / "cars_train_annos.mat", len(classes)),
         "test": _pictures(folder, "cars_test", _test_annotations(folder), len(classes)),
     }
+    masks = folder / Path(config.masks).expanduser()
     if config.masks:
-        splits, which = with_masks(splits, folder / Path(config.masks).expanduser(), home)
+        splits, which = with_masks(splits, masks, home)
         origin = f"{origin}, {which}"
     raw = photographs(splits, origin=origin, classes=[str(name) for name in classes], crop=config.crop)
-    if config.masks:
-        raw = marked(raw, folder / Path(config.masks).expanduser())
-    return scored(raw, config.test_crop)
+    return scored(marked(raw, masks) if config.masks else raw, config.test_crop)
 
 
 def _gather(folder: Path, home: DataHome) -> str:

@@ -63,13 +63,12 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     splits = {split: _pictures(lists / f"{split}_list.mat", images, boxes) for split in ("train", "test")}
     classes = _classes([picture for chosen in splits.values() for picture in chosen], lists)
     origin = "official"
+    masks = folder / Path(config.masks).expanduser()
     if config.masks:
-        splits, which = with_masks(splits, folder / Path(config.masks).expanduser(), home)
+        splits, which = with_masks(splits, masks, home)
         origin = f"{origin}, {which}"
     raw = photographs(splits, origin=origin, classes=classes, crop=config.crop)
-    if config.masks:
-        raw = marked(raw, folder / Path(config.masks).expanduser())
-    return scored(raw, config.test_crop)
+    return scored(marked(raw, masks) if config.masks else raw, config.test_crop)
 
 
 def _pictures(path: Path, images: Path, boxes: Path | None) -> list[Photograph]:
