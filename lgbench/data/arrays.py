@@ -15,7 +15,7 @@ import numpy as np
 from lgbench.errors import BadData
 from lgbench.offers import PARTS
 
-from .samples import Sample
+from .samples import IGNORED, Sample
 from .split import digest_of
 from .squares import Square
 from .truth import Truth, opacity
@@ -24,8 +24,6 @@ __all__ = ["ARRAYS", "ColourFound", "SplitWriter", "fingerprint", "synced"]
 
 ARRAYS = ("images", *PARTS, "masked")
 """What a split may have, each in a file of its own."""
-
-NO_CLASS = 255  # in class maps
 
 
 class ColourFound(Exception):
@@ -39,7 +37,7 @@ class SplitWriter:
         names: of the samples that were written.
         truth: which of them have masks that tell something.
         remarks: how many samples there are with each remark.
-        classes: those that the class maps show, `NO_CLASS` for pixels of none.
+        classes: those that the class maps show, `IGNORED` for pixels of none.
     """
 
     def __init__(self, folder: Path, provides: frozenset[str], count: int, channels: int, square: Square) -> None:
@@ -102,7 +100,7 @@ class SplitWriter:
         if sample.instances is not None:
             rows["instances"] = square.nearest(sample.instances, 0)
         if sample.segments is not None:
-            rows["segments"] = square.nearest(sample.segments, NO_CLASS)
+            rows["segments"] = square.nearest(sample.segments, IGNORED)
             self.classes.update(np.unique(sample.segments).tolist())
         if sample.label is not None:
             rows["labels"] = np.asarray(sample.label, dtype="<i4")

@@ -9,13 +9,12 @@ import numpy as np
 from lgbench.errors import BadData
 from lgbench.offers import PARTS
 
-from .samples import RawDataset, Sample
+from .samples import IGNORED, RawDataset, Sample
 from .squares import CROPS
 
 __all__ = ["MOST_PROBLEMS", "report", "sound"]
 
 MOST_PROBLEMS = 10  # one screen
-IGNORED = 255  # in class maps: no class
 MAPS: Mapping[str, tuple[type, ...]] = {
     "mask": (np.bool_, np.uint8),
     "ignored": (np.bool_,),

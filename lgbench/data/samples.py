@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["RawDataset", "Sample"]
+__all__ = ["IGNORED", "RawDataset", "Sample"]
+
+IGNORED = 255
+"""In class maps: no class."""
 
 
 @dataclass(frozen=True, slots=True)

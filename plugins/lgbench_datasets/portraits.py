@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from lgbench.errors import BadData
 
+from .label_maps import IGNORED
 from .photographs import read_bytes
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ __all__ = ["Landmarks", "Portrait", "landmarks_of", "portraits", "read_landmarks
 TABLE = "landmarks.csv"
 POINTS = 68
 SMALLEST = 2  # pixels that a face spans: landmarks as shares of the side span less
-IGNORED = 255  # in class maps: no class
 
 
 @dataclass(frozen=True, slots=True)
