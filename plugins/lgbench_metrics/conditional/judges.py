@@ -20,6 +20,7 @@ from lgbench.losses import multi_label, segmentation
 from lgbench.nn import Segmentor, from_seed, weights_hash
 from lgbench.painting import as_sampled, conditions, real_batch, uint8
 from lgbench.score import Score
+from lgbench_metrics.images.contextual import judge_width
 
 __all__ = [
     "AttributeReader",
@@ -111,10 +112,10 @@ def judge(evidence: Evidence) -> Judge:
 
 def classifier(evidence: Evidence) -> Judge:
     """A classifier of attributes with SCGAN's critic's convolutions, taught as the judge is."""
-    train, kind, epochs = evidence.splits["train"], evidence.config.judge, evidence.config.judge_epochs
+    train, epochs = evidence.splits["train"], evidence.config.judge_epochs
     if train.attributes is None or evidence.test.attributes is None:
         raise NotAvailable("no attributes in this data set")
-    side, width = evidence.run.recipe.resolution, 64 if kind == "wide" else 32
+    side, width = evidence.run.recipe.resolution, judge_width(evidence)
     network = from_seed(0, lambda: AttributeReader(len(train.attribute_names), side, width))
 
     def loss(real: Batch) -> Tensor:

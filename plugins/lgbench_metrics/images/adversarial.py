@@ -14,7 +14,7 @@ from lgbench.evaluation import Evidence
 from lgbench.files import sha256_of_json
 from lgbench.score import Score
 from lgbench_metrics.images.classifiers import adversarial_accuracy, adversarial_divergence
-from lgbench_metrics.images.contextual import lesson_of, posteriors
+from lgbench_metrics.images.contextual import judge_width, lesson_of, posteriors
 
 __all__ = ["class_posteriors", "class_samples", "said", "score_accuracy", "score_divergence"]
 
@@ -64,15 +64,15 @@ def class_posteriors(evidence: Evidence) -> dict[str, Any]:
 def _lesson(evidence: Evidence, repeat: int, of: str):
     labels, config = evidence.splits["train"].labels, evidence.config
     assert labels is not None
-    width, side = 64 if config.judge == "wide" else 32, evidence.run.recipe.resolution
+    width, side = judge_width(evidence), evidence.run.recipe.resolution
     return lesson_of(int(labels.max()) + 1, side, config.judge_epochs, f"classifier of {of}, {width}", width, repeat)
 
 
 def said(evidence: Evidence) -> dict[str, object]:
     """Which classifiers learn, how often, and on what they are tried."""
     config, repeats = evidence.config, len(evidence["class-samples"])
-    width = 64 if config.judge == "wide" else 32
-    return {"split": "train", "extractor": f"contextual-{width}, {config.judge_epochs} epochs, {repeats} repeats"}
+    told = f"contextual-{judge_width(evidence)}, {config.judge_epochs} epochs, {repeats} repeats"
+    return {"split": "train", "extractor": told}
 
 
 def score_accuracy(evidence: Evidence) -> Score:

@@ -23,6 +23,7 @@ __all__ = [
     "ContextualClassifier",
     "contextual",
     "contextual_posteriors",
+    "judge_width",
     "lesson_of",
     "posteriors",
     "said",
@@ -54,6 +55,11 @@ class Contextual:
     weights: str
 
 
+def judge_width(evidence: Evidence) -> int:
+    """Base width of the classifiers that judge, as `evaluation.judge` says."""
+    return 64 if evidence.config.judge == "wide" else 32
+
+
 def lesson_of(classes: int, side: int, epochs: int, name: str, width: int = 64, seed: int = 0) -> Lesson:
     """How a classifier learns: cross-entropy, Adam 2e-4 (0.5, 0.999), batches of 64, from a seed's weights for all."""
     network = from_seed(seed, lambda: ContextualClassifier(classes, side, width))
@@ -78,7 +84,7 @@ def contextual(evidence: Evidence) -> Contextual:
         raise NotAvailable("no labels in this data set")
     if recipe.training.category >= 0:
         raise NotAvailable("this run knows one class of the data set (training.category), and no classifier of all")
-    classes, width = int(train.labels.max()) + 1, 64 if config.judge == "wide" else 32
+    classes, width = int(train.labels.max()) + 1, judge_width(evidence)
     if classes < 2:
         raise NotAvailable("this data set has one class")
     name = f"contextual-{width}, {config.judge_epochs} epochs"
