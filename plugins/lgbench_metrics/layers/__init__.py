@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from lgbench import Lazy, Metric, Part
 from lgbench_metrics.images import DISTANCES
@@ -14,19 +16,24 @@ FOLDER = "lgbench_metrics.layers"
 HERE = f"{FOLDER}.diagnostics"
 
 
-SAMPLED = Lazy(f"{FOLDER}.looks:as_sampled")  # the protocol of what is looked at in the samples
-LOOKS = Part("looks", Lazy(f"{FOLDER}.looks:looks"), SAMPLED)
+def _as_sampled(evidence: Any) -> Mapping[str, object]:
+    """The protocol of what is looked at in the samples."""
+    return evidence.protocol(["painted"])
+
+
+LOOKS = Part("looks", Lazy(f"{FOLDER}.looks:looks"), _as_sampled)
 READERS = Part("code-readers", Lazy(f"{FOLDER}.looks:code_readers"))
 MOTIONS = Part("motions", Lazy(f"{FOLDER}.equivariance:motions"), Lazy(f"{FOLDER}.equivariance:motions_protocol"))
 GRADIENTS = Part("mask-gradients", Lazy(f"{FOLDER}.gradients:mask_gradients"))
-POSES = Part("poses", Lazy(f"{FOLDER}.poses:poses"), SAMPLED)
+POSES = Part("poses", Lazy(f"{FOLDER}.poses:poses"), _as_sampled)
 
 COMPOSED = {
     "swap": "of composites whose foregrounds come from another sample",
     "shift": "of composites whose foregrounds were moved by up to an eighth",
 }
 RECOMPOSED = {
-    way: Part(f"recomposed/{way}", partial(Lazy(f"{FOLDER}.recomposed:recomposed"), way), SAMPLED) for way in COMPOSED
+    way: Part(f"recomposed/{way}", partial(Lazy(f"{FOLDER}.recomposed:recomposed"), way), _as_sampled)
+    for way in COMPOSED
 }
 
 
@@ -35,7 +42,7 @@ def _composed(way: str, name: str) -> Metric:
     moments = Part(
         f"{way}-moments/{extractor}",
         partial(Lazy(f"{FOLDER}.recomposed:moments"), way, extractor),
-        partial(Lazy(f"{FOLDER}.recomposed:moments_protocol"), extractor),
+        lambda evidence: evidence.protocol([f"moments/{extractor}"]),  # as of the samples themselves
     )
     return Metric(
         name=f"{way}-{name}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,6 @@ from lgbench.nn import weights_hash
 from lgbench.score import Score
 
 __all__ = [
-    "as_sampled",
     "code_readers",
     "information",
     "looks",
@@ -119,11 +118,6 @@ def _log_likelihood(scores: Tensor, code: Tensor) -> Tensor:
         return -F.cross_entropy(scores, code, reduction="none")
     constant = 0.5 * scores.shape[1] * float(np.log(2 * np.pi))
     return -0.5 * (code.float() - scores).square().sum(dim=1) - constant
-
-
-def as_sampled(evidence: Evidence) -> Mapping[str, object]:
-    """The protocol of what is looked at in the samples."""
-    return evidence.protocol(["painted"])
 
 
 def outranked(background: np.ndarray, image: np.ndarray) -> float:

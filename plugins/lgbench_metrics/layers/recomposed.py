@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ from lgbench.nn import shift, weights_hash
 from lgbench.painting import uint8
 from lgbench.score import Moments
 
-__all__ = ["WAYS", "moments", "moments_protocol", "recomposed", "shifted", "swapped"]
+__all__ = ["WAYS", "moments", "recomposed", "shifted", "swapped"]
 
 REACH = 0.125  # of the side: how far PerturbGAN moves its foregrounds
 
@@ -50,11 +50,6 @@ def moments(way: str, extractor: str, evidence: Evidence) -> tuple[Moments, Mome
     images = evidence[f"recomposed/{way}"]  # first: where there are none, no network is loaded
     found = moments_of(images, evidence[f"extractor/{extractor}"])
     return evidence[f"real-moments/{extractor}"], found
-
-
-def moments_protocol(extractor: str, evidence: Evidence) -> Mapping[str, object]:
-    """The same as of the samples themselves."""
-    return evidence.protocol([f"moments/{extractor}"])
 
 
 def _compose(way: str, evidence: Evidence) -> dict[str, np.ndarray]:

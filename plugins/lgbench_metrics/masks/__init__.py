@@ -14,7 +14,11 @@ ANNOTATED = frozenset({"predicted_masks", "true_masks", "ignored"})
 
 SOFT = frozenset({"predicted_probabilities", "true_masks", "ignored"})
 
-AGREEMENT = Part("agreement", Lazy(f"{HERE}.partitions:agreement_of"), Lazy(f"{HERE}.partitions:said"))
+AGREEMENT = Part(
+    "agreement",
+    Lazy(f"{HERE}.partitions:agreement_of"),
+    lambda evidence: evidence.protocol(["predicted_masks"]),  # whether masks or parts were read
+)
 """ARI and covering of every image, from one table each."""
 
 COMPARED = frozenset({"agreement", "true_masks", "ignored"})

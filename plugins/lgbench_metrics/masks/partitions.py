@@ -6,9 +6,7 @@ and 1. Every function returns one number per image, (N,); a data set's value is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +23,6 @@ __all__ = [
     "ari_fg",
     "msc",
     "msc_fg",
-    "said",
     "sc_weighted",
     "score_ari",
     "score_ari_fg",
@@ -198,8 +195,3 @@ def agreement_of(evidence: Evidence) -> Agreement:
     true, parts, instances = evidence["true_masks"], evidence.get("predicted_parts"), evidence.get("instances")
     found = evidence["predicted_masks"] if parts is None else parts
     return agreement(found, true if instances is None else instances, evidence["ignored"])
-
-
-def said(evidence: Evidence) -> Mapping[str, Any]:
-    """What the protocol of masks says, whether masks or parts were read."""
-    return evidence.protocol({"predicted_masks"})
