@@ -77,7 +77,7 @@ def sample(
             say(console, f"  columns: {', '.join(varied.columns)}")
         for name in walks:
             walk = interpolate(trained, name, rows, columns, seed)
-            path = _draw(folder / "pictures" / f"{name}.png", _frames(walk), moving=True)
+            path = _draw(folder / "pictures" / f"{name}.png", walk.grid(), moving=True)
             say(console, f"{name}: {path}, {path.with_suffix('.gif').name}")
             _tell(console, trained, walk)
         if predicted:
@@ -152,20 +152,6 @@ def _free(path: Path, pixels: np.ndarray) -> Path:
             if np.array_equal(np.asarray(held), pixels):
                 return place
     raise AssertionError
-
-
-def _frames(walk: Walk) -> np.ndarray:
-    """Each row's class maps, and below them what was painted."""
-    import numpy as np
-    import torch
-
-    from lgbench.painting import uint8
-    from lgbench.training.pictures import coloured
-
-    rows, frames, side, _ = walk.segments.shape
-    maps = uint8((coloured(torch.from_numpy(walk.segments.reshape(-1, side, side))) + 1) / 2)
-    pairs = np.stack([maps.reshape(walk.images.shape), walk.images], axis=1)
-    return pairs.reshape(2 * rows, frames, 3, side, side)
 
 
 def _tell(console, trained: Trained, walk: Walk) -> None:

@@ -70,6 +70,13 @@ class Walk:
         step = np.abs(self.images[:, 1:] / 255 - self.images[:, :-1] / 255).mean(axis=2)
         return (step * rest).sum(axis=(2, 3)) / np.maximum(rest.sum(axis=(2, 3)), 1)
 
+    def grid(self) -> np.ndarray:
+        """Each row's class maps in colours, and below them what was painted, (2 rows, frames, 3, R, R) uint8."""
+        rows, frames, side, _ = self.segments.shape
+        maps = _maps(torch.from_numpy(self.segments.reshape(-1, side, side)))
+        pairs = np.stack([maps.reshape(self.images.shape), self.images], axis=1)
+        return pairs.reshape(2 * rows, frames, 3, side, side)
+
 
 @torch.no_grad()
 def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) -> Variation:
