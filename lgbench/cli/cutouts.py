@@ -20,7 +20,7 @@ from lgbench.errors import BadData, NotAvailable
 from lgbench.files import atomic
 from lgbench.trained import Trained
 
-__all__ = ["foreground", "photographs", "read", "save"]
+__all__ = ["foreground", "holds", "photographs", "read", "save"]
 
 
 def photographs(folder: Path, out: Path) -> list[Path]:
@@ -138,10 +138,11 @@ def _places(out: Path, name: Path) -> Iterator[dict[str, Path]]:
 
 def _free(places: Mapping[str, Path], pictures: Mapping[str, np.ndarray]) -> bool:
     """Whether nothing but these very pictures lies there."""
-    return all(not place.exists() or _holds(place, pictures[kind]) for kind, place in places.items())
+    return all(not place.exists() or holds(place, pictures[kind]) for kind, place in places.items())
 
 
-def _holds(place: Path, picture: np.ndarray) -> bool:
+def holds(place: Path, picture: np.ndarray) -> bool:
+    """Whether a file is this very picture."""
     try:
         with Image.open(place) as held:
             return np.array_equal(np.asarray(held), picture)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,17 +140,10 @@ def _free(path: Path, pixels: np.ndarray) -> Path:
     """`path`, or with a number behind its name where that holds another picture."""
     import itertools
 
-    import numpy as np
-    from PIL import Image
+    from .cutouts import holds
 
-    for number in itertools.count(1):
-        place = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
-        if not place.exists():
-            return place
-        with contextlib.suppress(OSError), Image.open(place) as held:
-            if np.array_equal(np.asarray(held), pixels):
-                return place
-    raise AssertionError
+    others = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    return next(place for place in itertools.chain([path], others) if not place.exists() or holds(place, pixels))
 
 
 def _tell(console, trained: Trained, walk: Walk) -> None:
