@@ -106,8 +106,8 @@ def _chosen(score: np.ndarray, rows: int) -> np.ndarray:
     return np.stack([order[:rows], order[middle : middle + rows], order[len(order) - rows :]], axis=1)
 
 
-def grid_of(trained: Trained, rows: int, seed: int, scale: int = 1) -> np.ndarray:
-    """Samples with the layers below them, a row each, (H, W, 3) uint8.
+def grid_of(trained: Trained, rows: int, seed: int) -> np.ndarray:
+    """Samples with the layers below them, a row each, (H, W, 3) uint8; small pictures are enlarged.
 
     Raises:
         NotAvailable: the method paints nothing.
@@ -115,4 +115,4 @@ def grid_of(trained: Trained, rows: int, seed: int, scale: int = 1) -> np.ndarra
     painter, run = trained.painter, trained.run
     with as_sampled(painter, run.recipe.evaluation.sample_bn == "batch", seed):
         layers = next(painted(painter, rows, rows, trained.splits()["train"], seed, run.runtime))
-    return layer_grid(layers, scale=scale)
+    return layer_grid(layers, scale=max(1, 64 // layers.image.shape[-1]))

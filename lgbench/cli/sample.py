@@ -91,17 +91,14 @@ def _draw_predictions(console, trained: Trained, pictures: Path, rows: int, seed
 
     from .predictions import grid_of, predictions
     from .printing import say
-    from .walks import sheet
 
-    page, side = predictions(trained, rows), trained.run.recipe.resolution
-    scale = max(1, 64 // side)
-    pictures.mkdir(exist_ok=True)
-    save_png(pictures / "predictions.png", sheet(page.grid, scale, page.titles))
+    page = predictions(trained, rows)
+    save_png(pictures / "predictions.png", _sheet(page.grid, page.titles))
     say(console, f"predictions: {pictures / 'predictions.png'}")
     best, median, worst = page.iou.mean(axis=0)
     say(console, f"  IoU of the best {best:.3f}, of the median {median:.3f}, of the worst {worst:.3f}")
     if trained.run.recipe.method.generator is not None:
-        save_png(pictures / "grid.png", grid_of(trained, rows, seed, scale))
+        save_png(pictures / "grid.png", grid_of(trained, rows, seed))
         say(console, f"grid: {pictures / 'grid.png'}")
 
 
@@ -111,11 +108,9 @@ def _draw_neighbours(console, trained: Trained, pictures: Path, rows: int) -> No
 
     from .predictions import neighbours
     from .printing import say
-    from .walks import sheet
 
     page = neighbours(trained, rows)
-    pictures.mkdir(exist_ok=True)
-    save_png(pictures / "neighbours.png", sheet(page.grid, max(1, 64 // trained.run.recipe.resolution), page.titles))
+    save_png(pictures / "neighbours.png", _sheet(page.grid, page.titles))
     say(console, f"neighbours: {pictures / 'neighbours.png'}")
     nearest, median, farthest = page.similarity.mean(axis=0)
     say(console, f"  cosine of the nearest {nearest:.3f}, of the median {median:.3f}, of the farthest {farthest:.3f}")
@@ -125,15 +120,21 @@ def _draw(path: Path, grid: np.ndarray, titles: Sequence[str] = (), moving: bool
     """Write a grid of pictures, moving from column to column too; beside other pictures of the name, under another."""
     from lgbench.training.pictures import save_png
 
-    from .walks import save_gif, sheet
+    from .walks import save_gif
 
-    scale = max(1, 64 // grid.shape[-1])
-    pixels = sheet(grid, scale, titles)
+    pixels = _sheet(grid, titles)
     path = _free(path, pixels)
     save_png(path, pixels)
     if moving:
-        save_gif(path.with_suffix(".gif"), [sheet(grid[:, [i]], scale) for i in range(grid.shape[1])])
+        save_gif(path.with_suffix(".gif"), [_sheet(grid[:, [i]]) for i in range(grid.shape[1])])
     return path
+
+
+def _sheet(grid: np.ndarray, titles: Sequence[str] = ()) -> np.ndarray:
+    """A grid of pictures as one, small pictures enlarged."""
+    from .walks import sheet
+
+    return sheet(grid, max(1, 64 // grid.shape[-1]), titles)
 
 
 def _free(path: Path, pixels: np.ndarray) -> Path:
