@@ -13,7 +13,7 @@ from lgbench.plugins import registry
 from lgbench.trained import Trained
 from lgbench.training.pictures import layer_grid
 
-__all__ = ["Neighbours", "Predictions", "grid_of", "neighbours", "predictions"]
+__all__ = ["Neighbours", "Predictions", "evidence_of", "grid_of", "neighbours", "predictions"]
 
 GREY = 128  # what is left out of every score
 
@@ -54,7 +54,8 @@ def predictions(trained: Trained, rows: int) -> Predictions:
     Raises:
         NotAvailable: the run predicts no masks, or its data set has none.
     """
-    iou, evidence = _evidence(trained, "iou")
+    iou, evidence = evidence_of(trained, "iou")
+    evidence.require(iou.needs)
     each = iou.compute(evidence).per_image
     images, found, true, ignored = (
         evidence.scored,
@@ -77,7 +78,8 @@ def neighbours(trained: Trained, rows: int) -> Neighbours:
     Raises:
         NotAvailable: the run paints no samples.
     """
-    _, evidence = _evidence(trained, "memorisation")
+    memorisation, evidence = evidence_of(trained, "memorisation")
+    evidence.require(memorisation.needs)
     found, train = evidence["neighbours"], trained.splits()["train"]
     chosen = _chosen(found["similarity"], rows)
     pairs = [(evidence["samples"][column], train.rgb(found["index"][column])) for column in chosen.T]
@@ -86,15 +88,10 @@ def neighbours(trained: Trained, rows: int) -> Neighbours:
     return Neighbours(grid, titles, found["similarity"][chosen])
 
 
-def _evidence(trained: Trained, name: str) -> tuple[Metric, Evidence]:
-    """An installed metric, and what it reads of the run, all of which can be had.
-
-    Raises:
-        NotAvailable: some of it cannot.
-    """
+def evidence_of(trained: Trained, name: str) -> tuple[Metric, Evidence]:
+    """An installed metric, and what it reads of the run; nothing is computed before it is asked for."""
     metric = registry().get("metrics", name)
     evidence = Evidence(trained.run, trained.game, trained.segmenter, trained.splits(), parts_of({name: metric}))
-    evidence.require(metric.needs)
     return metric, evidence
 
 

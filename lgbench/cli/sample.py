@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .run import DEVICE
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -39,7 +41,7 @@ RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--rows", default=6, show_default=True, type=click.IntRange(1, MOST), help="Images.")
 @click.option("--columns", default=10, show_default=True, type=click.IntRange(2, MOST), help="Values, or frames.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Of what is drawn.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@DEVICE
 def sample(
     runs: tuple[Path, ...],
     codes: tuple[str, ...],
@@ -168,9 +170,7 @@ def _tell(console, trained: Trained, walk: Walk) -> None:
 
 def _judge(trained: Trained):
     """The network that judges the run's spatial consistency."""
-    from lgbench.evaluation import Evidence, parts_of
-    from lgbench.plugins import registry
+    from .predictions import evidence_of
 
-    metric = registry().get("metrics", "spatial-consistency")
-    evidence = Evidence(trained.run, trained.game, trained.segmenter, trained.splits(), parts_of({metric.name: metric}))
+    _, evidence = evidence_of(trained, "spatial-consistency")
     return evidence["judge"][0]
