@@ -1,21 +1,17 @@
 """Flowers-102 from a miniature of its official files, and from an added archive."""
 
-import hashlib
-import http.server
 import io
 import os
-import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from official import serve, sources_at, tar, unreachable
 from PIL import Image
 
-from lgbench import Dataset, Source
+from lgbench import Dataset
 from lgbench.data import DataHome, add_archive, decode_image, open_dataset
 from lgbench.errors import BadData, BadRecipe, DataMissing
 from lgbench.settings import plain
@@ -38,50 +34,25 @@ def jpeg(number: int, background: tuple[int, int, int]) -> bytes:
     return file.getvalue()
 
 
-def tgz(path: Path, files: dict[str, bytes]) -> None:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-
-
 def write_official(folder: Path) -> None:
     from scipy.io import savemat
 
-    tgz(folder / "102flowers.tgz", {f"jpg/image_{i:05d}.jpg": jpeg(i, (40, 120, 40)) for i in range(1, 9)})
-    tgz(folder / "102segmentations.tgz", {f"segmim/segmim_{i:05d}.jpg": jpeg(i, flowers.BLUE) for i in range(1, 9)})
+    tar(folder / "102flowers.tgz", {f"jpg/image_{i:05d}.jpg": jpeg(i, (40, 120, 40)) for i in range(1, 9)})
+    tar(folder / "102segmentations.tgz", {f"segmim/segmim_{i:05d}.jpg": jpeg(i, flowers.BLUE) for i in range(1, 9)})
     savemat(folder / "imagelabels.mat", {"labels": np.array([LABELS], dtype=np.uint8)})
     savemat(folder / "setid.mat", {key: np.array([numbers], dtype=np.uint16) for key, numbers in SPLITS.items()})
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a loopback server with a miniature of the official files, which the data set now fetches."""
+    """A folder with a miniature of the official files, which the data set now fetches."""
     folder = tmp_path / "site"
     folder.mkdir()
     write_official(folder)
     monkeypatch.setenv("no_proxy", "*")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        sources = tuple(
-            Source(
-                source.file,
-                (f"{url}/{source.file}",),
-                "sha256:" + hashlib.sha256((folder / source.file).read_bytes()).hexdigest(),
-                optional=source.optional,
-            )
-            for source in flowers.SOURCES
-        )
-        monkeypatch.setattr(flowers, "SOURCES", sources)
+    with serve(folder) as url:
+        monkeypatch.setattr(flowers, "SOURCES", sources_at(url, folder, flowers.SOURCES))
         yield folder
-        server.shutdown()
 
 
 def numbers(split) -> list[int]:
@@ -287,8 +258,7 @@ def test_older_records_keep_their_settings():
 
 
 def test_without_network_or_files_the_error_says_where_to_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    dead = tuple(Source(s.file, ("http://127.0.0.1:9/x",), s.checksum, s.size, s.optional) for s in flowers.SOURCES)
-    monkeypatch.setattr(flowers, "SOURCES", dead)
+    monkeypatch.setattr(flowers, "SOURCES", unreachable(flowers.SOURCES))
     monkeypatch.setenv("no_proxy", "*")
     with pytest.raises(DataMissing, match=r"102flowers\.tgz \(344,862,509 bytes\)"):
         open_dataset(flowers.FLOWERS, None, 48, DataHome(tmp_path))
