@@ -19,6 +19,14 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 @pytest.fixture
+def seeded() -> None:
+    """What torch draws is the same in every test that uses this."""
+    import torch
+
+    torch.manual_seed(0)
+
+
+@pytest.fixture
 def shared() -> Path:
     """The folder of real data that some checkouts have beside them."""
     folder = Path(os.environ.get("LGBENCH_SHARED", ROOT.parent / "shared"))

@@ -4,10 +4,7 @@ from torch.testing import assert_close
 
 from lgbench.layers import Layers, paint_over
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def scene(n=3, k=2, side=6):

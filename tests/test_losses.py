@@ -18,10 +18,7 @@ from lgbench.nn import one_hot
 from lgbench_milgan.game import gaussian_code
 from lgbench_regularizers.masks import at_the_border, binary_entropy, binary_min, too_small
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def test_real_and_fake_are_binary_cross_entropies_of_logits():

@@ -26,12 +26,9 @@ from lgbench.nn import (
 )
 from lgbench_regularizers.codes import CodeCritic
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 IDENTITY = torch.eye(2, 3)[None]
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def count(build):

@@ -9,10 +9,7 @@ from lgbench.nn import CodeConv, Next, Up
 from lgbench.nn.blocks import upsampled_conv
 from lgbench.nn.gate import Gate
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def long_way(h, weight):

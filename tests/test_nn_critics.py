@@ -18,10 +18,7 @@ from lgbench.nn import (
     sn_code_head,
 )
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def unnormalised(build, monkeypatch):

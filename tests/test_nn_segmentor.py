@@ -7,10 +7,7 @@ from torch.testing import assert_close
 
 from lgbench.nn import InstanceNorm, Segmentor, count_parameters, one_hot
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def built(*args):

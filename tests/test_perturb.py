@@ -11,12 +11,9 @@ from lgbench.nn import shift, warp
 from lgbench_regularizers.moves import move, pose
 from lgbench_regularizers.ranges import AffineRange, jitter_contrast
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SIDE = 32
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def scene(alpha=None, n=2, k=1, side=SIDE):

@@ -13,10 +13,7 @@ from lgbench.game import Step
 from lgbench.layers import Batch, Layers
 from lgbench_regularizers.config import BackgroundConfig
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 RECORD = {record.name: record for record in lgbench_regularizers.regularizers()}["background"]

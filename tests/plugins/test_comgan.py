@@ -23,13 +23,10 @@ from lgbench_comgan.model import ComGAN, DSComGAN, Pi1, Pi2, SimpleGAN
 from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.terms import binarization, mi_recovery
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 LAYERS = ("foregrounds", "background", "alphas")
 LAYERED = [name for name in PAINTERS if name != "simplegan"]
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def differ(one, two):

@@ -25,10 +25,7 @@ from lgbench_regularizers.terms import binarization, mi_recovery
 from lgbench_segmenters.config import UNetConfig
 from lgbench_segmenters.games import UNetGame, unet_l, unet_s
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def player(made, terms=(), phases=None):

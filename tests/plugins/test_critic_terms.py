@@ -26,13 +26,10 @@ from lgbench_perturbgan.game import PerturbGANGame
 from lgbench_regularizers.config import R1Config, SpectralConfig
 from lgbench_regularizers.critics import slope
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SPEC = ImageSpec(16)
 RECORDS = {record.name: record for record in lgbench_regularizers.regularizers()}
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 class Linear(nn.Module):

@@ -21,13 +21,10 @@ from lgbench.training.player import Player
 from lgbench_regularizers.augment import cut_out, translate
 from lgbench_regularizers.config import AugmentConfig
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SPEC = ImageSpec(16)
 RECORD = {record.name: record for record in lgbench_regularizers.regularizers()}["diff-augment"]
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def played(term: Term | None, steps: int = 3, watch=None) -> dict[str, torch.Tensor]:

@@ -17,13 +17,10 @@ from lgbench_regularizers.config import EquivarianceConfig
 from lgbench_regularizers.equivariance import equivariance
 from lgbench_regularizers.ranges import AffineRange
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 CUB = {side: ImageSpec(side, classes=200) for side in (64, 128)}
 GROUP = 4
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def tiny(side=16, **settings):

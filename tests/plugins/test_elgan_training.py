@@ -12,6 +12,8 @@ from lgbench.layers import Batch
 from lgbench.nn import UNetS, count_parameters
 from lgbench.stages import build_game, build_segmenter
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 E_ONLY = {"equivariance": 0.5}
 LADDER = {
     "a": ({"perturbation": 1.0, "binarization": 2.0, "mask-size": 2.0}, 0.0),
@@ -20,11 +22,6 @@ LADDER = {
     "d": ({"perturbation": 1.0, "binarization": 2.0}, 1.0),
     "e": ({"perturbation": 1.0, "binarization": 2.0, **E_ONLY}, 1.0),
 }
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def moved(game, terms, phases):

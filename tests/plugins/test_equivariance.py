@@ -17,12 +17,9 @@ from lgbench_regularizers.config import EquivarianceConfig
 from lgbench_regularizers.equivariance import Offset, standard_normal
 from lgbench_regularizers.moves import pose
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 NZ, SIDE = 12, 32
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 class Glider(Painter):

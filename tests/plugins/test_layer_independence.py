@@ -16,13 +16,10 @@ from lgbench.recipe import Request, resolve
 from lgbench_regularizers.config import IndependenceConfig
 from lgbench_regularizers.independence import bound, gaussian, independence, laplace
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 RECORD = {record.name: record for record in lgbench_regularizers.regularizers()}["layer-independence"]
 FORMS = ("laplace", "gaussian", "l1")
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def scene(n: int = 4, side: int = 8, k: int = 1) -> Layers:

@@ -18,13 +18,10 @@ from lgbench_lrgan.game import game, lrgan
 from lgbench_lrgan.model import DCGAN, LRGAN
 from lgbench_lrgan.networks import Critic, Pose, conv_stack, widths
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 CIFAR, CUB = ImageSpec(32), ImageSpec(64)
 MNIST_ONE, MNIST_TWO = ImageSpec(32, channels=1), ImageSpec(64, channels=1)
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def count(*builds):

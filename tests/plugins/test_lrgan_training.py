@@ -27,10 +27,7 @@ from lgbench_lrgan.model import DCGAN, LRGAN
 from lgbench_lrgan.networks import Critic
 from lgbench_segmenters.games import generator
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def player(made, phases=None):

@@ -15,14 +15,11 @@ from lgbench.layers import Batch, Layers
 from lgbench_regularizers.config import MIRecoveryConfig
 from lgbench_regularizers.terms import mi_recovery
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SPEC = ImageSpec(16)
 CODED = SimpleNamespace(recoverable={"f": ("foreground", 5), "b": ("background", 7)})
 ONE = SimpleNamespace(recoverable={"f": ("foreground", 5)})
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def step_of(painted, layers=None):

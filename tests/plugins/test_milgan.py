@@ -14,12 +14,9 @@ from lgbench_milgan.config import MilganConfig, MilganMethod
 from lgbench_milgan.game import milgan
 from lgbench_milgan.model import Milgan
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 CUB = {side: ImageSpec(side, classes=200) for side in (64, 128)}
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def tiny(side=16, **settings):

@@ -12,10 +12,7 @@ from lgbench.plugins import registry
 from lgbench.stages import build_game, build_segmenter, round_ends
 from lgbench.training.player import Player
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def moved(game, terms, phases):

@@ -23,10 +23,7 @@ from lgbench.training.player import Player
 from lgbench_segmenters.config import ObjectsConfig
 from lgbench_segmenters.objects import ObjectsGame, matched_cross_entropy, unet_objects, visible
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def scored(n: int, objects: int, side: int = 6) -> tuple[torch.Tensor, torch.Tensor]:

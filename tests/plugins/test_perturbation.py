@@ -12,12 +12,9 @@ from lgbench_regularizers.config import BinarizationConfig, MaskSizeConfig, Pert
 from lgbench_regularizers.masks import binary_min
 from lgbench_regularizers.terms import binarization, mask_size, perturbation
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 STILL = {"translate": 0.0, "shrink": 0.0, "grow": 0.0}
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def build(**settings):

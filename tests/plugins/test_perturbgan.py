@@ -15,6 +15,8 @@ from lgbench_perturbgan.game import perturbgan
 from lgbench_perturbgan.light import DCGANCritic, DCGANFeatures, LightPainter, SimpleFeatures
 from lgbench_regularizers.moves import move
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 NAMES = ("background", "foregrounds", "alphas")
 VARIANTS = {
     "two generators": {},
@@ -25,11 +27,6 @@ VARIANTS = {
     "DCGAN, one": {"backbone": "dcgan", "n_generators": 1},
     "DCGAN, three": {"backbone": "dcgan", "n_generators": 3},
 }
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def tiny(side=16, channels=3, **settings):

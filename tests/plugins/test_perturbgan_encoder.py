@@ -20,10 +20,7 @@ from lgbench_perturbgan.game import perturbgan
 from lgbench_perturbgan.style_critic import StyleCritic
 from lgbench_perturbgan.style_layers import NoiseInjection
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 class Discs(Painter):

@@ -16,14 +16,11 @@ from lgbench_perturbgan.style_critic import StyleCritic, minibatch_deviation
 from lgbench_perturbgan.style_generator import StyleMapping, StylePainter
 from lgbench_perturbgan.style_layers import FusedDown, FusedUp, NoiseInjection
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SMALL = StyleConfig(width=32, nz=16)
 VARIANTS = {"own mappings": {}, "shared mapping": {"shared_mapping": True}, "one generator": {"n_generators": 1}}
 variants = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def small(side=32, **settings):

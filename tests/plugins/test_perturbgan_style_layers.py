@@ -17,10 +17,7 @@ from lgbench_perturbgan.style_layers import (
     style_widths,
 )
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def test_widths_halve_from_64_pixels_and_scale_together():

@@ -18,10 +18,7 @@ from lgbench.training.player import Player
 from lgbench.training.stream import Stream
 from lgbench_perturbgan.growth import Growth
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 # The light version's losses and optimizers.

@@ -19,13 +19,10 @@ from lgbench_regularizers.config import BinarizationConfig, MIRecoveryConfig
 from lgbench_regularizers.masks import binary_entropy, binary_min
 from lgbench_regularizers.terms import binarization, layer, mi_recovery
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SPEC = ImageSpec(32)
 CODED = SimpleNamespace(recoverable={"f": ("foreground", 5), "b": ("background", 7)})
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def step_of(layers):

@@ -19,12 +19,9 @@ from lgbench_scgan.model import SCGAN, WGAN
 from lgbench_scgan.networks import Critic, ResBlockUp, tile
 from lgbench_scgan.orders import ORDERS
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SIDES = (128, 64, 32)
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def counts(build):

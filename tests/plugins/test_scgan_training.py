@@ -28,13 +28,10 @@ from lgbench_scgan.config import ACWGANMethod, SCGANMethod, WGANGPMethod
 from lgbench_scgan.game import WassersteinGame, acwgan, classification, scgan, shuffled, wgan_gp
 from lgbench_scgan.networks import Critic
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 METHODS = {method.name: method for method in lgbench_scgan.methods()}
 CPU = Runtime(torch.device("cpu"), channels_last=False)
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def made(name, spec=SPEC, **changes):

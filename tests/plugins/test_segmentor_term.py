@@ -20,13 +20,10 @@ from lgbench.training.player import Player
 from lgbench_regularizers.config import SegmentorConfig
 from lgbench_regularizers.segmentor import segmentor
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SPEC = ImageSpec(16, segments=3)
 TINY = SegmentorConfig(width=4, lr=1e-2)
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 class Colouring(Painter):

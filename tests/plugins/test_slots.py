@@ -17,12 +17,9 @@ from lgbench_slots.genesis import Genesis, UNet, straight_clamp
 from lgbench_slots.mixture import mixed
 from lgbench_slots.slot_attention import SlotAttention, SlotPainter
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 SPEC = ImageSpec(16)
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 def images(n: int = 3) -> torch.Tensor:
