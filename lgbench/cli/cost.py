@@ -32,6 +32,7 @@ from .memory import Memory, keeping
 __all__ = ["Cost", "ceiling", "cost_of", "emulated", "noise"]
 
 MEASURED, PATIENCE = 8, 10.0
+SHOWN = 6  # of the slowest operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +183,9 @@ class _Meter(TorchDispatchMode):
         self.spent[f"{packet.__name__} {' '.join(map(str, shapes))}"] += self.share * (time.perf_counter() - began)
         return done
 
-    def slowest(self, count: int = 6) -> list[tuple[str, float]]:
+    def slowest(self) -> list[tuple[str, float]]:
         total = sum(self.spent.values())
-        first = sorted(self.spent.items(), key=lambda item: -item[1])[:count]
+        first = sorted(self.spent.items(), key=lambda item: -item[1])[:SHOWN]
         return [(name, spent / total) for name, spent in first]
 
 

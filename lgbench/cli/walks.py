@@ -24,6 +24,7 @@ __all__ = ["Variation", "Walk", "interpolate", "save_gif", "sheet", "vary"]
 
 LETTER = (6, 12)  # width and height of Pillow's own font, pixels, about
 MOST_LINES = 3  # of a title
+FRAME = 150  # milliseconds that a film shows each picture
 PHI, BEYOND = "phi", 1.5  # how far motions are shown, 1 for the ends of what was learnt
 
 
@@ -283,8 +284,8 @@ def _heads(titles: Sequence[str], width: int) -> np.ndarray:
     return np.asarray(picture)
 
 
-def save_gif(path: Path, frames: Sequence[np.ndarray], seconds: float = 0.15) -> None:
+def save_gif(path: Path, frames: Sequence[np.ndarray]) -> None:
     """Write pictures, (H, W, 3) uint8 each, as a film that runs for ever, atomically."""
     first, *others = (Image.fromarray(frame) for frame in frames)
     with atomic(path) as file:
-        first.save(file, format="gif", save_all=True, append_images=others, duration=int(1000 * seconds), loop=0)
+        first.save(file, format="gif", save_all=True, append_images=others, duration=FRAME, loop=0)

@@ -8,6 +8,7 @@ import numpy as np
 
 __all__ = ["TRIVIAL", "centre_ellipse", "commit_by_border", "otsu", "trivial_mask", "two_means"]
 
+STEPS = 50  # of the clusters, at most: they stop when no pixel changes sides
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 TRIVIAL = ("empty", "full", "centre-ellipse", "otsu", "two-means")
 """Names of the trivial masks."""
@@ -71,12 +72,11 @@ def otsu(images: np.ndarray) -> np.ndarray:
     return grey > threshold[:, None, None]
 
 
-def two_means(images: np.ndarray, steps: int = 50) -> np.ndarray:
+def two_means(images: np.ndarray) -> np.ndarray:
     """Lloyd's two clusters of each image's colours, started from the halves of their principal axis.
 
     Args:
         images: (N, 3, H, W) uint8.
-        steps: at most so many assignments; it stops when none changes.
 
     Returns:
         (N, H, W) bool, which of the two clusters; constant where the image is.
@@ -84,11 +84,11 @@ def two_means(images: np.ndarray, steps: int = 50) -> np.ndarray:
     masks = np.zeros((len(images), *images.shape[2:]), bool)
     for image, mask in zip(images, masks, strict=True):
         colours = image.reshape(3, -1).T.astype(np.float64)
-        mask[:] = _halves(colours - colours.mean(axis=0), steps).reshape(mask.shape)
+        mask[:] = _halves(colours - colours.mean(axis=0)).reshape(mask.shape)
     return masks
 
 
-def _halves(centred: np.ndarray, steps: int) -> np.ndarray:
+def _halves(centred: np.ndarray) -> np.ndarray:
     """Which of two clusters each colour, (pixels, 3) around 0, belongs to; nobody to the second where all are equal."""
     from sklearn.cluster import KMeans
 
@@ -98,4 +98,4 @@ def _halves(centred: np.ndarray, steps: int) -> np.ndarray:
         return side
     start = np.stack([centred[~side].mean(axis=0), centred[side].mean(axis=0)])
     lloyd: Any = KMeans  # whose stubs know its default arguments only
-    return lloyd(2, init=start, n_init=1, max_iter=steps, tol=0).fit(centred).labels_ == 1
+    return lloyd(2, init=start, n_init=1, max_iter=STEPS, tol=0).fit(centred).labels_ == 1

@@ -25,9 +25,9 @@ class StyleMapping(nn.Module):
     It is meant to learn at 0.01 times the rate of the synthesis, which is its optimizer's to do.
     """
 
-    def __init__(self, nz: int, layers: int = 8) -> None:
+    def __init__(self, nz: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(EqualLinear(nz, nz) for _ in range(layers))
+        self.layers = nn.ModuleList(EqualLinear(nz, nz) for _ in range(8))
 
     def forward(self, z: Tensor) -> Tensor:
         w = pixel_norm(z)
