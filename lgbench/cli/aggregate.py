@@ -271,6 +271,8 @@ def _draw(run: Run, members: Sequence[Member], train: Split, repeat: int) -> Spl
     from lgbench.data.split import digest_of
     from lgbench.training.pictures import save_png
 
+    from .pairs import strips
+
     labels = np.sort(np.asarray(train.labels))
     run.reporter.stage(f"paint {repeat + 1}", len(labels))
     painted = []
@@ -279,11 +281,7 @@ def _draw(run: Run, members: Sequence[Member], train: Split, repeat: int) -> Spl
         painted.append(_painted(member, count, run.runtime.device, repeat))
         run.reporter.advance(sum(map(len, painted)))
     if repeat == 0:
-        rows = [np.concatenate(list(images[:SHOWN]), axis=2) for images in painted]
-        side = max(row.shape[2] for row in rows)  # a class of few images has a short row
-        sheet = np.concatenate([np.pad(row, ((0, 0), (0, 0), (0, side - row.shape[2]))) for row in rows], axis=1)
-        scale = max(1, 64 // run.recipe.resolution)
-        save_png(run.folder / PICTURE, sheet.transpose(1, 2, 0).repeat(scale, axis=0).repeat(scale, axis=1))
+        save_png(run.folder / PICTURE, strips([images[:SHOWN] for images in painted]))
     images = np.concatenate(painted)
     known = {"images": images, "labels": labels}
     return Split(images, labels=labels, classes=train.classes, fingerprint=digest_of(known), origin="painted")

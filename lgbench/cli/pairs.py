@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lgbench.training.pictures import save_png
 
 from .matching import match_samples
 
-__all__ = ["Comparison", "compare", "first_samples"]
+__all__ = ["Comparison", "compare", "first_samples", "strips"]
 
 SAMPLES = re.compile(r"samples-[0-9a-f]+\.npz")
 """The file that holds a run's samples; beside it there may be composites of their layers (`samples-swap-...`)."""
@@ -78,12 +79,18 @@ def compare(a: Path, b: Path, picture: Path, samples: int = 1000, pairs: int = 1
     left, right = left[:n], right[:n]
     order, distances = match_samples(left, right)
     shown = np.argsort(distances)[np.linspace(0, n - 1, min(pairs, n)).round().astype(int)]
-    rows = [np.concatenate(list(side), axis=2) for side in (left[shown], right[order[shown]])]
-    sheet = np.concatenate(rows, axis=1).transpose(1, 2, 0)
-    scale = max(1, 64 // left.shape[-1])
-    save_png(picture, sheet.repeat(scale, axis=0).repeat(scale, axis=1))
+    save_png(picture, strips([left[shown], right[order[shown]]]))
     shared, unshared = _values(record_a, record_b)
     return Comparison(record_a, record_b, shared, unshared, order, distances, (left, right[order]))
+
+
+def strips(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of pictures, (n, 3, R, R) uint8 each, one below the other, (H, W, 3); small pictures are enlarged."""
+    lines = [np.concatenate(list(row), axis=2) for row in rows]
+    width = max(line.shape[2] for line in lines)  # a short row ends in black
+    sheet = np.concatenate([np.pad(line, ((0, 0), (0, 0), (0, width - line.shape[2]))) for line in lines], axis=1)
+    scale = max(1, 64 // rows[0].shape[-1])
+    return sheet.transpose(1, 2, 0).repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def first_samples(folder: Path, samples: int) -> tuple[Record, np.ndarray, Path]:
