@@ -3,12 +3,11 @@
 import csv
 import io
 import os
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pictured import zipped
 from PIL import Image
 
 from lgbench.data import (
@@ -39,13 +38,6 @@ def table(rows: list[dict]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue().encode()
-
-
-def zipped(path: Path, files: Mapping[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as file:
-        for name, content in files.items():
-            file.writestr(name, content)
-    return path
 
 
 def masked(path: Path, masks: list[np.ndarray], mode: str | None = None) -> Path:
