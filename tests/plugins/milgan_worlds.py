@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
+from torch.testing import assert_close
 from toy import SQUARES
 
 from lgbench import ImageSpec
@@ -108,6 +109,17 @@ def term_of(terms, name):
 def painted(painter, codes):
     """Layers without a graph, in eval mode."""
     return painter.eval()(codes)
+
+
+def check_layers(painter, side):
+    """Layers have their shapes and ranges, and compose the image."""
+    layers = painted(painter, painter.codes(3))
+    f, b, pi = layers.foregrounds[:, 0], layers.background, layers.alphas[:, 0]
+    assert layers.image.shape == f.shape == b.shape == (3, 3, side, side)
+    assert pi.shape == (3, 1, side, side)
+    assert max(f.abs().max(), b.abs().max(), layers.image.abs().max()) <= 1
+    assert 0 <= pi.min() < pi.max() <= 1
+    assert_close(layers.image, pi * f + (1 - pi) * b, atol=1e-6, rtol=0)
 
 
 def silent(network):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from milgan_worlds import CODES, composed, painted, phase_of, recipe_of, step_of, term_of
+from milgan_worlds import CODES, check_layers, composed, painted, phase_of, recipe_of, step_of, term_of
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -81,14 +81,7 @@ def test_phi_has_the_parameters_of_its_table(settings, parameters):
 @pytest.mark.parametrize("act", ["relu", "glu"])
 @pytest.mark.parametrize("side", [16, 64])
 def test_layers_have_their_shapes_and_ranges_and_compose_the_image(side, act):
-    painter = tiny(side, act=act)
-    layers = painted(painter, painter.codes(3))
-    f, b, pi = layers.foregrounds[:, 0], layers.background, layers.alphas[:, 0]
-    assert layers.image.shape == f.shape == b.shape == (3, 3, side, side)
-    assert pi.shape == (3, 1, side, side)
-    assert max(f.abs().max(), b.abs().max(), layers.image.abs().max()) <= 1
-    assert 0 <= pi.min() < pi.max() <= 1
-    assert_close(layers.image, pi * f + (1 - pi) * b, atol=1e-6, rtol=0)
+    check_layers(tiny(side, act=act), side)
 
 
 def test_classes_of_a_group_share_their_mask_and_all_classes_the_background():
