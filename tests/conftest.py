@@ -27,6 +27,12 @@ def seeded() -> None:
 
 
 @pytest.fixture
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings draw no curves of their losses: a plot costs more than a tiny fit."""
+    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
+
+
+@pytest.fixture
 def shared() -> Path:
     """The folder of real data that some checkouts have beside them."""
     folder = Path(os.environ.get("LGBENCH_SHARED", ROOT.parent / "shared"))

@@ -16,12 +16,9 @@ from lgbench.progress import Quiet
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.training import Schedule, Stage, fit, log
 
+pytestmark = pytest.mark.usefixtures("no_curves")
+
 METHODS = ("pix2pix", "cyclegan")
-
-
-@pytest.fixture(autouse=True)
-def _no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
 
 
 def play(folder: Path, method: str, steps: int, stop: int = 0, **changes):

@@ -21,13 +21,9 @@ from lgbench.run import Place, run
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule, Stage, fit, log
 
+pytestmark = pytest.mark.usefixtures("no_curves")
+
 CPU = Runtime(torch.device("cpu"), channels_last=False)
-
-
-@pytest.fixture(autouse=True)
-def _no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plot costs more than these fits."""
-    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
 
 
 def play(folder: Path, judge=None, reporter=None, **schedule):
