@@ -100,7 +100,9 @@ def _unet_game(config: UNetConfig, painter: Painter) -> Game:
         return {"segmenter": (each * known).sum() / known.sum().clamp(min=1)}
 
     learns = Phase(
-        *("segmenter", ["segmenter"], loss),
+        "segmenter",
+        ["segmenter"],
+        loss,
         lr=config.lr,
         betas=(0.9, 0.999),
         drop_at=config.drop_at,

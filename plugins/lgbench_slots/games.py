@@ -52,7 +52,9 @@ class SlotsGame:
     def game(self) -> Game:
         """One network, one loss."""
         learns = Phase(
-            *("generator", ["generator"], self.generator_loss),
+            "generator",
+            ["generator"],
+            self.generator_loss,
             regularized=True,
             lr=self.config.lr,
             betas=(0.9, 0.999),
@@ -106,7 +108,9 @@ class GenesisGame:
     def game(self) -> Game:
         """The autoencoder with its prior; what weighs its two terms is no part of it."""
         learns = Phase(
-            *("generator", ["generator"], self.generator_loss),
+            "generator",
+            ["generator"],
+            self.generator_loss,
             regularized=True,
             lr=self.config.lr,
             betas=(0.9, 0.999),
