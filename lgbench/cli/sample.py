@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from .run import DEVICE
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from lgbench.trained import Trained
-
-    from .walks import Walk
 
 __all__ = ["sample"]
 
@@ -58,7 +49,7 @@ def sample(
 
     from lgbench.trained import load_run
 
-    from .printing import say
+    from .pages import draw_neighbours, draw_predictions, draw_variation, draw_walk
     from .progress import reporting
     from .walks import interpolate, vary
 
@@ -68,109 +59,14 @@ def sample(
         )
     console = Console()
     for folder in runs:
+        pictures = folder / "pictures"
         with reporting() as reporter:
             trained = load_run(folder, device, reporter)
         for code in codes:
-            varied = vary(trained, code, rows, columns, seed)
-            file = f"vary-{code.replace(':', '').replace(',', '-')}.png"
-            path = _draw(folder / "pictures" / file, varied.images, varied.columns)
-            say(console, f"{code} varied: {path}")
-            say(console, f"  columns: {', '.join(varied.columns)}")
+            draw_variation(console, vary(trained, code, rows, columns, seed), code, pictures)
         for name in walks:
-            walk = interpolate(trained, name, rows, columns, seed)
-            path = _draw(folder / "pictures" / f"{name}.png", walk.grid(), moving=True)
-            say(console, f"{name}: {path}, {path.with_suffix('.gif').name}")
-            _tell(console, trained, walk)
+            draw_walk(console, trained, interpolate(trained, name, rows, columns, seed), name, pictures)
         if predicted:
-            _draw_predictions(console, trained, folder / "pictures", rows, seed)
+            draw_predictions(console, trained, pictures, rows, seed)
         if near:
-            _draw_neighbours(console, trained, folder / "pictures", rows)
-
-
-def _draw_predictions(console, trained: Trained, pictures: Path, rows: int, seed: int) -> None:
-    """A page of masks and, where the method paints, a grid of layers; those of before are replaced."""
-    from lgbench.training.pictures import save_png
-
-    from .predictions import grid_of, predictions
-    from .printing import say
-
-    page = predictions(trained, rows)
-    save_png(pictures / "predictions.png", _sheet(page.grid, page.titles))
-    say(console, f"predictions: {pictures / 'predictions.png'}")
-    best, median, worst = page.iou.mean(axis=0)
-    say(console, f"  IoU of the best {best:.3f}, of the median {median:.3f}, of the worst {worst:.3f}")
-    if trained.run.recipe.method.generator is not None:
-        save_png(pictures / "grid.png", grid_of(trained, rows, seed))
-        say(console, f"grid: {pictures / 'grid.png'}")
-
-
-def _draw_neighbours(console, trained: Trained, pictures: Path, rows: int) -> None:
-    """A page of samples and what they are nearest to; that of before is replaced."""
-    from lgbench.training.pictures import save_png
-
-    from .predictions import neighbours
-    from .printing import say
-
-    page = neighbours(trained, rows)
-    save_png(pictures / "neighbours.png", _sheet(page.grid, page.titles))
-    say(console, f"neighbours: {pictures / 'neighbours.png'}")
-    nearest, median, farthest = page.similarity.mean(axis=0)
-    say(console, f"  cosine of the nearest {nearest:.3f}, of the median {median:.3f}, of the farthest {farthest:.3f}")
-
-
-def _draw(path: Path, grid: np.ndarray, titles: Sequence[str] = (), moving: bool = False) -> Path:
-    """Write a grid of pictures, moving from column to column too; beside other pictures of the name, under another."""
-    from lgbench.training.pictures import save_png
-
-    from .walks import save_gif
-
-    pixels = _sheet(grid, titles)
-    path = _free(path, pixels)
-    save_png(path, pixels)
-    if moving:
-        save_gif(path.with_suffix(".gif"), [_sheet(grid[:, [i]]) for i in range(grid.shape[1])])
-    return path
-
-
-def _sheet(grid: np.ndarray, titles: Sequence[str] = ()) -> np.ndarray:
-    """A grid of pictures as one, small pictures enlarged."""
-    from .walks import sheet
-
-    return sheet(grid, max(1, 64 // grid.shape[-1]), titles)
-
-
-def _free(path: Path, pixels: np.ndarray) -> Path:
-    """`path`, or with a number behind its name where that holds another picture."""
-    import itertools
-
-    from .cutouts import holds
-
-    others = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
-    return next(place for place in itertools.chain([path], others) if not place.exists() or holds(place, pixels))
-
-
-def _tell(console, trained: Trained, walk: Walk) -> None:
-    """Per frame, how well a judge reads what was asked for, and how much the rest of the picture changes."""
-    from .printing import print_table, say
-
-    consistency, change = (
-        walk.consistency(_judge(trained), trained.run.runtime).mean(axis=0),
-        walk.change().mean(axis=0),
-    )
-    rows = [
-        (f"{i + 1}", f"{consistency[i]:.3f}", f"{change[i - 1]:.4f}" if i else "") for i in range(walk.images.shape[1])
-    ]
-    print_table(console, ("frame", "consistency", "change outside"), rows, right=(0, 1, 2))
-    say(
-        console,
-        "consistency: share of pixels in which a judge reads the class map that was asked for. change outside: mean "
-        "difference to the frame before, from 0 to 1, where neither frame shows anything but background.",
-    )
-
-
-def _judge(trained: Trained):
-    """The network that judges the run's spatial consistency."""
-    from .predictions import evidence_of
-
-    _, evidence = evidence_of(trained, "spatial-consistency")
-    return evidence["judge"][0]
+            draw_neighbours(console, trained, pictures, rows)
