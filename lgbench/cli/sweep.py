@@ -14,7 +14,8 @@ from lgbench.errors import LgbenchError, RunBusy, RunFailed
 from lgbench.lookup import look_up
 from lgbench.recipe import Recipe, Request
 
-from .aggregate import by_what_they_share, join
+from .aggregate import join
+from .classes import CATEGORY, by_what_they_share
 from .plans import Plan, Standing, plan, show, standing
 from .run import DEVICE, RUNS, SEED, Name, carry_out, data_home, presets
 from .time_limit import MINUTES, time_limit
@@ -86,7 +87,7 @@ def sweep(
     asked = chosen.requests(only_methods, only_presets, only_variants, only_seeds)
     recipes = [look_up(request, home) for request in asked]
     place, came = _Place(home, device, runs, jobs), _Results()
-    listed = [variant.settings.get("training.category") for variant in chosen.variants]
+    listed = [variant.settings.get(CATEGORY) for variant in chosen.variants]
     with time_limit(minutes):
         _check_metrics(recipes)
         if dry_run:
