@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lgbench.errors import BadData
 from lgbench.settings import later
 
-from .label_maps import IGNORED, Fit, Labelled, crop_of, labelled_splits, mapped
+from .label_maps import Fit, Labelled, crop_of, labelled_splits, mapped
 from .mapped import CAMVID
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lg
 def classes(values: np.ndarray) -> tuple[np.ndarray, None]:
     """The class map of a file's values, (H, W) uint8; what is unlabelled is ignored. There is no foreground."""
     import numpy as np
+
+    from lgbench.data.samples import IGNORED
 
     return np.where(values == UNLABELLED, IGNORED, values).astype(np.uint8), None
 

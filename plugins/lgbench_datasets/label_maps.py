@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from lgbench.data.package import Package
     from lgbench.data.store import Root
 
-__all__ = ["IGNORED", "Fit", "Labelled", "Meant", "crop_of", "labelled_splits", "mapped"]
+__all__ = ["Fit", "Labelled", "Meant", "crop_of", "labelled_splits", "mapped"]
 
-IGNORED = 255  # in class maps: no class
 Fit = Literal["crop", "pad", "squeeze"]
 FITS: Mapping[str, str] = {"crop": "center", "pad": "pad", "squeeze": "squeeze"}
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from lgbench.errors import BadData
 
-from .label_maps import IGNORED
 from .photographs import read_bytes
 
 if TYPE_CHECKING:
@@ -161,6 +160,7 @@ def portraits(
 
 def _sample(root: Root, side: int, face: Portrait) -> Sample:
     from lgbench.data import Sample, decode_image
+    from lgbench.data.samples import IGNORED
     from lgbench.data.squares import Square
     from lgbench.data.store import read_file
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lgbench import NotAvailable, lessons
+from lgbench.data.samples import IGNORED
 from lgbench.evaluation import Evidence
 from lgbench.game import Lesson
 from lgbench.intervals import interval
@@ -40,8 +41,6 @@ __all__ = [
     "regions_read",
     "spatial_consistency",
 ]
-
-IGNORED = 255
 
 
 def conditioned(evidence: Evidence) -> np.ndarray:
