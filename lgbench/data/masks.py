@@ -13,9 +13,9 @@ from lgbench.settings import later
 
 from .pictures import NEARLY_GREY, MaskValues
 
-__all__ = ["WHITE", "MaskConfig", "Meaning", "Seen", "meaning"]
+__all__ = ["FITS", "WHITE", "MaskConfig", "Meaning", "Seen", "meaning"]
 
-FITS = {"crop": "center", "pad": "pad", "squeeze": "squeeze"}
+FITS: Mapping[str, str] = {"crop": "center", "pad": "pad", "squeeze": "squeeze"}
 """Ways to make pictures square, and what a `RawDataset` calls them."""
 
 WHITE = (255, 255, 255)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "Labelled", "Meant", "crop_of", "labelled_splits", "mapped"]
 
 Fit = Literal["crop", "pad", "squeeze"]
-FITS: Mapping[str, str] = {"crop": "center", "pad": "pad", "squeeze": "squeeze"}
 
 Meant = Callable[["np.ndarray"], "tuple[np.ndarray, np.ndarray | None]"]
 """Values of a map's file (H, W) uint8 -> class map (H, W) uint8 and, where there is one, the foreground (H, W) bool."""
@@ -35,6 +34,8 @@ class Labelled:
 
 def crop_of(dataset: str, fit: str) -> str:
     """How pictures become square, in a `RawDataset`'s word; raises BadRecipe where `fit` is none of `Fit`."""
+    from lgbench.data.masks import FITS
+
     if fit not in FITS:
         raise BadRecipe(f"data.fit of {dataset} is {' or '.join(FITS)}, not {fit!r}.")
     return FITS[fit]
