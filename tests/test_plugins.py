@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,6 +51,7 @@ def lazy_parts() -> list[Lazy]:
     records += [segmenter for method in found.methods.values() for segmenter in method.segmenters]
     records += [part for metric in found.metrics.values() for part in metric.parts]
     values = [getattr(record, field.name) for record in records for field in dataclasses.fields(record)]
+    values = [value.func if isinstance(value, partial) else value for value in values]
     return sorted({value for value in values if isinstance(value, Lazy)}, key=lambda lazy: lazy.where)
 
 
