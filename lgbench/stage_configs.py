@@ -24,6 +24,8 @@ class TrainingConfig:
     """How the generator is trained.
 
     Attributes:
+        steps: how often all phases are played, the rounds together.
+        batch: images of a step.
         precision: "fp32", "tf32" (GPU), "bf16" (autocast), or "auto": bf16 where the device has instructions for it,
             else fp32.
         channels_last: the layout in memory; "auto" is channels last where it computes in bf16, which gains 1.7 times
@@ -43,7 +45,8 @@ class TrainingConfig:
         as_rounds: where there is one round, it is the control of so many: its segmenter learns for as many steps as
             theirs do together, and its weights are selected from the last of their shares of the steps.
         select: the weights that are evaluated: the last, or those with the lowest Frechet distance to the training
-            images among looks every `select_every` steps, each at `select_samples` images.
+            images that a look found.
+        select_every, select_samples: steps between looks, and the images that each is at.
         category: train on the images of one class only; -1 for all.
         accumulate: parts in which each phase goes over a step's batch, so that only one has to fit into memory; what it
             paints is painted afresh for each phase. The gradient is that of the whole batch where no loss compares its
@@ -111,6 +114,9 @@ class SegmentationConfig:
             the frame less on 1,000 painted pictures, once a run. It decides what predictions mean, not what is taught.
         crop: smallest share of a real image's area that a random crop keeps, for segmenters that learn from real ones;
             1 for none.
+        batch: images of a step.
+        ema: decay per step of the averaged segmenter, which predicts then; 0 for none.
+        flip: mirror half of the real images, for segmenters that learn from real ones.
         perturbed: teach pairs as the perturbation left them. The papers teach unperturbed ones; where foregrounds are
             always shrunk, it is the perturbed pictures that look like the real ones.
     """
@@ -151,6 +157,7 @@ class EvaluationConfig:
         aggregation: mean of per-image scores, or one confusion matrix over the split.
         metrics: names separated by commas; "default", as where it is empty, for those that teach nothing and take
             little time, "all" for all that are installed.
+        batch: images that are sampled or predicted on at a time.
         sample_bn: batch norm by its running statistics, or by those of each batch.
         conditions: test images whose class maps and attributes conditional generators are given.
         repeats: how often each, with other latents; and of class generators that `lgbench aggregate` joins, how often

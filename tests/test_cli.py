@@ -27,6 +27,7 @@ from lgbench.data import DataHome
 from lgbench.data.masks import MaskConfig
 from lgbench.game import Phase
 from lgbench.lookup import look_up
+from lgbench.plugins import registry
 from lgbench.recipe import Request, parse_setting, parse_with
 from lgbench.runtime import Runtime
 from lgbench.settings import names_of
@@ -434,11 +435,20 @@ def test_info_tells_of_a_folder_and_of_an_archive_that_was_added(tmp_path: Path)
     assert "archive mine.zip" in lgbench("info", "mine", env=home).stdout
 
 
-@pytest.mark.parametrize(
-    "config", [TrainingConfig, SegmentationConfig, EvaluationConfig, MaskConfig], ids=lambda config: config.__name__
-)
-def test_what_a_docstring_says_of_settings_is_of_settings_that_there_are(config: type):
+def settable() -> list[type]:
+    """Every configuration that `lgbench info` tells."""
+    known = registry()
+    groups = (known.generators, known.methods, known.regularizers, known.segmenters, known.datasets)
+    offers = [offer for group in groups for offer in group.values()]
+    offers += [segmenter for method in known.methods.values() for segmenter in method.segmenters]
+    return sorted(
+        {TrainingConfig, SegmentationConfig, EvaluationConfig, MaskConfig, *(offer.config_class for offer in offers)},
+        key=lambda config: (config.__module__, config.__name__),
+    )
+
+
+@pytest.mark.parametrize("config", settable(), ids=lambda config: f"{config.__module__}.{config.__name__}")
+def test_every_setting_says_what_it_means_and_no_docstring_tells_of_another(config: type):
     told = meanings(config)
-    assert told
-    assert set(told) <= names_of(config)
+    assert set(told) == names_of(config)
     assert all(text and "\n" not in text for text in told.values())

@@ -12,11 +12,17 @@ __all__ = ["meanings", "told"]
 
 
 def meanings(config: type) -> dict[str, str]:
-    """What its docstring says of each setting, name -> text; an entry may be of several settings."""
-    _, _, attributes = inspect.cleandoc(config.__doc__ or "").partition("Attributes:\n")
-    section = attributes.partition("\n\n")[0]
-    entries = re.findall(r"^    (\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
-    return {name: " ".join(text.split()) for names, text in entries for name in names.split(", ")}
+    """What its docstring says of each setting, name -> text; an entry may be of several settings.
+
+    Of settings that come from another configuration, that one's docstring says it.
+    """
+    found = {}
+    for each in reversed(config.__mro__):
+        _, _, attributes = inspect.cleandoc(each.__doc__ or "").partition("Attributes:\n")
+        section = attributes.partition("\n\n")[0]
+        entries = re.findall(r"^    (\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
+        found |= {name: " ".join(text.split()) for names, text in entries for name in names.split(", ")}
+    return found
 
 
 def told(config: type) -> list[str]:

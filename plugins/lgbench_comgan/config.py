@@ -29,6 +29,7 @@ class ComGANConfig:
 
     Attributes:
         g: base width; the feature generator starts at 8 g channels and ends at g / 4.
+        nz: size of the latent.
         r_fg, r_bg, r_mask: residual blocks of the sub-networks (Corollary 1: light F and B, shallow M).
         z_scale: factor on the standard normal latent.
     """
@@ -43,7 +44,11 @@ class ComGANConfig:
 
 @dataclass(frozen=True, slots=True)
 class ComGANCodesConfig(ComGANConfig):
-    """ComGAN's generator. n_codes: classes of a private code that F and M are told; 0, as in the paper, for none."""
+    """ComGAN's generator.
+
+    Attributes:
+        n_codes: classes of a private code that F and M are told; 0, as in the paper, for none.
+    """
 
     n_codes: Natural = 0
 
@@ -66,10 +71,13 @@ class DSComGANConfig:
     """DS-ComGAN's generator.
 
     Attributes:
+        g: base width; the feature generator starts at 8 g channels and ends at g / 4.
+        nz: size of the latent.
         n_codes: classes N of the codes f and b; 0 follows the data set (20 where it has no classes).
         features: what the branches read: the last features, or all of them projected to R x R.
         use_xz: paint an auxiliary whole image from the features.
         tie_codes: b = f, as the public code trains (the paper: independent).
+        r_fg, r_bg, r_mask: residual blocks of the sub-networks.
         z_scale: the public code samples 4 N(0, I).
     """
 
@@ -91,6 +99,7 @@ class ComGANMethod:
 
     Attributes:
         d: the critic's base width.
+        lr: learning rate of both.
         instance_noise: standard deviation of noise on all that the critic sees, images in [-1, 1]; 0 in the paper.
     """
 
@@ -104,8 +113,10 @@ class DSComGANMethod:
     """Disentanglement stage.
 
     Attributes:
+        d: the critics' base width.
         real_weight: factor on the critic's real term against both fakes; the public code adds it once for each, the
             paper's Eq. 7 once. Half of it where there is no whole image, hence one fake.
+        lr: learning rate of every network.
         instance_noise: standard deviation of noise on all that the critic of images sees, images in [-1, 1]; 0 in the
             paper.
     """
@@ -121,9 +132,14 @@ class AlignmentConfig:
     """Segmentation stage: S learns from the generator's pairs and from a critic of masks.
 
     Attributes:
+        width: channels of S at full resolution.
         lambda_cons: weight of the consistency term (2 in the public code).
+        cons_norm: of the differences that the consistency term counts.
+        use_dm: whether a critic of masks judges S's predictions.
         dm_fake: which predictions the mask critic calls fake.
         dm_channels: 3 repeats the mask as the public code does.
+        dm_width: the mask critic's base width.
+        lr: learning rate of S and of the mask critic.
     """
 
     width: Count = 64

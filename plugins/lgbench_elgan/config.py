@@ -23,6 +23,7 @@ class ELGANConfig:
         nz: size of the public code z.
         n_codes: classes of the private code c; 0 follows the data set (20 where it has no classes).
         group: consecutive classes that share one super class; masks are painted from z and the super class.
+        act: what follows convolutions: ReLU, or gated linear units with twice the channels before them.
     """
 
     g: Count = 64
@@ -46,6 +47,7 @@ class ELGANMethod:
         colour_aug: jitter the colours of all that the critic sees.
         instance_noise: standard deviation of noise on all that the critic sees, images in [-1, 1]; 0 in the paper.
         mask_noise: the same on the mask that E_pi reads: faint ripples then cannot carry the code.
+        lr: learning rate of every network.
     """
 
     d: Count = 64

@@ -59,6 +59,7 @@ class UNetConfig:
 
     Attributes:
         width: channels at full resolution.
+        lr: learning rate, at first.
         drop_at, drop: from this share of the steps on, `lr` is multiplied by `drop`.
         colours: jitter the colours of what it learns from (`lgbench.nn.jitter_colours`).
     """

@@ -22,6 +22,7 @@ class LRGANConfig:
         ngf: base width; the background starts at 4 ngf channels, the foreground at 8 ngf.
         floor, bg_floor: widths halve at each doubling, never below these.
         channels: 1 for grey images, 0 to follow the data set.
+        nz: size of each layer's latent.
         transform: "none" pastes foregrounds full size; no pose network.
         mask: "none" pastes the warped rectangle opaquely; no mask head.
         min_scale: initial diagonal of the pose and its lower bound; 1.2 shrinks objects to 1 / 1.2.
@@ -34,6 +35,7 @@ class LRGANConfig:
         first_fg_context: what the first foreground's context encoder reads.
         init: dcgan.torch's N(0, 0.02) or the framework's, for the critic too.
         conditional: codes are encoded from a real image, which the resulting alpha then segments.
+        enc_width: base width of what encodes it.
     """
 
     n_layers: Count = 2
@@ -68,6 +70,7 @@ class LRGANMethod:
         instance_noise: standard deviation of Gaussian noise on every image that the critic sees, images in [-1, 1]
             (Soenderby et al., ICLR 2017). 0 in the paper. Where backgrounds are one exact grey, the critic tells
             generated images by the faintest ripple and wins for good within 200 steps; noise takes that away.
+        lr: learning rate of every network.
     """
 
     ndf: Count = 64
@@ -83,6 +86,11 @@ class DCGANConfig:
 
     Attributes:
         width: "table2" has LR-GAN's foreground widths, which the paper's Table 2 counts; "t1" is LR-GAN with one layer.
+        ngf: base width; features start at 8 ngf channels ("table2") or 4 ngf ("t1").
+        floor: widths halve at each doubling, never below this.
+        channels: 1 for grey images, 0 to follow the data set.
+        nz: size of the latent.
+        init: dcgan.torch's N(0, 0.02) or the framework's, for the critic too.
     """
 
     width: Literal["table2", "t1"] = "table2"
@@ -95,7 +103,14 @@ class DCGANConfig:
 
 @dataclass(frozen=True, slots=True)
 class DCGANMethod:
-    """The control's critic; LR-GAN's."""
+    """The control's critic; LR-GAN's.
+
+    Attributes:
+        ndf: the critic's base width.
+        d_head: the public code's 4 x 4 convolution, or the paper's average pool and linear map.
+        instance_noise: standard deviation of noise on all that the critic sees, images in [-1, 1]; 0 in the paper.
+        lr: learning rate of both networks.
+    """
 
     ndf: Count = 64
     d_head: Literal["conv4", "avgpool"] = "conv4"

@@ -23,6 +23,8 @@ class MilganConfig:
         nz: size of the public code z.
         prior: the private code c is one of `n_codes` classes, or N(0, I) in `d_c` dimensions.
         n_codes: 0 follows the data set (20 where it has no classes).
+        d_c: dimensions of a normal c.
+        act: what follows convolutions: ReLU, or gated linear units with twice the channels before them.
     """
 
     g: Count = 64
@@ -48,6 +50,7 @@ class MilganMethod:
         colour_aug: jitter the colours of all that the critic sees.
         instance_noise: standard deviation of noise on all that the critic sees, images in [-1, 1]; 0 in the paper.
         mask_noise: the same on the mask that E_pi reads: faint ripples then cannot carry the code.
+        lr: learning rate of every network.
     """
 
     d: Count = 64

@@ -26,6 +26,7 @@ class LightConfig:
         heads: bare heads, or ComGAN's sub-networks before them.
         g: base width; features start at 8 g channels.
         g_b: base width of the background's generator, where it has its own and another; 0 for `g`, as in the paper.
+        nz: size of the latent.
         z_scale: factor on the standard normal latent (4 where ComGAN rebuilds the method).
     """
 
@@ -45,10 +46,11 @@ class StyleConfig:
     Attributes:
         n_generators: background apart from foreground and mask (2), or seven channels from one (1).
         shared_mapping: one mapping, and the same noise planes, for both generators.
-        mixing: probability that a training batch mixes two latents; `same_mixing` crosses over at the same place in
-            both generators.
+        mixing: probability that a training batch mixes two latents.
+        same_mixing: whether both generators cross over from one to the other at the same place.
         width: channels up to 32 px; the others follow in proportion.
         width_b: those of the background's generator, where it has its own and another; 0 for `width`, as in the paper.
+        nz: size of the latent.
     """
 
     n_generators: Literal[1, 2] = 2
@@ -105,6 +107,7 @@ class EncoderConfig:
         code_weight: weight of recovering the latent of painted images.
         refine: gradient steps on the latent for each test image, from the encoder's.
         refine_lr: step size of those.
+        lr: the encoder's learning rate.
     """
 
     d: Count = 64

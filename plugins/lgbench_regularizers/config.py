@@ -113,7 +113,12 @@ class SpectralConfig:
 
 @dataclass(frozen=True, slots=True)
 class MaskSizeConfig:
-    """eta: smallest coverage that costs nothing. on: alphas as painted, or as a perturbation left them (PerturbGAN)."""
+    """Settings of the size hinge.
+
+    Attributes:
+        eta: smallest coverage that costs nothing.
+        on: alphas as painted, or as a perturbation left them (PerturbGAN).
+    """
 
     eta: Annotated[float, Ge(0), Le(1)] = 0.25
     on: Seen = "perturbed"
@@ -160,6 +165,7 @@ class EquivarianceConfig:
         distance: "disc" compares what the critic sees, "pixel" colours only; the others are networks whose weights
             `weights` or LGBENCH_SQUEEZENET, LGBENCH_VGG16, LGBENCH_ROTNET_VGG16 name. "vgg16_imagenet" and
             "squeezenet" were trained with labels. A bold pattern in both pictures can deceive "disc" (ELGAN's README).
+        weights: file of the weights of the network that `distance` names; "" for what the environment names.
         stop_gradient: hold the transformed image fixed.
         ramp: steps over which the term grows from 0 to its weight.
         reg_weight: weight of L_reg before the term's own, which multiplies both: 0.5 and 2 make ELGAN's 0.5 and 1.
@@ -208,7 +214,7 @@ class IndependenceConfig:
         detach: "visible" holds what is seen fixed, so that only what is hidden moves.
         alpha_grad: whether the alpha moves.
         gate: colours outside (-1, 1) get no gradient.
-        warm_factor: the weight is multiplied by this in the first `warm_steps` steps (ILSGAN: 0.2 and 12,500).
+        warm_factor, warm_steps: in the first so many steps the weight is multiplied by this (ILSGAN: 0.2 and 12,500).
     """
 
     form: Literal["laplace", "gaussian", "l1"] = "laplace"

@@ -20,6 +20,7 @@ class UNetConfig:
         width: channels at full resolution.
         target: learn the thresholded or the soft alpha.
         cut: alpha above which a painted pixel counts as foreground, for hard targets.
+        lr: learning rate, at first.
         drop_at, drop: from this share of the steps on, `lr` is multiplied by `drop` (BGAW: 2 / 3 and 0.2).
         colours: jitter the colours of what it learns from (`lgbench.nn.jitter_colours`), as ILSGAN does.
         blur: the most by which that is blurred, the standard deviation of a Gaussian in pixels, a draw for each image.
@@ -43,6 +44,7 @@ class ObjectsConfig:
 
     Attributes:
         width: channels at full resolution.
+        lr: learning rate, at first.
         drop_at, drop: from this share of the steps on, `lr` is multiplied by `drop`.
         colours: jitter the colours of what it learns from (`lgbench.nn.jitter_colours`).
         blur, noise: the most by which that is blurred, in pixels, and made noisy, as for U-Nets of pairs.

@@ -35,6 +35,7 @@ class SlotsMethod:
     """How it is trained.
 
     Attributes:
+        lr: learning rate, at its highest.
         warm_up: steps over which the rate rises to `lr`, in even parts; 0 for none.
         halve_every: steps in which the rate falls by half, smoothly, from the first step on; 0 for never.
     """
@@ -64,6 +65,7 @@ class GenesisMethod:
     """How it is trained.
 
     Attributes:
+        lr: learning rate.
         sigma: standard deviation of every component's pixels, images in [0, 1].
         balance: "geco" moves beta until the error meets `goal`; "fixed" holds it.
         goal: the error that is aimed at, nats a pixel and channel.

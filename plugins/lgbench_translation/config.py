@@ -32,6 +32,7 @@ class Pix2PixMethod:
     Attributes:
         ndf: the critic's base width.
         lambda_l1: weight of the mean absolute difference to the picture whose class map was given.
+        lr: learning rate of every network, at first.
         decay_from: from this share of the steps on, rates fall linearly to nothing.
     """
 
@@ -62,6 +63,7 @@ class CycleGANMethod:
         ndf: the critics' base width.
         lambda_cycle: weight of both cycles' mean absolute differences, in numbers from -1 to 1.
         pool: how many old fakes of either kind the critics are shown besides the new ones; 0 for new ones only.
+        lr: learning rate of every network, at first.
         decay_from: from this share of the steps on, rates fall linearly to nothing.
     """
 
