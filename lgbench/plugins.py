@@ -175,6 +175,8 @@ def _named_in(value: Any) -> Iterator[str]:
     """What the `Lazy`s of a record, and of what it holds, name."""
     if isinstance(value, Lazy):
         yield value.where
+    if isinstance(value, functools.partial):
+        value = (value.func, *value.args, *value.keywords.values())
     held = [getattr(value, part.name) for part in fields(value)] if is_dataclass(value) else value
     for each in held if isinstance(held, list | tuple) else ():
         yield from _named_in(each)

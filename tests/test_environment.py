@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -149,7 +150,7 @@ def test_a_plugin_is_its_whole_package(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_plugin_is_what_its_records_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     part = Part("components", Lazy("their_evidence:components"))
-    compute = Lazy("their_metric:compute")
+    compute = partial(Lazy("their_metric:compute"), said=Lazy("their_words:said"))
     metric = Metric(
         name="mine", summary="", compute=compute, needs=frozenset({"components"}), direction="up", parts=(part,)
     )
@@ -161,13 +162,13 @@ def test_a_plugin_is_what_its_records_name_too(tmp_path: Path, monkeypatch: pyte
     adapter = ModuleType("their_adapter")
     vars(adapter)["metrics"] = metrics
     monkeypatch.setitem(sys.modules, "their_adapter", adapter)
-    for name in ("their_adapter", "their_metric", "their_evidence"):
+    for name in ("their_adapter", "their_metric", "their_evidence", "their_words"):
         (tmp_path / f"{name}.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
     (found,) = load([EntryPoint("mine", "their_adapter", GROUP)]).plugins
     assert (found.reason, found.sources) == (
         "",
-        ("their_adapter", "their_evidence:components", "their_metric:compute"),
+        ("their_adapter", "their_evidence:components", "their_metric:compute", "their_words:said"),
     )
     before = describe(CPU, [found])["plugins"][0]["sha256"]
     (tmp_path / "their_evidence.py").write_text("# changed")
