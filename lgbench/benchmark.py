@@ -23,7 +23,6 @@ Seed = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)]
 Sign = Literal["all_fg", "all_bg", "identical", "finds_nothing", "finds_all", "grey", "vanished"]
 """A sign of collapse: a flag of the record, masks grey all over, or a gradient of the mask that vanished."""
 
-
 FLOORS = (
     *("empty", "full", "centre-ellipse", "otsu", "two-means", "grabcut"),
     *("iem", "iem-unet", "nearest-mask", "supervised-unet"),

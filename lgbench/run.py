@@ -30,7 +30,6 @@ from .stages import build_game, build_segmenter, learn
 
 __all__ = ["Place", "check_learnt", "chosen_metrics", "open_splits", "run", "runtime_of", "spec_of"]
 
-
 ARITHMETIC = "arithmetic.json"
 """In a run's folder: what precision, layout and compiling became where the recipe says "auto"."""
 

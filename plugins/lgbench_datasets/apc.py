@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["APC", "Config", "build"]
 
-
 SEED = 0  # GENESIS's, for the order of the scenes
 EMPTY = "scene-empty"  # scenes that show no object have no masks
 

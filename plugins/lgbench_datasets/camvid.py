@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CAMVID", "CLASSES", "Config", "build"]
 
-
 CLASSES = (
     *("sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian"),
     "bicyclist",

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CLEVR6", "Config", "Scenes", "build"]
 
-
 HEIGHT, WIDTH, ENTITIES = 240, 320, 11  # the first entity is the background
 CROP = 192  # a square that leaves out the empty margins, as IODINE's
 TOP, LEFT = (HEIGHT - CROP) // 2, (WIDTH - CROP) // 2

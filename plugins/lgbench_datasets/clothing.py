@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CLOTHING", "Config", "build", "regions_of"]
 
-
 HAIR, FACE, UPPER, PANTS, LEGS, ARMS = range(1, len(REGIONS))
 SKIN = 41
 LARGEST = 58

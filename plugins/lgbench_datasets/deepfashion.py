@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DEEPFASHION", "REGIONS", "Config", "build"]
 
-
 REGIONS = ("background", "hair", "face", "upper clothes", "pants", "legs", "arms")
 """Names of the classes 0 to 6, in the order in which the release numbers them."""
 

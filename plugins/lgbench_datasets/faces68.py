@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FACES68", "Config", "build"]
 
-
 TEST = "helen_test"
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FS100", "Config"]
 
-
 ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
 EVERY = 10  # of each person's pictures, sorted, the 10th, 20th, ... are for testing
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LSUN_CAR", "Config", "build"]
 
-
 WIDTH, HEIGHT = 533, 400
 PUBLISHED = {"train": 31_893, "test": 1_040}
 PUBLISHED_MASKS = "Mask R-CNN, as IEM's authors published it"

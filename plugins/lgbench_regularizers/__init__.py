@@ -4,7 +4,6 @@ from lgbench import Lazy, Regularizer, hookimpl
 
 LGBENCH_API = 2
 
-
 REGULARIZERS = [
     Regularizer(
         name="binarization",

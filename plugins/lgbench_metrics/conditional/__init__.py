@@ -9,7 +9,6 @@ from lgbench import Lazy, Metric, Part
 
 __all__ = ["CONDITIONAL"]
 
-
 JUDGES = "lgbench_metrics.conditional.judges"
 
 CONDITIONED = Part("conditioned", Lazy(f"{JUDGES}:conditioned"), Lazy(f"{JUDGES}:conditioned_protocol"))
