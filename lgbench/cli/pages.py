@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from lgbench.trained import Trained
-from lgbench.training.pictures import save_png
+from lgbench.training.pictures import enlargement, save_png
 
 from .cutouts import holds
 from .predictions import evidence_of, grid_of, neighbours, predictions
@@ -67,7 +67,7 @@ def _draw(path: Path, grid: np.ndarray, titles: Sequence[str] = ()) -> Path:
 
 def _sheet(grid: np.ndarray, titles: Sequence[str] = ()) -> np.ndarray:
     """A grid of pictures as one, small pictures enlarged."""
-    return sheet(grid, max(1, 64 // grid.shape[-1]), titles)
+    return sheet(grid, enlargement(grid.shape[-1]), titles)
 
 
 def _free(path: Path, pixels: np.ndarray) -> Path:

@@ -13,7 +13,7 @@ from lgbench.errors import BadRecipe, RunFailed
 from lgbench.files import read_arrays
 from lgbench.record import Measured, Protocol, Record, read_record, record_files
 from lgbench.settings import dotted
-from lgbench.training.pictures import save_png
+from lgbench.training.pictures import enlargement, save_png
 
 from .matching import match_samples
 
@@ -89,7 +89,7 @@ def strips(rows: Sequence[np.ndarray]) -> np.ndarray:
     lines = [np.concatenate(list(row), axis=2) for row in rows]
     width = max(line.shape[2] for line in lines)  # a short row ends in black
     sheet = np.concatenate([np.pad(line, ((0, 0), (0, 0), (0, width - line.shape[2]))) for line in lines], axis=1)
-    scale = max(1, 64 // rows[0].shape[-1])
+    scale = enlargement(rows[0].shape[-1])
     return sheet.transpose(1, 2, 0).repeat(scale, axis=0).repeat(scale, axis=1)
 
 

@@ -112,4 +112,4 @@ def grid_of(trained: Trained, rows: int, seed: int) -> np.ndarray:
     painter, run = trained.painter, trained.run
     with as_sampled(painter, run.recipe.evaluation.sample_bn == "batch", seed):
         layers = next(painted(painter, rows, rows, trained.splits()["train"], seed, run.runtime))
-    return layer_grid(layers, scale=max(1, 64 // layers.image.shape[-1]))
+    return layer_grid(layers)

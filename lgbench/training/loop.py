@@ -339,5 +339,4 @@ def _paint_grid(player: Player, fixed: Mapping[str, Tensor], path: Path) -> None
     given = fixed.get("image")
     if given is None and "segments" in player.game.painter.conditional:
         given = pictures.coloured(fixed["s"])
-    pixels = pictures.layer_grid(layers, given, scale=max(1, 64 // layers.image.shape[-1]))
-    pictures.save_png(path, pixels)
+    pictures.save_png(path, pictures.layer_grid(layers, given))

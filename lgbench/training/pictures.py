@@ -19,19 +19,24 @@ from lgbench.layers import Layers, paint_over
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["coloured", "drawing", "layer_grid", "save_curves", "save_png"]
+__all__ = ["coloured", "drawing", "enlargement", "layer_grid", "save_curves", "save_png"]
 
 
-def layer_grid(layers: Layers, images: Tensor | None = None, scale: int = 1) -> np.ndarray:
+def enlargement(side: int) -> int:
+    """How many times pictures of a side are enlarged to be seen: so that small ones fill some 64 pixels."""
+    return max(1, 64 // side)
+
+
+def layer_grid(layers: Layers, images: Tensor | None = None) -> np.ndarray:
     """One row a sample: [what was given] image[, background, each foreground and its alpha, composite of the layers].
 
     Args:
         images: (N, 3, H, W), what a conditional generator was given: images, or class maps in colours.
-        scale: enlarges each pixel.
 
     Returns:
-        (rows, columns, 3) uint8.
+        (rows, columns, 3) uint8; small pictures are enlarged.
     """
+    scale = enlargement(layers.image.shape[-1])
     columns = [] if images is None else [images]
     columns += [layers.image, layers.background] if layers.layered else [layers.image]
     for f, alpha in zip(layers.foregrounds.unbind(1), layers.alphas.unbind(1), strict=True):
