@@ -112,7 +112,7 @@ def painted(painter, codes):
 
 
 def check_layers(painter, side):
-    """Layers have their shapes and ranges, and compose the image."""
+    """Layers of three samples have their shapes and ranges, and compose the image; they are given back."""
     layers = painted(painter, painter.codes(3))
     f, b, pi = layers.foregrounds[:, 0], layers.background, layers.alphas[:, 0]
     assert layers.image.shape == f.shape == b.shape == (3, 3, side, side)
@@ -120,6 +120,7 @@ def check_layers(painter, side):
     assert max(f.abs().max(), b.abs().max(), layers.image.abs().max()) <= 1
     assert 0 <= pi.min() < pi.max() <= 1
     assert_close(layers.image, pi * f + (1 - pi) * b, atol=1e-6, rtol=0)
+    return layers
 
 
 def silent(network):

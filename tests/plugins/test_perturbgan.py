@@ -2,9 +2,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from milgan_worlds import carry_out, composed, images, painted, phase_of, recipe_of, step_of, term_of
+from milgan_worlds import carry_out, check_layers, composed, images, painted, phase_of, recipe_of, step_of, term_of
 from torch import nn
-from torch.testing import assert_close
 
 from lgbench import ImageSpec
 from lgbench.errors import BadRecipe
@@ -81,15 +80,8 @@ def test_dcgans_critic_has_the_parameters_of_its_table(side, parameters):
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize(("side", "channels"), [(16, 3), (32, 1)])
 def test_layers_have_their_shapes_and_ranges_and_compose_the_image(side, channels, settings):
-    painter = tiny(side, channels, **settings)
-    layers = painted(painter, painter.codes(3))
-    f, b, m = layers.foregrounds[:, 0], layers.background, layers.alphas[:, 0]
-    assert layers.image.shape == f.shape == b.shape == (3, 3, side, side)
-    assert m.shape == (3, 1, side, side)
-    assert max(f.abs().max(), b.abs().max(), layers.image.abs().max()) <= 1
-    assert 0 <= m.min() < m.max() <= 1
-    assert_close(layers.image, m * f + (1 - m) * b, atol=1e-6, rtol=0)
-    for layer in (b, f):
+    layers = check_layers(tiny(side, channels, **settings), side)
+    for layer in (layers.background, layers.foregrounds[:, 0]):
         assert (layer[:, 0] == layer[:, 1]).all() == (channels == 1)
 
 
