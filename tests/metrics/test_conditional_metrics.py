@@ -68,7 +68,9 @@ def test_a_score_is_placed_between_floor_and_ceiling_only_where_they_are_apart()
     learnt = between(0.5, own, others)
     assert learnt["ceiling"] == 1
     assert learnt["normalised"] == pytest.approx((0.5 - learnt["floor"]) / (1 - learnt["floor"]))
-    assert between(0.5, others, own) == {"ceiling": learnt["floor"], "floor": 1}  # the judge has learnt nothing
+    nothing = confusion(np.full_like(true, 9), true, 10)
+    assert between(0.5, nothing, nothing) == {"floor": 0, "ceiling": 0}  # the judge has learnt nothing
+    assert between(0.5, others, own) == {"ceiling": learnt["floor"], "floor": 1}  # or the wrong way round
     assert between(0.5, own[:1], None) == {"ceiling": 1}  # an image is not another than itself
 
 

@@ -233,9 +233,8 @@ def test_generators_have_noise_of_their_own_unless_they_share_a_mapping(shared):
 
 @variants
 def test_in_eval_mode_noise_is_a_code_and_the_same_codes_paint_the_same(variant):
-    painter = (
-        noisy(small(**variant)).eval().double()
-    )  # in float32 convolutions of 4 and of 2 pictures may differ by 4e-5
+    # in float32 convolutions of 4 and of 2 pictures may differ by 4e-5
+    painter = noisy(small(**variant)).eval().double()
     codes = {name: code.double() for name, code in painter.codes(4).items()}
     layers = paint(painter, codes, seed=1)
     assert torch.equal(paint(painter, codes, seed=2).image, layers.image)
