@@ -16,10 +16,7 @@ from lgbench.permissions import in_the_way
 
 from .download import Progress, checksum_of_file, download
 
-__all__ = ["Accept", "DataHome", "is_readable", "stamp_of"]
-
-Accept = Callable[[Source, Path, str], bool]
-"""`(source, path, checksum found)` -> whether a file that is not the stated one may be used all the same."""
+__all__ = ["DataHome", "is_readable", "stamp_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +77,7 @@ class DataHome:
             lines += ["Not here are", *(f"  {file}" for file in lacking)]
         return DataMissing("\n".join([*lines, "Then run the same command again. What runs without it:", *_WITHOUT]))
 
-    def fetch(
-        self, name: str, sources: Sequence[Source], *, optional: bool = False, accept: Accept | None = None
-    ) -> Path:
+    def fetch(self, name: str, sources: Sequence[Source], *, optional: bool = False) -> Path:
         """The folder with the official files of data set `name`, downloading those that are missing.
 
         Optional files come along with a download of the others, or when `optional` asks for them; that one of them
@@ -90,12 +85,12 @@ class DataHome:
 
         Raises:
             DataMissing: files are missing and no mirror gave them; the text says how to get them by hand.
-            BadData: a file that somebody put there has another checksum, and `accept` does not take it.
+            BadData: a file that somebody put there has another checksum.
         """
         folder = self.folder(name)
         for source in sources:
             if (folder / source.file).exists():
-                self._verify(source, folder / source.file, accept)
+                self._verify(source, folder / source.file)
         missing = [source for source in sources if not source.optional and not (folder / source.file).exists()]
         for source in missing:
             try:
@@ -103,12 +98,12 @@ class DataHome:
             except DataMissing as error:
                 absent = [source for source in missing if not (folder / source.file).exists()]
                 raise DataMissing(_by_hand(name, absent, folder, str(error))) from error
-            self._verify(source, folder / source.file, accept)
+            self._verify(source, folder / source.file)
         if missing or optional:
-            self._fetch_optional(name, [source for source in sources if source.optional], accept)
+            self._fetch_optional(name, [source for source in sources if source.optional])
         return folder
 
-    def _fetch_optional(self, name: str, sources: Sequence[Source], accept: Accept | None) -> None:
+    def _fetch_optional(self, name: str, sources: Sequence[Source]) -> None:
         for source in sources:
             path = self.folder(name) / source.file
             try:
@@ -116,16 +111,14 @@ class DataHome:
             except DataMissing as error:
                 logger.warning("%s of %s is optional and could not be fetched: %s", source.file, name, error)
             else:
-                self._verify(source, path, accept)
+                self._verify(source, path)
 
-    def _verify(self, source: Source, path: Path, accept: Accept | None) -> None:
+    def _verify(self, source: Source, path: Path) -> None:
+        algorithm, _, expected = source.checksum.partition(":")
         found = self.checksum(path, source.checksum)
-        if found == source.checksum.partition(":")[2]:
-            return
-        found = f"{source.checksum.partition(':')[0]}:{found}"
-        if accept is None or not accept(source, path, found):
+        if found != expected:
             raise BadData(
-                f"{path} is not the official file.\n  expected {source.checksum}\n  found    {found} "
+                f"{path} is not the official file.\n  expected {source.checksum}\n  found    {algorithm}:{found} "
                 f"({path.stat().st_size:,} bytes)\n"
                 "Delete it and run the command again to download it, or put the right one there."
             )
