@@ -157,8 +157,11 @@ def add(name: str, archive: Path) -> None:
 @click.option("--model", default="maskrcnn_resnet50_fpn", show_default=True, help="torchvision's name of the network.")
 @click.option("--object", "thing", default="", help="What to mask, in COCO's word; by default what NAME shows.")
 @click.option("--into", default="pseudo", show_default=True, help="Folder, below that of NAME's own files.")
+@click.option("--train", is_flag=True, help="Mask the training pictures, too: some tables score them.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-def pseudo_masks(name: str, weights: Path, sha256: str, model: str, thing: str, into: str, device: str) -> None:
+def pseudo_masks(
+    name: str, weights: Path, sha256: str, model: str, thing: str, into: str, train: bool, device: str
+) -> None:
     """Mask the pictures of NAME that are scored with torchvision's Mask R-CNN, weights from FILE.
 
     Of the instances with a score of 0.5 the largest is the mask. `--set data.masks=pseudo` scores against them; records
@@ -178,7 +181,7 @@ def pseudo_masks(name: str, weights: Path, sha256: str, model: str, thing: str, 
         raise BadRecipe(f"{name} does not read pseudo masks. Data sets that do: {some}.")
     detect, maker = load_detector(model, weights, thing or record.thing, sha256, choose_device(device))
     raw = record.build(record.config_class(), record.resolution, home)
-    samples = chain.from_iterable(raw.splits[split]() for split in raw.splits if split != "train")
+    samples = chain.from_iterable(raw.splits[split]() for split in raw.splits if train or split != "train")
     with progress_bars() as progress:
         pictures, masked = draw_masks(samples, detect, maker, home.folder(record.name) / into, progress)
     click.echo(f"{pictures:,} pictures, {masked:,} with a mask: {maker}. Score by them with --set data.masks={into}")

@@ -42,7 +42,7 @@ class Config:
             protocol the same on every machine. The mask of cars_test/00001.jpg is cars_test/00001.png, 0 in the
             background. Papers take a pre-trained Mask R-CNN's (`lgbench data pseudo-masks` makes such), so scores
             measure agreement with a supervised model. Test pictures without a mask are left out; training pictures are
-            all kept, and have none.
+            all kept, those without one unscored.
         test_crop: pictures that are scored are cut to the largest centre square, or to its "middle", 128 of 152 parts
             of its side, as ComGAN's test has it.
     """

@@ -34,7 +34,7 @@ class Config:
             "every-tenth" needs no lists, which are hard to come by: of all pictures, sorted, each tenth is for testing.
         masks: folder of the part labels (`parts_lfw_funneled_gt_images`, Kae et al., CVPR 2013: hair red, skin green,
             the rest blue), relative to the data set's own folder; what is not blue is foreground. Test pictures without
-            one are left out; training pictures are all kept, and have none. They fit funneled pictures.
+            one are left out; training pictures are all kept, those without one unscored. They fit funneled pictures.
     """
 
     images: Literal["funneled", "original"] = "funneled"

@@ -84,7 +84,7 @@ def photographs(
 ) -> RawDataset:
     """The data set that a builder hands over; files are read when it is iterated over.
 
-    It provides masks where all photographs of some split have one; a split in which one has none lacks them.
+    It provides masks where a photograph has one; a split in which none has lacks them.
 
     Args:
         splits: split -> its photographs, in order.
@@ -94,7 +94,8 @@ def photographs(
     """
     from lgbench.data import RawDataset
 
-    bare = [split for split, chosen in splits.items() if not all(photograph.mask for photograph in chosen)]
+    has = {split: [photograph.mask is not None for photograph in chosen] for split, chosen in splits.items()}
+    bare = [split for split, here in has.items() if not any(here)]
     masked = len(bare) < len(splits)
     cuts = {split: _whole if crop == "center" else _around_box if split == "train" else _middle for split in splits}
     return RawDataset(
@@ -108,6 +109,7 @@ def photographs(
         classes=tuple(classes),
         crop=crop,
         lacks={split: frozenset({"masks"}) for split in bare} if masked else {},
+        partial=frozenset({"masks"} if any(any(here) and not all(here) for here in has.values()) else ()),
     )
 
 
@@ -116,8 +118,7 @@ def with_masks(
 ) -> tuple[dict[str, list[Photograph]], str]:
     """Photographs with masks from a folder that a user filled, say with a pre-trained segmenter's output.
 
-    Photographs without a mask leave "val" and "test": there is nothing to score them against. All stay in "train",
-    whose masks are not looked at.
+    Photographs without a mask leave "val" and "test": there is nothing to score them against. All stay in "train".
 
     Args:
         folder: where the masks are.
@@ -140,10 +141,8 @@ def with_masks(
             f"The setting `masks` leads to {folder}, which is not a folder. Put the masks there: {named} Without the "
             "setting, there are no masks."
         )
-    kept = {
-        split: list(chosen) if split == "train" else _masked(chosen, folder, mask_of)
-        for split, chosen in splits.items()
-    }
+    found = {split: [_with_mask(p, folder / mask_of(p.name)) for p in chosen] for split, chosen in splits.items()}
+    kept = {split: [p for p in chosen if p.mask or split == "train"] for split, chosen in found.items()}
     if not kept["test"]:
         raise BadData(f"{folder} has no mask of any test photograph; {named}")
     used = sorted(p.mask.relative_to(folder) for chosen in kept.values() for p in chosen if p.mask)
@@ -217,9 +216,8 @@ def _sample(cut: Callable[[Photograph, np.ndarray], np.ndarray], read_mask: Read
     return Sample(image=cut(photograph, image), mask=mask, label=photograph.label, name=name)
 
 
-def _masked(chosen: Sequence[Photograph], folder: Path, mask_of: Callable[[str], str]) -> list[Photograph]:
-    masks = [(photograph, folder / mask_of(photograph.name)) for photograph in chosen]
-    return [replace(photograph, mask=mask) for photograph, mask in masks if mask.is_file()]
+def _with_mask(photograph: Photograph, mask: Path) -> Photograph:
+    return replace(photograph, mask=mask if mask.is_file() else None)
 
 
 def _png(name: str) -> str:

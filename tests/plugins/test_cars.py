@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from official import encoded, tar
 
+from lgbench.cli import group
 from lgbench.data import DataHome, open_dataset
 from lgbench.data.pseudo import PseudoMaker, draw_masks
 from lgbench.errors import BadData, BadRecipe, DataMissing
@@ -126,8 +128,9 @@ def test_masks_are_a_folder_and_test_pictures_without_one_are_left_out(home: Dat
     opened = open_dataset(cars.CARS, {"masks": "masks"}, HEIGHT, home)
     train, test = opened["train"], opened["test"]
     assert test.names == ("cars_test/00001.jpg", "cars_test/00003.jpg")
-    assert len(train) == 5
-    assert (train.masks, train.provides) == (None, {"labels"})
+    assert (len(train), train.scorable) == (5, 1)  # all are trained on
+    assert train.scored().names == ("cars_train/00002.jpg",)
+    assert train.scored().provides == {"labels", "masks"}
     assert test.masks is not None
     assert ((test.masks > 127) == car()[:, 10:50]).all()
     assert test.provides == {"labels", "masks"}
@@ -218,3 +221,17 @@ def test_masks_that_a_network_made_are_marked_and_cars_without_one_are_not_score
     assert ", pseudo masks " in test.origin
     put_masks(home, ["cars_test/00001.png"])
     assert open_dataset(cars.CARS, {"masks": "masks"}, 32, home)["test"].pseudo == {}
+
+
+def test_the_pictures_that_are_learnt_from_are_masked_on_demand(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LGBENCH_HOME", str(home.root))
+    maker = PseudoMaker("maskrcnn_resnet50_fpn", "ab" * 32, "car")
+    monkeypatch.setattr("lgbench.data.pseudo.load_detector", lambda *_: (lambda image: car(), maker))
+    weights = home.root / "w.pth"
+    weights.touch()
+    command = ["data", "pseudo-masks", "cars", "--weights", str(weights)]
+    for more, masked in (([], 0), (["--train"], 5)):
+        assert CliRunner().invoke(group, [*command, *more], catch_exceptions=False).exit_code == 0
+        opened = open_dataset(cars.CARS, {"masks": "pseudo"}, 32, home)
+        assert opened["test"].scorable == 4
+        assert ("masks" in opened["train"].provides, opened["train"].scorable) == (masked > 0, masked)

@@ -102,8 +102,7 @@ def test_part_labels_are_masks_of_what_is_not_blue(site: Path, tmp_path: Path):
     opened = open_dataset(lfw.LFW, {"masks": "parts_lfw_funneled_gt_images"}, SIDE, home)
     test = opened["test"]
     assert test.names == ("Bono/Bono_0001.jpg", "Choi_Sung-hong/Choi_Sung-hong_0003.jpg")
-    assert len(opened["train"]) == 5
-    assert (opened["train"].masks, opened["train"].provides) == (None, {"labels"})
+    assert (len(opened["train"]), opened["train"].scorable) == (5, 1)
     assert test.masks is not None
     assert ((test.masks > 127) == (parts() != REST).any(axis=2)).all()
     assert test.origin.startswith("official, masks ")
