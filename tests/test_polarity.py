@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from board_records import a_record, commit, make_root, markdown, measured
+from board_records import PROTOCOL, a_record, board_tables, commit, make_root, markdown, measured, seeds
 from run_worlds import carry_out, recipe
 from toy import GENERATOR, METHOD, SQUARES, ToyPainter
 
@@ -103,3 +103,16 @@ def test_a_board_without_the_rule_says_nothing_of_it(tmp_path: Path):
     root = make_root(tmp_path)
     commit(root, a_record({"iou": measured(0.6)}))
     assert "turned over" not in markdown(root)
+
+
+def test_what_a_rule_committed_stands_in_one_table_with_what_was_painted_so(tmp_path: Path):
+    root = make_root(tmp_path)
+    ruled = {**PROTOCOL, "polarity": "committed (border)"}
+    segmentation = {"name": "unet-s", "steps": 1, "parameters": {}, "wall_s": 1.0, "border": 0.7, "flipped": True}
+    commit(root, a_record({"iou": measured(0.8, ruled)}, method="dscomgan", segmentation=segmentation))
+    commit(root, *seeds("lrgan", 0.7))
+    (table,) = board_tables(root)
+    assert [(line.method, line.rank) for line in table.lines] == [("dscomgan", 1), ("lrgan", 2)]
+    assert table.protocols["iou"][1]["polarity"] == "committed"
+    commit(root, a_record({"iou": measured(0.5, {**PROTOCOL, "polarity": "oracle"})}, seed=1))
+    assert len(board_tables(root)) == 2  # what labels chose never meets them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lgbench.benchmark import Benchmark, Column
-from lgbench.record import Measured, Missing, Record
+from lgbench.record import Measured, Missing, Record, protocol_id
 
 __all__ = ["as_columns", "key_of", "wanted_splits"]
 
@@ -28,17 +28,27 @@ def key_of(board: Benchmark, record: Record, column: Column) -> str | None:
 
 
 def as_columns(board: Benchmark, record: Record) -> Record:
-    """The record with its numbers, and their details, by the columns' names too."""
-    keys = {column: key_of(board, record, column) for column in board.metrics}
-    found = {column: key for column, key in keys.items() if key is not None and key != column.name}
-    if not found:
-        return record
+    """The record with its numbers, and their details, by the columns' names too, whatever rule committed its masks.
+
+    Which layer a method calls the object, without labels, is its own choice, as its cut is: it is scored as others are,
+    beside the same floors. Its line names the rule (`Line.polarity`), and so does the protocol in its record.
+    """
+    record = record.model_copy(update={"values": {name: _committed(value) for name, value in record.values.items()}})
+    found = {c: key for c in board.metrics if (key := key_of(board, record, c)) and key != c.name}
     values = {column.name: _detail(record.values[key], column.parts[2]) for column, key in found.items()}
     baselines = {
         mask: {**scores, **{c.name: scores[key] for c, key in found.items() if key in scores and not c.parts[2]}}
         for mask, scores in record.baselines.items()
     }
     return record.model_copy(update={"values": record.values | values, "baselines": baselines})
+
+
+def _committed(value: Measured | Missing) -> Measured | Missing:
+    """A number of masks that a rule committed, "committed (border)", by the protocol of those that were painted so."""
+    if isinstance(value, Missing) or not (value.protocol.polarity or "").startswith("committed ("):
+        return value
+    protocol = value.protocol.model_copy(update={"polarity": "committed"})
+    return value.model_copy(update={"protocol": protocol, "protocol_id": protocol_id(protocol.model_dump())})
 
 
 def _detail(value: Measured | Missing, name: str) -> Measured | Missing:
