@@ -158,6 +158,9 @@ def test_a_latent_varies_from_column_to_column_and_the_class_map_stays(faces: Pa
     assert not np.array_equal(grid, vary(trained, "z", 3, 4, seed=1).images)
     maps = trained.splits()["test"].segments
     assert maps is not None
+    assert varied.walk is not None
+    assert np.array_equal(varied.walk.images, grid[:, varied.fixed :])
+    assert np.array_equal(varied.walk.segments, np.repeat(np.asarray(maps[:3])[:, None], 4, axis=1))
     for row, segments in zip(grid, maps, strict=False):  # one colour a class
         colours = {tuple(row[0][:, segments == value].T[0]) for value in np.unique(segments)}
         assert len(colours) == len(np.unique(segments))
@@ -236,6 +239,10 @@ def test_class_maps_vary_below_a_row_that_shows_them(faces: Path):
     grid = varied.images
     assert (grid.shape[:2], varied.columns) == ((3, 3), ("s 1", "s 2", "s 3"))
     assert len({column.tobytes() for column in grid[1]}) == 3
+    assert varied.walk is not None
+    assert np.array_equal(varied.walk.images, grid[1:])
+    asked = np.asarray(trained.splits()["test"].known(np.arange(2, 5), ["segments"])["segments"])
+    assert np.array_equal(varied.walk.segments, np.stack([asked, asked]))
 
 
 def test_a_code_that_a_generator_lacks_is_refused_with_those_that_it_has(faces: Path):
@@ -300,6 +307,9 @@ def test_consistency_is_the_share_of_pixels_that_a_judge_reads_as_asked(faces: P
         return torch.cat([-bright, bright], dim=1)
 
     assert still(0).consistency(judge, runtime).tolist() == [[1.0, 0.5]]
+    unsure = still(0)
+    unsure.segments[unsure.segments == 1] = 255  # ignored
+    assert unsure.consistency(judge, runtime).tolist() == [[1.0, 1.0]]
 
 
 def test_a_sheet_keeps_pictures_apart_by_white_lines():
@@ -330,16 +340,20 @@ def test_sample_writes_sheets_and_moving_pictures_and_tells_consistency_frame_by
     result = CliRunner().invoke(group, ["sample", str(faces), *arguments, "--device", "cpu"])
     assert result.exit_code == 0, result.output
     pictures = faces / "pictures"
-    assert {path.name for path in pictures.iterdir()} == {"vary-z.png", "vary-c.png", "smile.png", "smile.gif"}
-    with Image.open(pictures / "smile.gif") as moving:
-        assert moving.n_frames == 3
+    names = {path.name for path in pictures.iterdir()}
+    assert names == {f"{name}.{kind}" for name in ("vary-z", "vary-c", "smile") for kind in ("png", "gif")}
+    for name, frames in (("smile", 3), ("vary-z", 3), ("vary-c", 6)):  # as given, and each of five attributes turned
+        with Image.open(pictures / f"{name}.gif") as moving:
+            assert moving.n_frames == frames
+    with Image.open(pictures / "vary-z.gif") as moving:  # one column, two rows
+        assert moving.size == (34 * 2, 2 * 34 * 2)
     with Image.open(pictures / "smile.png") as strip:  # maps above pictures, two pixels of line each, twice the size
         assert strip.size == (3 * 34 * 2, 4 * 34 * 2)
     assert "columns: class map, as given," in result.output
     assert "share of pixels in which a judge reads" in result.output
     rows = [line.replace("│", " ").split() for line in result.output.splitlines()]
     rows = [row for row in rows if row and row[0].isdigit()]
-    assert [int(row[0]) for row in rows] == [1, 2, 3]
+    assert [int(row[0]) for row in rows] == [1, 2, 3, *range(1, 7), 1, 2, 3]  # of z, of c, of the smile
     assert all(0 <= float(row[1]) <= 1 for row in rows)
 
 
@@ -347,7 +361,10 @@ def test_other_pictures_stand_beside_those_that_are_there(petals: Path):
     def painted(*arguments: str) -> set[str]:
         result = CliRunner().invoke(group, ["sample", str(petals), "--vary", "z", *arguments, "--device", "cpu"])
         assert result.exit_code == 0, result.output
-        return {path.name for path in (petals / "pictures").iterdir()}
+        assert "judge" not in result.output  # it paints from no class map
+        names = {path.name for path in (petals / "pictures").iterdir()}
+        assert {name for name in names if name.endswith(".gif")} == {name.replace("png", "gif") for name in names}
+        return {name for name in names if name.endswith(".png")}
 
     assert painted("--rows", "2") == {"vary-z.png"}
     first = (petals / "pictures" / "vary-z.png").read_bytes()

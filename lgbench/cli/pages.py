@@ -20,19 +20,21 @@ from .walks import Variation, Walk, save_gif, sheet
 __all__ = ["draw_neighbours", "draw_predictions", "draw_variation", "draw_walk"]
 
 
-def draw_variation(console: Console, varied: Variation, code: str, pictures: Path) -> None:
-    """A page of a code's values; beside another of its name, under a number."""
+def draw_variation(console: Console, trained: Trained, varied: Variation, code: str, pictures: Path) -> None:
+    """A page of a code's values, and the same as a film; beside others of its name, under a number."""
     path = _draw(pictures / f"vary-{code.replace(':', '').replace(',', '-')}.png", varied.images, varied.columns)
-    say(console, f"{code} varied: {path}")
+    film = _film(path, varied.images[:, varied.fixed :])
+    say(console, f"{code} varied: {path}, {film.name}")
     say(console, f"  columns: {', '.join(varied.columns)}")
+    if varied.walk is not None:
+        _tell(console, trained, varied.walk)
 
 
 def draw_walk(console: Console, trained: Trained, walk: Walk, name: str, pictures: Path) -> None:
     """A page of a walk, and the same as a film; beside others of its name, under a number."""
     grid = walk.grid()
     path = _draw(pictures / f"{name}.png", grid)
-    save_gif(path.with_suffix(".gif"), [_sheet(grid[:, [i]]) for i in range(grid.shape[1])])
-    say(console, f"{name}: {path}, {path.with_suffix('.gif').name}")
+    say(console, f"{name}: {path}, {_film(path, grid).name}")
     _tell(console, trained, walk)
 
 
@@ -62,6 +64,13 @@ def _draw(path: Path, grid: np.ndarray, titles: Sequence[str] = ()) -> Path:
     pixels = _sheet(grid, titles)
     path = _free(path, pixels)
     save_png(path, pixels)
+    return path
+
+
+def _film(page: Path, grid: np.ndarray) -> Path:
+    """Write a grid's columns one after the other beside the page that shows them."""
+    path = page.with_suffix(".gif")
+    save_gif(path, [_sheet(grid[:, [i]]) for i in range(grid.shape[1])])
     return path
 
 

@@ -63,7 +63,7 @@ def sample(
         with reporting() as reporter:
             trained = load_run(folder, device, reporter)
         for code in codes:
-            draw_variation(console, vary(trained, code, rows, columns, seed), code, pictures)
+            draw_variation(console, trained, vary(trained, code, rows, columns, seed), code, pictures)
         for name in walks:
             draw_walk(console, trained, interpolate(trained, name, rows, columns, seed), name, pictures)
         if predicted:

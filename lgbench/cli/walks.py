@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from lgbench.data.samples import IGNORED
 from lgbench.errors import BadRecipe, did_you_mean
 from lgbench.files import atomic
 from lgbench.layers import Painter
@@ -35,19 +36,23 @@ class Variation:
     Attributes:
         images: (rows, columns, 3, R, R) uint8.
         columns: what each column shows.
+        walk: the images of its values with the class maps that they were painted from, where they were.
+        fixed: columns at the left that show no value of the code.
     """
 
     images: np.ndarray
     columns: tuple[str, ...]
+    walk: Walk | None = None
+    fixed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A factor of class maps on its way from one end to the other, as a generator paints it.
+    """A factor of class maps, or a code, on its way from one end to the other, as a generator paints it.
 
     Attributes:
         segments: class maps, (rows, frames, R, R) uint8.
-        images: painted from them, each row with one latent and one set of attributes, (rows, frames, 3, R, R) uint8.
+        images: painted from them, each row with all else held, (rows, frames, 3, R, R) uint8.
     """
 
     segments: np.ndarray
@@ -55,11 +60,14 @@ class Walk:
 
     @torch.no_grad()
     def consistency(self, judge: Callable[[Tensor], Tensor], runtime: Runtime) -> np.ndarray:
-        """Share of pixels in which a judge, images -> class scores, reads what was asked for, (rows, frames)."""
+        """Share of pixels in which a judge, images -> class scores, reads what was asked for, (rows, frames).
+
+        Of those of real class maps that are not ignored.
+        """
         found = []
         for maps, images in zip(self.segments, self.images, strict=True):
             read = judge(runtime.images(torch.from_numpy(images))).argmax(dim=1).cpu().numpy()
-            found.append((read == maps).mean(axis=(1, 2)))
+            found.append((read == maps).sum(axis=(1, 2)) / np.maximum((maps != IGNORED).sum(axis=(1, 2)), 1))
         return np.stack(found)
 
     def change(self) -> np.ndarray:
@@ -108,11 +116,13 @@ def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) ->
         choices = _choices(trained, codes, name, columns)
         images = [_painted(trained, _changed(codes, name, layer, choice)) for choice in choices]
     grid, titles = np.stack(images, axis=1), _titles(trained, codes, name, layer, len(choices))
-    if name == "s":
-        return Variation(np.concatenate([_maps(torch.stack([choice[0] for choice in choices]))[None], grid]), titles)
     if "s" not in codes:
         return Variation(grid, titles)
-    return Variation(np.concatenate([_maps(codes["s"])[:, None], grid], axis=1), ("class map", *titles))
+    segments = torch.stack([choice if name == "s" else codes["s"] for choice in choices], dim=1)
+    walk = Walk(segments.cpu().numpy(), grid)
+    if name == "s":
+        return Variation(np.concatenate([_maps(segments[0])[None], grid]), titles, walk)
+    return Variation(np.concatenate([_maps(segments[:, 0])[:, None], grid], axis=1), ("class map", *titles), walk, 1)
 
 
 def _maps(segments: Tensor) -> np.ndarray:

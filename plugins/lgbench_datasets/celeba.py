@@ -28,6 +28,7 @@ IMAGES = "img_align_celeba"
 PARTITION = {"0": "train", "1": "val", "2": "test"}
 HELD_OUT = 2_000
 DETECTED = "landmarks that a program detected"
+BROUGHT = "label maps from a folder, which does not say who made them"
 COLUMNS = ("doubtful",)
 """Of landmarks.csv, read where it is there."""
 
@@ -43,7 +44,8 @@ class Config:
         landmarks: table of 68 landmarks, below the data set's own folder; a face that it has not, or with empty cells,
             is left out and counted.
         maps: folder of label maps to be taken as they are instead, likewise: 000001.png is that of 000001.jpg, values
-            as regions are numbered, in the picture's size or that of the square in its middle.
+            as regions are numbered, in the picture's size or that of the square in its middle. Scores say that they
+            are from a folder.
         doubtful: keep faces whose landmarks the table calls doubtful.
     """
 
@@ -108,7 +110,7 @@ def _official(config: Config, side: int, home: DataHome) -> RawDataset:
     for name, face in faces.items():
         splits[division[name]].append(replace(face, name=above + name))
     raw = portraits(root, splits, side, origin, ATTRIBUTES)
-    return replace(raw, pseudo=_pseudo(raw), notes=notes)
+    return replace(raw, pseudo=_pseudo(raw, BROUGHT if config.maps else DETECTED), notes=notes)
 
 
 def _faces(
@@ -142,9 +144,13 @@ def _faces(
     return faces, origin, (f"{left_out:,} faces of celeba without {what} are left out.",) if left_out else ()
 
 
-def _pseudo(raw: RawDataset) -> dict[str, str]:
-    """Nobody drew regions of these faces."""
-    return {part: DETECTED for part in ("landmarks", "segments") if part in raw.provides}
+def _pseudo(raw: RawDataset, regions: str = DETECTED) -> dict[str, str]:
+    """Nobody is known to have marked these faces by hand.
+
+    Args:
+        regions: what their class maps were made from.
+    """
+    return {part: by for part, by in (("landmarks", DETECTED), ("segments", regions)) if part in raw.provides}
 
 
 def _is_doubtful(face: Landmarks) -> bool:

@@ -16,9 +16,10 @@ from mosaics import COLOURS, MOSAICS, mosaics
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 from torch import Tensor, nn
 
-from lgbench import Generator, ImageSpec, Method, NoConfig, Regularizer
+from lgbench import Dataset, Generator, ImageSpec, Method, NoConfig, Regularizer
 from lgbench.contradictions import contradictions
 from lgbench.data import DataHome
+from lgbench.data.samples import RawDataset, Sample
 from lgbench.game import Game, Phase, Term
 from lgbench.layers import Batch, Layers, Painter
 from lgbench.plugins import registry
@@ -27,7 +28,15 @@ from lgbench.recipe import Request, resolve
 from lgbench.record import read_record
 from lgbench.rescore import rescore
 from lgbench.run import Place, chosen_metrics, run
-from lgbench_metrics.conditional.judges import AttributeReader, agreement, between, confusion, region_ious
+from lgbench_metrics.conditional.judges import (
+    AttributeReader,
+    agreement,
+    attribute_accuracy,
+    between,
+    confusion,
+    exclusive,
+    region_ious,
+)
 
 
 def maps(n: int, ignored: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +148,50 @@ def reader(config: object, painter: Painter, spec: ImageSpec) -> Term:
     return Term(regions=lambda images: zeros.expand(len(images), -1, *images.shape[2:]))
 
 
-def scored(tmp_path: Path, painter: type = Copyist, wrong: str = "", **more: object) -> dict:
+class Dyer(Copyist):
+    """Paints the one colour that it is told, or always the first."""
+
+    conditional = frozenset({"attributes"})
+
+    def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
+        assert batch is not None
+        assert batch.attributes is not None
+        return {"z": torch.zeros(n, 1), "c": batch.attributes}
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        chosen = codes["c"].argmax(dim=1)
+        chosen = chosen if not self.wrong else torch.zeros_like(chosen)
+        return Layers.flat(self.colours[chosen][..., None, None].expand(-1, -1, 16, 16), codes=dict(codes))
+
+
+def cloths(config: NoConfig, resolution: int, home: object) -> RawDataset:
+    def samples():
+        for index in range(80):
+            image = np.broadcast_to(COLOURS[index % 4], (resolution, resolution, 3))
+            yield Sample(np.array(image), name=f"{index}", attributes=np.eye(4, dtype=np.uint8)[index % 4])
+
+    return RawDataset(
+        splits={"train": samples, "test": samples},
+        counts={"train": 80, "test": 80},
+        origin="procedural",
+        provides=frozenset({"attributes"}),
+        attribute_names=("red", "green", "blue", "yellow"),
+    )
+
+
+CLOTHS = Dataset(
+    name="cloths",
+    summary="one colour of four",
+    build=cloths,
+    provides=frozenset({"attributes"}),
+    resolution=16,
+    offline=True,
+)
+
+
+def scored(
+    tmp_path: Path, painter: type = Copyist, wrong: str = "", dataset: Dataset = MOSAICS, **more: object
+) -> dict:
     """The values of a run whose painter is as it is: its only step has a rate of nothing."""
     game = lambda config, made, spec: Game(  # noqa: E731
         painter=made,
@@ -161,7 +213,7 @@ def scored(tmp_path: Path, painter: type = Copyist, wrong: str = "", **more: obj
         "evaluation.conditions": 20,
     } | more
     known = {"reader": Regularizer(name="reader", summary="reads zeros", build=reader, needs=frozenset())}
-    recipe = resolve(method, generator, MOSAICS, known, {}, Request("copyist", "mosaics", settings=settings))
+    recipe = resolve(method, generator, dataset, known, {}, Request("copyist", dataset.name, settings=settings))
     metrics = chosen_metrics(recipe.evaluation.metrics, registry().metrics)
     path = run(recipe, Place(tmp_path / "runs", DataHome(tmp_path / "home"), torch.device("cpu")), metrics, (), Quiet())
     assert not [fault for fault in contradictions(read_record(path)) if fault.startswith("values")]  # boards take it
@@ -210,6 +262,50 @@ def test_wrong_attributes_cost_their_accuracy_alone(home: Path):
     values = scored(home, wrong="attributes")
     assert values["attribute-accuracy"]["details"]["dark"] < 0.2
     assert values["spatial-consistency"]["details"]["normalised"] > 0.9
+
+
+ONE_OF_FOUR = {"evaluation.metrics": "attribute-accuracy", "evaluation.judge_epochs": 60}
+
+
+def test_of_attributes_that_exclude_each_other_the_one_that_is_on_is_read(home: Path, monkeypatch: pytest.MonkeyPatch):
+    accuracy = scored(home, Dyer, dataset=CLOTHS, **ONE_OF_FOUR)["attribute-accuracy"]
+    assert accuracy["value"] == accuracy["details"]["real"] == accuracy["details"]["normalised"] == 1
+    assert accuracy["details"]["floor"] < 0.5
+    assert accuracy["n"] == 60
+    assert accuracy["protocol"]["extractor"] == "softmax classifier-32, 60 epochs"
+    always = scored(home, Dyer, "attributes", dataset=CLOTHS, **ONE_OF_FOUR)["attribute-accuracy"]
+    assert always["value"] == 1 / 4
+    assert {name: always["details"][name] for name in ("red", "green", "blue", "yellow")} == {
+        "red": 1,
+        "green": 0,
+        "blue": 0,
+        "yellow": 0,
+    }
+    found = max((home / "runs").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    monkeypatch.setattr("lgbench.lessons.teach", None)
+    rescored = rescore(found, registry().metrics, ())
+    assert rescored.changed == {}
+    assert rescored.values["attribute-accuracy"]["details"] == always["details"]
+
+
+@pytest.mark.parametrize("classes", [2, 17])
+def test_a_reader_that_always_says_the_same_reads_one_of_so_many(classes: int):
+    given = np.arange(10 * classes, dtype=np.uint8) % classes
+    read = {"painted": np.zeros((3, len(given)), np.uint8), "real": 0 * given, "given": given}
+    names = tuple(f"colour {i}" for i in range(classes))
+    score = attribute_accuracy({"attributes-read": {**read, "names": names}})
+    assert score.value == pytest.approx(1 / classes)
+    assert score.details["real"] == score.details["floor"] == pytest.approx(1 / classes)
+    assert "normalised" not in score.details
+    assert (score.details["colour 0"], score.details["colour 1"], score.n) == (1, 0, 3 * len(given))
+
+
+def test_attributes_exclude_each_other_where_every_image_has_exactly_one():
+    one = np.eye(3, dtype=np.uint8)
+    assert exclusive(one)
+    assert not exclusive(np.concatenate([one, np.zeros((1, 3), np.uint8)]))
+    assert not exclusive(np.concatenate([one, np.ones((1, 3), np.uint8)]))
+    assert not exclusive(np.ones((4, 1), np.uint8))  # an attribute that all have
 
 
 def test_diversity_is_the_spread_over_latents(home: Path):

@@ -124,6 +124,7 @@ def test_label_maps_of_a_folder_are_taken_as_they_are(home: DataHome):
     for split in opened(home, maps="maps").values():
         assert split.segments is not None
         assert COUNT - 1 not in numbers(split)
+        assert split.pseudo == {"segments": celeba.BROUGHT}  # landmarks.csv is there, and made none of them
         for row, i in enumerate(numbers(split)):
             assert (split.segments[row] == (3 if i % 2 else 6)).all()
 

@@ -114,3 +114,20 @@ def test_a_run_ends_in_a_record(tmp_path, method):
     assert record["values"]["iou"]["not_available"] == "no masks in this data set"
     assert record["training"]["parameters"]["generator"] > 0
     assert (path.parent / "train" / "grids" / "0000002.png").exists()
+
+
+@pytest.mark.parametrize("mode", ["joint", "pretrained_frozen"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_segmentor_can_be_added_that_learns_beside_or_before(tmp_path, method, mode):
+    short = {"training.steps": 1, "training.batch": 4, "evaluation.samples": 4, "evaluation.metrics": "fid-random"}
+    added = {f"regularizers.segmentor.{name}": value for name, value in (("weight", 2.0), ("width", 2), ("mode", mode))}
+    epochs = {"regularizers.segmentor.epochs": 1} if mode == "pretrained_frozen" else {}
+    recipe = recipe_of(method, **TINY[method], **short, **added, **epochs)
+    place = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU.device)
+    path = run(recipe, place, chosen_metrics("fid-random", registry().metrics), registry().plugins, Quiet())
+    record, (row,) = json.loads(path.read_text()), log.read(path.parent / "train" / "log.jsonl")
+    assert record["status"] == "done"
+    assert row["segmentor"] > 0  # what the generator is told
+    assert ("segmentor/real" in row) == ("train/segmentor.safetensors" in record["artefacts"]) == (mode == "joint")
+    taught = tmp_path / "home" / "taught"
+    assert taught.is_dir() == (mode == "pretrained_frozen")

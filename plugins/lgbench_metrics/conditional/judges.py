@@ -35,6 +35,7 @@ __all__ = [
     "conditioned_protocol",
     "confusion",
     "diversity",
+    "exclusive",
     "judge",
     "region_ious",
     "regions_protocol",
@@ -110,19 +111,32 @@ def judge(evidence: Evidence) -> Judge:
 
 
 def classifier(evidence: Evidence) -> Judge:
-    """A classifier of attributes with SCGAN's critic's convolutions, taught as the judge is."""
+    """A classifier of attributes with SCGAN's critic's convolutions, taught as the judge is.
+
+    Of attributes that exclude each other it learns which one is on, and is called otherwise.
+    """
     train, epochs = evidence.splits["train"], evidence.config.judge_epochs
     if train.attributes is None or evidence.test.attributes is None:
         raise NotAvailable("no attributes in this data set")
     side, width = evidence.run.recipe.resolution, judge_width(evidence)
     network = from_seed(0, lambda: AttributeReader(len(train.attribute_names), side, width))
+    form, kind = ("ce", "softmax classifier") if exclusive(train.attributes) else ("bce", "classifier")
 
     def loss(real: Batch) -> Tensor:
         assert real.attributes is not None
-        return multi_label(network(real.images), real.attributes)
+        return multi_label(network(real.images), real.attributes, form)
 
-    lesson = Lesson(f"classifier of attributes, {width}", network, loss, frozenset({"attributes"}), epochs)
-    return network, f"classifier-{width}, {epochs} epochs", lessons.teach(lesson, train, evidence.run)
+    lesson = Lesson(f"{kind} of attributes, {width}", network, loss, frozenset({"attributes"}), epochs)
+    return network, f"{kind}-{width}, {epochs} epochs", lessons.teach(lesson, train, evidence.run)
+
+
+def exclusive(attributes: np.ndarray) -> bool:
+    """Whether exactly one of two attributes or more is on in every image: one colour of many, say.
+
+    Args:
+        attributes: 0 or 1 each, (N, A).
+    """
+    return attributes.shape[1] > 1 and bool((np.asarray(attributes).sum(axis=1) == 1).all())
 
 
 def regions_protocol(evidence: Evidence) -> dict[str, object]:
@@ -159,10 +173,6 @@ def _read(network: Callable[[Tensor], Tensor], images: np.ndarray, evidence: Evi
     return np.concatenate([decide(network(runtime.images(part)).float()).cpu().numpy() for part in parts])
 
 
-def _maps(logits: Tensor) -> Tensor:
-    return logits.argmax(dim=1).byte()
-
-
 def regions_read(evidence: Evidence) -> dict[str, Any]:
     """What the judge reads where the class maps say what, in pixels: `confusion` of images of N class maps.
 
@@ -177,7 +187,7 @@ def regions_read(evidence: Evidence) -> dict[str, Any]:
     given, names = np.asarray(evidence.test.known(index, ["segments"])["segments"]), evidence.test.segment_names
 
     def read(by: Callable[[Tensor], Tensor], images: np.ndarray) -> np.ndarray:
-        return _read(by, images, evidence, _maps)
+        return _read(by, images, evidence, _largest)
 
     real = read(network, evidence.test.rgb(index))
     found = {
@@ -235,33 +245,64 @@ def between(value: float, real: np.ndarray, others: np.ndarray | None) -> dict[s
 
 
 def attributes_read(evidence: Evidence) -> dict[str, Any]:
-    """Where the classifier reads the attributes as given: `painted` (repeats, N, A), `real` (N, A); their `names`."""
+    """What the classifier reads: `painted` (repeats, N, ...) and `real` (N, ...); `names` of the attributes.
+
+    Whether each attribute is read as given, (..., A) bool; of attributes that exclude each other which one is read,
+    (...) uint8, beside the one that was `given`, (N,).
+    """
     painted = evidence["conditioned"]
     if "attributes" not in evidence.game.painter.conditional:
         raise NotAvailable("the method is not given attributes")
-    network, index = evidence["attribute-classifier"][0], _held_out(evidence)
+    network, index, train = evidence["attribute-classifier"][0], _held_out(evidence), evidence.splits["train"]
     given = np.asarray(evidence.test.known(index, ["attributes"])["attributes"]) > 0
-    return {
-        "painted": np.stack([_read(network, images, evidence, _signs) == given for images in painted]),
-        "real": _read(network, evidence.test.rgb(index), evidence, _signs) == given,
-        "names": evidence.test.attribute_names,
-    }
+    one_of_many = train.attributes is not None and exclusive(train.attributes)
+    decide = _largest if one_of_many else _signs
+    read = np.stack([_read(network, images, evidence, decide) for images in painted])
+    real, names = _read(network, evidence.test.rgb(index), evidence, decide), evidence.test.attribute_names
+    if one_of_many:
+        return {"painted": read, "real": real, "given": given.argmax(axis=1).astype(np.uint8), "names": names}
+    return {"painted": read == given, "real": real == given, "names": names}
 
 
 def attribute_accuracy(evidence: Evidence) -> Score:
     """The share of attributes that the classifier reads as given, a mean over images and repeats.
 
-    Details: `real` (the same on the real images), and each attribute's own by its name.
+    Details: `real` (the same on the real images), and each attribute's own by its name. Of attributes that exclude each
+    other it is the share of images whose one is read; a reader that always says the same has the share of that one.
+    Details: `real`; `floor` (real images against what others have), `normalised` between the two, as of
+    `spatial_consistency`; by its name, each attribute's share of the images that were given it.
     """
     read = evidence["attributes-read"]
+    if "given" in read:
+        return _accuracy_of_one(read)
     right = read["painted"]
     each = {name: float(right[..., i].mean()) for i, name in enumerate(read["names"])}
     details = {"real": float(read["real"].mean()), **each}
     return Score(float(right.mean()), right.mean(axis=(0, 2)), details, n=right.shape[0] * right.shape[1])
 
 
+def _accuracy_of_one(read: dict[str, Any]) -> Score:
+    given, names = read["given"], read["names"]
+    right = read["painted"] == given
+
+    def joint(real: np.ndarray, given: np.ndarray) -> np.ndarray:
+        """An image is a class map of one pixel."""
+        return confusion(real[:, None, None], given[:, None, None], len(names))
+
+    others = joint(read["real"], given[_derangement(len(given))]) if len(given) > 1 else None
+    value = float(right.mean())
+    details = between(value, joint(read["real"], given), others)
+    details["real"] = details.pop("ceiling")
+    details |= {name: float(right[:, given == i].mean()) for i, name in enumerate(names) if (given == i).any()}
+    return Score(value, right.mean(axis=0), details, n=right.size)
+
+
 def _signs(logits: Tensor) -> Tensor:
     return logits > 0
+
+
+def _largest(logits: Tensor) -> Tensor:
+    return logits.argmax(dim=1).byte()
 
 
 def diversity(evidence: Evidence) -> Score:
