@@ -38,3 +38,13 @@ def test_what_small_knows_of_a_world_it_knows_too(method: str):
     known = registry().methods[method].presets
     for key in (key for key in known if key.startswith("small@")):
         assert key.replace("small", "cpu") in known
+
+
+@pytest.mark.parametrize("method", [*COMGANS, "milgan"])
+def test_photographs_are_segmented_alike_at_every_size_that_is_no_papers(method: str):
+    """What `val` chose at `smoke` is taught by `small`, too: DS-ComGAN's layers are symmetric at any size."""
+    smoke, small = (recipe(method, preset, "flowers").as_dict() for preset in ("smoke", "small"))
+    assert small["segmentation"] == smoke["segmentation"]
+    assert small["segmenter"] == smoke["segmenter"]
+    ruled = method not in ("milgan", "simplegan")  # the one breaks the symmetry, the other has no layers
+    assert smoke["segmentation"].get("polarity", "painted") == ("border" if ruled else "painted")

@@ -6,14 +6,7 @@ DIGITS = ("digits-one", "mnist-one", "mnist-two")
 FLORA = ("flora", "flora-wild")
 WORLDS = (*FLORA, *DIGITS)  # their pictures are whole as they are: nothing is cut from them
 
-SMOKE = {  # for photographs; worlds need less
-    "generator.g": 16,
-    "method.d": 16,
-    "training.batch": 16,
-    "training.channels_last": True,
-    "training.ema": 0.99,
-    "training.precision": "fp32",  # many processors have no instructions for bf16
-    "training.steps": 800,
+TAUGHT = {  # on photographs, at any size
     "segmentation.name": "unet-s",  # the family's own, as wide as two cores can teach, learn nothing in this time
     "segmentation.steps": 200,  # longer, or without blur, it learns what only painted pictures have (README)
     "segmentation.batch": 32,
@@ -23,6 +16,17 @@ SMOKE = {  # for photographs; worlds need less
     "segmenter.colours": True,
     "segmenter.blur": 3.0,
     "segmenter.noise": 0.3,
+}
+
+SMOKE = {  # for photographs; worlds need less
+    "generator.g": 16,
+    "method.d": 16,
+    "training.batch": 16,
+    "training.channels_last": True,
+    "training.ema": 0.99,
+    "training.precision": "fp32",  # many processors have no instructions for bf16
+    "training.steps": 800,
+    **TAUGHT,
     "evaluation.samples": 2000,
 }
 
@@ -79,14 +83,14 @@ PRESETS = {
     "small": {
         "generator.g": 32,
         "training.steps": 20_000,
-        "segmentation.steps": 4000,
-        "segmenter.width": 32,
+        **TAUGHT,
         "evaluation.samples": 10_000,
     },
     "paper": AS_PUBLISHED,
     **{f"@{dataset}": {"resolution": 32} for dataset in FLORA},
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **{f"smoke@{dataset}": IN_WORLDS for dataset in WORLDS},
+    **{f"small@{dataset}": {**AS_PAINTED, "segmentation.steps": 4000, "segmentation.batch": 64} for dataset in WORLDS},
     **{f"paper@{dataset}": {"training.crop": 1.0} for dataset in (*WORLDS, "clevr6")},  # clevr6's are cut already
     **{f"cpu@{dataset}": {**AS_PAINTED, "segmentation.steps": 4000} for dataset in WORLDS},
     **PHOTOGRAPHS,

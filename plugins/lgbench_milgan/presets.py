@@ -46,6 +46,8 @@ IN_WORLDS = {
     **AS_PAINTED,
 }
 
+LONGER = {**AS_PAINTED, "segmentation.steps": 2000, "segmentation.batch": 64}  # of `small`, in worlds
+
 # one exact grey behind the digits: without noise the critic wins by the faintest ripple (LR-GAN's README)
 ON_DIGITS = {"method.instance_noise": 0.2, "segmenter.cut": 0.6}
 ON_FLORA = {
@@ -82,10 +84,6 @@ PRESETS = {
         "training.rounds": 2,
         "regularizers.background.weight": 1.0,
         "training.ema": 0.999,
-        **AS_PAINTED,
-        "segmentation.steps": 2000,
-        "segmentation.batch": 64,
-        "segmenter.colours": True,
         "evaluation.samples": 10_000,
     },
     "paper": {
@@ -126,8 +124,8 @@ PRESETS = {
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **{f"smoke@{dataset}": {**IN_WORLDS, **ON_DIGITS} for dataset in DIGITS},
     **{f"cpu@{dataset}": {**AS_PAINTED, **ON_DIGITS, "segmentation.steps": 4000} for dataset in DIGITS},
-    **{f"small@{dataset}": {**ON_DIGITS, "segmenter.colours": False} for dataset in DIGITS},
+    **{f"small@{dataset}": {**LONGER, **ON_DIGITS} for dataset in DIGITS},
     **{f"smoke@{dataset}": {**IN_WORLDS, **ON_FLORA, "generator.g": 16, "generator.g_b": 8} for dataset in FLORA},
     **{f"cpu@{dataset}": {**AS_PAINTED, **ON_FLORA, "segmentation.steps": 4000} for dataset in FLORA},
-    **{f"small@{dataset}": {**ON_FLORA, "segmenter.colours": False} for dataset in FLORA},
+    **{f"small@{dataset}": {**LONGER, **ON_FLORA} for dataset in FLORA},
 }
