@@ -46,17 +46,25 @@ SMALL = {
     "evaluation.samples": 10_000,
 }
 
-EPOCH = 200_599  # CelebA's 202,599 images without the 2,000 that are held out
+CELEBA, DEEPFASHION = 202_599 - 2_000, 70_000
+"""Training images: CelebA's without those that are held out, DeepFashion's of the official split."""
 
 PAPER = {
     "evaluation.metrics": "default,spatial-consistency,attribute-accuracy",
     "training.batch": 16,
-    "training.steps": 20 * EPOCH // 16,
+    "training.steps": 20 * CELEBA // 16,
     "training.ema": 0.0,
     "training.flip": False,
 }
 
-WGAN_GP = {"smoke": SMOKE, "cpu": CPU, "small": SMALL, "paper": PAPER, "paper@celeba": {"resolution": 128}}
+WGAN_GP = {
+    "smoke": SMOKE,
+    "cpu": CPU,
+    "small": SMALL,
+    "paper": PAPER,
+    "paper@celeba": {"resolution": 128},
+    "paper@deepfashion": {"training.steps": 20 * DEEPFASHION // 16},
+}
 
 COLOUR = {"@deepfashion": {"method.cls_loss": "ce"}}  # one of its attributes at a time
 
@@ -66,10 +74,11 @@ ACWGAN = {
     "paper": {  # as in the authors' ACWGAN code
         **PAPER,
         "training.batch": 32,
-        "training.steps": 20 * EPOCH // 32,
+        "training.steps": 20 * CELEBA // 32,
         "method.lr": 2e-4,
         "method.decay_from": 0.5,
     },
+    "paper@deepfashion": {"training.steps": 20 * DEEPFASHION // 32},
 }
 
 SEGMENTOR = {
