@@ -1,8 +1,8 @@
 """Presets of SCGAN, ACWGAN and WGAN-GP: equal steps, batches and widths, so that rows of a board compare the methods.
 
-A step is one batch of real images; the generator moves at every fifth. In `smoke` and `cpu` it moves at every one, at
-five times the paper's rate: there, more moves help more than a critic that is further ahead (README). No preset mirrors
-images: left and right mean something in class maps.
+A step is one batch of real images; the generator moves at every fifth. In `smoke`, `cpu` and `small` it moves at every
+one, at five times the paper's rate: there, more moves help more than a critic that is further ahead (README). No preset
+mirrors images: left and right mean something in class maps.
 """
 
 __all__ = ["ACWGAN", "SCGAN", "WGAN_GP"]
@@ -39,6 +39,9 @@ CPU = {
 
 SMALL = {
     "evaluation.metrics": "default,spatial-consistency,attribute-accuracy",
+    "method.n_repeat": 1,
+    "method.lr": 5e-4,
+    "method.decay_from": 0.5,
     "training.batch": 16,
     "training.steps": 20_000,
     "training.ema": 0.999,
@@ -92,4 +95,5 @@ SCGAN = {
     **COLOUR,
     "smoke": {**SMOKE, **SEGMENTOR},
     "cpu": {**CPU, **SEGMENTOR, "regularizers.segmentor.width": 32},
+    "small": {**SMALL, **SEGMENTOR, "regularizers.segmentor.width": 64},
 }
