@@ -4,8 +4,8 @@ None averages the generator, which neither paper does, or mirrors pictures: left
 `smoke` and `small` leave batch norm to its running statistics when they sample, so that a picture depends on its class
 map and noise alone; `paper` samples as it trains, by the statistics of each batch (Isola et al., Sec. 3.3).
 
-`paper` has the 200 epochs of both papers, each of every training picture once: those of `faces`, and on the two data sets
-of SCGAN's paper, where these methods are rivals, their own.
+`paper` has the 200 epochs of both papers, each of every training picture once: those of `faces`, and on the two data
+sets of SCGAN's paper, where these methods are rivals, their own.
 """
 
 __all__ = ["CYCLEGAN", "PIX2PIX"]
