@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from lgbench import ImageSpec
 from lgbench.benchmark import read_benchmark
 from lgbench.lookup import look_up
 from lgbench.plugins import registry
+from lgbench.recipe import Recipe, Request
 from lgbench.run import chosen_metrics
+from lgbench.stages import build_segmenter
 
 FILES = sorted((Path(__file__).parent.parent / "benchmarks").glob("*.toml"))
 ADDED = {"horses", "pets"}
@@ -20,6 +24,9 @@ JOINED = {"adversarial-accuracy", "adversarial-divergence"}
 MASKS = {"iou", "dice", "ari", "msc"}
 UNMASKED = {"comgan-table1-cars", "comgan-table3-dogs"}
 """Boards of images on data sets whose masks are somebody's own; their mask columns are empty without."""
+
+BUILT = [path for path in FILES if path.stem.startswith(("mnist-two-", "faces-", "scgan-"))]
+"""Files whose networks are built: those of all files take minutes."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -47,3 +54,28 @@ def test_each_run_resolves_and_some_run_measures_what_the_board_shows(path: Path
         recipe = look_up(request, None)
         measured |= {*chosen_metrics(recipe.evaluation.metrics, known.metrics)}
     assert {metric.parts[0] for metric in board.metrics} <= measured
+
+
+def build(recipe: Recipe) -> None:
+    """Every network of both stages, of shapes alone; as many classes and attributes as `faces` and digits have."""
+    spec = ImageSpec(recipe.resolution, 1 if recipe.dataset.grey else 3, classes=10, segments=7, attributes=5)
+    with torch.device("meta"):
+        painter = recipe.generator.build(recipe.generator_config, spec)
+        recipe.method.build(recipe.method_config, painter, spec)
+        for chosen in recipe.regularizers:
+            chosen.record.build(chosen.config, painter, spec)
+        build_segmenter(recipe, painter, spec)
+
+
+@pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem)
+def test_the_networks_of_each_run_can_be_built(path: Path):
+    board = read_benchmark(path)
+    for request in board.requests(seeds=board.seeds[:1]):
+        build(look_up(request, None))
+
+
+@pytest.mark.parametrize("preset", ["cpu", "paper"])
+def test_three_layers_at_full_width_are_built_as_the_header_of_their_board_says(preset: str):
+    wide = Request("lrgan", "mnist-two", preset, resolution=32, settings={"generator.bg_floor": 128})
+    build(look_up(wide, None))
+    build(look_up(Request("lrgan", "mnist-two", preset, resolution=64), None))

@@ -32,8 +32,11 @@ from lgbench.recipe import Recipe, Request, resolve
 from lgbench.stages import build_segmenter
 
 CLASSES = {"cub": 200, "dogs": 120, "cars": 196, "flowers": 102, "fs-100": 100, "mnist-one": 10, "mnist-two": 100}
-CLASSES |= {"cifar10": 10, "lfw": 5749, "clevr6": 0, "apc": 0, "lsun-car": 0}
+CLASSES |= {"cifar10": 10, "lfw": 5749, "clevr6": 0, "apc": 0, "lsun-car": 0, "celeba": 0, "deepfashion": 0}
 """How many classes the opened data sets have."""
+
+CONDITIONS = {"celeba": {"segments": 7, "attributes": 5}, "deepfashion": {"segments": 7, "attributes": 17}}
+"""How many classes of class maps and attributes they have, where they have any."""
 
 MACHINE = {f"training.{name}" for name in ("precision", "channels_last", "compile", "log_every", "grid_every")}
 MACHINE |= {"training.checkpoint_seconds", "evaluation.metrics", "evaluation.batch"}
@@ -155,7 +158,8 @@ def built(case: Case) -> tuple[Mapping[str, int], Mapping[str, int], int]:
     """Parameters of each network of both stages, and how many classes the generator's code has; shapes alone."""
     recipe = resolved(case, BLIND if "equivariance" in terms_of(recipe_of(case)) else {})
     channels = 1 if recipe.dataset.grey else 3
-    spec = ImageSpec(recipe.resolution, channels, CLASSES[case.data.partition("@")[0]])
+    name = case.data.partition("@")[0]
+    spec = ImageSpec(recipe.resolution, channels, CLASSES[name], **CONDITIONS.get(name, {}))
     with torch.device("meta"):
         painter = recipe.generator.build(recipe.generator_config, spec)
         game = recipe.method.build(recipe.method_config, painter, spec)
@@ -165,8 +169,10 @@ def built(case: Case) -> tuple[Mapping[str, int], Mapping[str, int], int]:
     for term in terms:
         trained |= term.networks
     taught = segmenter.networks if segmenter else {}
-    sizes = ({name: count_parameters(network) for name, network in stage.items()} for stage in (trained, taught))
-    return *sizes, max((n for _, n in painter.recoverable.values()), default=0)
+    learnt, segmenting = (
+        {name: count_parameters(network) for name, network in stage.items()} for stage in (trained, taught)
+    )
+    return learnt, segmenting, max((n for _, n in painter.recoverable.values()), default=0)
 
 
 def held_by(case: Case, setting: str) -> Any:
@@ -241,7 +247,7 @@ def test_every_line_is_of_some_case_and_names_its_source():
         for line in lines_of(case).values():
             covering[line.number].append(case)
     assert [line for line in TABLE if not covering[line.number]] == []
-    documents = r"(lrgan|comgan|perturbgan|milgan|elgan|shared_blocks|vae_baselines) \d"
+    documents = r"(lrgan|comgan|perturbgan|milgan|elgan|shared_blocks|vae_baselines|scgan) \d"
     assert [line for line in TABLE if not re.match(documents, line.source)] == []
 
 
@@ -252,8 +258,8 @@ def test_each_method_and_each_size_of_it_that_a_paper_has_is_a_case():
 
 
 def _is_ours(where: str) -> bool:
-    papers = {f"lgbench_{family}" for family in ("lrgan", "comgan", "perturbgan", "milgan", "elgan", "slots")}
-    return where.split(".")[0] in papers
+    families = ("lrgan", "comgan", "perturbgan", "milgan", "elgan", "slots", "scgan", "translation")
+    return where.split(".")[0] in {f"lgbench_{family}" for family in families}
 
 
 def test_the_classes_of_every_data_set_are_told():

@@ -360,8 +360,17 @@ def test_every_preset_resolves_and_mirrors_nothing(method, preset):
     assert chosen.training.flip is False
     assert chosen.segmenter is None
     assert {c.record.name: c.weight for c in chosen.regularizers} == (
-        {"segmentor": 150.0 if preset == "smoke" else 1.0} if method == "scgan" else {}
+        {"segmentor": 1.0 if preset == "paper" else 150.0} if method == "scgan" else {}
     )
+
+
+def test_small_is_smokes_training_at_full_width():
+    smoke, small = recipe("scgan"), recipe("scgan", "small")
+    for name in ("n_repeat", "lr", "decay_from"):
+        assert getattr(small.method_config, name) == getattr(smoke.method_config, name)
+    (learns,), (learnt,) = small.regularizers, smoke.regularizers
+    assert (learns.weight, learns.config.lr) == (learnt.weight, learnt.config.lr)
+    assert (small.generator_config.g, small.method_config.d, learns.config.width) == (64, 64, 64)
 
 
 @pytest.mark.parametrize("preset", ["smoke", "small"])
