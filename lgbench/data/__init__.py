@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import lzma
 import pickle
+import re
 import struct
 import tarfile
 import zipfile
@@ -13,12 +14,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from lgbench.errors import BadData, BadRecipe, UnknownName, did_you_mean
+from lgbench.errors import BadData, BadRecipe, LgbenchError, UnknownName, did_you_mean
 from lgbench.offers import Dataset
 from lgbench.settings import plain
 
 from .archive import ArchiveInfo, add_archive, inspect_archive
 from .copies import told_of_copies
+from .division import check_splits
 from .download import Progress
 from .home import DataHome
 from .locks import alone, alone_and_whole
@@ -69,6 +71,7 @@ __all__ = [
     "build_package",
     "central_square",
     "check_prepared",
+    "check_splits",
     "decode_image",
     "decode_mask",
     "drawn",
@@ -112,6 +115,7 @@ def open_dataset(
     home: DataHome,
     progress: Progress | None = None,
     only: Collection[str] = (),
+    table: str = "data",
 ) -> dict[str, Split]:
     """Fetch what is missing, prepare what is not prepared, and open the splits.
 
@@ -120,6 +124,7 @@ def open_dataset(
         resolution: side, pixels; None for the data set's own.
         progress: called as `(what, done, total)` while something is fetched or prepared.
         only: splits to open, where the whole was opened before and told of; none for all.
+        table: of the recipe, that `config` is from; what is said of the settings names it.
 
     What its user should know of the data set (`RawDataset.notes`, `notes.notes_on`) is logged.
 
@@ -141,16 +146,26 @@ def open_dataset(
             chosen = {name: count for name, count in raw.counts.items() if name in only}
             raw = replace(raw, counts=chosen, splits={name: raw.splits[name] for name in chosen})
         else:
-            _tell(raw.notes)
+            _tell(_set_by(table, note, settings) for note in raw.notes)
         splits = prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
+    except LgbenchError as error:
+        if (text := _set_by(table, str(error), settings)) == str(error):
+            raise
+        raise type(error)(text) from error
     except DAMAGED as error:
         raise BadData(
             f"A file of the data set {record.name} is damaged ({str(error) or type(error).__name__}). `lgbench data "
             f"verify {record.name}` says which; delete it, and run the command again or put it there anew."
         ) from error
     if not only:
-        _tell(f"{record.name}: {note}" for note in notes_on(splits))
+        _tell(f"{record.name}: {_set_by(table, note, settings)}" for note in notes_on(splits))
     return splits
+
+
+def _set_by(table: str, text: str, settings: Any) -> str:
+    """What is said of a data set, with its settings as `table` has them: builders know of `data.NAME` alone."""
+    names = "|".join(field.name for field in fields(settings))
+    return re.sub(rf"(?<![\w./-])data\.(?=(?:{names})\b)", f"{table}.", text) if names else text
 
 
 def _tell(notes: Iterable[str]) -> None:
