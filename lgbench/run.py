@@ -13,7 +13,7 @@ import torch
 
 from . import environment
 from .account import Played, of_artefacts, of_data, of_outcome, of_recipe, scoring_of
-from .data import DataHome, RawDataset, Split, check_splits, joined, open_dataset, told_of_copies
+from .data import DataHome, RawDataset, Split, check_splits, joined, open_dataset, open_other, told_of_copies
 from .errors import BadRecipe, RunFailed, UnknownName, did_you_mean
 from .evaluation import evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_json, sweep_parts, write_json
@@ -252,7 +252,7 @@ def open_splits(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str,
     splits = _prepared(recipe, recipe.resolution, home, reporter)
     scored, name, other = splits, recipe.dataset.name, recipe.elsewhere
     if other:
-        scored = open_dataset(other.dataset, other.config, recipe.resolution, home, _preparing(reporter), table=OTHERS)
+        scored = open_other(other.dataset, other.config, recipe.resolution, home, _preparing(reporter), OTHERS)
         name = other.dataset.name
     check_splits(name, recipe.evaluation.splits, scored)
     if not other:
