@@ -13,7 +13,7 @@ import torch
 
 from . import environment
 from .account import Played, of_artefacts, of_data, of_outcome, of_recipe, scoring_of
-from .data import DataHome, RawDataset, Split, joined, open_dataset, told_of_copies
+from .data import DataHome, RawDataset, Split, check_splits, joined, open_dataset, open_other, told_of_copies
 from .errors import BadRecipe, RunFailed, UnknownName, did_you_mean
 from .evaluation import evaluate
 from .files import canonical_json, exclusive, read_sound, sha256_of_json, sweep_parts, write_json
@@ -25,6 +25,7 @@ from .progress import Reporter
 from .recipe import Recipe
 from .record import read_record, record_files, write_record
 from .runtime import Precision, Run, Runtime, compiler_fault, fast_precision, worth_compiling
+from .setting_checks import OTHERS
 from .stage_configs import ELSEWHERE
 from .stages import build_game, build_segmenter, learn
 
@@ -251,10 +252,9 @@ def open_splits(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str,
     splits = _prepared(recipe, recipe.resolution, home, reporter)
     scored, name, other = splits, recipe.dataset.name, recipe.elsewhere
     if other:
-        scored = open_dataset(other.dataset, other.config, recipe.resolution, home, _preparing(reporter))
+        scored = open_other(other.dataset, other.config, recipe.resolution, home, _preparing(reporter), OTHERS)
         name = other.dataset.name
-    if absent := [split for split in recipe.evaluation.splits if split not in scored]:
-        raise BadRecipe(f"{name} has no split {absent[0]!r}; it has {sorted(scored)}.")
+    check_splits(name, recipe.evaluation.splits, scored)
     if not other:
         return splits
     told = {ELSEWHERE + s: _told(recipe, name, scored[s], splits["train"], reporter) for s in recipe.evaluation.splits}

@@ -13,6 +13,9 @@ __all__ = ["dotted", "fill", "later", "names_of", "plain", "typed"]
 
 T = TypeVar("T")
 
+MOVED = {"copies": "It is evaluation.copies=FILE, beside evaluation.dataset=NAME."}
+"""Settings that one looks for in another table than theirs, and what to say instead."""
+
 
 def later(default: T) -> T:
     """A field of a configuration that came after runs with it were published.
@@ -58,9 +61,8 @@ def fill(config: type[T], table: str, settings: Mapping[str, object], apart: str
     """
     values = {name.rpartition(".")[2]: value for name, value in settings.items() if name.rpartition(".")[0] == table}
     values.pop(apart, None)
-    known = names_of(config)
-    if unknown := [name for name in values if name not in known]:
-        hint = did_you_mean(unknown[0], known, f"It has {sorted(known) or 'nothing to set'}.")
+    if unknown := sorted(values.keys() - (known := names_of(config))):
+        hint = MOVED.get(unknown[0]) or did_you_mean(unknown[0], known, f"It has {sorted(known) or 'nothing to set'}.")
         raise BadRecipe(f"[{table}] has no setting {unknown[0]!r}. {hint}")
     return typed(config, values, table)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from run_worlds import Told, scenes
 from toy import GENERATOR, METHOD
 
@@ -151,10 +154,39 @@ def test_what_cannot_be_scored_elsewhere_is_refused(folders):
     with pytest.raises(BadRecipe, match="no setting"):
         recipe_of(here, there, data__colour="red")
     three = scenes(here.parent / "few", (0, 0, 255), 3)
-    with pytest.raises(BadRecipe, match=r"few has no split 'val'"):
+    with pytest.raises(BadRecipe, match=r"few has no split 'val'.* Of 10 training pictures or more a tenth"):
         scored(here, three, split="train,val")
+    one = here.parent / "one"
+    scenes(one / "train", (0, 0, 255), 1)
+    with pytest.raises(BadRecipe, match=r"one has no split 'test'.* those in a folder `test` are 'test'"):
+        scored(here, one)
+    scenes(one / "val", (0, 0, 255), 1)
+    with pytest.raises(BadRecipe, match=r"one has no split 'test'.* Add `--set evaluation\.split=val`"):
+        scored(here, one)
     with pytest.raises(LgbenchError, match="Copies"):
         recipe_of(here, there, without_copies=True)
+
+
+def test_advice_on_the_other_set_names_its_settings_and_works(folders, caplog: pytest.LogCaptureFixture):
+    here, there = folders
+    for path in sorted((there / "masks").iterdir()):
+        mask = np.array(Image.open(path))
+        mask[0, 0], mask[15, 15] = 9, 128
+        Image.fromarray(mask).save(path)
+    with pytest.raises(BadData) as refused:
+        scored(here, there)
+    assert "--set evaluation.data.foreground=" in str(refused.value)
+    assert not re.search(r"(?<!evaluation\.)data\.(foreground|ignore)", str(refused.value))
+    assert scored(here, there, data__foreground="255")["values"]["iou"]["n"]
+    scored(here, there, data__foreground="0")
+    framed = [record.getMessage() for record in caplog.records if "picture's frame" in record.getMessage()]
+    assert len(framed) == 1
+    assert framed[0].endswith("say so with evaluation.data.foreground.")
+
+
+def test_copies_are_asked_for_where_they_are_set(folders):
+    with pytest.raises(BadRecipe, match=r"It is evaluation\.copies=FILE"):
+        recipe_of(*folders, data__copies="copies.csv")
 
 
 @pytest.mark.parametrize("spelling", ["{}", "{}/", "{}/../red", "{}/images/.."])

@@ -114,6 +114,7 @@ def add(name: str, archive: Path) -> None:
     index.csv with a column `file` or `image`.
     """
     from lgbench.data import DataHome, add_archive, archive_columns, takes_archive
+    from lgbench.data.masks import void_among
     from lgbench.errors import BadRecipe
 
     if archive.is_dir():
@@ -134,6 +135,9 @@ def add(name: str, archive: Path) -> None:
     click.echo(f"{name}: {counts}; provides {', '.join(sorted(info.provides)) or 'images'}; archive:{info.sha256[:12]}")
     for note in info.notes:
         click.echo(note, err=True)
+    if "test" not in info.counts and record is None:
+        instead = "score `val` with `--set evaluation.split=val`, or " if "val" in info.counts else ""
+        click.echo(f"It has no test split: {instead}say which pictures are test and add it again.", err=True)
     if len(info.mask_values) == 1:
         click.echo(
             f"Its masks are {info.mask_values[0]} everywhere, which tells foreground from nothing: a run would refuse "
@@ -142,10 +146,12 @@ def add(name: str, archive: Path) -> None:
         )
     if len(info.mask_values) > 2 and record is None:
         values = ", ".join(map(str, info.mask_values[:8])) + (", ..." if len(info.mask_values) > 8 else "")
+        border = "label maps' border, with `--set data.ignore=255`"
+        if not void_among(info.mask_values):
+            border = "a trimap's border, with `--set data.ignore=...`"
         click.echo(
             f"Its masks have the values {values}: say which are foreground with `--set data.foreground=...` "
-            "(`soft` where they are opacities), and which to leave out of every score, say a trimap's border, with "
-            "`--set data.ignore=...`.",
+            f"(`soft` where they are opacities), and which to leave out of every score, say {border}.",
             err=True,
         )
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 import lzma
 import pickle
+import re
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
-from lgbench.errors import BadData, BadRecipe, UnknownName, did_you_mean
+from lgbench.errors import BadData, BadRecipe, LgbenchError, UnknownName, did_you_mean
 from lgbench.offers import Dataset
 from lgbench.settings import plain
 
 from .archive import ArchiveInfo, add_archive, inspect_archive
 from .copies import told_of_copies
+from .division import check_splits
 from .download import Progress
 from .home import DataHome
 from .locks import alone, alone_and_whole
@@ -69,6 +72,7 @@ __all__ = [
     "build_package",
     "central_square",
     "check_prepared",
+    "check_splits",
     "decode_image",
     "decode_mask",
     "drawn",
@@ -76,6 +80,7 @@ __all__ = [
     "inspect_archive",
     "joined",
     "open_dataset",
+    "open_other",
     "open_package",
     "origin_of",
     "prepare",
@@ -131,26 +136,52 @@ def open_dataset(
         BadData: a file of its own is damaged.
         DataMissing, BadData, RunFailed: see `DataHome.fetch` and `prepare`.
     """
-    settings: Any = _settings(record, config)
-    side = resolution or record.resolution
-    if progress:
-        home = DataHome(home.root, progress)
+    home = DataHome(home.root, progress) if progress else home
+    return _open(record, _settings(record, config), resolution or record.resolution, home, only, str)
+
+
+def open_other(
+    record: Dataset, config: object, resolution: int, home: DataHome, progress: Progress | None, table: str
+) -> dict[str, Split]:
+    """`open_dataset` of another data set than a recipe's own; what is said of its settings names `table` of the recipe.
+
+    Builders know of `data.NAME` alone, and errors and notes with it.
+    """
+    settings = _settings(record, config)
+    said = partial(_set_by, table, settings)
+    home = DataHome(home.root, progress) if progress else home
+    try:
+        return _open(record, settings, resolution, home, (), said)
+    except LgbenchError as error:
+        raise type(error)(said(str(error))) from error
+
+
+def _open(
+    record: Dataset, settings: Any, side: int, home: DataHome, only: Collection[str], said: Callable[[str], str]
+) -> dict[str, Split]:
+    """The splits; notes are logged as `said` puts them."""
     try:
         raw = replace(record.build(settings, side, home), version=record.version)
         if only:
             chosen = {name: count for name, count in raw.counts.items() if name in only}
             raw = replace(raw, counts=chosen, splits={name: raw.splits[name] for name in chosen})
         else:
-            _tell(raw.notes)
-        splits = prepare(raw, record.name, plain(settings), side, home.prepared_root, progress)
+            _tell(map(said, raw.notes))
+        splits = prepare(raw, record.name, plain(settings), side, home.prepared_root, home.progress)
     except DAMAGED as error:
         raise BadData(
             f"A file of the data set {record.name} is damaged ({str(error) or type(error).__name__}). `lgbench data "
             f"verify {record.name}` says which; delete it, and run the command again or put it there anew."
         ) from error
     if not only:
-        _tell(f"{record.name}: {note}" for note in notes_on(splits))
+        _tell(f"{record.name}: {said(note)}" for note in notes_on(splits))
     return splits
+
+
+def _set_by(table: str, settings: Any, text: str) -> str:
+    """What is said of a data set, with its settings as `table` has them."""
+    names = "|".join(field.name for field in fields(settings))
+    return re.sub(rf"(?<![\w./-])data\.(?=(?:{names})\b)", f"{table}.", text) if names else text
 
 
 def _tell(notes: Iterable[str]) -> None:

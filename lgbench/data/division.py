@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from .names import composed, last, without_ending
+from lgbench.errors import BadRecipe
 
-__all__ = ["draw_splits", "draw_val"]
+from .names import composed, last, without_ending
+from .split import Split
+
+__all__ = ["check_splits", "draw_splits", "draw_val"]
 
 TEST = 0.2  # share of all pictures that come without splits
 VAL = 0.1  # share of the training pictures where there is no val
@@ -28,6 +31,23 @@ def draw_val(names: Sequence[str]) -> frozenset[str]:
     """About a tenth of the training pictures `names`, each by its own name alone; none of fewer than ten may be one."""
     drawn = _drawn(names, "val ", VAL, needed=len(names) >= ENOUGH)
     return frozenset(name for name, chosen in drawn.items() if chosen)
+
+
+def check_splits(name: str, wanted: Sequence[str], splits: Mapping[str, Split]) -> None:
+    """Refuse to score a split that the data set `name` does not have.
+
+    Raises:
+        BadRecipe: says which one it has instead, or how to have one.
+    """
+    absent = [split for split in wanted if split not in splits]
+    if not absent:
+        return
+    told = f"{name} has no split {absent[0]!r}; it has {sorted(splits)}."
+    if "val" in splits:
+        told += " Add `--set evaluation.split=val`."
+    elif splits["train"].origin.startswith(("folder:", "archive:")):
+        told += f" Of {ENOUGH} training pictures or more a tenth is 'val'; those in a folder `test` are 'test'."
+    raise BadRecipe(told)
 
 
 def _drawn(names: Sequence[str], salt: str, share: float, needed: bool = True) -> Mapping[str, bool]:

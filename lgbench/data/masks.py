@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,12 +13,15 @@ from lgbench.settings import later
 
 from .pictures import NEARLY_GREY, MaskValues
 
-__all__ = ["FITS", "WHITE", "MaskConfig", "Meaning", "Seen", "meaning"]
+__all__ = ["FITS", "VOID", "WHITE", "MaskConfig", "Meaning", "Seen", "meaning", "void_among"]
 
 FITS: Mapping[str, str] = {"crop": "center", "pad": "pad", "squeeze": "squeeze"}
 """Ways to make pictures square, and what a `RawDataset` calls them."""
 
 WHITE = (255, 255, 255)
+VOID = 255  # in label maps: no class, say the border of VOC's objects
+LEFT_OUT = f"`--set data.ignore={VOID}`"
+CLASSES = 100  # values below are classes of a label map; opacities and trimaps have some that are between this and 255
 BLACK = 16  # levels of brightness, up to which a colour is called black
 
 
@@ -94,10 +97,12 @@ class Meaning:
     Attributes:
         foreground: (256,) bool, or uint8 opacities.
         ignored: (256,) bool, None where none is.
+        doubt: what a user should know of pictures that have `VOID`, which was hardly meant to be foreground; else "".
     """
 
     foreground: np.ndarray
     ignored: np.ndarray | None = None
+    doubt: str = ""
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
@@ -141,6 +146,10 @@ def meaning(seen: Seen, config: MaskConfig, where: str) -> Meaning:
     if config.foreground == "nonzero":
         _check_palettes(seen, where)
         table[1:] = True
+        if void_among(values):
+            return Meaning(
+                table, ignored, f"{VOID}, the border in label maps, counts as object; leave it out by {LEFT_OUT}"
+            )
     elif config.foreground:
         table[_occurring("foreground", config.foreground, values, where)] = True
     elif len(values) > 2:
@@ -156,6 +165,12 @@ def meaning(seen: Seen, config: MaskConfig, where: str) -> Meaning:
             "background by. Put masks with two values there, or leave them out."
         )
     return Meaning(table, ignored)
+
+
+def void_among(values: Collection[int]) -> bool:
+    """Whether masks with these values seem to be label maps in which 255 is no class, as VOC's are."""
+    classes = {*values} - {VOID}
+    return VOID in values and len(classes) > 1 and max(classes) < CLASSES
 
 
 def _spelt(values: list[int]) -> str:
@@ -212,11 +227,14 @@ def _check_colours(lower: int, higher: int, seen: Seen, where: str) -> None:
 
 def _several(seen: Mapping[int, str], where: str) -> str:
     value, file = list(seen.items())[-1]
+    border = f"label maps' border with {LEFT_OUT}"
+    if not void_among(seen):
+        border = "a trimap's border with `--set data.ignore=2`"
     return (
         f"The masks of {where} have the values {_shown(seen)} ({file} has {value}): they are label maps, "
         "trimaps or soft masks. Say which values are foreground, for instance with `--set data.foreground=8,9` or "
-        "`--set data.foreground=nonzero`; which to leave out of every score, for instance a trimap's border with "
-        "`--set data.ignore=2`; or `--set data.foreground=soft` where the values are opacities (a JPEG's are)."
+        f"`--set data.foreground=nonzero`; which to leave out of every score, for instance {border}; "
+        "or `--set data.foreground=soft` where the values are opacities (a JPEG's are)."
     )
 
 

@@ -21,8 +21,8 @@ from lgbench.offers import Dataset, Lazy
 from .checks import sound
 from .division import draw_splits, draw_val
 from .home import DataHome
-from .layout import Item, arrange
-from .masks import WHITE, MaskConfig, Meaning, Seen, meaning
+from .layout import SPLITS, Item, arrange
+from .masks import VOID, WHITE, MaskConfig, Meaning, Seen, meaning
 from .names import ENDINGS, few, folder_of, last
 from .pictures import decode_picture, decode_values
 from .samples import RawDataset, Sample
@@ -153,10 +153,13 @@ class Package:
     def _sample(self, stands_for: Meaning | None, behind: tuple[int, int, int], item: Item) -> Sample:
         picture = decode_picture(read_file(self.root, item.image), item.image, behind)
         mask = ignored = None
+        remarks = picture.remarks
         if stands_for and item.mask:
             values = decode_values(read_file(self.root, item.mask), item.mask).values
             mask = stands_for.foreground[values]
             ignored = None if stands_for.ignored is None else stands_for.ignored[values]
+            if stands_for.doubt and (values == VOID).any():
+                remarks = (*remarks, stands_for.doubt)
         return Sample(
             image=picture.pixels,
             mask=mask,
@@ -165,7 +168,7 @@ class Package:
             name=item.image,
             attributes=item.attributes,
             landmarks=item.landmarks,
-            remarks=picture.remarks,
+            remarks=remarks,
         )
 
 
@@ -201,6 +204,12 @@ def open_package(path: Path, columns: Collection[str] = ()) -> Package:
     named = [f"{name}, which has a column of pictures: call it {OURS[0]} to have it read" for name in mute]
     unread = [*layout.unread, *named, *_by_kind([name for name in rest if name not in mute])]
     notes = (f"Not read of {path}: {'; '.join(unread)}.",) if unread else ()
+    lists = [name for name in rest if name.lower().endswith(".txt") and last(name)[: -len(".txt")].lower() in SPLITS]
+    if lists and drawn:
+        notes += (
+            f"{few(lists)} may list splits, which are not read: {' and '.join(sorted(drawn))} of {path} are drawn by "
+            f"names. To have others, say them in {OURS[0]}, in the columns `file` and `split`, or in folders.",
+        )
     return Package(root, items, layout.masked, layout.classes, layout.attribute_names, drawn, notes)
 
 

@@ -225,6 +225,33 @@ def test_the_command_group_loads_neither_numpy_nor_rich():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("train", "told"), [(12, "score `val` with `--set evaluation.split=val`, or say"), (3, "It has no test split: say")]
+)
+def test_add_tells_that_nothing_is_there_to_test_on(home: DataHome, tmp_path: Path, train: int, told: str):
+    picture = io.BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(picture, "PNG")
+    with zipfile.ZipFile(tmp_path / "shoes.zip", "w") as file:
+        for index in range(train):
+            file.writestr(f"train/{index}.png", picture.getvalue())
+    assert told in run("add", "shoes", str(tmp_path / "shoes.zip"))
+    assert "no test split" not in run("add", "two", str(archive(tmp_path / "two.zip")))
+
+
+@pytest.mark.parametrize(
+    ("values", "named"), [((0, 1, 15, 255), True), ((0, 1, 2), False), ((0, 127, 255), False), (range(256), False)]
+)
+def test_add_names_the_value_of_borders_in_label_maps(home: DataHome, tmp_path: Path, values, named: bool):
+    picture, mask = io.BytesIO(), io.BytesIO()
+    Image.fromarray(np.zeros((16, 16, 3), dtype=np.uint8)).save(picture, "PNG")
+    Image.fromarray(np.resize(np.array(values, dtype=np.uint8), (16, 16))).save(mask, "PNG")
+    with zipfile.ZipFile(tmp_path / "voc.zip", "w") as file:
+        for name in ("a", "b", "c"):
+            file.writestr(f"images/{name}.png", picture.getvalue())
+            file.writestr(f"masks/{name}.png", mask.getvalue())
+    assert ("data.ignore=255" in run("add", "voc", str(tmp_path / "voc.zip"))) == named
+
+
 def test_masks_that_tell_nothing_apart_are_told_when_they_are_added(home: DataHome, tmp_path: Path):
     picture, mask = io.BytesIO(), io.BytesIO()
     Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(picture, "PNG")

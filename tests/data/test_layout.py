@@ -352,3 +352,12 @@ def test_a_table_under_another_name_is_told_with_the_name_that_is_read(tmp_path:
     assert f"{name}, which has a column of pictures: call it labels.csv" in note
     (note,) = open_package(placed(tmp_path / "y", {**numbered("0.png", "1.png"), name: b"\xff,\0"})).notes
     assert note == f"Not read of {tmp_path / 'y'}: {name}."
+
+
+@pytest.mark.parametrize("name", ["ImageSets/Segmentation/train.txt", "val.TXT"])
+def test_lists_of_splits_are_told_where_splits_are_drawn(tmp_path: Path, name: str):
+    content = {**numbered("0.png", "1.png"), name: b"0\n"}
+    notes = open_package(placed(tmp_path / "x", content)).notes
+    assert any(f"{name} may list splits, which are not read: test and train of " in note for note in notes)
+    content["labels.csv"] = b"file,split\n0.png,train\n1.png,test\n"
+    assert not any("may list splits" in note for note in open_package(placed(tmp_path / "y", content)).notes)

@@ -277,3 +277,25 @@ def test_pictures_of_absurd_size_are_refused_before_they_are_decoded(tmp_path: P
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("decoded"))
     with pytest.raises(BadData, match="8 x 8 pixels; more than 60 are refused"):
         opened(path)
+
+
+def bordered(mask: np.ndarray) -> np.ndarray:
+    """A label map as VOC has them: classes 1 and 15, and 255 along the left."""
+    labels = grey(mask, 15)
+    labels[0, 7], labels[:, 0] = 1, 255
+    return labels
+
+
+def test_the_border_of_label_maps_is_no_object_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    root = placed(tmp_path / "x", pairs(bordered))
+    with pytest.raises(BadData, match=r"`--set data\.ignore=255`"):
+        opened(root)
+    for _ in range(2):  # prepared, and opened again
+        caplog.clear()
+        opened(root, foreground="nonzero")
+        (told,) = [record.getMessage() for record in caplog.records]
+        assert "16 pictures: 255, " in told
+        assert "`--set data.ignore=255`" in told
+    caplog.clear()
+    assert opened(root, foreground="nonzero", ignore="255")["train"].ignored is not None
+    assert not caplog.records
