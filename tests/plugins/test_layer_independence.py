@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 
@@ -231,7 +232,7 @@ def test_a_perturbation_does_not_change_its_value():
 
 
 def test_without_weight_a_run_has_the_bits_of_one_without_it():
-    def trained(settings: dict[str, object]) -> dict[str, torch.Tensor]:
+    def trained(settings: Mapping[str, object]) -> dict[str, torch.Tensor]:
         game, terms = composed("milgan", settings)
         torch.manual_seed(0)
         playing = player(game, terms, steps=2)
