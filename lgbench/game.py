@@ -36,6 +36,7 @@ class Step:
         features: what the game's critic sees in images, layer by layer, where the game says so (`Game.features`).
         segment: the segmenter of the round before, held fixed, images -> foreground probability (N, 1, H, W); None in
             the first round.
+        share: of the training's steps that lie before this one, in [0, 1): over all rounds.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Step:
     paint: Callable[[], tuple[Layers, Layers]]
     features: Callable[[Tensor], list[Tensor]] | None = None
     segment: Callable[[Tensor], Tensor] | None = None
+    share: float = 0.0
 
     @property
     def images(self) -> Tensor:

@@ -139,8 +139,7 @@ class Player:
 
         def paint(codes: Codes | None = None) -> tuple[Layers, Layers]:
             with torch.set_grad_enabled(learns and torch.is_grad_enabled()), self.runtime.autocast():
-                painted = painter(painter.codes(len(real), given) if codes is None else codes)
-                layers = painted
+                painted = layers = painter(painter.codes(len(real), given) if codes is None else codes)
                 for _, _, term in self.game.terms:
                     layers = term.compose(layers) if term.compose else layers
                 for augment in augments:
@@ -151,7 +150,8 @@ class Player:
         painted, layers = paint(first)
         for augment in augments:
             real = replace(real, images=augment(real.images))
-        return Step(number, real, painted, layers, paint, self.game.features, self.game.segment)
+        share = number / self.schedule.steps
+        return Step(number, real, painted, layers, paint, self.game.features, self.game.segment, share)
 
     def _learns(self, painter: nn.Module, number: int) -> bool:
         """Whether a step trains the painter: the graph that leads to what it paints costs as much as painting."""
@@ -183,9 +183,8 @@ class Player:
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _set_rates(self, phase: Phase, number: int) -> None:
-        factor = _rate(phase, number, self.schedule.steps)
         for group, rate in zip(self.optimizers[phase.name].param_groups, self.rates[phase.name], strict=True):
-            group["lr"] = rate * factor
+            group["lr"] = rate * _rate(phase, number, self.schedule.steps)
 
     def _hold(self, learning: set[str]) -> None:
         """Gradients only for the networks that learn."""

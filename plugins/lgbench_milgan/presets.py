@@ -106,8 +106,6 @@ PRESETS = {
         "training.select": "fid",
         "method.gamma_mi": 0.0,
         "regularizers.layer-independence.weight": 1.0,
-        "regularizers.layer-independence.warm_factor": 0.2,
-        "regularizers.layer-independence.warm_steps": 12_500,
         "regularizers.mask-size.weight": 2.0,
         "regularizers.mask-size.eta": 0.25,
         "regularizers.binarization.weight": 2.0,

@@ -214,15 +214,17 @@ class IndependenceConfig:
         detach: "visible" holds what is seen fixed, so that only what is hidden moves.
         alpha_grad: whether the alpha moves.
         gate: colours outside (-1, 1) get no gradient.
-        warm_factor, warm_steps: in the first so many steps the weight is multiplied by this (ILSGAN: 0.2 and 12,500).
+        warm_weight: weight of L_ind in the first steps, before the term's own, which multiplies it then and later.
+        warm_share: how long that lasts, a share of the training; 0 for full weight from the start (ILSGAN: 0.2 for the
+            first 400,000 of 8 million images).
     """
 
     form: Literal["laplace", "gaussian", "l1"] = "laplace"
     detach: Literal["none", "visible"] = "none"
     alpha_grad: bool = True
     gate: bool = True
-    warm_factor: NotNegative = 1.0
-    warm_steps: Natural = 0
+    warm_weight: NotNegative = 0.2
+    warm_share: Share = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ def layer_independence(config: IndependenceConfig, painter: Painter, spec: Image
     def penalty(step: Step) -> Tensor:
         if len(step.painted.image) < 2:
             raise LgbenchError("layer-independence compares a sample with others: training.batch=2 at least.")
-        factor = config.warm_factor if step.number < config.warm_steps else 1.0
-        return factor * independence(config, step.painted)
+        warm = config.warm_weight if step.share < config.warm_share else 1.0
+        return warm * independence(config, step.painted)
 
     return Term(penalty=penalty)
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
+
 import pytest
 import torch
+from milgan_worlds import composed, images, player, silent, term_of
+from milgan_worlds import step_of as step_of_game
 from torch.testing import assert_close
 from toy import SQUARES
 
 import lgbench_regularizers
 from lgbench import ImageSpec, LgbenchError
-from lgbench.game import Step
+from lgbench.game import Step, Term, Weighted
 from lgbench.layers import Batch, Layers, paint_over
 from lgbench.plugins import registry
 from lgbench.recipe import Request, resolve
@@ -20,6 +26,8 @@ pytestmark = pytest.mark.usefixtures("seeded")
 
 RECORD = {record.name: record for record in lgbench_regularizers.regularizers()}["layer-independence"]
 FORMS = ("laplace", "gaussian", "l1")
+WEIGHT = f"regularizers.{RECORD.name}.weight"
+ADDED = {WEIGHT: 1.0}
 
 
 def scene(n: int = 4, side: int = 8, k: int = 1) -> Layers:
@@ -28,9 +36,9 @@ def scene(n: int = 4, side: int = 8, k: int = 1) -> Layers:
     return Layers.compose(*(x.requires_grad_() for x in (x_b, x_f, pi)))
 
 
-def step_of(painted: Layers, layers: Layers | None = None, number: int = 0) -> Step:
+def step_of(painted: Layers, layers: Layers | None = None, share: float = 0.0) -> Step:
     layers = layers or painted
-    return Step(number, Batch(painted.image), painted, layers, paint=lambda: (painted, layers))
+    return Step(0, Batch(painted.image), painted, layers, paint=lambda: (painted, layers), share=share)
 
 
 def gradients(config: IndependenceConfig, layers: Layers) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -139,9 +147,9 @@ def test_several_foregrounds_are_each_compared_with_what_lies_beneath():
 
 
 def test_it_reads_layers_as_they_were_painted_and_grows_after_its_warm_up():
-    term = RECORD.build(IndependenceConfig(form="l1", warm_factor=0.2, warm_steps=5), None, ImageSpec(8))
+    term = RECORD.build(IndependenceConfig(form="l1"), None, ImageSpec(8))
     painted, moved = scene(), scene()
-    early, late = (term.penalty(step_of(painted, moved, number)).item() for number in (4, 5))
+    early, late = (term.penalty(step_of(painted, moved, share)).item() for share in (0.049, 0.05))
     assert late == pytest.approx(independence(IndependenceConfig(form="l1"), painted).item())
     assert early == pytest.approx(0.2 * late)
     with pytest.raises(LgbenchError, match=r"training\.batch"):
@@ -176,3 +184,62 @@ def test_the_papers_recipe_is_a_preset_of_milgan():
         "perturbation",
     ]
     assert (recipe.method_config.gamma_mi, recipe.training.rounds) == (0, 1)
+
+
+@pytest.mark.parametrize("steps", [4, 10, 40])
+def test_the_warm_up_is_a_share_of_a_training_however_long(steps: int):
+    # before `warm_share` it counted steps: 12,500 of whatever length, and none where nothing was set
+    game, _ = composed("milgan", ADDED | {f"regularizers.{RECORD.name}.warm_share": 0.25})
+    weighed: list[float] = []
+    (term,) = (term for name, _, term in game.terms if name == RECORD.name)
+
+    def seen(step: Step) -> torch.Tensor:
+        torch.manual_seed(0)  # the same permutations
+        weighed.append(term.penalty(step).item())
+        torch.manual_seed(0)
+        weighed[-1] /= independence(IndependenceConfig(), step.painted).item()
+        return step.painted.image.sum() * 0
+
+    playing = player(replace(game, terms=[]), [Weighted("seen", 1.0, Term(penalty=seen))], steps=steps)
+    for number in range(steps):
+        playing.play(number, Batch(images()), looking=False)
+    warm = steps - steps * 3 // 4
+    assert weighed == pytest.approx([0.2] * warm + [1.0] * (steps - warm))
+
+
+def test_it_teaches_the_generator_alone():
+    game, terms = composed("milgan", ADDED)
+    before = {name: deepcopy(network.state_dict()) for name, network in game.networks.items()}
+    step = step_of_game(game, terms)
+    buffers = {name: b.clone() for name, b in game.painter.named_buffers()}
+    term_of(terms, RECORD.name).penalty(step).backward()
+    assert not silent(game.painter)
+    others = [name for name in game.networks if name != "generator"]
+    assert {"critic", "recovery-image", "recovery-mask"} <= {*others}
+    assert all(silent(game.networks[name]) for name in others)
+    assert_close({name: game.networks[name].state_dict() for name in others}, {name: before[name] for name in others})
+    assert_close(dict(game.painter.named_buffers()), buffers, atol=0, rtol=0)
+
+
+def test_a_perturbation_does_not_change_its_value():
+    game, terms = composed("milgan", ADDED)
+    step, values = step_of_game(game, terms), []
+    assert not torch.equal(step.painted.image, step.layers.image)
+    for seen in (step, replace(step, layers=step.painted)):
+        torch.manual_seed(1)
+        values.append(term_of(terms, RECORD.name).penalty(seen).item())
+    assert values[0] == values[1]
+
+
+def test_without_weight_a_run_has_the_bits_of_one_without_it():
+    def trained(settings: Mapping[str, object]) -> dict[str, torch.Tensor]:
+        game, terms = composed("milgan", settings)
+        torch.manual_seed(0)
+        playing = player(game, terms, steps=2)
+        for number in range(2):
+            playing.play(number, Batch(images()), looking=False)
+        return {f"{name}.{key}": v for name, n in game.networks.items() for key, v in n.state_dict().items()}
+
+    plain, weightless, weighed = (trained(each) for each in ({}, {WEIGHT: 0.0}, {WEIGHT: 1.0}))
+    assert all(torch.equal(value, weightless[name]) for name, value in plain.items())
+    assert not all(torch.equal(value, weighed[name]) for name, value in plain.items())

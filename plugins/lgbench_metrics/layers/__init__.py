@@ -25,6 +25,7 @@ LOOKS = Part("looks", Lazy(f"{FOLDER}.looks:looks"), _as_sampled)
 READERS = Part("code-readers", Lazy(f"{FOLDER}.looks:code_readers"))
 MOTIONS = Part("motions", Lazy(f"{FOLDER}.equivariance:motions"), Lazy(f"{FOLDER}.equivariance:motions_protocol"))
 GRADIENTS = Part("mask-gradients", Lazy(f"{FOLDER}.gradients:mask_gradients"))
+POOLED = Part("pooled-layers", Lazy(f"{FOLDER}.dependence:pooled_layers"), _as_sampled)
 POSES = Part("poses", Lazy(f"{FOLDER}.poses:poses"), _as_sampled)
 
 COMPOSED = {
@@ -86,6 +87,17 @@ LAYERS = [
         range=(0.0, 2.0),
         reference="the mean",
         deviation="0",
+    ),
+    Metric(
+        name="layer-dependence",
+        summary="Partial R^2 of what a layer hides given what the other shows, beyond the alpha; 0: independent",
+        compute=Lazy(f"{FOLDER}.dependence:score_dependence"),
+        needs=frozenset({"pooled-layers"}),
+        parts=(POOLED,),
+        direction="down",
+        on_request=True,
+        reference="layers that are one picture, and those of another sample",
+        deviation="above 0.9 and below 0.05",
     ),
     Metric(
         name="leakage",
