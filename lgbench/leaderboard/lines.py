@@ -1,4 +1,4 @@
-"""Records into the lines of a board. Numbers of different protocols never share a column."""
+"""Records into the lines of a board. Numbers of different protocols never share a column; see `as_columns`."""
 
 from __future__ import annotations
 
