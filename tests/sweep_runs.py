@@ -46,8 +46,8 @@ def _run(recipe: Recipe, home: object, device: str, runs: Path) -> Path:
 
 
 def _train(runs: Path, seed: int) -> None:
-    (runs / f"{seed} trains").touch()
     try:
+        (runs / f"{seed} trains").touch()  # in here: who sees it may interrupt at once
         while not (runs / f"{WAITS} trains").exists():
             time.sleep(0.01)
         if WAITS < seed < LAST:
