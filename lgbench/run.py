@@ -250,13 +250,12 @@ def open_splits(recipe: Recipe, home: DataHome, reporter: Reporter) -> dict[str,
         BadData: see `lgbench.data.told_of_copies`.
     """
     splits = _prepared(recipe, recipe.resolution, home, reporter)
-    scored, name, other = splits, recipe.dataset.name, recipe.elsewhere
-    if other:
-        scored = open_other(other.dataset, other.config, recipe.resolution, home, _preparing(reporter), OTHERS)
-        name = other.dataset.name
-    check_splits(name, recipe.evaluation.splits, scored)
-    if not other:
+    if (other := recipe.elsewhere) is None:
+        check_splits(recipe.dataset.name, recipe.evaluation.splits, splits)
         return splits
+    name = other.dataset.name
+    scored = open_other(other.dataset, other.config, recipe.resolution, home, _preparing(reporter), OTHERS)
+    check_splits(name, recipe.evaluation.splits, scored)
     told = {ELSEWHERE + s: _told(recipe, name, scored[s], splits["train"], reporter) for s in recipe.evaluation.splits}
     return splits | told
 

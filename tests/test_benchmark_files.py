@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
+from built import built
 
 from lgbench import ImageSpec
 from lgbench.benchmark import read_benchmark
@@ -13,7 +13,6 @@ from lgbench.lookup import look_up
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request
 from lgbench.run import chosen_metrics
-from lgbench.stages import build_segmenter
 
 FILES = sorted((Path(__file__).parent.parent / "benchmarks").glob("*.toml"))
 ADDED = {"horses", "pets"}
@@ -57,14 +56,8 @@ def test_each_run_resolves_and_some_run_measures_what_the_board_shows(path: Path
 
 
 def build(recipe: Recipe) -> None:
-    """Every network of both stages, of shapes alone; as many classes and attributes as `faces` and digits have."""
-    spec = ImageSpec(recipe.resolution, 1 if recipe.dataset.grey else 3, classes=10, segments=7, attributes=5)
-    with torch.device("meta"):
-        painter = recipe.generator.build(recipe.generator_config, spec)
-        recipe.method.build(recipe.method_config, painter, spec)
-        for chosen in recipe.regularizers:
-            chosen.record.build(chosen.config, painter, spec)
-        build_segmenter(recipe, painter, spec)
+    """Every network of both stages; as many classes and attributes as `faces` and digits have."""
+    built(recipe, ImageSpec(recipe.resolution, 1 if recipe.dataset.grey else 3, classes=10, segments=7, attributes=5))
 
 
 @pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem)

@@ -23,13 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from built import built
 
 from lgbench import ImageSpec
 from lgbench.nn import count_parameters
 from lgbench.plugins import registry
 from lgbench.recipe import Recipe, Request, resolve
-from lgbench.stages import build_segmenter
 
 CLASSES = {"cub": 200, "dogs": 120, "cars": 196, "flowers": 102, "fs-100": 100, "mnist-one": 10, "mnist-two": 100}
 CLASSES |= {"cifar10": 10, "lfw": 5749, "clevr6": 0, "apc": 0, "lsun-car": 0, "celeba": 0, "deepfashion": 0}
@@ -154,17 +153,13 @@ def defaults_of(recipe: Recipe) -> dict[str, Any]:
 
 
 @cache
-def built(case: Case) -> tuple[Mapping[str, int], Mapping[str, int], int]:
+def sizes_of(case: Case) -> tuple[Mapping[str, int], Mapping[str, int], int]:
     """Parameters of each network of both stages, and how many classes the generator's code has; shapes alone."""
     recipe = resolved(case, BLIND if "equivariance" in terms_of(recipe_of(case)) else {})
     channels = 1 if recipe.dataset.grey else 3
     name = case.data.partition("@")[0]
     spec = ImageSpec(recipe.resolution, channels, CLASSES[name], **CONDITIONS.get(name, {}))
-    with torch.device("meta"):
-        painter = recipe.generator.build(recipe.generator_config, spec)
-        game = recipe.method.build(recipe.method_config, painter, spec)
-        terms = [chosen.record.build(chosen.config, painter, spec) for chosen in recipe.regularizers]
-        segmenter = build_segmenter(recipe, painter, spec)
+    painter, game, terms, segmenter = built(recipe, spec)
     trained = dict(game.networks)
     for term in terms:
         trained |= term.networks
@@ -181,15 +176,15 @@ def held_by(case: Case, setting: str) -> Any:
     if setting == "resolution":
         return recipe.resolution
     if setting == "codes":
-        return built(case)[2]
+        return sizes_of(case)[2]
     if setting == "segmenter.name":
         return recipe.segmenter.name if recipe.segmenter else None
     if setting == "segmentation.earlier_steps":
         return recipe.segmentation.earlier_steps
     if setting == "parameters":
-        return sum(built(case)[0].values())
+        return sum(sizes_of(case)[0].values())
     if setting.startswith("parameters."):
-        first, second, _ = built(case)
+        first, second, _ = sizes_of(case)
         return {**first, **second}.get(setting.removeprefix("parameters."))
     if setting.startswith("regularizers.") and setting.endswith(".weight"):
         weights = {chosen.record.name: chosen.weight for chosen in recipe.regularizers}
@@ -236,7 +231,7 @@ def test_what_the_table_does_not_mention_is_as_it_is_by_default(case: Case):
 
 @cases
 def test_the_table_counts_every_network(case: Case):
-    first, second, _ = built(case)
+    first, second, _ = sizes_of(case)
     counted = {name.removeprefix("parameters.") for name in lines_of(case) if name.startswith("parameters.")}
     assert counted == first.keys() | second.keys()
 

@@ -114,7 +114,7 @@ def add(name: str, archive: Path) -> None:
     index.csv with a column `file` or `image`.
     """
     from lgbench.data import DataHome, add_archive, archive_columns, takes_archive
-    from lgbench.data.masks import void_among
+    from lgbench.data.masks import border_of
     from lgbench.errors import BadRecipe
 
     if archive.is_dir():
@@ -146,9 +146,7 @@ def add(name: str, archive: Path) -> None:
         )
     if len(info.mask_values) > 2 and record is None:
         values = ", ".join(map(str, info.mask_values[:8])) + (", ..." if len(info.mask_values) > 8 else "")
-        border = "label maps' border, with `--set data.ignore=255`"
-        if not void_among(info.mask_values):
-            border = "a trimap's border, with `--set data.ignore=...`"
+        border = border_of(info.mask_values, "...")
         click.echo(
             f"Its masks have the values {values}: say which are foreground with `--set data.foreground=...` "
             f"(`soft` where they are opacities), and which to leave out of every score, say {border}.",

@@ -37,13 +37,16 @@ class Variation:
         images: (rows, columns, 3, R, R) uint8.
         columns: what each column shows.
         walk: the images of its values with the class maps that they were painted from, where they were.
-        fixed: columns at the left that show no value of the code.
     """
 
     images: np.ndarray
     columns: tuple[str, ...]
     walk: Walk | None = None
-    fixed: int = 0
+
+    @property
+    def fixed(self) -> int:
+        """How many columns at the left show no value of the code."""
+        return self.images.shape[1] - self.walk.images.shape[1] if self.walk else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) ->
     walk = Walk(segments.cpu().numpy(), grid)
     if name == "s":
         return Variation(np.concatenate([_maps(segments[0])[None], grid]), titles, walk)
-    return Variation(np.concatenate([_maps(segments[:, 0])[:, None], grid], axis=1), ("class map", *titles), walk, 1)
+    return Variation(np.concatenate([_maps(segments[:, 0])[:, None], grid], axis=1), ("class map", *titles), walk)
 
 
 def _maps(segments: Tensor) -> np.ndarray:

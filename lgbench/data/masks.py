@@ -13,7 +13,7 @@ from lgbench.settings import later
 
 from .pictures import NEARLY_GREY, MaskValues
 
-__all__ = ["FITS", "VOID", "WHITE", "MaskConfig", "Meaning", "Seen", "meaning", "void_among"]
+__all__ = ["FITS", "VOID", "WHITE", "MaskConfig", "Meaning", "Seen", "border_of", "meaning"]
 
 FITS: Mapping[str, str] = {"crop": "center", "pad": "pad", "squeeze": "squeeze"}
 """Ways to make pictures square, and what a `RawDataset` calls them."""
@@ -133,7 +133,7 @@ def meaning(seen: Seen, config: MaskConfig, where: str) -> Meaning:
         BadData: there are more or fewer than two values and the settings do not say what they are, a setting names a
             value that does not occur, or colours may be meant either way.
     """
-    ignored, values = None, seen.values
+    ignored, values, doubt = None, seen.values, ""
     if config.ignore:
         ignored = np.zeros(256, dtype=bool)
         ignored[_occurring("ignore", config.ignore, values, where)] = True
@@ -146,10 +146,8 @@ def meaning(seen: Seen, config: MaskConfig, where: str) -> Meaning:
     if config.foreground == "nonzero":
         _check_palettes(seen, where)
         table[1:] = True
-        if void_among(values):
-            return Meaning(
-                table, ignored, f"{VOID}, the border in label maps, counts as object; leave it out by {LEFT_OUT}"
-            )
+        if _void_among(values):
+            doubt = f"{VOID}, the border in label maps, counts as object; leave it out by {LEFT_OUT}"
     elif config.foreground:
         table[_occurring("foreground", config.foreground, values, where)] = True
     elif len(values) > 2:
@@ -164,10 +162,21 @@ def meaning(seen: Seen, config: MaskConfig, where: str) -> Meaning:
             f"All masks of {where} are {value} everywhere ({file}, for one): there is nothing to tell foreground from "
             "background by. Put masks with two values there, or leave them out."
         )
-    return Meaning(table, ignored)
+    return Meaning(table, ignored, doubt)
 
 
-def void_among(values: Collection[int]) -> bool:
+def border_of(values: Collection[int], other: str) -> str:
+    """Whose border masks with these values may have, and the setting that leaves it out of every score.
+
+    Args:
+        other: the value to name where they are no label maps.
+    """
+    if _void_among(values):
+        return f"label maps' border with {LEFT_OUT}"
+    return f"a trimap's border with `--set data.ignore={other}`"
+
+
+def _void_among(values: Collection[int]) -> bool:
     """Whether masks with these values seem to be label maps in which 255 is no class, as VOC's are."""
     classes = {*values} - {VOID}
     return VOID in values and len(classes) > 1 and max(classes) < CLASSES
@@ -226,10 +235,7 @@ def _check_colours(lower: int, higher: int, seen: Seen, where: str) -> None:
 
 
 def _several(seen: Mapping[int, str], where: str) -> str:
-    value, file = list(seen.items())[-1]
-    border = f"label maps' border with {LEFT_OUT}"
-    if not void_among(seen):
-        border = "a trimap's border with `--set data.ignore=2`"
+    (value, file), border = list(seen.items())[-1], border_of(seen, "2")
     return (
         f"The masks of {where} have the values {_shown(seen)} ({file} has {value}): they are label maps, "
         "trimaps or soft masks. Say which values are foreground, for instance with `--set data.foreground=8,9` or "

@@ -183,8 +183,9 @@ class Player:
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _set_rates(self, phase: Phase, number: int) -> None:
+        factor = _rate(phase, number, self.schedule.steps)
         for group, rate in zip(self.optimizers[phase.name].param_groups, self.rates[phase.name], strict=True):
-            group["lr"] = rate * _rate(phase, number, self.schedule.steps)
+            group["lr"] = rate * factor
 
     def _hold(self, learning: set[str]) -> None:
         """Gradients only for the networks that learn."""
