@@ -22,12 +22,19 @@ class SlotsConfig:
         width: channels of both networks, and numbers of a slot.
         hidden: width of the slots' residual perceptron.
         iterations: rounds in which slots compete for pixels.
+        weights: the convolutions' first weights: Glorot's, as in the authors' code, or He's, which keep a signal's
+            size through ReLUs.
+        starts: where slots set out: drawn from one learnt normal distribution, or each from a learnt vector of its own.
+        positions: how many times larger the decoder's map of places is at first.
     """
 
     slots: Annotated[int, Ge(2)] = 7
     width: Count = 64
     hidden: Count = 128
     iterations: Count = 3
+    weights: Literal["glorot", "he"] = "glorot"
+    starts: Literal["drawn", "learnt"] = "drawn"
+    positions: Positive = 1.0
 
 
 @dataclass(frozen=True, slots=True)

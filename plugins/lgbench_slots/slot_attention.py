@@ -61,7 +61,8 @@ class SlotAttention(nn.Module):
 class SlotPainter(Painter):
     """Gives an image back as the sum of what its slots paint, each under its share of a softmax.
 
-    Codes: "image", (N, 3, R, R), and "noise", (N, K, D), standard normal, from which the slots set out.
+    Codes: "image", (N, 3, R, R), and "noise", (N, K, D), standard normal, from which the slots set out (where `starts`
+    are learnt, it decides nothing).
     """
 
     conditional = frozenset({"images"})
@@ -76,22 +77,35 @@ class SlotPainter(Painter):
         self.read = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width)
         )  # pixel by pixel
-        self.mean, self.log_sigma = nn.Parameter(torch.empty(1, width)), nn.Parameter(torch.empty(1, width))
+        self.starts = config.starts
+        if config.starts == "drawn":
+            self.mean, self.log_sigma = nn.Parameter(torch.empty(1, width)), nn.Parameter(torch.empty(1, width))
+        else:
+            self.vectors = nn.Parameter(torch.randn(config.slots, width))
         self.attention = SlotAttention(width, config.hidden, config.iterations)
         ups: list[nn.Module] = []
         for stride in (*(2 for _ in range(int(log2(side // START)))), 1):
             ups += [nn.ConvTranspose2d(width, width, 5, stride, 2, output_padding=stride - 1), nn.ReLU()]
-        self.decoder = nn.Sequential(Position(width, START), *ups, nn.ConvTranspose2d(width, 4, 3, 1, 1))
-        self._glorot()
+        places = Position(width, START)
+        self.decoder = nn.Sequential(places, *ups, nn.ConvTranspose2d(width, 4, 3, 1, 1))
+        self._initialise(config, places)
 
-    def _glorot(self) -> None:
+    @torch.no_grad()
+    def _initialise(self, config: SlotsConfig, places: Position) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for parameter in (self.mean, self.log_sigma):
-            nn.init.xavier_uniform_(parameter)
+            if config.weights == "he" and isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            elif config.weights == "he" and isinstance(module, nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                module.weight.mul_(module.stride[0])  # a pixel is reached from 1 / stride^2 of the kernel
+        if config.starts == "drawn":
+            for parameter in (self.mean, self.log_sigma):
+                nn.init.xavier_uniform_(parameter)
+        places.linear.weight.mul_(config.positions)
 
     def codes(self, n: int, batch: Batch | None = None) -> dict[str, Tensor]:
         """The images themselves, and where their slots set out.
@@ -101,15 +115,19 @@ class SlotPainter(Painter):
         """
         if batch is None:
             raise LgbenchError("Slot Attention gives back images: it cannot sample. Give `codes` a batch of images.")
-        noise = torch.randn(n, self.slots, self.width, device=self.device)
-        return {"image": batch.images[:n], "noise": noise}
+        return {"image": batch.images[:n], "noise": torch.randn(n, self.slots, self.width, device=self.device)}
+
+    def _starts(self, noise: Tensor) -> Tensor:
+        if self.starts == "learnt":
+            return self.vectors.expand_as(noise)
+        return self.mean + self.log_sigma.exp() * noise
 
     def forward(self, codes: Mapping[str, Tensor]) -> Layers:
         """Find the slots of images, and paint them."""
         features = self.encoder(codes["image"])
         with torch.autocast(features.device.type, enabled=False):  # eight bits are few for who has which pixel
             inputs = self.read(features.float().flatten(2).mT)
-            slots = self.attention(inputs, self.mean + self.log_sigma.exp() * codes["noise"])
+            slots = self.attention(inputs, self._starts(codes["noise"]))
         flat = slots.flatten(0, 1)[:, :, None, None].expand(-1, -1, START, START)
         painted = self.decoder(flat).float().unflatten(0, slots.shape[:2])
         return mixed(painted[:, :, :3], painted[:, :, 3:].softmax(dim=1), dict(codes))

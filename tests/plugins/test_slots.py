@@ -128,6 +128,35 @@ def test_slots_that_set_out_from_one_place_stay_one_and_others_part():
     assert (found[:, 0] - found[:, 2]).abs().max() > 0.01
 
 
+def test_starts_that_are_learnt_are_each_slots_own_whatever_chance_says():
+    painter = SlotPainter(SlotsConfig(slots=3, width=8, hidden=8, starts="learnt"), SPEC).eval()
+    x = images(2)
+    shares = [painter({"image": x, "noise": torch.randn(2, 3, 8)}).extras["shares"] for _ in range(2)]
+    assert_close(shares[0], shares[1])
+    assert not torch.allclose(shares[0][:, 0], shares[0][:, 1])
+
+
+def test_hes_weights_keep_a_signals_size_where_glorots_lose_it():
+    spread = {}
+    for weights in ("glorot", "he"):
+        painter = SlotPainter(SlotsConfig(slots=3, width=32, hidden=8, weights=weights), ImageSpec(32))
+        spread[weights] = painter.encoder[:-1](torch.randn(4, 3, 32, 32)).square().mean().item()
+        flat = torch.randn(4, 32, 8, 8)
+        spread[weights, "decoder"] = painter.decoder[1:-1](flat).square().mean().item()
+    assert 0.5 < spread["he"] < 2
+    assert 0.5 < spread["he", "decoder"] < 2
+    assert spread["glorot"] < 0.25 * spread["he"]
+
+
+def test_positions_are_as_much_larger_as_is_asked():
+    def first(positions: float) -> torch.Tensor:
+        torch.manual_seed(3)
+        painter = SlotPainter(SlotsConfig(slots=2, width=8, hidden=8, positions=positions), SPEC)
+        return painter.get_parameter("decoder.0.linear.weight")
+
+    assert_close(first(4), 4 * first(1))
+
+
 def test_pixels_have_no_order_for_slots():
     attention = SlotAttention(8, 8, iterations=2)
     inputs, start = torch.randn(2, 30, 8), torch.randn(2, 3, 8)
