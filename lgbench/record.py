@@ -49,7 +49,7 @@ __all__ = [
 
 RECORD_FILE = "record.json"
 CAPSULE = ".capsule.zip"  # how the name ends of what `lgbench capsule` writes
-SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version", "reference_samples", "scored_on", "copies")
+SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version", "reference_samples", "scored_on", "copies", "cut")
 
 
 class BadRecord(LgbenchError):
@@ -110,7 +110,8 @@ class Protocol(_Part):
     `pseudo` what made the truth where no person did, and `dataset_version` is that of the data set's record where it is
     not 1. `reference_samples` is None where samples were compared with all real images of `split`. `scored_on` is the
     data set on which masks were predicted, with its settings and copy, where that is another than `dataset`, and
-    `copies` says which of its pictures were left out.
+    `copies` says which of its pictures were left out. `cut` is the alpha above which painted pixels are foreground,
+    where it is another than 0.5.
     """
 
     dataset: str | None
@@ -135,6 +136,7 @@ class Protocol(_Part):
     reference_samples: Count | None = None
     scored_on: str | None = None
     copies: str | None = None
+    cut: float | None = None
 
 
 class Measured(_Part):

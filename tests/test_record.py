@@ -216,7 +216,17 @@ def test_every_field_of_a_protocol_changes_its_id():
 
 
 def test_what_came_later_to_protocols_counts_only_where_it_is_said():
-    later = {"sampling", "given", "ignore", "pseudo", "dataset_version", "reference_samples", "scored_on", "copies"}
+    later = {
+        "sampling",
+        "given",
+        "ignore",
+        "pseudo",
+        "dataset_version",
+        "reference_samples",
+        "scored_on",
+        "copies",
+        "cut",
+    }
     assert set(SELDOM) == later
     assert protocol_id({**PROTOCOL, **dict.fromkeys(SELDOM)}) == protocol_id(PROTOCOL)
     said = [protocol_id({**PROTOCOL, name: 2}) for name in SELDOM]

@@ -35,14 +35,8 @@ def flags(coverage: float, empty: float, full: float, difference: float) -> list
         "all_fg" for coverage above 0.95, or full masks on most samples; "all_bg" for coverage below 0.01, or empty
         masks on most samples (digits cover only 3 %, so a bound of 0.05 would call them empty); "identical" below 0.02.
     """
-    found = []
-    if coverage > 0.95 or full > 0.5:
-        found.append("all_fg")
-    if coverage < 0.01 or empty > 0.5:
-        found.append("all_bg")
-    if difference < 0.02:
-        found.append("identical")
-    return found
+    all_fg, all_bg = coverage > 0.95 or full > 0.5, coverage < 0.01 or empty > 0.5
+    return ["all_fg"] * all_fg + ["all_bg"] * all_bg + ["identical"] * (difference < 0.02)
 
 
 def prediction_flags(empty: float, full: float) -> list[str]:

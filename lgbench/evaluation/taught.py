@@ -33,11 +33,14 @@ def untaught(evidence: Evidence) -> bool:
 
 
 def _taught(evidence: Evidence) -> np.ndarray:
-    """IoU of the segmenter's mask with the generator's own on each of `FRESH` painted pictures, (500,) in [0, 1]."""
+    """IoU of the segmenter's mask with the generator's own on each of `FRESH` painted pictures, (500,) in [0, 1].
+
+    The generator's own are cut where those that taught were.
+    """
     segmenter, run = evidence.segmenter, evidence.run
     if segmenter is None or run.recipe.method.generator is None:
         raise NotAvailable("no segmenter that a generator teaches; segmentation.name chooses one")
-    settings = [run.recipe.as_dict()["segmenter"], run.recipe.segmentation.perturbed, segmenter.flipped]
+    settings = [run.recipe.as_dict()["segmenter"], run.recipe.segmentation.perturbed, segmenter.flipped, segmenter.cut]
     inputs = [hashes(segmenter), settings, evidence.config.threshold, evidence.config.batch, run.recipe.seed]
     return evidence.kept("taught", inputs, partial(_compared, evidence, segmenter))["iou"]
 
@@ -45,12 +48,13 @@ def _taught(evidence: Evidence) -> np.ndarray:
 @torch.no_grad()
 def _compared(evidence: Evidence, segmenter: Game) -> dict[str, np.ndarray]:
     agreement: list[Tensor] = []
+    cut = 0.5 if segmenter.cut is None else segmenter.cut
     evidence.run.reporter.stage("taught", FRESH)
     for images, alpha in _pairs(evidence, segmenter):
         with evidence.run.runtime.autocast():
             found = segmenter.segmented(images)
         found = found if found.shape[1] == 1 else 1 - found[:, :1]
-        mask, own = found >= evidence.config.threshold, (alpha <= 0.5 if segmenter.flipped else alpha > 0.5)
+        mask, own = found >= evidence.config.threshold, (alpha > cut) != segmenter.flipped
         both, either = ((op(mask, own)).sum(dim=(1, 2, 3)) for op in (torch.logical_and, torch.logical_or))
         agreement.append(torch.where(either > 0, both / either.clamp(min=1), 1.0).cpu())
         evidence.run.reporter.advance(min(sum(map(len, agreement)), FRESH))
@@ -70,4 +74,9 @@ def _pairs(evidence: Evidence, segmenter: Game) -> Iterator[tuple[Tensor, Tensor
             yield layers.image, layers.alpha
 
 
-TAUGHT = Part("taught", _taught, lambda evidence: {"samples": FRESH, "threshold": evidence.config.threshold})
+def _protocol(evidence: Evidence) -> dict[str, object]:
+    cut = evidence.segmenter and evidence.segmenter.cut
+    return {"samples": FRESH, "threshold": evidence.config.threshold, "cut": cut}
+
+
+TAUGHT = Part("taught", _taught, _protocol)

@@ -168,14 +168,15 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
         "polarity": "{} polarity",
         "aggregation": "aggregated {}",
         "threshold": "threshold {}",
+        "cut": "painted masks cut at {}",
         "samples": "{} samples",
         "sampling": "sampled with {}",
         "extractor": "features of {}",
         "weights": "weights {:.12}",
     }
-    held = {name: protocol.get(name) for name in phrases}  # older protocols do not know every field
-    words += [phrase.format(held[name]) for name, phrase in phrases.items() if held[name] is not None]
-    return ", ".join([*words, f"{protocol['metric']} version {protocol['metric_version']}"])
+    # older protocols do not know every field
+    said = [phrase.format(protocol[name]) for name, phrase in phrases.items() if protocol.get(name) is not None]
+    return ", ".join([*words, *said, f"{protocol['metric']} version {protocol['metric_version']}"])
 
 
 def _beside(line: Line, metric: Column, paper: Beside, notes: Notes) -> list[str]:

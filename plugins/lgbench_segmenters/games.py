@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -45,7 +46,9 @@ class UNetGame:
 
     def game(self) -> Game:
         """The U-Net alone."""
-        return taught(self.network, self.config, self.painter, self.segmenter_loss, self.predict)
+        game = taught(self.network, self.config, self.painter, self.segmenter_loss, self.predict)
+        elsewhere = self.config.target == "hard" and self.config.cut != 0.5
+        return replace(game, cut=self.config.cut) if elsewhere else game
 
 
 def taught(

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from run_worlds import carry_out, recipe
-from toy import ToyPainter
+from toy import ToyConfig, ToyPainter
 
-from lgbench import Segmenter
+from lgbench import ImageSpec, Segmenter
 from lgbench.game import Game
 from lgbench.layers import Layers
+from lgbench_segmenters.config import UNetConfig
+from lgbench_segmenters.games import unet_s
 
 SIDE = 16
 BROKEN = -1  # columns of a segmenter that has diverged
@@ -56,6 +58,43 @@ def test_it_is_the_mean_iou_with_the_generators_masks(tmp_path: Path, columns: i
     value = taught(tmp_path, columns)["values"]["taught"]
     assert (value["value"], value["n"]) == (pytest.approx(expected), 500)
     assert value["protocol"]["samples"] == 500
+
+
+class Rimmed(Bright):
+    """The square has a rim of two columns, which it covers to 0.45."""
+
+    def forward(self, codes) -> Layers:
+        layers = super().forward(codes)
+        alphas = layers.alphas.maximum(0.45 * layers.alphas.roll(2, dims=-1))
+        return Layers.compose(layers.background, layers.foregrounds, alphas, codes=dict(codes))
+
+
+@pytest.mark.parametrize(("cut", "expected"), [(None, 1.0), (0.4, 64 / 80), (0.6, 1.0), (0.0, 64 / 80)])
+@pytest.mark.parametrize("border", [None, 0.9])
+def test_the_generators_masks_are_cut_where_those_that_taught_were(tmp_path: Path, cut, expected: float, border):
+    def build(config, painter, spec) -> Game:
+        game = moved(0)(config, painter, spec)
+
+        def white(images):
+            return ((images.mean(dim=1, keepdim=True) > 0.5) != (border is not None)).double()
+
+        return replace(game, predict=white, cut=cut, border=border)
+
+    chosen = recipe(evaluation__metrics="taught")
+    chosen = replace(chosen, generator=replace(chosen.generator, build=Rimmed))
+    chosen = replace(chosen, segmenter=Segmenter(name="white", summary="", build=build))
+    value = carry_out(chosen, tmp_path / "run")["values"]["taught"]
+    outside = {1.0: 1.0, 64 / 80: (256 - 80) / (256 - 64)}[expected]  # of what the square leaves
+    assert value["value"] == pytest.approx(expected if border is None else outside)
+    assert value["protocol"]["cut"] == cut
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({"cut": 0.6}, 0.6), ({}, None), ({"cut": 0.6, "target": "soft"}, None)]
+)
+def test_a_u_net_says_where_its_masks_are_cut_unless_that_is_the_middle(given: dict, expected: float | None):
+    painter = ToyPainter(ToyConfig(), ImageSpec(SIDE))
+    assert unet_s(UNetConfig(width=4, **given), painter, ImageSpec(SIDE)).cut == expected
 
 
 def test_turning_the_layers_over_does_not_change_what_was_learnt(tmp_path: Path):
