@@ -15,6 +15,7 @@ from run_worlds import Told, carry_out, on_folder, recipe, scenes
 from lgbench import ImageSpec, Metric, Part, Segmenter
 from lgbench.contradictions import contradictions
 from lgbench.errors import BadRecipe, NotAvailable, UnknownName
+from lgbench.evaluation.taught import FRESH
 from lgbench.game import Game
 from lgbench.layers import Painter
 from lgbench.plugins import registry
@@ -177,6 +178,22 @@ def test_a_part_is_made_once_whatever_reads_it_and_not_at_all_where_nothing_does
     assert values["a"] == values["b"] == {"not_available": "the scanner is broken"}
     assert values["c"]["value"] == 1
     assert made == [1]
+
+
+def test_a_segmenter_is_shown_each_test_image_once_whatever_is_read_of_what_it_says(tmp_path: Path):
+    shown = []
+
+    def build(config, painter, spec: ImageSpec) -> Game:
+        def predict(images):
+            shown.append(len(images))
+            return (images.mean(dim=1, keepdim=True) + 1) / 2
+
+        return Game(painter=painter, networks={}, phases=[], result="", frozen=True, predict=predict)
+
+    chosen = recipe(evaluation__metrics="iou,mae,max-f")
+    record = carry_out(replace(chosen, segmenter=Segmenter(name="grey", summary="", build=build)), tmp_path / "run")
+    assert sum(shown) - FRESH == record["values"]["iou"]["n"]  # and the painted ones that say whether it has learnt
+    assert record["values"]["mae"]["value"] == pytest.approx(0, abs=0.2)  # squares are white, the rest dark
 
 
 def test_batch_statistics_are_another_protocol_and_leave_the_painter_as_it_was(tmp_path: Path):

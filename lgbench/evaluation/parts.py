@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lgbench.data import Split, drawn
 from lgbench.errors import NotAvailable
@@ -105,7 +104,11 @@ def _sampling(evidence: Evidence) -> dict[str, object]:
 
 def _predictions(evidence: Evidence) -> dict[str, np.ndarray]:
     """Foreground on the test images with masks, packed, and its parts where the segmenter tells several; kept."""
-    return evidence.kept("predictions", _inputs(evidence), partial(_predict, evidence))
+
+    def make() -> dict[str, np.ndarray]:
+        return {name: array for name, array in evidence["segmented"].items() if name != "soft"}
+
+    return evidence.kept("predictions", _inputs(evidence), make)
 
 
 def _segmenter(evidence: Evidence) -> Game:
@@ -126,27 +129,24 @@ def _inputs(evidence: Evidence) -> list[Any]:
     return [*inputs, "flipped"] if segmenter.flipped else inputs
 
 
-def _predict(evidence: Evidence) -> dict[str, np.ndarray]:
-    side, known = evidence.run.recipe.resolution, _segmenter(evidence).background
-    found, several = np.empty((len(evidence.scored), side, side), np.uint8), False
-    for where, probability in _probabilities_on_test(evidence):
-        several = probability.shape[1] > 1
-        parts = probability.argmax(dim=1) if several else probability[:, 0] >= evidence.config.threshold
-        found[where] = parts.byte().cpu().numpy() + (not known)  # without a background, parts begin at 1
-    kept = {"bits": np.packbits(found > 0, axis=-1)} if known else {}
-    return kept | {"side": np.asarray(side)} | ({"parts": found} if several else {})
-
-
 @torch.no_grad()
-def _probabilities_on_test(evidence: Evidence) -> Iterator[tuple[slice, Tensor]]:
-    """What the segmenter says of each batch of the test images with masks, (n, 1 or K + 1, R, R) in [0, 1]."""
+def _segmented(evidence: Evidence) -> dict[str, np.ndarray]:
+    """What the segmenter says of the test images with masks, whichever of it is asked for: each is shown to it once."""
     run, reals, segmenter = evidence.run, evidence.scored, _segmenter(evidence)
+    shape, known, several = (len(reals), *reals.images.shape[2:]), segmenter.background, False
+    found, soft = np.empty(shape, np.uint8), np.empty(shape if known else 0, np.uint8)
     run.reporter.stage("predict", len(reals))
     for where, batch in real_batches(reals, evidence.config.batch, (), run.runtime):
         with run.runtime.autocast():
             probability = segmenter.segmented(batch.images)
-        yield where, probability
+        several = probability.shape[1] > 1
+        parts = probability.argmax(dim=1) if several else probability[:, 0] >= evidence.config.threshold
+        found[where] = parts.byte().cpu().numpy() + (not known)  # without a background, parts begin at 1
+        if known:
+            soft[where] = uint8((1 - probability[:, 0] if several else probability[:, 0]).float())
         run.reporter.advance(where.stop)
+    masks = {"bits": np.packbits(found > 0, axis=-1), "soft": soft} if known else {}
+    return masks | {"side": np.asarray(shape[-1])} | ({"parts": found} if several else {})
 
 
 def _predicted_masks(evidence: Evidence) -> np.ndarray:
@@ -168,16 +168,7 @@ def _predicted_probabilities(evidence: Evidence) -> np.ndarray:
     """Probability of foreground, (N, R, R) uint8, 255 for 1; kept."""
     if not _segmenter(evidence).background:
         raise NotAvailable(PARTITION)
-
-    def make() -> dict[str, np.ndarray]:
-        side = evidence.run.recipe.resolution
-        soft = np.empty((len(evidence.scored), side, side), np.uint8)
-        for where, probability in _probabilities_on_test(evidence):
-            foreground = probability[:, 0] if probability.shape[1] == 1 else 1 - probability[:, 0]
-            soft[where] = uint8(foreground.float())
-        return {"soft": soft}
-
-    return evidence.kept("probabilities", _inputs(evidence), make)["soft"]
+    return evidence.kept("probabilities", _inputs(evidence), lambda: {"soft": evidence["segmented"]["soft"]})["soft"]
 
 
 def _scored_on(evidence: Evidence) -> dict[str, object]:
@@ -302,6 +293,7 @@ PARTS: dict[str, Part] = {
         Part("sample_backgrounds", partial(_sample_part, "backgrounds"), _sampling),
         Part("sample_alphas", partial(_sample_part, "alphas"), _sampling),
         Part("layer_difference", partial(_sample_part, "difference"), _sampling),
+        Part("segmented", _segmented),
         Part("predictions", _predictions),
         Part("predicted_masks", _predicted_masks, _committed),
         Part("predicted_parts", _predicted_parts, _committed),
