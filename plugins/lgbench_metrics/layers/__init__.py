@@ -26,6 +26,7 @@ READERS = Part("code-readers", Lazy(f"{FOLDER}.looks:code_readers"))
 MOTIONS = Part("motions", Lazy(f"{FOLDER}.equivariance:motions"), Lazy(f"{FOLDER}.equivariance:motions_protocol"))
 GRADIENTS = Part("mask-gradients", Lazy(f"{FOLDER}.gradients:mask_gradients"))
 POOLED = Part("pooled-layers", Lazy(f"{FOLDER}.dependence:pooled_layers"), _as_sampled)
+MINED = Part("layer-mine", Lazy(f"{FOLDER}.mine:layer_mine"), _as_sampled)
 POSES = Part("poses", Lazy(f"{FOLDER}.poses:poses"), _as_sampled)
 
 COMPOSED = {
@@ -98,6 +99,18 @@ LAYERS = [
         on_request=True,
         reference="layers that are one picture, and those of another sample",
         deviation="above 0.9 and below 0.05",
+    ),
+    Metric(
+        name="layer-mine",
+        summary="Mutual information, nats, of what a layer hides and what the other shows, by MINE; needs a GPU",
+        compute=Lazy(f"{FOLDER}.mine:score_mine"),
+        needs=frozenset({"layer-mine"}),
+        parts=(MINED,),
+        direction="down",
+        range=(-math.inf, math.inf),
+        on_request=True,
+        reference="the information of normals that are correlated",
+        deviation="0.1 nats of 1.02",
     ),
     Metric(
         name="leakage",
