@@ -87,7 +87,7 @@ def test_what_makes_comgan_decompose_is_asked_of_equals(name):
         assert changed == {"regularizers.binarization.weight"}
     blocks = {"generator.r_fg", "generator.r_bg", "generator.r_mask"}
     swept = [differences(rows["ComGAN, beta 1"], row) for name, row in rows.items() if "blocks" in name]
-    assert len(swept) == 5
+    assert len(swept) == 6
     assert all(changed <= blocks for changed in swept)
     assert differences(rows["Pi2, beta 1"], rows["Pi2 without sub-networks, beta 1"]) == {"generator.subnet"}
 

@@ -200,8 +200,7 @@ def read_value(text: str) -> Any:
 
 
 def alike(held: Any, wanted: Any) -> bool:
-    number = isinstance(wanted, int | float) and not isinstance(wanted, bool)
-    return held == (pytest.approx(wanted, rel=1e-5) if number and held is not None else wanted)
+    return held == (pytest.approx(wanted, rel=1e-5) if isinstance(wanted, float) and held is not None else wanted)
 
 
 @cases

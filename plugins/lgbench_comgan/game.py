@@ -105,9 +105,13 @@ class AlignmentGame:
         self.d_m = Critic(spec.resolution, config.dm_width, config.dm_channels)
         orthogonal_(self.d_m)
 
-    def predict(self, images: Tensor) -> Tensor:
-        """S(x): foreground probability, (N, 1, R, R)."""
+    def masks(self, images: Tensor) -> Tensor:
+        """S(x), (N, 1, R, R) in [0, 1]."""
         return opacity(self.segmenter(images))
+
+    def predict(self, images: Tensor) -> Tensor:
+        """S(x) as foreground probability; L_bg reads log(1 - p), which single precision cuts off where S is surest."""
+        return self.segmenter(images).double().sigmoid()
 
     def judge(self, mask: Tensor) -> Tensor:
         """Scores of masks, (N, 1, R, R) -> (N,)."""
@@ -116,7 +120,7 @@ class AlignmentGame:
     def mask_critic_loss(self, step: Step) -> dict[str, Tensor]:
         """-E log D_m(m), once for each kind of predictions, - E log(1 - D_m(S)) of each kind."""
         with torch.no_grad():
-            fakes = {"synth": self.predict(step.layers.image), "real": self.predict(step.images)}
+            fakes = {"synth": self.masks(step.layers.image), "real": self.masks(step.images)}
         chosen = [mask for kind, mask in fakes.items() if self.config.dm_fake in (kind, "both")]
         return {
             "mask-critic/real": len(chosen) * bce_real(self.judge(step.layers.alpha)),
@@ -125,11 +129,11 @@ class AlignmentGame:
 
     def segmenter_loss(self, step: Step) -> dict[str, Tensor]:
         """lambda |S(x~) - m| and, where there is a mask critic, -E log D_m(S(x~)) - E log D_m(S(x))."""
-        synth = self.predict(step.layers.image)
+        synth = self.masks(step.layers.image)
         distance = F.l1_loss if self.config.cons_norm == "l1" else F.mse_loss
         losses = {"consistency": self.config.lambda_cons * distance(synth, step.layers.alpha)}
         if self.config.use_dm:
-            losses["alignment"] = bce_real(self.judge(synth)) + bce_real(self.judge(self.predict(step.images)))
+            losses["alignment"] = bce_real(self.judge(synth)) + bce_real(self.judge(self.masks(step.images)))
         return losses
 
     def game(self) -> Game:

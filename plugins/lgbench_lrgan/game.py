@@ -40,7 +40,7 @@ class LRGANGame:
         """-E log D(x~) and, of a generator that paints given images, lambda E (x - x~)^2."""
         losses = {"generator": bce_real(self.judge(step.layers.image))}
         if isinstance(self.painter, ConditionalLRGAN) and isinstance(self.config, LRGANMethod):
-            losses["reconstruction"] = self.config.lambda_rec * F.mse_loss(step.layers.image, step.images)
+            losses["reconstruction"] = self.config.lambda_rec * F.mse_loss(step.painted.image, step.images)
         return losses
 
     def game(self) -> Game:

@@ -115,6 +115,7 @@ PRESETS = {
         "segmentation.batch": 64,
         "segmenter.drop": 1.0,
         "segmenter.colours": True,
+        "evaluation.aggregation": "pooled",
     },
     "paper@apc": {"generator.n_codes": 20},
     "paper@lsun-car": {"generator.n_codes": 200},

@@ -166,6 +166,7 @@ class EquivarianceConfig:
             `weights` or LGBENCH_SQUEEZENET, LGBENCH_VGG16, LGBENCH_ROTNET_VGG16 name. "vgg16_imagenet" and
             "squeezenet" were trained with labels. A bold pattern in both pictures can deceive "disc" (ELGAN's README).
         weights: file of the weights of the network that `distance` names; "" for what the environment names.
+        layers: which of that network's `features` it reads, say "3,8,15"; "" for the ReLUs that one usually reads.
         stop_gradient: hold the transformed image fixed.
         ramp: steps over which the term grows from 0 to its weight.
         reg_weight: weight of L_reg before the term's own, which multiplies both: 0.5 and 2 make ELGAN's 0.5 and 1.
@@ -181,6 +182,7 @@ class EquivarianceConfig:
     zero: bool = False
     distance: Literal["disc", "pixel", "squeezenet", "vgg16_imagenet", "rotnet_vgg16"] = "disc"
     weights: str = ""
+    layers: str = ""
     stop_gradient: bool = False
     ramp: Natural = 0
     reg_weight: NotNegative = 2.0

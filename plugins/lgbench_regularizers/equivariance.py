@@ -48,7 +48,7 @@ def standard_normal(z: Tensor) -> Tensor:
 
 
 def equivariance(config: EquivarianceConfig, painter: Painter, spec: ImageSpec) -> Term:
-    """L_equi + reg_weight L_reg.
+    """L_equi + reg_weight L_reg; the latter of latents as large as standard normal ones, however large a method's are.
 
     Raises:
         LgbenchError: the generator has no latent vector "z", or the transforms are all off.
@@ -59,11 +59,12 @@ def equivariance(config: EquivarianceConfig, painter: Painter, spec: ImageSpec) 
             f"equivariance moves the first {config.dims} numbers of a latent vector `z`, and this generator's codes "
             f"are {sorted(painter.codes(2))}. Leave it out, or use a generator that paints from one vector."
         )
+    scale = _scale_of(painter)
     ranges = AffineRange(config.translate, config.shrink, config.grow, config.rotate, config.unit)
     if not ranges.size:
         raise LgbenchError("equivariance has no transform left: set its translate, shrink, grow or rotate.")
     phi = Offset(ranges.size, config.dims, z.shape[1], config.hidden, config.zero)
-    compare, weights = distance(config.distance, config.weights)
+    compare, weights = distance(config.distance, config.weights, config.layers)
 
     def moved(layers: Layers, eps: Tensor) -> Tensor:
         return layers.codes["z"] + phi(eps).float()
@@ -82,11 +83,18 @@ def equivariance(config: EquivarianceConfig, painter: Painter, spec: ImageSpec) 
             by_hand = by_hand.detach()
         ramp = min(1.0, step.number / config.ramp) if config.ramp else 1.0
         l_equi = compare(by_latent, by_hand, step.features)
-        return ramp * l_equi + config.reg_weight * standard_normal(z[:, : config.dims])
+        return ramp * l_equi + config.reg_weight * standard_normal(z[:, : config.dims] / scale)
 
     return Term(
         penalty=penalty, networks={"phi": phi}, weights=weights, kept=["phi"], motion=Motion(ranges.size, images)
     )
+
+
+def _scale_of(painter: Painter) -> Tensor:
+    """Standard deviation of the latent "z" as the painter draws it, a scalar; 1 for what looks standard."""
+    with torch.random.fork_rng(devices=[]):  # chance goes on as if nobody had looked
+        spread = painter.codes(2000)["z"].std()
+    return torch.where((spread > 0) & ((spread - 1).abs() > 0.05), spread, 1.0)
 
 
 def transformed(layers: Layers, poses: Tensor) -> Layers:

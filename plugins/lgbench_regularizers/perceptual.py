@@ -36,7 +36,7 @@ LAYOUTS = {
 }
 
 
-def distance(name: str, weights: str = "") -> tuple[Distance, dict[str, str]]:
+def distance(name: str, weights: str = "", layers: str = "") -> tuple[Distance, dict[str, str]]:
     """The distance `(x, y, critic's features) -> scalar` by its name, for images in [-1, 1].
 
     With it comes the SHA-256 of its network's weights, by the network's name, where it has one.
@@ -44,15 +44,21 @@ def distance(name: str, weights: str = "") -> tuple[Distance, dict[str, str]]:
     Args:
         weights: file of a network's weights; where it is empty, the environment names one (see `VARIABLES`), and
             "vgg16_imagenet" is fetched by torchvision.
+        layers: numbers of that network's `features` that are read, with commas; "" for those of `LAYERS`.
 
     Raises:
-        LgbenchError: there are no weights, or they are of another network.
+        LgbenchError: there are no weights, they are of another network, or it has no such layers.
     """
+    if layers and name not in LAYERS:
+        raise LgbenchError(
+            f"regularizers.equivariance.layers are a network's, and the distance {name} has none: leave them out, or "
+            f"set regularizers.equivariance.distance to one of {', '.join(LAYERS)}."
+        )
     if name == "pixel":
         return lambda x, y, _: pixels(x, y), {}
     if name == "disc":
         return lambda x, y, features: pixels(x, y) + compare_features(_critic(features), x, y), {}
-    network = Eye(name, _weights(name, weights))
+    network = Eye(name, _weights(name, weights), _chosen(name, layers))
     return lambda x, y, _: pixels(x, y) + compare_features(network.to(x.device), x, y), {name: network.sha256}
 
 
@@ -78,20 +84,35 @@ def _critic(features: Features | None) -> Features:
     return features
 
 
+def _chosen(name: str, layers: str) -> Sequence[int]:
+    """The layers that are read, by number and in order."""
+    if not layers:
+        return LAYERS[name]
+    told = [part.strip() for part in layers.split(",")]
+    if not all(part.isdecimal() for part in told):
+        raise LgbenchError(f"regularizers.equivariance.layers={layers}: numbers with commas, say 3,8,15.")
+    return sorted({int(part) for part in told})
+
+
 class Eye(nn.Module):
     """A frozen network's outputs at the layers that the distance reads."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, state: Mapping[str, Tensor]) -> None:
+    def __init__(self, name: str, state: Mapping[str, Tensor], layers: Sequence[int] = ()) -> None:
         super().__init__()
         from torchvision.models import get_model
 
-        self.layers: Sequence[int] = LAYERS[name]
+        self.layers = layers or LAYERS[name]
         with torch.device("meta"):  # weights come from the state; initial ones of a VGG take seconds
             whole = get_model(NETWORKS[name], weights=None)
         assert isinstance(whole.features, nn.Sequential)
+        if self.layers[-1] >= len(whole.features):
+            raise LgbenchError(
+                f"regularizers.equivariance.layers: {name} has the layers 0 to {len(whole.features) - 1}, and no "
+                f"{self.layers[-1]}."
+            )
         below = {key.removeprefix("features."): value for key, value in state.items() if key.startswith("features.")}
         try:
             whole.features.load_state_dict(below, assign=True)

@@ -84,7 +84,10 @@ def background(config: BackgroundConfig, painter: Painter, spec: ImageSpec) -> T
         b = step.painted.background
         if step.segment is None:
             return b.new_zeros(())
-        return -torch.log1p(-step.segment(b).double().clamp(max=1 - 1e-15)).mean().float()
+        found = step.segment(b).double()
+        if found.shape[1] > 1:  # the first of several parts is the background
+            return -found[:, 0].clamp(min=1e-30).log().mean().float()
+        return -torch.log1p(-found.clamp(max=1 - 1e-15)).mean().float()
 
     return Term(penalty=penalty)
 

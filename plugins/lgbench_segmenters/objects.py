@@ -44,7 +44,7 @@ class ObjectsGame:
 
     def predict(self, images: Tensor) -> Tensor:
         """Probabilities of the background and of each object, (N, K + 1, R, R)."""
-        return self.scores(images).exp()
+        return self.scores(images).double().exp()  # L_bg reads the logarithm of the first
 
     def game(self) -> Game:
         """The U-Net alone."""

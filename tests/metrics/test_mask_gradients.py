@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from lgbench import NotAvailable
-from lgbench_metrics.layers.gradients import mask_gradients, score_mask_gradient
+from lgbench import ImageSpec, NotAvailable
+from lgbench.data import DataHome
+from lgbench.lookup import look_up
+from lgbench.recipe import Request
+from lgbench_metrics.layers.gradients import NETWORK, mask_gradients, score_mask_gradient
 
 
 def evidence(folder, rows: list[dict[str, Any]]) -> Any:
@@ -39,6 +43,31 @@ def test_it_is_the_median_of_the_last_tenth_over_that_of_the_first(tmp_path):
         score = scored(tmp_path, rows)
         assert score.value == pytest.approx(a, rel=1e-15)
         assert score.details["network"] == pytest.approx(m, rel=1e-15)
+
+
+def test_a_mask_networks_body_and_head_are_one_network(tmp_path):
+    rows = [{"gradient/alpha": 1.0, "gradient/m": m, "gradient/m_head": h} for m, h in ((3.0, 4.0), (6.0, 8.0))]
+    assert scored(tmp_path, rows).details["network"] == pytest.approx(2.0)
+    head = [{"gradient/alpha": 1.0, "gradient/m_head": h} for h in (4.0, 1.0)]
+    assert scored(tmp_path, head).details["network"] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("method", "parts"),
+    [
+        ("comgan", {"m"}),
+        ("pi1", {"m"}),
+        ("pi2", {"m"}),
+        ("dscomgan", {"m", "m_head"}),
+        ("milgan", {"m_head"}),
+        ("elgan", {"m_head"}),
+    ],
+)
+def test_it_knows_what_painters_call_their_mask_networks(tmp_path, method: str, parts: set[str]):
+    recipe = look_up(Request(method, "flora", "smoke", 0, 32), DataHome(tmp_path))
+    with torch.device("meta"):
+        painter = recipe.generator.build(recipe.generator_config, ImageSpec(32, classes=10))
+    assert parts == {part for part, _ in painter.named_children()} & {*NETWORK}
 
 
 def test_a_painter_without_a_network_for_masks_has_the_alphas_alone(tmp_path):

@@ -1,6 +1,7 @@
 """milgan's L_bg: the segmenter of the round before finds nothing in the background layer."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,12 @@ import lgbench_regularizers
 from lgbench import ImageSpec
 from lgbench.game import Step
 from lgbench.layers import Batch, Layers
+from lgbench_comgan.config import AlignmentConfig
+from lgbench_comgan.game import alignment
 from lgbench_regularizers.config import BackgroundConfig
+from lgbench_segmenters.config import ObjectsConfig, UNetConfig
+from lgbench_segmenters.games import unet_l, unet_s
+from lgbench_segmenters.objects import unet_objects
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -64,9 +70,36 @@ def test_a_segmenter_that_is_sure_costs_a_finite_amount():
 def test_where_a_segmenter_is_surest_it_teaches_the_most():
     """-log(1 - sigmoid(l)) has the slope sigmoid(l): about 1 for what looks like foreground beyond doubt."""
     b, f, alpha = scene()
-    logits = torch.tensor([-20.0, 0.0, 20.0, 30.0], requires_grad=True)
+    logits = torch.tensor([-20.0, 0.0, 20.0, 30.0]).view(4, 1, 1, 1).requires_grad_()
     TERM.penalty(step_of(Layers.compose(b, f, alpha), lambda x: logits.double().sigmoid())).backward()
-    assert_close(4 * logits.grad, torch.tensor([0.0, 0.5, 1.0, 1.0]), atol=1e-3, rtol=0)
+    assert_close(4 * logits.grad.flatten(), torch.tensor([0.0, 0.5, 1.0, 1.0]), atol=1e-3, rtol=0)
+
+
+SEGMENTERS = {
+    "unet-s": (unet_s, UNetConfig(width=4), 0.0),
+    "unet-l": (unet_l, UNetConfig(width=4), 0.0),
+    "unet-objects": (unet_objects, ObjectsConfig(width=4), math.log(2)),  # the other object is as likely as nothing
+    "two-alignment": (alignment, AlignmentConfig(width=4, dm_width=4), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_every_segmenter_is_asked_for_its_background_and_teaches_the_most_where_it_is_surest(name: str):
+    build, config, least = SEGMENTERS[name]
+    game = build(config, SimpleNamespace(foregrounds=2), ImageSpec(16))
+    for parameter in game.networks["segmenter"].parameters():
+        nn.init.zeros_(parameter)
+    bias = game.networks["segmenter"].last.bias
+    costs, slopes = [], []
+    for logit in (-25.0, 25.0):
+        nn.init.constant_(bias[-1:], logit)
+        bias.grad = None
+        cost = TERM.penalty(step_of(Layers.compose(*scene()), game.predict))
+        cost.backward()
+        costs.append(cost.item())
+        slopes.append(bias.grad[-1].item())
+    assert costs == pytest.approx([least, 25], abs=1e-3)
+    assert slopes == pytest.approx([0, 1], abs=1e-3)
 
 
 def test_only_the_background_is_taught():

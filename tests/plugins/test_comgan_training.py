@@ -209,7 +209,7 @@ def test_the_mask_critic_tells_painted_masks_from_predicted_ones(fakes, real_wei
     playing = follow_the_red(dm_fake=fakes)
     d_m, x = playing.d_m, images()
     layers, _ = painted(playing.painter)
-    predicted = {"synth": playing.predict(layers.image), "real": playing.predict(x)}
+    predicted = {"synth": playing.masks(layers.image), "real": playing.masks(x)}
     losses = playing.mask_critic_loss(step_of(layers, x))
     chosen = [bce_fake(d_m(mask)) for name, mask in predicted.items() if fakes in (name, "both")]
     assert_close(losses["mask-critic/real"], real_weight * bce_real(d_m(layers.alpha)))
@@ -222,7 +222,7 @@ def test_the_segmenter_is_consistent_with_pairs_and_fools_the_mask_critic_twice(
     d_m, x = playing.d_m, images()
     layers, _ = painted(playing.painter)
     losses = playing.segmenter_loss(step_of(layers, x))
-    synth, real = playing.predict(layers.image), playing.predict(x)
+    synth, real = playing.masks(layers.image), playing.masks(x)
     assert_close(losses["consistency"], 10 * distance(synth, layers.alpha))
     assert_close(losses["alignment"], bce_real(d_m(synth)) + bce_real(d_m(real)))
 

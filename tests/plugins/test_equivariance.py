@@ -192,6 +192,21 @@ def test_the_term_holds_the_regularized_latents_by_its_relative_weight():
     assert_close(penalty(term, painted), 3 * standard_normal(painted.codes["z"][:, :10]))
 
 
+class Wide(Glider):
+    def codes(self, n, batch=None):
+        return {**super().codes(n), "z": 4 * torch.randn(n, NZ)}
+
+
+@pytest.mark.parametrize("kind", [Glider, Wide])
+def test_latents_are_held_to_what_the_method_draws(kind):
+    """With Phi = 0 the expectation of L_reg is 3 * 10 / N, for latents of any size."""
+    painter = kind()
+    term = build(painter, reg_weight=1.0, ramp=10**9)
+    silence(term)
+    losses = [term.penalty(step_of(painter(painter.codes(64)))).item() for _ in range(60)]
+    assert sum(losses) / 60 == pytest.approx(3 * 10 / 64, rel=0.2)
+
+
 def test_the_moments_teach_phi_and_not_the_generator():
     painter = Glider()
     term, painted = build(painter, reg_weight=1.0, ramp=10), painter(painter.codes(8))

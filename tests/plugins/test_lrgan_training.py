@@ -153,6 +153,14 @@ def test_the_reconstruction_loss_is_the_generators_ten_times_the_squared_error()
     assert all(gradient.abs().sum() > 0 for gradient in alone)
 
 
+def test_what_is_given_back_is_the_image_before_anything_moves_it():
+    painter, x = small(conditional=True), images()
+    painted = painter(painter.codes(4, Batch(x)))
+    moved = replace(painted, image=painted.image.flip(-1))
+    step = Step(0, Batch(painted.image.detach()), painted, moved, paint=lambda: (painted, moved))
+    assert LRGANGame(METHOD, painter, SPEC).generator_loss(step)["reconstruction"] == 0
+
+
 def test_the_reconstruction_weight_is_a_setting():
     painter, x = small(conditional=True), images()
     layers = painter(painter.codes(4, Batch(x)))

@@ -19,8 +19,8 @@ def seeded(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def distance(name, weights=""):
-    return with_weights(name, weights)[0]
+def distance(name, weights="", layers=""):
+    return with_weights(name, weights, layers)[0]
 
 
 def random_weights(name):
@@ -209,3 +209,23 @@ def test_a_record_can_tell_which_weights_were_read(squeezenet, tmp_path):
     assert with_weights("squeezenet", str(again))[1] == told
     assert with_weights("squeezenet", str(other))[1] != told
     assert with_weights("pixel")[1] == {}
+
+
+def test_other_layers_of_a_network_are_read_by_their_numbers(squeezenet):
+    x, y = pictures()
+    usual = distance("squeezenet", str(squeezenet))(x, y, None)
+    assert torch.equal(distance("squeezenet", str(squeezenet), "12, 11,10,9,7,4,1")(x, y, None), usual)
+    assert distance("squeezenet", str(squeezenet), "1")(x, y, None) < usual
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "advice"),
+    [
+        ("squeezenet", "1,two", "numbers with commas, say 3,8,15"),
+        ("squeezenet", "1,13", "has the layers 0 to 12, and no 13"),
+        ("disc", "1", "distance to one of squeezenet, vgg16_imagenet, rotnet_vgg16"),
+    ],
+)
+def test_layers_that_are_none_are_refused(squeezenet, name, layers, advice):
+    with pytest.raises(LgbenchError, match=advice):
+        distance(name, str(squeezenet), layers)

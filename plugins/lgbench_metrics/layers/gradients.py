@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from lgbench import NotAvailable
@@ -12,7 +16,8 @@ from lgbench.training.watch import gradient_history
 
 __all__ = ["mask_gradients", "score_mask_gradient"]
 
-NETWORK = "m"  # what painters that have a network for their masks call it
+NETWORK = ("m", "m_head")
+"""What painters call the parts of a network for their masks: its body, its head, or one that is both."""
 
 
 def mask_gradients(evidence: Evidence) -> np.ndarray:
@@ -24,10 +29,17 @@ def mask_gradients(evidence: Evidence) -> np.ndarray:
     Raises:
         NotAvailable: no gradient reached a mask, or none was logged.
     """
-    history = gradient_history(log.read(evidence.run.folder / "train" / "log.jsonl"))
+    rows = [_whole(row) for row in log.read(evidence.run.folder / "train" / "log.jsonl")]
+    history = gradient_history(rows)
     if not history.get("alpha", (0.0,))[0]:
         raise NotAvailable("the log has no gradients of masks: there are none, or the painter was compiled")
-    return np.array([history["alpha"], history.get(NETWORK, (np.nan, np.nan))], np.float64)
+    return np.array([history["alpha"], history.get("network", (np.nan, np.nan))], np.float64)
+
+
+def _whole(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the log, with the 2-norm of all parts of the mask network together."""
+    parts = [norm for part in NETWORK if (norm := row.get(f"gradient/{part}")) is not None]
+    return {**row, "gradient/network": math.hypot(*parts)} if parts else {**row}
 
 
 def score_mask_gradient(evidence: Evidence) -> Score:
