@@ -322,6 +322,17 @@ def test_unknown_metrics_are_refused():
         chosen_metrics("iou,fidd", registry().metrics)
 
 
+@pytest.mark.parametrize("against", ["train", "all"])
+def test_the_distance_to_the_training_images_is_told_whatever_samples_are_compared_with(tmp_path: Path, against: str):
+    chosen = recipe(evaluation__metrics="fid-random,fid-random-train", evaluation__reference=against)
+    values = carry_out(chosen, tmp_path / "runs")["values"]
+    fid, train = values["fid-random"], values["fid-random-train"]
+    assert train["details"]["real"] == 48
+    assert train["protocol"]["split"] == "train"
+    assert (fid["value"] == train["value"]) == (against == "train")
+    assert fid["details"]["real"] == (48 if against == "train" else 68)
+
+
 def test_samples_are_compared_with_as_many_real_images_as_are_asked_for(tmp_path: Path):
     def value(**settings: object) -> dict:
         chosen = recipe(evaluation__metrics="fid-random,two-sample-1nn-random", **settings)

@@ -97,6 +97,7 @@ PRESETS = {
         "segmentation.steps": 12_000,
         "evaluation.reference": "all",
         "segmentation.batch": 95,
+        "evaluation.metrics": "default,fid-train",  # `fid` is of all images, training and test
         "evaluation.aggregation": "pooled",
     },
     "ils": {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from lgbench import Lazy, Metric, Part
 
@@ -51,6 +53,20 @@ REAL_CLASSIFIERS = Part(
 )
 LPIPS = Part("lpips-network", Lazy(f"{HERE}.perceptual:lpips_network"))
 LPIPS_DISTANCES = Part("lpips-distances", Lazy(f"{HERE}.perceptual:distances"), Lazy(f"{HERE}.perceptual:said"))
+
+
+def _said_of_train(extractor: str, evidence: Any) -> dict[str, object]:
+    return {**evidence.protocol([f"seen/{extractor}"]), "split": "train"}
+
+
+TRAIN_MOMENTS = {
+    extractor: Part(
+        f"train-moments/{extractor}",
+        partial(Lazy(f"{HERE}.reals:train_moments"), extractor),
+        partial(_said_of_train, extractor),
+    )
+    for extractor, _ in DISTANCES.values()
+}
 
 
 def _kid(name: str, extractor: str, network: str) -> Metric:
@@ -115,6 +131,21 @@ IMAGES = [
     *(
         _frechet(f"bg-{name}", f"{told}, of background layers", f"background-moments/{extractor}", "up")
         for name, (extractor, told) in DISTANCES.items()
+    ),
+    # milgan, section 10: its FID is against all images; beside it, that against those which it learns from.
+    *(
+        replace(
+            _frechet(
+                f"{name}-train",
+                f"{told}, to the training images, whatever else samples are compared with",
+                part,
+                "down",
+            ),
+            parts=(TRAIN_MOMENTS[extractor],),
+            on_request=True,
+        )
+        for name, (extractor, told) in DISTANCES.items()
+        for part in [f"train-moments/{extractor}"]
     ),
     Metric(
         name="is",

@@ -8,8 +8,10 @@ from lgbench import NotAvailable
 from lgbench.data import drawn
 from lgbench.evaluation import Evidence
 from lgbench.evaluation.parts import reference
+from lgbench.features import real_moments
+from lgbench.score import Moments
 
-__all__ = ["both_sides", "checked", "real_features"]
+__all__ = ["both_sides", "checked", "real_features", "train_moments"]
 
 
 def real_features(extractor: str, evidence: Evidence) -> tuple[np.ndarray, np.ndarray | None]:
@@ -19,6 +21,13 @@ def real_features(extractor: str, evidence: Evidence) -> tuple[np.ndarray, np.nd
     """
     splits = drawn(reference(evidence), evidence.config.samples)
     return evidence[f"extractor/{extractor}"].describe(np.concatenate([split.rgb(slice(None)) for split in splits]))
+
+
+def train_moments(extractor: str, evidence: Evidence) -> tuple[Moments, Moments]:
+    """Moments of the training images, and of the samples."""
+    network, cache = evidence[f"extractor/{extractor}"], evidence.run.home.root / "moments"
+    reals = real_moments([evidence.splits["train"]], network, cache, evidence.run.reporter)
+    return reals, evidence[f"moments/{extractor}"][1]
 
 
 def both_sides(extractor: str, evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
