@@ -11,8 +11,11 @@ import pytest
 from board_records import PROTOCOL
 
 from lgbench.data import MaskConfig
+from lgbench.errors import LgbenchError
 from lgbench.files import sha256_of_json
+from lgbench.lookup import look_up
 from lgbench.plugins import registry
+from lgbench.recipe import Request
 from lgbench.record import (
     SELDOM,
     BadRecord,
@@ -24,7 +27,7 @@ from lgbench.record import (
     record_id,
     write_record,
 )
-from lgbench.settings import plain
+from lgbench.settings import dotted, plain
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -278,3 +281,25 @@ def test_the_folder_above_runs_is_told_to_be_no_run_and_which_are(tmp_path: Path
     (tmp_path / "one" / "record.json").touch()
     with pytest.raises(BadRecord, match="Name a run in .*, say .*one"):
         read_record(tmp_path / "record.json")
+
+
+AGES = {"training.rounds", "segmentation.polarity", "generator.width_b"}
+"""Settings from before `lgbench.settings.later`: a dozen records are older than one of them."""
+
+
+def test_a_setting_that_came_later_is_not_in_the_recipes_of_who_leaves_it_alone():
+    """Or the next seed of a published row would have another recipe, and a row of its own."""
+    seen = 0
+    for path in sorted((REPOSITORY / "leaderboards").glob("*/records/*.json")):
+        record = read_record(path)
+        asked = {name: value for name, value in record.overrides.items() if name != "resolution"}
+        request = Request(record.method, record.dataset, record.preset, record.seed, record.resolution, asked)
+        try:
+            today = dict(dotted(look_up(request, None).as_dict()))
+        except LgbenchError:  # an archive of someone's
+            continue
+        had = {name for name, _ in dotted(record.recipe)}
+        new = {name for name in today.keys() - had if not name.startswith(("data.", "evaluation.", "segmenter."))}
+        assert not new or AGES & new, f"{path.name}: declare {sorted(new)} as later(...)"
+        seen += 1
+    assert seen > 100

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from lgbench.errors import BadRecipe
+from lgbench.settings import later
 
 __all__ = [
     "AugmentConfig",
@@ -182,7 +183,7 @@ class EquivarianceConfig:
     zero: bool = False
     distance: Literal["disc", "pixel", "squeezenet", "vgg16_imagenet", "rotnet_vgg16"] = "disc"
     weights: str = ""
-    layers: str = ""
+    layers: str = later("")
     stop_gradient: bool = False
     ramp: Natural = 0
     reg_weight: NotNegative = 2.0

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, MultipleOf
 
+from lgbench.settings import later
+
 __all__ = ["ComponentsConfig", "GenesisConfig", "GenesisMethod", "SlotsConfig", "SlotsMethod"]
 
 Count = Annotated[int, Ge(1)]
@@ -32,9 +34,9 @@ class SlotsConfig:
     width: Count = 64
     hidden: Count = 128
     iterations: Count = 3
-    weights: Literal["glorot", "he"] = "glorot"
-    starts: Literal["drawn", "learnt"] = "drawn"
-    positions: Positive = 1.0
+    weights: Literal["glorot", "he"] = later("glorot")
+    starts: Literal["drawn", "learnt"] = later("drawn")
+    positions: Positive = later(1.0)
 
 
 @dataclass(frozen=True, slots=True)
