@@ -26,7 +26,7 @@ from scipy import stats
 
 from lgbench import Method
 from lgbench.benchmark import BadBenchmark
-from lgbench.leaderboard import build, check, read_boards
+from lgbench.leaderboard import add, build, check, read_boards
 from lgbench.leaderboard.pages import protocol_in_words
 from lgbench.leaderboard.store import why_not
 from lgbench.plugins import registry
@@ -53,8 +53,29 @@ def test_the_mean_and_its_interval_are_students_over_seeds(root: Path):
     (row,) = board_tables(root)[0].lines
     low, high = stats.t.interval(0.95, 2, loc=statistics.fmean(values), scale=stats.sem(values))
     cell = row.cells["iou"]
-    assert (cell.mean, cell.low, cell.high) == pytest.approx((statistics.fmean(values), low, high))
+    assert high > 1
+    assert (cell.mean, cell.low, cell.high) == pytest.approx((statistics.fmean(values), low, 1.0))  # none is above 1
     assert cell.seeds == 3
+    assert f"| 0.67 [{low:.2f}, 1.00] |" in markdown(root)
+
+
+def test_an_interval_within_what_the_metric_can_be_is_told_by_its_half(root: Path):
+    commit(root, *seeds("lrgan", 0.5, 0.6, 0.55))
+    low, high = stats.t.interval(0.95, 2, loc=0.55, scale=stats.sem([0.5, 0.6, 0.55]))
+    assert f"| 0.55 ± {(high - low) / 2:.2f} |" in markdown(root)
+
+
+def test_what_is_added_to_a_run_stands_in_its_row(root: Path):
+    first = a_record({"iou": measured(0.5)}, recipe={"evaluation": {"metrics": "iou", "batch": 128}})
+    added = a_record({"fid": measured(9, IMAGES)}, recipe={"evaluation": {"metrics": "fid", "batch": 128}})
+    added["artefacts"], added["adds_to"] = first["artefacts"], "a" * 16
+    other = a_record({"iou": measured(0.4)}, seed=1, recipe={"evaluation": {"metrics": "iou", "batch": 64}})
+    for number, record in enumerate((first, added, other)):
+        add(root, write_record(root / "runs" / str(number), record))
+    one, two = board_tables(root)[0].lines
+    assert (one.cells["iou"].mean, one.cells["fid"].mean, one.cells["iou"].seeds) == (0.5, 9, 1)
+    assert one.cells["iou"].why == ()  # that the addition has no IoU is no seed without one
+    assert two.cells["iou"].mean == 0.4
 
 
 def test_one_seed_has_no_interval(root: Path):

@@ -7,13 +7,17 @@ import math
 import pandas as pd
 
 from lgbench.frames import COLUMNS
-from lgbench.intervals import interval
+from lgbench.intervals import interval, within
+from lgbench.leaderboard.lines import Cell
+from lgbench.leaderboard.pages import mean_in_words
+from lgbench.plugins import registry
 
 __all__ = ["latex", "over_seeds", "summary"]
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """A `frame` with seeds averaged: `mean`, its 95 % Student-t interval `low` and `high`, and how many `seeds`.
+    """A `frame` with seeds averaged: `mean`, its 95 % Student-t interval `low` and `high` within what the
+    metric can be, and how many `seeds`.
 
     Runs that differ in a setting, and values of different protocols, are never averaged. Several values of one seed are
     averaged first. Where there is one seed, `low` and `high` are NaN.
@@ -23,8 +27,16 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     values = table.dropna(subset="value").groupby([*alike, "seed"], dropna=False, sort=False).value.mean()
     means = values.groupby(alike, dropna=False, sort=False).agg(["mean", "count"]).rename(columns={"count": "seeds"})
     spread = values.groupby(alike, dropna=False, sort=False).agg(list)
-    ends = [interval(seeds) if len(seeds) > 1 else (float("nan"), float("nan")) for seeds in spread]
+    ends = [
+        within(interval(seeds), _range_of(metric)) if len(seeds) > 1 else (math.nan, math.nan)
+        for seeds, metric in zip(spread, spread.index.get_level_values("metric"), strict=True)
+    ]
     return means.assign(low=[low for low, _ in ends], high=[high for _, high in ends]).reset_index()
+
+
+def _range_of(metric: str) -> tuple[float, float]:
+    known = registry().metrics.get(metric.partition("@")[0])
+    return known.range if known else (-math.inf, math.inf)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -39,11 +51,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         f"{metric} ({protocol})" if protocols[metric] > 1 else metric
         for metric, protocol in zip(means.metric, means.protocol, strict=True)
     ]
-    halves = ((means.high - means.low) / 2).tolist()
-    values = [
-        f"{mean:.3f}" + ("" if math.isnan(half) else f" ± {half:.3f}")
-        for mean, half in zip(means["mean"].tolist(), halves, strict=True)
-    ]
+    numbers = zip(means["mean"].tolist(), means.low.tolist(), means.high.tolist(), strict=True)
+    values = [mean_in_words(Cell(mean, _known(low), _known(high)), 3) for mean, low, high in numbers]
     shown = means.assign(metric=names, value=values)
     settings = [name for name in means if name in table and name not in COLUMNS]
     for name in settings:  # where no two runs differ in it, it tells nothing
@@ -54,6 +63,10 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     if shown.duplicated([*told, "metric"]).any():
         told.append("recipe")
     return shown.loc[:, [*told, "metric", "value", "seeds"]]
+
+
+def _known(end: float) -> float | None:
+    return None if math.isnan(end) else end
 
 
 def _in_words(setting: object) -> str:

@@ -97,9 +97,7 @@ def _ordered(metric: Column, better: Sequence[float], worse: Sequence[float]) ->
     """Whether the one mean is beyond the other at the metric's better end."""
     between, half = difference(better, worse)
     gain = between if metric.better == "up" else -between
-    if abs(gain) <= half:
-        return "undecided"
-    return "agrees" if gain > 0 else "disagrees"
+    return "undecided" if abs(gain) <= half else "agrees" if gain > 0 else "disagrees"
 
 
 def _equal(margin: float, one: Sequence[float], other: Sequence[float]) -> Verdict:
@@ -134,10 +132,11 @@ def _collapsed(blank: Outcome, tables: Sequence[Table]) -> Outcome:
         why = f"{SEEDS_FOR_A_RANK} seeds of each are needed; {why}"
         return replace(blank, verdict="undecided", seeds=seeds, why=why)
     kept, lost = (sum(bool(one.found & {*claim.collapse}) for one in shown) for shown in (better, worse))
-    if not lost or _rarer(lost, len(worse), kept, len(better)):
-        verdict = "disagrees"
-    else:
-        verdict = "agrees" if _rarer(kept, len(better), lost, len(worse)) else "undecided"
+    against, shown = (
+        not lost or _rarer(lost, len(worse), kept, len(better)),
+        _rarer(kept, len(better), lost, len(worse)),
+    )
+    verdict = "disagrees" if against else "agrees" if shown else "undecided"
     return replace(blank, verdict=verdict, seeds=seeds, why=why)
 
 

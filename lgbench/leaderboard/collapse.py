@@ -43,8 +43,7 @@ def signs_of(record: Record) -> Signs:
     ends = [record.training.gradients[name] for name in OF_MASKS if name in record.training.gradients]
     shares = [last / first for first, last in ends if first > 0]
     gradient = min(shares) if shares else None
-    found = {*record.training.flags}
-    found |= {"grey"} if binarity is not None and binarity >= GREY else set()
+    found = {*record.training.flags} | ({"grey"} if binarity is not None and binarity >= GREY else set())
     found |= {"vanished"} if gradient is not None and gradient < VANISHED else set()
     return Signs(frozenset(found), binarity, gradient)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,9 +11,10 @@ from typing import Any, Literal
 
 from lgbench.benchmark import Benchmark, Column
 from lgbench.files import canonical_json
-from lgbench.intervals import interval
+from lgbench.intervals import interval, within
 from lgbench.plugins import registry
 from lgbench.record import Measured, Missing, Record
+from lgbench.settings import dotted
 from lgbench.variant import Variant
 
 from .columns import as_columns
@@ -60,7 +62,7 @@ class Cell:
 
     Attributes:
         mean: over seeds; None where there is no number, and `why` says why.
-        low, high: 95 % Student-t interval of the mean, None under two seeds.
+        low, high: 95 % Student-t interval of the mean, within what the metric can be; None under two seeds.
         gap: mean of what an oracle's polarity would add (`details.gap`), None where it does not apply.
         why: reasons for seeds, or for all of the line, that have no number.
         by_seed: what the mean is of: one number per seed.
@@ -201,11 +203,17 @@ def _measured(records: Runs, metric: str) -> list[Measured]:
     return [value for value in values if isinstance(value, Measured)]
 
 
+def _alike(record: Record) -> str:
+    """The recipe without its seed and the metrics asked for: what `evaluate` adds is of the same run."""
+    told = {name: value for name, value in dotted(record.recipe) if name not in ("seed", "evaluation.metrics")}
+    return canonical_json(told)
+
+
 def _groups(records: Runs) -> list[dict[str, Record]]:
     """Runs that differ in nothing but their seeds."""
     groups: dict[tuple[str, ...], list[dict[str, Record]]] = {}
     for name, record in records.items():
-        alike = groups.setdefault((record.method, record.preset, record.recipe_id, record.selected_by), [])
+        alike = groups.setdefault((record.method, record.preset, _alike(record), record.selected_by), [])
         same = next((group for group in alike if not saw_others([*group.values(), record])), None)
         if same is None:
             alike.append(same := {})
@@ -225,9 +233,7 @@ def _table(
     floor, notes = _floor(shown, chosen)
     if saw_others(shown):
         notes = (*notes, "These runs did not all see the same images (their records' data fingerprints differ).")
-    part = ""
-    if several:
-        part = f"{first.title}, protocol {ranking}" if ranking else f"no {first.title}"
+    part = (f"{first.title}, protocol {ranking}" if ranking else f"no {first.title}") if several else ""
     named = {name: (pid, protocols[name][pid]) for name, pid in chosen.items() if pid}
     notes = (*notes, *_outdated(protocol for _, protocol in named.values()))
     return Table(part, columns, named, (*_ranked(lines, first), *floor), notes)
@@ -305,22 +311,23 @@ def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
 
 def _cell(runs: Sequence[Record], metric: str, protocol: str | None, seed_of: Mapping[str, int]) -> Cell:
     by_seed: dict[int, list[Measured]] = {}
-    finished = [record for record in runs if record.status == "done"]
-    why = set() if finished else {"no run finished"}
-    for record in finished:
-        value = record.values.get(metric)
+    why: dict[int, str] = {}
+    for record in (record for record in runs if record.status == "done"):
+        value, seed = record.values.get(metric), seed_of[record.id]
         if isinstance(value, Measured) and value.protocol_id == protocol:
-            by_seed.setdefault(seed_of[record.id], []).append(value)
-        else:
-            why.add(_reason(value))
+            by_seed.setdefault(seed, []).append(value)
+        elif value is not None or seed not in why:
+            why[seed] = _reason(value)
+    untold = tuple(sorted({reason for seed, reason in why.items() if seed not in by_seed}))
     if not by_seed:
-        return Cell(why=tuple(sorted(why)))
+        return Cell(why=untold or ("no run finished",))
     # A repeated seed is one seed: its runs are averaged first, so that running again cannot buy certainty.
     means = [statistics.fmean(value.value for value in by_seed[seed]) for seed in sorted(by_seed)]
     gaps = [v.details["gap"] for seed in sorted(by_seed) for v in by_seed[seed] if "gap" in v.details]
-    low, high = interval(means) if len(means) > 1 else (None, None)
-    gap = statistics.fmean(gaps) if gaps else None
-    return Cell(statistics.fmean(means), low, high, gap, tuple(sorted(why)), tuple(means))
+    known = registry().metrics.get(metric.partition("@")[0])
+    limits = known.range if known else (-math.inf, math.inf)
+    low, high = within(interval(means), limits) if len(means) > 1 else (None, None)
+    return Cell(statistics.fmean(means), low, high, statistics.fmean(gaps) if gaps else None, untold, tuple(means))
 
 
 def _reason(value: Measured | Missing | None) -> str:
@@ -336,8 +343,7 @@ def _ranked(lines: Sequence[Line], first: Column) -> list[Line]:
     placed = []
     for line, score in zip(lines, scores, strict=True):
         rank = None if score is None else 1 + sum(other < score for other in known)
-        few = line.cells[first.name].seeds < SEEDS_FOR_A_RANK
-        provisional = rank is not None and (few or line.provisional)
+        provisional = rank is not None and (line.cells[first.name].seeds < SEEDS_FOR_A_RANK or line.provisional)
         tied = rank is not None and scores.count(score) > 1
         placed.append(replace(line, rank=rank, tied=tied, provisional=provisional))
     return sorted(placed, key=lambda line: (line.rank is None, line.rank or 0, line.method, line.preset, [*line.runs]))

@@ -17,7 +17,7 @@ from .pairs import pair_grid
 from .papers import ReportedRow
 from .standing import Section, Standing
 
-__all__ = ["certificates", "index", "page", "protocol_in_words"]
+__all__ = ["certificates", "index", "mean_in_words", "page", "protocol_in_words"]
 
 
 def page(standing: Standing) -> str:
@@ -142,12 +142,16 @@ def _number(cell: Cell, digits: int, notes: Notes) -> str:
         return "n/a" + "".join(notes.mark(f"n/a: {why}") for why in cell.why) if cell.why else "-"
     gap = f" (gap {cell.gap:.{digits}f})" if cell.gap is not None else ""
     why = "".join(notes.mark(f"Fewer seeds than the row: {why}") for why in cell.why)
-    return _mean(cell, digits) + gap + why
+    return mean_in_words(cell, digits) + gap + why
 
 
-def _mean(cell: Cell, digits: int) -> str:
-    half = f" ± {(cell.high - cell.low) / 2:.{digits}f}" if cell.low is not None and cell.high is not None else ""
-    return f"{cell.mean:.{digits}f}{half}"
+def mean_in_words(cell: Cell, digits: int) -> str:
+    """A mean with half of its interval, or with both ends where one was cut off at what the metric can be."""
+    if cell.mean is None or cell.low is None or cell.high is None:
+        return f"{cell.mean:.{digits}f}"
+    if abs(cell.low + cell.high - 2 * cell.mean) < 1e-9 * max(abs(cell.mean), 1):
+        return f"{cell.mean:.{digits}f} ± {(cell.high - cell.low) / 2:.{digits}f}"
+    return f"{cell.mean:.{digits}f} [{cell.low:.{digits}f}, {cell.high:.{digits}f}]"
 
 
 def protocol_in_words(protocol: Mapping[str, Any]) -> str:
@@ -226,11 +230,11 @@ def _reported(board: Benchmark, rows: Sequence[ReportedRow], notes: Notes) -> Gr
     head = ("Method", "Supervision", *(escape(metric.head) for metric in metrics), "Resolution", "Split", "Source")
     lines = []
     for paper in rows:
-        cells = []
-        for metric in metrics:
-            value = paper.values.get(metric.name)
-            note = notes.mark(paper.notes.get(metric.name, ""))
-            cells.append((_printed(*value, metric.digits) if value else "-") + note)
+        told = [(paper.values.get(metric.name), metric) for metric in metrics]
+        cells = [
+            (_printed(*value, metric.digits) if value else "-") + notes.mark(paper.notes.get(metric.name, ""))
+            for value, metric in told
+        ]
         where = f"{paper.resolution} px" if paper.resolution else "not stated"
         known = [escape(text) for text in (paper.method, paper.supervision)]
         lines.append([*known, *cells, where, escape(paper.split or "not stated"), escape(paper.source)])
@@ -270,4 +274,4 @@ def _leader(standing: Standing) -> str:
         return ""
     first = table.columns[0]
     names = [f"{escape(f'{line.method} {line.preset}')}{escape('*') if line.provisional else ''}" for line in leaders]
-    return f"{', '.join(names)}: {_mean(leaders[0].cells[first.name], first.digits)}"
+    return f"{', '.join(names)}: {mean_in_words(leaders[0].cells[first.name], first.digits)}"

@@ -58,12 +58,10 @@ def read_reported(folder: Path, board: Benchmark) -> list[ReportedRow]:
     rows: dict[tuple[str, ...], ReportedRow] = {}
     for source in board.reported:
         path = folder / f"{source.file}.csv"
-        found = False
-        for line in _lines(path):
-            wanted = not source.tables or line["table"] in source.tables
-            if wanted and line["dataset"] == source.dataset and line["metric"] in source.metrics:
-                _take(rows, line, source, path)
-                found = True
+        found = [line for line in _lines(path) if not source.tables or line["table"] in source.tables]
+        found = [line for line in found if line["dataset"] == source.dataset and line["metric"] in source.metrics]
+        for line in found:
+            _take(rows, line, source, path)
         if not found:
             asked = f"{source.dataset!r} with any of {', '.join(source.metrics)}"
             raise BadBenchmark(f"{path} has no {asked}. Correct benchmarks/{board.name}.toml.")
@@ -120,8 +118,7 @@ def put_beside(board: Benchmark, table: Table, papers: Papers) -> Table:
         paper, cells = papers.get(line.variant_name), dict(line.cells)
         for metric in table.columns:
             if paper and metric.name in paper.values and _asked_for(line, metric):
-                beside = _beside(board, table, metric, line, paper)
-                cells[metric.name] = replace(cells[metric.name], beside=beside)
+                cells[metric.name] = replace(cells[metric.name], beside=_beside(board, table, metric, line, paper))
         lines.append(replace(line, cells=cells))
     return replace(table, lines=tuple(lines))
 
@@ -130,8 +127,8 @@ def _asked_for(line: Line, metric: Column) -> bool:
     """Whether a row has the metric at all, as far as it says: rows of one method may share out a paper's columns."""
     said = str(line.variant.settings.get("evaluation.metrics") or "") if line.variant else ""
     known, names = registry().metrics.get(metric.name), {name.strip() for name in said.split(",")}
-    on_request = known is not None and known.on_request
-    return not said or metric.name in names or "all" in names or ("default" in names and not on_request)
+    by_default = "default" in names and not (known and known.on_request)
+    return not said or metric.name in names or "all" in names or by_default
 
 
 def _beside(board: Benchmark, table: Table, metric: Column, line: Line, paper: ReportedRow) -> Beside:
@@ -152,9 +149,7 @@ def _beside(board: Benchmark, table: Table, metric: Column, line: Line, paper: R
 
 
 def _verdict(metric: Column, cell: Cell, paper: float) -> Verdict:
-    assert cell.mean is not None
-    assert cell.low is not None  # three seeds have an interval
-    assert cell.high is not None
+    assert cell.mean is not None and cell.low is not None and cell.high is not None  # noqa: PT018 three seeds have them
     if cell.low <= paper <= cell.high:
         return "within noise"
     above = cell.mean > paper
@@ -183,8 +178,9 @@ def _shortcomings(line: Line, cell: Cell, paper: ReportedRow) -> list[str]:
     """What our runs lack for a verdict."""
     reasons = []
     if line.preset not in paper.asked.presets:
-        its = " or ".join(paper.asked.presets)
-        reasons.append(f"preset {line.preset} here, the paper's settings are those of {its}")
+        reasons.append(
+            f"preset {line.preset} here, the paper's settings are those of {' or '.join(paper.asked.presets)}"
+        )
     if cell.seeds < SEEDS_FOR_A_RANK:
         reasons.append(f"{cell.seeds} of the {SEEDS_FOR_A_RANK} seeds that a verdict needs")
     if line.unlike:
