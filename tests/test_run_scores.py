@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 from run_worlds import Told, carry_out, on_folder, recipe, scenes
 
-from lgbench import ImageSpec, Metric, Part, Segmenter
+from lgbench import ImageSpec, Lazy, Metric, Part, Segmenter
 from lgbench.contradictions import contradictions
 from lgbench.errors import BadRecipe, NotAvailable, UnknownName
 from lgbench.evaluation.taught import FRESH
@@ -101,6 +102,17 @@ def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypa
     assert said in values["iou"]["not_available"]
     assert "not a finite number" in said or compute.__module__ in values["iou"]["not_available"]
     assert values["fid-random"]["value"] > 0
+
+
+NAMED = Lazy("test_run_scores:refuses")
+
+
+@pytest.mark.parametrize("compute", [partial(refuses), NAMED, partial(NAMED)])
+def test_the_reason_names_the_module_to_mend_however_a_metric_names_its_function(tmp_path: Path, monkeypatch, compute):
+    metric = Metric(name="odd", summary="", compute=compute, reference="none", deviation="0")
+    monkeypatch.setitem(registry().metrics, "odd", metric)
+    value = carry_out(recipe(evaluation__metrics="odd"), tmp_path / "run")["values"]["odd"]
+    assert "(test_run_scores" in value["not_available"]
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,8 @@ def _measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[st
 
 def _maker(metric: Metric) -> str:
     """The module that a metric's function stands in."""
-    return getattr(metric.compute, "where", None) or getattr(metric.compute, "__module__", "its plugin")
+    compute = getattr(metric.compute, "func", metric.compute)  # a partial's own module is functools
+    return getattr(compute, "where", None) or getattr(compute, "__module__", "its plugin")
 
 
 def sound(score: object) -> Score:
