@@ -109,7 +109,7 @@ NAMED = Lazy("test_run_scores:refuses")
 
 @pytest.mark.parametrize("compute", [partial(refuses), NAMED, partial(NAMED)])
 def test_the_reason_names_the_module_to_mend_however_a_metric_names_its_function(tmp_path: Path, monkeypatch, compute):
-    metric = Metric(name="odd", summary="", compute=compute, reference="none", deviation="0")
+    metric = replace(registry().metrics["iou"], name="odd", compute=compute)
     monkeypatch.setitem(registry().metrics, "odd", metric)
     value = carry_out(recipe(evaluation__metrics="odd"), tmp_path / "run")["values"]["odd"]
     assert "(test_run_scores" in value["not_available"]
