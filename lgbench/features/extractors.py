@@ -115,6 +115,15 @@ class Extractor:
     network: Callable[[Tensor], Seen]
     device: torch.device
 
+    @property
+    def batch(self) -> int:
+        """Images that it sees at a time. What more of them make on a CPU is too large for malloc to keep.
+
+        It would be handed to the system and back with every layer, and the page faults would take half of the time
+        (benchmarks/speed/features.py).
+        """
+        return 8 if self.device.type == "cpu" else 100
+
     def __call__(self, images: Tensor) -> Tensor:
         """Features of images, (N, D) float32 on the extractor's device, in full precision whatever surrounds the call.
 
@@ -123,18 +132,19 @@ class Extractor:
         """
         return self._see(images)[0]
 
-    def describe(self, images: np.ndarray, batch: int = 100) -> tuple[np.ndarray, np.ndarray | None]:
+    def describe(self, images: np.ndarray, batch: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
         """Features of images, (N, D) float32, and class probabilities, (N, classes), where the network classifies.
 
         Args:
             images: (N, 3, H, W) uint8; may be a memory map, of which one batch at a time is read.
-            batch: images at a time; the result depends on it by rounding only.
+            batch: images at a time, 0 for `Extractor.batch`; the result depends on it by rounding only.
 
         Raises:
             NotAvailable: no images.
         """
         if not len(images):
             raise NotAvailable("no images: raise evaluation.samples, or name another evaluation.split")
+        batch = batch or self.batch
         features, probabilities = np.empty((len(images), self.dim), np.float32), []
         for start in range(0, len(images), batch):
             seen, logits = self._see(torch.from_numpy(np.array(images[start : start + batch])))

@@ -101,9 +101,14 @@ def moments_of(images: np.ndarray, extractor: Extractor, batch: int = 100) -> Mo
 
 
 def stream_features(
-    stream: MomentStream, images: np.ndarray, extractor: Extractor, batch: int = 100, reporter: Reporter = QUIET
+    stream: MomentStream, images: np.ndarray, extractor: Extractor, batch: int = 0, reporter: Reporter = QUIET
 ) -> None:
-    """Add the features of images, (N, 3, H, W) uint8, to `stream`; `reporter` hears how many are in it."""
+    """Add the features of images, (N, 3, H, W) uint8, to `stream`; `reporter` hears how many are in it.
+
+    Args:
+        batch: images at a time, 0 for `Extractor.batch`.
+    """
+    batch = batch or extractor.batch
     for start in range(0, len(images), batch):
         part = torch.from_numpy(np.array(images[start : start + batch]))
         stream.update(extractor(part).cpu().numpy())
