@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .benchmark import Benchmark, read_benchmark
-from .record import RECORD_FILE, BadRecord, Measured, Record, Value, read_record, record_files
+from .record import RECORDS, BadRecord, Measured, Record, Value, read_record, record_files
 from .settings import dotted
 
 if TYPE_CHECKING:
@@ -23,8 +23,14 @@ COLUMNS += ["metric", "value", "low", "high", "n", "aggregation", "split", "prot
 COLUMNS += ["status", "flags", "supervision", "selected_by", "device", "device_hours", "created"]
 COLUMNS += ["recipe", "record", "adds_to", "path"]
 
-ALIKE = frozenset(COLUMNS) & {*Record.model_fields} - {"recipe"}
+ALIKE = {*COLUMNS} & {*Record.model_fields} - {"recipe"}
 """Columns that are fields of a record."""
+
+Boards = dict[Path, Benchmark | None]
+"""Folder of committed records -> the definition of their board, None where it is not beside them."""
+
+Holders = dict[tuple[str, str, str], str]
+"""A run's first record, a metric and what is said of it -> the id of the record that is shown for it."""
 
 
 def frame(records: Record | Path | str | Iterable[Record | Path | str]) -> pd.DataFrame:
@@ -37,7 +43,8 @@ def frame(records: Record | Path | str | Iterable[Record | Path | str]) -> pd.Da
 
     Args:
         records: records, files of them, folders of runs, or any folder above such: `runs`, or one of `leaderboards`,
-            whose `variant` is then that of its definition. A record that is met twice counts once.
+            whose `variant` is then that of its definition. A record that is met twice counts once, and so does a value
+            that several records of one run hold: it is the first record's.
 
     Raises:
         BadRecord: a file is no whole, unaltered record, or a folder holds none.
@@ -47,8 +54,9 @@ def frame(records: Record | Path | str | Iterable[Record | Path | str]) -> pd.Da
     several = [records] if isinstance(records, Record | Path | str) else list(records)
     found = {record.id: (record, path) for each in several for record, path in _read(each)}
     told = _differing(record for record, _ in found.values())
-    boards: dict[Path, Benchmark | None] = {}
-    rows = [row for record, path in found.values() for row in _rows(record, path, told, boards)]
+    boards, holders = Boards(), Holders()
+    firsts = sorted(found.values(), key=lambda each: each[0].adds_to is not None)  # before what adds to them
+    rows = [row for record, path in firsts for row in _rows(record, path, told, boards, holders)]
     details = sorted({name for row in rows for name in row if name.startswith("details.")})
     return pd.DataFrame(rows, columns=[*COLUMNS, *sorted(told), *details])
 
@@ -71,15 +79,12 @@ def _read(source: Record | Path | str) -> Iterator[tuple[Record, str]]:
 
 def _files(folder: Path) -> list[Path]:
     """A run's records, or those of all runs and boards below a folder."""
-    found = sorted(folder.rglob("*.json"))
-    kinds = (RECORD_FILE, "record-*.json", "records/*.json")
-    return record_files(folder) or [path for path in found if any(map(path.match, kinds))]
+    return record_files(folder) or [path for path in sorted(folder.rglob("*.json")) if any(map(path.match, RECORDS))]
 
 
-def _rows(record: Record, path: str, told: set[str], boards: dict[Path, Benchmark | None]) -> Iterator[dict[str, Any]]:
+def _rows(record: Record, path: str, told: set[str], boards: Boards, holders: Holders) -> Iterator[dict[str, Any]]:
     settings = {name: value for name, value in dotted(record.recipe) if name in told}
-    fixed = {
-        **{name: getattr(record, name) for name in COLUMNS if name in ALIKE},
+    fixed = record.model_dump(include=ALIKE) | {
         "variant": _variant(record, path, boards),
         "flags": " ".join(record.training.flags),
         "device": record.environment.device,
@@ -88,7 +93,8 @@ def _rows(record: Record, path: str, told: set[str], boards: dict[Path, Benchmar
         "path": path,
     }
     for name, value in record.values.items():
-        yield fixed | {"metric": name} | _number(value) | settings
+        if holders.setdefault((record.adds_to or record.id, name, repr(value)), record.id) == record.id:
+            yield fixed | {"metric": name} | _number(value) | settings
     if not record.values:
         yield fixed | {"why": f"the run is {record.status} and has no values"} | settings
 
@@ -112,7 +118,7 @@ def _differing(records: Iterable[Record]) -> set[str]:
     return {name for settings in differing for name, _ in settings} - TOLD
 
 
-def _variant(record: Record, path: str, boards: dict[Path, Benchmark | None]) -> str:
+def _variant(record: Record, path: str, boards: Boards) -> str:
     """The row of an ablation that a committed record stands in, "" for any other."""
     folder = Path(path).parent
     if folder.name != "records":

@@ -30,6 +30,7 @@ from .files import canonical_json, faults_of, read_json, sha256_of_json, write_j
 
 __all__ = [
     "CAPSULE",
+    "RECORDS",
     "RECORD_FILE",
     "BadRecord",
     "Data",
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 RECORD_FILE = "record.json"
+RECORDS = (RECORD_FILE, "record-*.json", "records/*.json")  # a run's first one, its further ones, those of boards
 CAPSULE = ".capsule.zip"  # how the name ends of what `lgbench capsule` writes
 SELDOM = ("sampling", "given", "ignore", "pseudo", "dataset_version", "reference_samples", "scored_on", "copies", "cut")
 
@@ -404,7 +406,7 @@ def read_record(path: Path, remedy: str = MEND) -> Record:
     """Read one record and check that it is whole and unaltered.
 
     Args:
-        remedy: what to do about one that is not, as a sentence.
+        remedy: what to do about one that is not, as a sentence; a file that is not called as records are is no record.
 
     Raises:
         BadRecord: names the file and the reason.
@@ -416,13 +418,10 @@ def read_record(path: Path, remedy: str = MEND) -> Record:
         expected, content = _named(body)  # NaN and infinity, which JSON proper does not have, are refused there
     except FileNotFoundError:
         runs = [folder.parent for folder in sorted(path.parent.glob(f"*/{RECORD_FILE}"))]
-        then = (
-            f"Name a run in {path.parent}, say {runs[0]}."
-            if runs
-            else "A run writes it last: run the same command again to finish."
-        )
+        then = f"Name a run in {path.parent}, say {runs[0]}." if runs else "To finish, run the same command again."
         raise BadRecord(f"No record at {path}. {then}") from None
     except (OSError, ValueError) as error:
+        remedy = remedy if any(map(path.match, RECORDS)) else "It is no record: name a run, or a record of one."
         raise BadRecord(f"{path} cannot be read as a record ({error}). {remedy}") from error
     if body["id"] != expected:
         raise BadRecord(f"{path} was altered: its id is {body['id']}, its content's is {expected}. {remedy}")

@@ -202,3 +202,12 @@ def test_what_needs_networks_says_that_an_aggregate_has_none(swept: Path, comman
     assert isinstance(error, RunFailed)
     assert "no networks of its own" in str(error)
     assert all(identity in str(error) for identity in whole.aggregates)
+
+
+def test_what_pairs_samples_says_that_an_aggregate_has_none_and_advises_no_harm(swept: Path):
+    folder, whole, runs = records(swept)
+    error = lgbench("compare", folder, runs[0][0]).exception
+    assert isinstance(error, RunFailed)
+    assert "no samples of its own" in str(error)
+    assert "delete" not in str(error)
+    assert all(identity in str(error) for identity in whole.aggregates)

@@ -8,15 +8,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from board_records import commit, make_root, markdown, seeds
+from board_records import a_record, commit, make_root, markdown, seeds
+from click.testing import CliRunner
 
 from lgbench.cli import board_pairs
+from lgbench.cli.leaderboard import leaderboard
 from lgbench.features import load_extractor
 from lgbench.files import read_json, sha256_of_file, sha256_of_json, write_json
 from lgbench.intervals import share_interval
 from lgbench.leaderboard import check, committed, read_boards
 from lgbench.leaderboard.pairs import Pair
-from lgbench.record import record_id
+from lgbench.record import record_id, write_record
 
 RANDOM = np.random.default_rng(0)
 REALS = np.kron(RANDOM.integers(0, 256, (30, 3, 4, 4), dtype=np.uint8), np.ones((1, 1, 8, 8), np.uint8))
@@ -134,6 +136,20 @@ def test_an_altered_pair_and_a_broken_one_are_faults(root: Path):
     faults = "\n".join(check(root))
     assert f"{first} is no pair: Value error, its id is not the hash of its content" in faults
     assert f"{second} cannot be read" in faults
+
+
+def test_runs_that_have_no_samples_and_capsules_are_passed_over(root: Path):
+    before = paired(root)
+    named = root / "named"
+    for name, changes in (("floor", {"generator": {"name": "none"}}), ("whole", {"generator": {"name": "copier"}})):
+        record = a_record({}, recipe=changes)
+        write_record(named / name, record | ({"aggregates": ["a" * 16]} if name == "whole" else {}))
+    (named / "copier-0-1a2b3c4d.capsule.zip").write_bytes(b"PK")
+    runs = sorted(map(str, named.iterdir()))
+    result = CliRunner().invoke(leaderboard, ["pair", *runs, "--prefer", "random", "--root", str(root)])
+    assert result.exception is None, result.exception
+    assert result.stdout.split() == [*map(str, before)]
+    assert result.stderr.count("assed over") == 3
 
 
 def test_samples_that_were_altered_are_not_paired(root: Path):

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 from board_records import BOARD, commit, make_root, seeds
+from click.testing import CliRunner
 
 from lgbench.benchmark import BadBenchmark
 from lgbench.cli.history import lost_records
+from lgbench.cli.leaderboard import leaderboard
 from lgbench.leaderboard import build
 from lgbench.record import record_id
 
@@ -142,6 +144,14 @@ def test_a_push_builds_the_boards_and_commits_only_what_changed(root: Path):
     before = shell(root, "git rev-parse HEAD").stdout
     assert shell(root, step("Commit").replace("git push", "false")).returncode == 0
     assert shell(root, "git rev-parse HEAD").stdout == before
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_gate_against_nothing_is_refused_and_not_skipped(root: Path, name: str):
+    build(root)
+    result = CliRunner().invoke(leaderboard, ["check", "--root", str(root), "--against", name])
+    assert isinstance(result.exception, BadBenchmark)
+    assert "Name a branch or a commit" in str(result.exception)
 
 
 def test_no_repository_and_no_such_branch_are_told(root: Path, tmp_path: Path):

@@ -21,7 +21,7 @@ from lgbench.capsule import MANIFEST, BadCapsule, pack, read_npz
 from lgbench.errors import RunFailed
 from lgbench.features import extractors
 from lgbench.plugins import registry
-from lgbench.record import Measured, protocol_id, read_record, record_files, record_id
+from lgbench.record import BadRecord, Measured, protocol_id, read_record, record_files, record_id
 from lgbench.rescore import rescore
 from lgbench.score import Score
 from lgbench.verify import verify
@@ -90,6 +90,28 @@ def test_rescoring_tells_that_all_is_the_same(run: Path):
     result = lgbench("rescore", run)
     assert result.exception is None
     assert "20 of 20 numbers are the same" in result.output
+
+
+@pytest.mark.parametrize("command", ["rescore", "results"])
+def test_capsules_among_runs_are_passed_over_and_one_alone_is_told_what_reads_it(
+    run: Path, capsule: Path, command: str
+):
+    both = lgbench(command, run, capsule)
+    assert both.exception is None
+    assert f"{capsule} is a capsule, and no run: passed over." in both.stderr
+    alone = lgbench(command, capsule)
+    assert isinstance(alone.exception, BadRecord)
+    assert f"`lgbench verify {capsule}`" in str(alone.exception)
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "predictions-*.npz"])
+@pytest.mark.parametrize("command", ["rescore", "results"])
+def test_a_runs_other_files_are_told_to_be_no_records(run: Path, command: str, name: str):
+    (file,) = run.glob(name)
+    error = lgbench(command, file).exception
+    assert isinstance(error, BadRecord)
+    assert "name a run, or a record" in str(error)
+    assert "delete" not in str(error)
 
 
 def test_a_new_version_of_a_metric_makes_a_further_record_once(run: Path):

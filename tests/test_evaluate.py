@@ -75,6 +75,14 @@ def test_weights_that_are_not_what_the_record_is_of_are_not_scored_as_if_they_we
     assert len(record_files(run)) == 1
 
 
+@pytest.mark.parametrize("names", ["", ",", " , "])
+def test_no_names_of_metrics_are_refused_with_those_that_there_are(run: Path, names: str):
+    error = lgbench("evaluate", run, "--metrics", names, "--device", "cpu").exception
+    assert isinstance(error, UnknownName)
+    assert all(told in str(error) for told in ("`default`", "`all`", "`lgbench list metrics`"))
+    assert len(record_files(run)) == 1
+
+
 def test_an_unknown_metric_and_an_empty_folder_are_told(run: Path, tmp_path: Path):
     assert isinstance(lgbench("evaluate", run, "--metrics", "iuo").exception, UnknownName)
     (tmp_path / "empty").mkdir()

@@ -43,6 +43,24 @@ def test_a_record_is_found_by_itself_its_file_its_run_and_any_folder_above_and_c
     assert len(lgbench.frame([file, file.parent, tmp_path, read_record(file)])) == 2
 
 
+def test_what_a_further_record_repeats_counts_once_and_is_the_first_records(tmp_path: Path):
+    first, other = a_record({"iou": measured(0.2), "dice": measured(0.4)}), a_record({"dice": measured(0.6)}, seed=1)
+    file, _ = written(tmp_path, first, other)
+    run, id_ = file.parent, read_record(file).id
+    again = first | {"adds_to": id_, "values": {"iou": measured(0.3), "dice": measured(0.4)}}
+    path = write_record(run, again)
+    write_record(run, again | {"values": {"iou": measured(0.3), "ari": measured(0.1)}})
+    for given in (tmp_path, [path, *tmp_path.glob("*/*.json")]):
+        table = lgbench.frame(given)
+        dice = table.query("metric == 'dice'")
+        assert dice.groupby("method").value.agg(["count", "mean"]).values.tolist() == [[2, pytest.approx(0.5)]]
+        assert path.name not in dice.path.str.cat()
+        assert sorted(table.query("metric == 'iou'").value) == [0.2, 0.3]
+        assert len(table) == 5
+    alone = lgbench.frame(path)
+    assert alone.set_index("metric").value.to_dict() == {"iou": 0.3, "dice": 0.4}
+
+
 def test_settings_have_columns_where_runs_of_one_method_differ(tmp_path: Path):
     written(tmp_path, *runs(0.1, 0.2), *runs(1, 0.6), *seeds("lrgan", 0.5, recipe={"method": {"lr": 2}}))
     table = lgbench.frame(tmp_path)

@@ -204,6 +204,15 @@ def test_a_record_of_nothing_but_its_own_id_lacks_the_rest(tmp_path: Path):
         read_record(tmp_path / "record.json")
 
 
+@pytest.mark.parametrize("name", ["recipe.json", "predictions-0.npz", "run-1a2b.capsule.zip"])
+def test_a_file_that_is_no_record_is_not_advised_to_be_deleted(tmp_path: Path, name: str):
+    for file, told in ((tmp_path / name, "name a run, or a record"), (tmp_path / "record-1.json", "or delete it")):
+        file.write_bytes(b'{"method": 1}' if name.endswith("json") else b"PK\xff")
+        with pytest.raises(BadRecord, match=told) as refused:
+            read_record(file)
+        assert ("delete" in str(refused.value)) == (told == "or delete it")
+
+
 def test_a_run_without_record_is_told_to_finish(tmp_path: Path):
     with pytest.raises(BadRecord, match="run the same command again"):
         read_record(tmp_path / "record.json")

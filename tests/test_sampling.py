@@ -393,10 +393,17 @@ def test_a_generator_says_all_codes_that_can_be_varied(name: str, settings: dict
     assert {*painter.codes(2, batch)} <= {*generator.varies}
 
 
-def test_sample_asks_what_to_paint(faces: Path):
-    result = CliRunner().invoke(group, ["sample", str(faces)])
-    assert result.exit_code == 2
-    assert "--vary CODE" in result.output
+@pytest.mark.parametrize(("kind", "columns"), [("petals", 5), ("faces", 1)])  # image, layers, what they compose; image
+@pytest.mark.parametrize("rows", [1, 3])
+def test_without_options_a_grid_is_painted(request: pytest.FixtureRequest, kind: str, columns: int, rows: int):
+    run = request.getfixturevalue(kind)
+    (run / "pictures" / "grid.png").unlink(missing_ok=True)
+    result = CliRunner().invoke(group, ["sample", str(run), "--rows", str(rows), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split() == ["grid:", str(run / "pictures" / "grid.png")]
+    with Image.open(run / "pictures" / "grid.png") as grid:
+        assert grid.height % rows == 0
+        assert grid.width * rows == grid.height * columns
 
 
 # What is predicted.
@@ -438,6 +445,9 @@ def test_the_command_draws_predictions_and_a_grid_and_replaces_them(petals: Path
 def test_a_run_that_predicts_no_masks_says_so(faces: Path):
     with pytest.raises(NotAvailable, match="paints no masks"):
         predictions(load_run(faces, "cpu"), 2)
+    error = CliRunner().invoke(group, ["sample", str(faces), "--predictions", "--device", "cpu"]).exception
+    assert isinstance(error, NotAvailable)
+    assert f"`lgbench sample {faces}` paints a grid" in str(error)
 
 
 # Neighbours.

@@ -88,12 +88,13 @@ def test_an_example_of_the_timing_program_tells_a_ratio(example: str, monkeypatc
     assert re.search(r"^ratio \d+\.\d\d \(single pairs", told.stdout, flags=re.M)
 
 
-def test_the_registered_mask_scores_are_scikit_learns(monkeypatch):
+def test_the_registered_mask_scores_are_scikit_learns(monkeypatch, caplog):
     monkeypatch.syspath_prepend(PROGRAM.parent)
     arguments = ["--masks", "40", "--side", "32", "--rounds", "2", "--share", "20"]
     told = CliRunner().invoke(importlib.import_module("masks").main, arguments, catch_exceptions=False)
     assert told.exit_code == 0, told.stderr
     assert float(re.findall(r"difference (\S+)", told.stdout)[0]) < 1e-9
+    assert not caplog.records  # no part of the evidence failed
 
 
 @pytest.mark.parametrize(("method", "saving"), SAVED)

@@ -42,7 +42,8 @@ def pairs_of_masks(count: int, side: int) -> tuple[np.ndarray, np.ndarray]:
 def registered(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Scores of each image, (3, N), as an evaluation has them."""
     metrics = {name: registry().metrics[name] for name in METRICS}
-    run: Any = SimpleNamespace(recipe=SimpleNamespace(evaluation=EvaluationConfig()))
+    whole = SimpleNamespace(layered=False)  # of a method that paints no masks, parts of masks are not available
+    run: Any = SimpleNamespace(recipe=SimpleNamespace(evaluation=EvaluationConfig(), generator=whole))
     ignored = np.broadcast_to(False, true.shape)
     known = {"predicted_masks": predicted, "true_masks": true, "ignored": ignored, "instances": true.astype(np.uint8)}
     nobody: Any = None

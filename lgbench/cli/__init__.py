@@ -24,7 +24,7 @@ COMMANDS = {
     "sweep": ("lgbench.cli.sweep", "sweep", "Run every method, preset and seed of a benchmark file."),
     "aggregate": ("lgbench.cli.aggregate", "aggregate", "Judge generators of one class each together."),
     "evaluate": ("lgbench.cli.evaluate", "evaluate", "Add numbers to a finished run."),
-    "sample": ("lgbench.cli.sample", "sample", "Paint what a finished run does with its codes."),
+    "sample": ("lgbench.cli.sample", "sample", "Paint a grid of a finished run, or what it does with its codes."),
     "segment": ("lgbench.cli.segment", "segment", "Write masks and cut-outs of your own photographs."),
     "list": ("lgbench.cli.listing", "list_", "Show what is installed."),
     "info": ("lgbench.cli.listing", "info", "Tell all about one method, data set, metric or regularizer."),

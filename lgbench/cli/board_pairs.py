@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 from lgbench.benchmark import Benchmark
@@ -21,7 +22,7 @@ from lgbench.record import Record
 from lgbench.trained import load_run
 
 from .matching import match_samples
-from .pairs import first_samples
+from .pairs import NothingPainted, first_samples
 from .preferences import preference_of, similarity
 
 __all__ = ["pair_runs"]
@@ -39,6 +40,8 @@ class Sampled:
 
 def pair_runs(root: Path, runs: Sequence[Path], names: Sequence[str], extractor: str, samples: int) -> list[Path]:
     """Match the samples of runs of different rows of a board, and of one preset and seed; write what is found there.
+
+    Runs that have no samples are told and passed over.
 
     Args:
         root: holds `benchmarks` and `leaderboards`.
@@ -71,7 +74,11 @@ def _taken(runs: Sequence[Path], network: Extractor, samples: int) -> list[Sampl
     reals: dict[str, np.ndarray] = {}  # runs of one data set share its pictures
     taken = []
     for folder in runs:
-        record, images, file = first_samples(folder, samples)
+        try:
+            record, images, file = first_samples(folder, samples)
+        except NothingPainted as reason:
+            click.echo(f"Passed over: {reason}", err=True)
+            continue
         if (sha256 := sha256_of_file(file)) != record.artefacts[file.name]:
             raise RunFailed(f"{file} is not what the record was scored from. Run the command of {folder} again.")
         seen = record.data.fingerprints["train"]

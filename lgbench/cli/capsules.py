@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["capsule", "rescore", "verify"]
+__all__ = ["capsule", "rescore", "verify", "without_capsules"]
 
 RUN = click.Path(exists=True, path_type=Path)
+
+
+def without_capsules(paths: Sequence[Path]) -> list[Path]:
+    """What was named but for capsules, which lie beside their runs and so are among `runs/*`; they are told.
+
+    Raises:
+        BadRecord: all of it are capsules.
+    """
+    from lgbench.record import CAPSULE, BadRecord
+
+    capsules = [path for path in paths if path.name.endswith(CAPSULE)]
+    if capsules and len(capsules) == len(paths):
+        raise BadRecord(
+            f"{capsules[0]} is a capsule, and no run. `lgbench verify {capsules[0]}` derives its numbers again; or "
+            "name the run that it is of."
+        )
+    for path in capsules:
+        click.echo(f"{path} is a capsule, and no run: passed over.", err=True)
+    return [path for path in paths if path not in capsules]
 
 
 @click.command()
@@ -30,7 +50,7 @@ def rescore(runs: tuple[Path, ...]) -> None:
     from .printing import say
 
     console, installed = Console(), registry()
-    for run in runs:
+    for run in without_capsules(runs):
         record = read_record(run / "record.json" if run.is_dir() else run)
         wanted = [v.protocol.metric for v in record.values.values() if isinstance(v, Measured)]
         named = [("methods", record.method), ("datasets", record.dataset), *(("metrics", name) for name in wanted)]

@@ -27,9 +27,12 @@ def evaluate(run: Path, metrics: str, device: str) -> None:
     Nothing is trained; what was sampled and predicted is read where it is kept.
     """
     from lgbench.data import DataHome
+    from lgbench.errors import UnknownName
     from lgbench.lookup import look_up
     from lgbench.trained import asked
 
+    if not metrics.replace(",", "").strip():
+        raise UnknownName("--metrics names none. Name some, `default` or `all`; `lgbench list metrics` shows them.")
     home, request = DataHome(), asked(run)
     settings = {**request.settings, "evaluation.metrics": metrics}
     carry_out(look_up(replace(request, settings=settings), home), home, device, run.parent, finished=run)

@@ -19,8 +19,10 @@ def lost_records(root: Path, against: str) -> list[str]:
         One text per record; each says how to mend it.
 
     Raises:
-        BadBenchmark: `root` lies in no git repository, or there is no such commit in it.
+        BadBenchmark: `root` lies in no git repository, or there is no such commit in it; or `against` is empty.
     """
+    if not against.strip():  # a variable that a workflow did not set: no gate that was asked for is skipped
+        raise BadBenchmark("--against names nothing. Name a branch or a commit, say origin/main, or leave it out.")
     base = _git(root, "merge-base", "--", against, "HEAD").strip()
     records = ":(glob)leaderboards/*/records/*.json"
     found = _git(root, "diff", "--name-status", "--no-renames", "--relative", "-z", base, "--", records).split("\0")

@@ -62,7 +62,7 @@ def check(context: click.Context, names: tuple[str, ...], root: Path, against: s
     from .history import lost_records
 
     with _nothing_goes():
-        faults = [*(lost_records(root, against) if against else []), *check_boards(root, names)]
+        faults = [*(lost_records(root, against) if against is not None else []), *check_boards(root, names)]
     for fault in faults:
         click.echo(fault, err=True)
     if faults:
@@ -106,13 +106,12 @@ def add(context: click.Context, runs: tuple[Path, ...], boards: tuple[str, ...],
     """
     from lgbench.leaderboard import add as add_record
     from lgbench.leaderboard import read_boards, why_not
-    from lgbench.record import CAPSULE, RECORD_FILE, read_record, record_files
+    from lgbench.record import RECORD_FILE, read_record, record_files
+
+    from .capsules import without_capsules
 
     unmatched = False
-    for run in runs:
-        if run.name.endswith(CAPSULE):  # beside its run, and so among `runs/*`
-            click.echo(f"{run} is a capsule, and no run: passed over.", err=True)
-            continue
+    for run in without_capsules(runs):
         copies = add_record(root, run, boards)
         for path in copies:
             click.echo(path)
@@ -142,11 +141,12 @@ def pair(
     """Match samples of runs that are on a board, and prefer those nearer to real pictures.
 
     Every two of RUN... of different rows, and of one preset and seed, give a file that the board shows. Run
-    `lgbench leaderboard build` afterwards.
+    `lgbench leaderboard build` afterwards. What has no samples, a capsule or a run that paints nothing, is passed over.
     """
     from .board_pairs import pair_runs
+    from .capsules import without_capsules
 
-    written = pair_runs(root, runs, boards, prefer, samples)
+    written = pair_runs(root, without_capsules(runs), boards, prefer, samples)
     for path in written:
         click.echo(path)
     if not written:

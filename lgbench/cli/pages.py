@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from lgbench.errors import NotAvailable
 from lgbench.trained import Trained
 from lgbench.training.pictures import enlargement, save_png
 
@@ -17,7 +18,7 @@ from .predictions import evidence_of, grid_of, neighbours, predictions
 from .printing import print_table, say
 from .walks import Variation, Walk, save_gif, sheet
 
-__all__ = ["draw_neighbours", "draw_predictions", "draw_variation", "draw_walk"]
+__all__ = ["draw_grid", "draw_neighbours", "draw_predictions", "draw_variation", "draw_walk"]
 
 
 def draw_variation(console: Console, trained: Trained, varied: Variation, code: str, pictures: Path) -> None:
@@ -39,15 +40,40 @@ def draw_walk(console: Console, trained: Trained, walk: Walk, name: str, picture
 
 
 def draw_predictions(console: Console, trained: Trained, pictures: Path, rows: int, seed: int) -> None:
-    """A page of masks and, where the method paints, a grid of layers; those of before are replaced."""
-    page = predictions(trained, rows)
+    """A page of masks and, where the method paints, a grid of layers; those of before are replaced.
+
+    Raises:
+        NotAvailable: there are no masks to show.
+    """
+    paints = trained.run.recipe.method.generator is not None
+    try:
+        page = predictions(trained, rows)
+    except NotAvailable as reason:
+        folder = trained.run.folder
+        advice = f" `lgbench sample {folder}` paints a grid of its images." if paints else ""
+        raise NotAvailable(f"{folder} has no predictions to show: {reason}.{advice}") from None
     save_png(pictures / "predictions.png", _sheet(page.grid, page.titles))
     say(console, f"predictions: {pictures / 'predictions.png'}")
     best, median, worst = page.iou.mean(axis=0)
     say(console, f"  IoU of the best {best:.3f}, of the median {median:.3f}, of the worst {worst:.3f}")
-    if trained.run.recipe.method.generator is not None:
-        save_png(pictures / "grid.png", grid_of(trained, rows, seed))
-        say(console, f"grid: {pictures / 'grid.png'}")
+    if paints:
+        draw_grid(console, trained, pictures, rows, seed)
+
+
+def draw_grid(console: Console, trained: Trained, pictures: Path, rows: int, seed: int) -> None:
+    """A grid of images with their layers; that of before is replaced.
+
+    Raises:
+        NotAvailable: the method paints nothing.
+    """
+    folder, method = trained.run.folder, trained.run.recipe.method
+    if method.generator is None:
+        raise NotAvailable(
+            f"{folder} is a run of {method.name}, which paints nothing. `lgbench sample {folder} --predictions` shows "
+            "the masks that it predicts."
+        )
+    save_png(pictures / "grid.png", grid_of(trained, rows, seed))
+    say(console, f"grid: {pictures / 'grid.png'}")
 
 
 def draw_neighbours(console: Console, trained: Trained, pictures: Path, rows: int) -> None:

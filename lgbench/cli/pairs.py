@@ -17,10 +17,14 @@ from lgbench.training.pictures import enlargement, save_png
 
 from .matching import match_samples
 
-__all__ = ["Comparison", "compare", "first_samples", "strips"]
+__all__ = ["Comparison", "NothingPainted", "compare", "first_samples", "strips"]
 
 SAMPLES = re.compile(r"samples-[0-9a-f]+\.npz")
 """The file that holds a run's samples; beside it there may be composites of their layers (`samples-swap-...`)."""
+
+
+class NothingPainted(RunFailed):
+    """A record without samples, and not because they are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +101,21 @@ def first_samples(folder: Path, samples: int) -> tuple[Record, np.ndarray, Path]
     """A finished run's record, its first samples, (n, 3, H, W) uint8, and the file that holds them.
 
     Raises:
-        RunFailed: the run is not finished, paints nothing, or its samples are gone.
+        NothingPainted: the run paints nothing, or is an aggregate of runs.
+        RunFailed: the run is not finished, or its samples are gone.
     """
     if not (files := record_files(folder)):
         raise RunFailed(f"{folder} is not a finished run: it has no record.")
     record = read_record(files[0])
     if record.recipe["generator"] == {"name": "none"}:
-        raise RunFailed(
+        raise NothingPainted(
             f"{folder} is a run of {record.method}, which paints nothing: there are no samples to pair. Its numbers "
             "stand beside others' on the boards (`lgbench leaderboard show`)."
+        )
+    if record.aggregates:
+        raise NothingPainted(
+            f"{folder} is an aggregate of runs of one class each and has no samples of its own. Name one of its runs; "
+            f"their records are {', '.join(record.aggregates)}."
         )
     stored = [folder / name for name in record.artefacts if SAMPLES.fullmatch(name) and (folder / name).exists()]
     if not stored:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lgbench.evaluation import Evidence, parts_of
+from lgbench.layers import Layers
 from lgbench.offers import Metric
 from lgbench.painting import as_sampled, painted
 from lgbench.plugins import registry
@@ -112,4 +113,5 @@ def grid_of(trained: Trained, rows: int, seed: int) -> np.ndarray:
     painter, run = trained.painter, trained.run
     with as_sampled(painter, run.recipe.evaluation.sample_bn == "batch", seed):
         layers = next(painted(painter, rows, rows, trained.splits()["train"], seed, run.runtime))
-    return layer_grid(layers)
+    kept = {name: getattr(layers, name)[:rows] for name in ("image", "background", "foregrounds", "alphas")}
+    return layer_grid(Layers(**kept))  # of one row two were painted

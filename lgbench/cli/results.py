@@ -32,7 +32,9 @@ def results(
     from lgbench.files import write_bytes
     from lgbench.frames import frame
 
-    table = _of_metrics(frame(paths or [_runs()]), metrics)
+    from .capsules import without_capsules
+
+    table = _of_metrics(frame(without_capsules(paths) or [_runs()]), metrics)
     if csv and str(csv) == "-":
         click.echo(table.to_csv(index=False), nl=False)
     elif csv:

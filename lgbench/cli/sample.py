@@ -44,19 +44,18 @@ def sample(
     seed: int,
     device: str,
 ) -> None:
-    """Paint what finished runs do with their codes, predict, or have seen, into each RUN's folder `pictures`."""
+    """Paint what finished runs do with their codes, predict, or have seen, into each RUN's folder `pictures`.
+
+    Without options it is `grid.png`: images and, where there are layers, background, foregrounds and masks beside them.
+    """
     from rich.console import Console
 
     from lgbench.trained import load_run
 
-    from .pages import draw_neighbours, draw_predictions, draw_variation, draw_walk
+    from .pages import draw_grid, draw_neighbours, draw_predictions, draw_variation, draw_walk
     from .progress import reporting
     from .walks import interpolate, vary
 
-    if not codes and not walks and not predicted and not near:
-        raise click.UsageError(
-            "Say what to paint: --vary CODE or --interpolate WALK (both repeatable), --predictions or --neighbours."
-        )
     console = Console()
     for folder in runs:
         pictures = folder / "pictures"
@@ -68,5 +67,7 @@ def sample(
             draw_walk(console, trained, interpolate(trained, name, rows, columns, seed), name, pictures)
         if predicted:
             draw_predictions(console, trained, pictures, rows, seed)
+        if not (codes or walks or predicted or near):
+            draw_grid(console, trained, pictures, rows, seed)
         if near:
             draw_neighbours(console, trained, pictures, rows)

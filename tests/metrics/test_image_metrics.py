@@ -98,7 +98,7 @@ MEASURES = {
 @pytest.mark.parametrize("name", MEASURES)
 def test_too_few_broken_or_unlike_features_are_refused_by_name(name: str):
     generated, real = features("alike", n=5)
-    with pytest.raises(NotAvailable, match=rf"{name} needs .* not 1 and 55; raise evaluation.samples"):
+    with pytest.raises(NotAvailable, match=rf"{name} needs .* samples, not 1: raise evaluation.samples"):
         MEASURES[name](generated[:1], real)
     with pytest.raises(NotAvailable, match=f"{name}: features of the samples are not finite"):
         MEASURES[name](generated * np.nan, real)
@@ -106,6 +106,22 @@ def test_too_few_broken_or_unlike_features_are_refused_by_name(name: str):
         MEASURES[name](generated, real + np.inf)
     with pytest.raises(ValueError, match=name):
         MEASURES[name](generated, real[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("samples", "reals", "told", "not_told"),
+    [
+        (200, 200, "1000 samples, not 200: raise evaluation.samples", "reference"),  # drawn down to the samples
+        (200, 1000, "1000 samples, not 200: raise evaluation.samples", "reference"),
+        (1000, 300, "1000 real images, not 300: take all, evaluation.reference=all", "evaluation.samples"),
+        (400, 300, "not 400: raise evaluation.samples, and 1000 real images, not 300", "\n"),
+    ],
+)
+def test_the_side_that_lacks_images_is_named_and_no_other(samples: int, reals: int, told: str, not_told: str):
+    with pytest.raises(NotAvailable) as refused:
+        kernel_distance(np.zeros((samples, 4)), np.zeros((reals, 4)), size=1000)
+    assert told in str(refused.value)
+    assert not_told not in str(refused.value)
 
 
 @pytest.fixture

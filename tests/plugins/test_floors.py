@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from toy import SQUARES, folder_of
 
+from lgbench.cli import group
 from lgbench.cli.pairs import compare
 from lgbench.data import DataHome, RawDataset
 from lgbench.errors import BadData, BadRecipe, NotAvailable, RunFailed, UnknownName
@@ -243,3 +245,6 @@ def test_a_floor_in_python_segments_and_says_that_it_paints_nothing(tmp_path: Pa
             _ = trained.painter
         with pytest.raises(RunFailed, match=f"{name}, which paints nothing"):
             compare(folder, folder, tmp_path / "pairs.png")
+        refused = CliRunner().invoke(group, ["sample", str(folder), "--device", "cpu"]).exception
+        assert isinstance(refused, NotAvailable)
+        assert f"`lgbench sample {folder} --predictions` shows the masks" in str(refused)

@@ -40,15 +40,19 @@ def checked(metric: str, generated: np.ndarray, real: np.ndarray, least: int) ->
 
     Raises:
         ValueError: they are not of one network.
-        NotAvailable: there are fewer than `least` on a side, or they are not finite.
+        NotAvailable: there are fewer than `least` on a side, which is named, or they are not finite.
     """
     if generated.ndim != 2 or generated.shape[1:] != real.shape[1:]:
         raise ValueError(f"{metric}: features must be (N, D) and (M, D), not {generated.shape} and {real.shape}.")
-    if min(len(generated), len(real)) < least:
-        raise NotAvailable(
-            f"{metric} needs at least {least} samples and as many real images, not {len(generated)} and {len(real)}; "
-            "raise evaluation.samples, or take evaluation.reference=all"
+    lacking = []
+    if len(generated) < least:
+        lacking.append(f"{least} samples, not {len(generated)}: raise evaluation.samples")
+    if len(real) < min(least, len(generated)):  # fewer than there are samples: nothing was drawn, these are all
+        lacking.append(
+            f"{least} real images, not {len(real)}: take all, evaluation.reference=all and reference_samples=0"
         )
+    if lacking:
+        raise NotAvailable(f"{metric} needs at least {', and '.join(lacking)}")
     for side, features in (("samples", generated), ("real images", real)):
         if not np.isfinite(features).all():
             raise NotAvailable(
