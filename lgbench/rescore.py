@@ -16,7 +16,7 @@ from .errors import NotAvailable, RunFailed
 from .evaluation import Evidence, parts_of
 from .evaluation.scores import computed
 from .evaluation.stored import EVIDENCE, restored
-from .files import read_arrays, read_json
+from .files import read_arrays, read_json, sha256_of_file
 from .offers import Metric, Part
 from .plugins import PluginInfo
 from .record import Measured, Missing, Record, read_record, record_files, write_record
@@ -110,9 +110,16 @@ def _offline(part: Part, kept: Mapping[str, Any]) -> Part:
         except (Exception, SystemExit) as error:
             if part.name in kept:
                 return kept[part.name]
-            raise NotAvailable(f"reads {part.name}, which was not kept with the run") from error
+            raise NotAvailable(_why_not(part.name, error)) from error
 
     return Part(part.name, make)
+
+
+def _why_not(part: str, error: BaseException) -> str:
+    """Why a part that was not kept cannot be made here: what another part that it reads lacks, most often."""
+    if not isinstance(error, NotAvailable):
+        return f"reads {part}, which cannot be made from what is stored ({type(error).__name__}: {error})"
+    return f"reads {part}, which was not kept with the run" if str(error) == ABSENT else str(error)
 
 
 def again(record: Record, evidence: Mapping[str, Evidence], metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
@@ -185,7 +192,7 @@ def rescore(path: Path, metrics: Mapping[str, Metric], plugins: Sequence[PluginI
         plugins: those that offer them.
 
     Raises:
-        RunFailed, BadRecord: a file of the run is missing or damaged.
+        RunFailed, BadRecord: a file of the run is missing, damaged or not what the record was scored from.
     """
     folder = path if path.is_dir() else path.parent
     if not (held := record_files(folder)):
@@ -194,7 +201,7 @@ def rescore(path: Path, metrics: Mapping[str, Metric], plugins: Sequence[PluginI
     record = read_record(source)
     wanted = {v.protocol.metric for v in record.values.values() if isinstance(v, Measured)}
     used = {name: metric for name, metric in metrics.items() if name in wanted}
-    evidence = evidence_of(record, _files_in(folder), used)
+    evidence = evidence_of(record, _files_in(folder, record.artefacts), used)
     values = again(record, evidence, used)
     changed = {
         name: str(values[name].get("not_available") or differences(value, values[name]))
@@ -207,12 +214,15 @@ def rescore(path: Path, metrics: Mapping[str, Metric], plugins: Sequence[PluginI
     return Rescored(values, changed, _written(source, record, values, used, plugins))
 
 
-def _files_in(folder: Path) -> Files:
+def _files_in(folder: Path, artefacts: Mapping[str, str]) -> Files:
     read: dict[str, Mapping[str, np.ndarray]] = {}
 
     def files(name: str) -> Mapping[str, np.ndarray]:
         if name not in read:
-            read[name] = read_arrays(folder / Path(name).name, "Restore it, or run the run's command again.")
+            path = folder / Path(name).name
+            read[name] = read_arrays(path, "Restore it, or run the run's command again.")
+            if sha256_of_file(path) != artefacts.get(name):
+                raise RunFailed(f"{path} is not what the record was scored from. Restore the file that the run wrote.")
         return read[name]
 
     return files

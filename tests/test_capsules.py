@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from finished import finished, lgbench
+from finished import altered, finished, lgbench
 
 from lgbench.capsule import MANIFEST, BadCapsule, pack, read_npz
 from lgbench.errors import RunFailed
@@ -123,6 +123,29 @@ def test_a_run_without_evidence_and_a_damaged_one_are_told(run: Path):
         rescore(run, registry().metrics, [])
     with pytest.raises(RunFailed, match="holds no record"):
         rescore(run / "train", registry().metrics, [])
+
+
+@pytest.mark.parametrize("kind", ["predictions", "samples", "probabilities", "evidence"])
+def test_a_file_that_is_not_what_the_record_was_scored_from_is_not_scored_again(run: Path, kind: str):
+    path = next(run.glob(f"{kind}-*.npz"))
+    altered(path)
+    with pytest.raises(RunFailed, match=f"{path.name} is not what the record was scored from. Restore"):
+        rescore(run, registry().metrics, registry().plugins)
+    assert len(record_files(run)) == 1
+
+
+def test_what_cannot_be_made_from_what_is_stored_is_told_and_why(capsule: Path):
+    def cut_short(held: dict[str, bytes]) -> None:
+        name = next(name for name in held if name.startswith("predictions-"))
+        arrays = read_npz(name, held[name])
+        content = io.BytesIO()
+        np.savez(content, bits=arrays["bits"][0, 0], side=arrays["side"])
+        held[name] = content.getvalue()
+
+    found = {check.name: check for check in verify(rewritten(capsule, cut_short), registry().metrics)}
+    assert found["msc"].outcome == found["iou"].outcome == "not derived"
+    assert re.search(r"reads agreement, which cannot be made from what is stored \(\w+Error: .+\)", found["msc"].told)
+    assert "ValueError: Masks must be two arrays of one shape" in found["iou"].told
 
 
 def test_a_capsule_is_the_same_bytes_each_time_and_holds_no_weights(run: Path, tmp_path: Path):

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from finished import finished, lgbench
+from finished import altered, finished, lgbench
 
 from lgbench.errors import RunFailed, UnknownName
 from lgbench.files import read_json, write_json
@@ -73,6 +73,19 @@ def test_weights_that_are_not_what_the_record_is_of_are_not_scored_as_if_they_we
     assert isinstance(refused, RunFailed)
     assert f"{path.name} holds other weights than those that" in str(refused)
     assert len(record_files(run)) == 1
+
+
+@pytest.mark.parametrize("kind", ["predictions", "samples", "taught"])
+def test_a_stored_file_that_is_another_is_told_of_and_made_again(run: Path, kind: str):
+    (path,) = run.glob(f"{kind}-*.npz")
+    content = path.read_bytes()
+    altered(path)
+    result = lgbench("evaluate", run, "--metrics", "dice,coverage", "--device", "cpu")
+    assert result.exception is None
+    assert f"{path.name} is not what the run's record was scored from" in " ".join(result.output.split())
+    assert path.read_bytes() == content
+    first, further = map(read_record, record_files(run))
+    assert further.artefacts[path.name] == first.artefacts[path.name]
 
 
 def test_an_unknown_metric_and_an_empty_folder_are_told(run: Path, tmp_path: Path):
