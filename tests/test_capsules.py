@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from finished import altered, finished, lgbench
 
-from lgbench.capsule import MANIFEST, BadCapsule, pack, read_npz
+from lgbench.capsule import MANIFEST, BadCapsule, _write, members, pack, read_npz
 from lgbench.errors import RunFailed
 from lgbench.features import extractors
 from lgbench.plugins import registry
@@ -200,9 +200,8 @@ def rewritten(capsule: Path, change: Change, hashes: bool = True) -> Path:
         manifest["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in held.items()}
         held[MANIFEST] = json.dumps(manifest).encode()
     out = capsule.with_name("changed.zip")
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in held.items():
-            archive.writestr(name, content)
+    out.unlink(missing_ok=True)
+    _write(out, held)
     return out
 
 
@@ -258,6 +257,32 @@ def test_one_flipped_bit_is_caught(capsule: Path, share: float):
     content[int(len(content) * share)] ^= 4
     capsule.write_bytes(content)
     assert "match" not in outcomes(capsule) or "mismatch" in outcomes(capsule)
+
+
+def test_every_bit_of_a_capsule_is_caught_that_does_not_only_compress_the_same_contents_otherwise(tmp_path: Path):
+    content = {"record.json": b"{}", "train/log.jsonl": b"a line\n" * 9}
+    hashes = {name: hashlib.sha256(held).hexdigest() for name, held in content.items()}
+    path = tmp_path / "small.zip"
+    _write(path, {MANIFEST: json.dumps({"format": 1, "files": hashes}).encode(), **content})
+    assert members(path) == content
+    whole, compressed, unseen = path.read_bytes(), set(), set()
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            begin = entry.header_offset + len(entry.FileHeader())
+            compressed |= {*range(begin, begin + entry.compress_size)}
+    for place in range(len(whole)):
+        for bit in range(8):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << bit)]) + whole[place + 1 :])
+            try:
+                assert members(path) == content
+                unseen.add(place)
+            except BadCapsule:
+                continue
+    assert unseen <= compressed
+    for longer in (whole + b"more", b"more" + whole):
+        path.write_bytes(longer)
+        with pytest.raises(BadCapsule):
+            members(path)
 
 
 def outcomes(capsule: Path) -> dict[str, str]:
