@@ -20,6 +20,7 @@ from finished import altered, finished, lgbench
 from lgbench.capsule import MANIFEST, BadCapsule, _write, members, pack, read_npz
 from lgbench.errors import RunFailed
 from lgbench.features import extractors
+from lgbench.files import sha256_of_json
 from lgbench.plugins import registry
 from lgbench.record import Measured, protocol_id, read_record, record_files, record_id
 from lgbench.rescore import rescore
@@ -236,6 +237,58 @@ def test_a_protocol_that_says_another_aggregation_is_found(capsule: Path):
     found = {check.name: check for check in verify(rewritten(capsule, change), registry().metrics)}
     assert found["iou"].outcome == "mismatch"
     assert "aggregation was pooled, is per_image" in found["iou"].told
+
+
+def signed(capsule: Path, change: Callable[[dict], object]) -> Path:
+    """The capsule with another record, all hashes and ids computed anew."""
+
+    def changed(held: dict[str, bytes]) -> None:
+        record = json.loads(held["record.json"])
+        change(record)
+        record["recipe_hash"] = sha256_of_json(record["recipe"])
+        for value in record["values"].values():
+            if "protocol" in value:
+                value["protocol_id"] = protocol_id(value["protocol"])
+        held["record.json"] = json.dumps(record).encode()
+
+    return rewritten(capsule, changed)
+
+
+@pytest.mark.parametrize("version", [99, 2, 0, -1])
+def test_a_changed_number_is_found_under_a_version_that_its_metric_does_not_have(capsule: Path, version: int):
+    def change(record: dict) -> None:
+        record["values"]["iou"]["value"] = record["values"]["iou"]["details"]["per_image"] = 0.9
+        record["values"]["iou"]["protocol"]["metric_version"] = version
+
+    found = [check for check in verify(signed(capsule, change), registry().metrics) if check.outcome == "mismatch"]
+    assert {check.name for check in found} >= {"iou"}
+    assert lgbench("verify", capsule.with_name("changed.zip")).return_value == 1
+
+
+def test_a_number_of_an_older_version_is_derived_by_the_installed_one_and_both_are_told(capsule: Path):
+    newer = replace(registry().metrics["coverage"], version=2)
+    found = {check.name: check for check in verify(capsule, registry().metrics | {"coverage": newer})}
+    value = numbers_of(capsule)["coverage"]["value"]
+    told = f"version 1, which said {value:.9g}, is older than the installed 2, which says {value:.9g}"
+    assert (found["coverage"].outcome, found["coverage"].told) == ("not derived", told)
+
+
+def numbers_of(capsule: Path) -> dict:
+    with zipfile.ZipFile(capsule) as archive:
+        return json.loads(archive.read("record.json"))["values"]
+
+
+def test_a_capsule_of_which_nothing_can_be_derived_is_no_success(capsule: Path):
+    def change(held: dict[str, bytes]) -> None:
+        record = json.loads(held["record.json"])
+        gone = [name for name in record["artefacts"] if name.startswith("evidence-")]
+        for name in gone:
+            del held[name], record["artefacts"][name]
+        held["record.json"] = json.dumps(record).encode()
+
+    result = lgbench("verify", rewritten(capsule, change))
+    assert result.return_value == 1
+    assert "0 match, 0 mismatch" in result.output
 
 
 def test_changed_predictions_are_found_though_every_hash_was_computed_anew(capsule: Path):
