@@ -291,6 +291,87 @@ def test_a_capsule_of_which_nothing_can_be_derived_is_no_success(capsule: Path):
     assert "0 match, 0 mismatch" in result.output
 
 
+PROTOCOLS = [
+    *(("iou", *said) for said in (("split", "val"), ("polarity", "committed (border)"), ("threshold", 0.4))),
+    *(("msc", *said) for said in (("split", "train"), ("polarity", "oracle"))),
+    *(("iou", *said) for said in (("crop", "pad"), ("origin", "another copy"), ("dataset_version", 2))),
+    *(("fid-random", *said) for said in (("extractor", "inception"), ("extractor", None), ("crop", "squeeze"))),
+    ("max-f", "polarity", "committed (border)"),
+    ("coverage", "dataset_config", {"images": 24}),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "said"), PROTOCOLS)
+def test_a_protocol_that_says_another_thing_than_what_is_stored_is_found(
+    capsule: Path, name: str, field: str, said: object
+):
+    def change(record: dict) -> None:
+        assert record["values"][name]["protocol"].get(field) != said
+        record["values"][name]["protocol"][field] = said
+
+    told = [check.told for check in verify(signed(capsule, change), registry().metrics) if check.outcome == "mismatch"]
+    assert any(field in each for each in told)
+
+
+@pytest.mark.parametrize(("field", "said"), [("split", "val"), ("origin", "another copy"), ("resolution", None)])
+def test_a_protocol_is_found_that_is_another_in_all_numbers(capsule: Path, field: str, said: object):
+    def change(record: dict) -> None:
+        for value in record["values"].values():
+            value.get("protocol", {})[field] = said
+
+    found = {check.name: check for check in verify(signed(capsule, change), registry().metrics)}
+    assert found["iou"].outcome == "mismatch"
+    assert f"{field} was {said}" in found["iou"].told
+
+
+def test_a_number_that_goes_by_the_name_of_another_metric_or_split_is_found(capsule: Path):
+    def change(record: dict) -> None:
+        record["values"]["iou"] = record["values"]["dice"]
+        record["values"]["acc@val"] = record["values"].pop("acc")
+
+    found = {check.name: check.told for check in verify(signed(capsule, change), registry().metrics)[:2]}
+    assert found == {
+        "iou": "is called by another name than its metric, dice",
+        "acc@val": "is called by another split than it is of, test",
+    }
+
+
+def test_a_flag_that_was_taken_out_is_found(capsule: Path):
+    with zipfile.ZipFile(capsule) as archive:
+        flags = json.loads(archive.read("record.json"))["training"]["flags"]
+    assert "untaught" in flags
+    for flag in flags:
+        changed = signed(capsule, lambda record, flag=flag: record["training"]["flags"].remove(flag))
+        found = [check for check in verify(changed, registry().metrics) if check.outcome == "mismatch"]
+        assert [check.name for check in found] == ["flags"]
+        assert f"shows {flag}, and" in found[0].told
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "flag"),
+    [
+        ("samples", {"alphas": 0}, "all_bg"),
+        ("samples", {"alphas": 255}, "all_fg"),
+        ("samples", {"difference": 0}, "identical"),
+        ("predictions", {"bits": 0}, "finds_nothing"),
+        ("predictions", {"bits": 255, "side": 10**12}, "finds_all"),
+        ("taught", {"iou": 0}, "untaught"),
+    ],
+)
+def test_what_is_stored_is_held_against_the_flags(capsule: Path, kind: str, numbers: dict[str, int], flag: str):
+    def change(held: dict[str, bytes]) -> None:
+        record = json.loads(held["record.json"])
+        record["training"]["flags"] = []
+        name, content = next(name for name in held if name.startswith(f"{kind}-")), io.BytesIO()
+        arrays = read_npz(name, held[name])
+        np.savez(content, **arrays | {key: np.full_like(arrays[key], number) for key, number in numbers.items()})  # pyright: ignore
+        held[name] = content.getvalue()
+        held["record.json"] = json.dumps(record).encode()
+
+    told = [check.told for check in verify(rewritten(capsule, change), registry().metrics) if check.name == "flags"]
+    assert any(f"{kind}-" in each and f"shows {flag}, and" in each for each in told)
+
+
 def test_changed_predictions_are_found_though_every_hash_was_computed_anew(capsule: Path):
     def change(held: dict[str, bytes]) -> None:
         name = next(name for name in held if name.startswith("predictions-"))
