@@ -179,7 +179,9 @@ def _number(
         raise NotAvailable(f"no installed plugin offers the metric {value.protocol.metric}")
     if not evidence:
         raise NotAvailable("the run was scored before evidence was kept; run its command again")
-    chosen = evidence[split] if split in evidence else next(iter(evidence.values()))
+    any_split = next(iter(evidence.values()))
+    first = min(any_split.config.splits, key=lambda each: each != "test")  # with it what is of no split was kept
+    chosen = evidence.get(split) or evidence.get(first) or any_split
     seen_by = sorted({need.rpartition("/")[2] for need in metric.needs} & {*EXTRACTORS})
     told = {**shared, **({"extractor": seen_by[0]} if seen_by else {})}
     return computed(

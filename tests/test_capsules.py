@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from finished import altered, finished, lgbench
+from finished import SETTINGS, altered, finished, lgbench
 
 from lgbench.capsule import MANIFEST, BadCapsule, _write, members, pack, read_npz
 from lgbench.errors import RunFailed
@@ -334,6 +334,15 @@ def test_a_number_that_goes_by_the_name_of_another_metric_or_split_is_found(caps
         "iou": "is called by another name than its metric, dice",
         "acc@val": "is called by another split than it is of, test",
     }
+
+
+@pytest.mark.parametrize("splits", ["train,test", "test,val", "val,train"])
+def test_what_is_of_no_split_is_derived_beside_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, splits: str):
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(SETTINGS, "evaluation.split", splits)  # pyright: ignore[reportArgumentType]
+    run = finished(tmp_path / "runs", "iou,coverage")
+    found = verify(pack(run, tmp_path / "run.capsule.zip")[0], registry().metrics)
+    assert [check.outcome for check in found] == ["match"] * 3
 
 
 def test_a_flag_that_was_taken_out_is_found(capsule: Path):
