@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -79,16 +80,25 @@ def _write(out: Path, files: Mapping[str, bytes | Path]) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, source in files.items():
-            entry = zipfile.ZipInfo(name, EPOCH)
-            entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3
-            archive.writestr(entry, source if isinstance(source, bytes) else source.read_bytes())
+            archive.writestr(_entry(name), source if isinstance(source, bytes) else source.read_bytes())
     if out.exists() and out.read_bytes() != content.getvalue():
         raise RunFailed(f"{out} is there already and is another file. Remove it, or name another with --out.")
     write_bytes(out, content.getbuffer())
 
 
+def _entry(name: str) -> zipfile.ZipInfo:
+    """How a capsule's file is described, but for its length, its sum and its place."""
+    entry = zipfile.ZipInfo(name, EPOCH)
+    entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o600 << 16
+    return entry
+
+
 def members(path: Path) -> dict[str, bytes]:
     """All that a capsule holds, by name, as its manifest says.
+
+    Contents have their hashes; dates, attributes and whatever else the archive says of a file must be what `pack`
+    writes. Not seen are bits by which the same contents are only compressed otherwise (those that fill a last byte,
+    say), and the headers of a capsule of 2 GiB, or with a file of that, which are others.
 
     Raises:
         BadCapsule: it is no capsule, a file in it is missing, unknown or not as its hash says, or it would do harm.
@@ -97,6 +107,7 @@ def members(path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             _harmless(path, archive.infolist())
             found = {name: archive.read(name) for name in archive.namelist()}
+            _as_written(path, archive, found)
         manifest = json.loads(found.pop(MANIFEST).decode())
         files = {str(name): str(sha256) for name, sha256 in manifest["files"].items()}
         if manifest["format"] != FORMAT:
@@ -123,6 +134,28 @@ def _harmless(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     if len(names) > MOST_FILES or (size := sum(entry.file_size for entry in entries)) > MOST_BYTES:
         told = f"{len(names):,} files" if len(names) > MOST_FILES else f"{size:,} bytes"  # pyright: ignore
         raise BadCapsule(f"{path} holds {told}, more than a capsule may: it is not opened.")
+
+
+def _as_written(path: Path, archive: zipfile.ZipFile, found: Mapping[str, bytes]) -> None:
+    """Refuse an archive whose headers are not those that `_write` gives to what was found in it."""
+    if max([path.stat().st_size, *map(len, found.values())]) * 1.05 > zipfile.ZIP64_LIMIT:
+        return
+    place, directory, count = 0, b"", len(found)
+    with path.open("rb") as file:
+        for entry in archive.infolist():
+            ours = _entry(entry.filename)
+            ours.CRC, ours.file_size, ours.compress_size = entry.CRC, len(found[entry.filename]), entry.compress_size
+            header = ours.FileHeader(zip64=False)
+            file.seek(place)
+            if file.read(len(header)) != header:
+                raise BadCapsule(f"{path}: {entry.filename} is described as in no capsule. Ask for it again.")
+            directory += b"PK\1\2" + bytes([ours.create_version, ours.create_system]) + header[4:30]
+            directory += struct.pack("<3H2L", 0, 0, 0, ours.external_attr, place) + entry.filename.encode()
+            place += len(header) + ours.compress_size
+        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), place, 0)
+        file.seek(place)
+        if file.read() != directory + end:
+            raise BadCapsule(f"{path} has a table of contents as no capsule has. Ask for it again.")
 
 
 def read_npz(name: str, content: bytes) -> dict[str, np.ndarray]:

@@ -104,15 +104,17 @@ def _of_value(record: Record, value: Measured, limits: Range | None) -> Iterator
         yield f"it was measured at {protocol.resolution} px, the run's are {record.resolution}"
     if protocol.samples is not None and protocol.samples != value.n:
         yield f"it is of {value.n} images, and its protocol has {protocol.samples} samples"
-    counts = record.data.counts
     scored = (ELSEWHERE if protocol.scored_on else "") + (protocol.split or "")
-    known = sum(counts.values()) if protocol.split == "all" else counts.get(scored)
+    known = sum(record.data.counts.values()) if protocol.split == "all" else record.data.counts.get(scored)
     if protocol.samples is None and known is not None and value.n > known:
         yield f"it is of {value.n} images, and there are {known}"
 
 
 def _of_protocol(protocol: Protocol, recipe: Mapping[str, object]) -> Iterator[str]:
-    """What a number says of its data and threshold otherwise than the run's recipe, which may say less."""
+    """What a number says of its data and threshold otherwise than the run's recipe, which may say less; its version."""
+    installed = registry().metrics.get(protocol.metric)
+    if protocol.metric_version < 1 or (installed and protocol.metric_version > installed.version):
+        yield f"{protocol.metric} has no version {protocol.metric_version} here"
     for name, said in dotted({"data": protocol.dataset_config, "evaluation": {"threshold": protocol.threshold}}):
         if said not in (None, recipe.get(name, said)):
             yield f"its protocol has {name}={said}, its recipe {recipe[name]}"

@@ -5,6 +5,7 @@ A record's `id` is the hash of everything else in it, so a record that was alter
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from pydantic import (
 from pydantic import model_validator as validates
 
 from .errors import LgbenchError
-from .files import canonical_json, faults_of, read_json, sha256_of_json, write_json
+from .files import canonical_json, faults_of, read_json, sha256_of_file, sha256_of_json, write_json
 
 __all__ = [
     "CAPSULE",
@@ -40,6 +41,7 @@ __all__ = [
     "Record",
     "Segmentation",
     "Training",
+    "altered",
     "parsed",
     "protocol_id",
     "read_record",
@@ -360,6 +362,15 @@ class Record(_Part):
 def record_files(folder: Path) -> list[Path]:
     """The records of a run, the first one first: further ones score the same weights otherwise."""
     return [path for path in (folder / RECORD_FILE, *sorted(folder.glob("record-*.json"))) if path.exists()]
+
+
+def altered(path: Path, folder: Path) -> bool:
+    """Whether a file of a run is another than the records of it say that can be read."""
+    known, name = set(), str(path.relative_to(folder))
+    for held in record_files(folder):
+        with contextlib.suppress(BadRecord):
+            known.add(read_record(held).artefacts.get(name))
+    return bool(known := known - {None}) and sha256_of_file(path) not in known
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> Path:

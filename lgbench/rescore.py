@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,17 +16,20 @@ from .errors import NotAvailable, RunFailed
 from .evaluation import Evidence, parts_of
 from .evaluation.scores import computed
 from .evaluation.stored import EVIDENCE, restored
-from .files import read_arrays, read_json
+from .features import EXTRACTORS
+from .files import read_arrays, read_json, sha256_of_file
 from .offers import Metric, Part
 from .plugins import PluginInfo
 from .record import Measured, Missing, Record, read_record, record_files, write_record
 from .settings import fill
-from .stage_configs import EvaluationConfig
+from .stage_configs import EvaluationConfig, SegmentationConfig
 
 __all__ = ["Files", "Rescored", "again", "differences", "evidence_of", "rescore"]
 
 Files = Callable[[str], Mapping[str, np.ndarray]]
 """The arrays of one of a run's stored files, by its name."""
+
+Kind = TypeVar("Kind")
 
 ABSENT = "reads the run's networks or its data set, and what they gave was not kept"
 
@@ -43,11 +46,17 @@ class _Absent:
 
 @dataclass(frozen=True)
 class _Recorded:
-    """What a record tells of its recipe that a score may depend on; also the run that it was."""
+    """What a record tells of its recipe that a score or its protocol may depend on; also the run that it was.
+
+    Another data set that was scored is not known: what a protocol says of it is the record's word.
+    """
 
     evaluation: EvaluationConfig
+    segmentation: SegmentationConfig
     seed: int
     resolution: int
+
+    elsewhere: None = None
 
     @property
     def recipe(self) -> _Recorded:
@@ -84,7 +93,8 @@ def evidence_of(record: Record, files: Files, metrics: Mapping[str, Metric], spl
         RunFailed: a file is damaged.
         BadRecipe: this lgbench does not know the record's settings.
     """
-    run: Any = _Recorded(_config(record), record.seed, record.resolution)
+    configs = _config(record, EvaluationConfig, "evaluation"), _config(record, SegmentationConfig, "segmentation")
+    run: Any = _Recorded(*configs, record.seed, record.resolution)
     absent: Any = _Absent()
     found = {}
     for file in sorted(name for name in record.artefacts if name.startswith(f"{EVIDENCE}-")):
@@ -110,18 +120,34 @@ def _offline(part: Part, kept: Mapping[str, Any]) -> Part:
         except (Exception, SystemExit) as error:
             if part.name in kept:
                 return kept[part.name]
-            raise NotAvailable(f"reads {part.name}, which was not kept with the run") from error
+            raise NotAvailable(_why_not(part.name, error)) from error
 
-    return Part(part.name, make)
+    def protocol(evidence: Evidence) -> Mapping[str, object]:
+        try:
+            return part.protocol(evidence)
+        except (Exception, SystemExit):  # it asks the networks or the data: the record's word is taken
+            return {}
+
+    return Part(part.name, make, protocol)
+
+
+def _why_not(part: str, error: BaseException) -> str:
+    """Why a part that was not kept cannot be made here: what another part that it reads lacks, most often."""
+    if not isinstance(error, NotAvailable):
+        return f"reads {part}, which cannot be made from what is stored ({type(error).__name__}: {error})"
+    return f"reads {part}, which was not kept with the run" if str(error) == ABSENT else str(error)
 
 
 def again(record: Record, evidence: Mapping[str, Evidence], metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
-    """Each of a record's numbers as it is computed from stored evidence, or why it cannot be."""
-    values = {}
+    """Each of a record's numbers as it is computed from stored evidence, or why it cannot be.
+
+    Protocols say what follows from the recipe and from what is stored; only what does not is the record's word.
+    """
+    values, shared = {}, _shared(record)
     for name, value in record.values.items():
         if isinstance(value, Measured):
             try:
-                values[name] = _number(name, value, evidence, metrics)
+                values[name] = _number(name, value, shared, evidence, metrics)
             except NotAvailable as reason:
                 values[name] = {"not_available": f"not rescored: {reason}"}
         else:
@@ -129,16 +155,38 @@ def again(record: Record, evidence: Mapping[str, Evidence], metrics: Mapping[str
     return values
 
 
+def _shared(record: Record) -> dict[str, Any]:
+    """What the protocols of a record's numbers have in common, as its recipe tells it."""
+    data, training = (
+        {**table} if isinstance(table := record.recipe.get(n), dict) else {} for n in ("data", "training")
+    )
+    data.pop("name", None)
+    if isinstance(category := training.get("category", -1), int) and category >= 0:
+        data["category"] = category
+    resolution, origin = record.resolution, record.data.origin
+    return {"dataset": record.dataset, "dataset_config": data, "origin": origin, "resolution": resolution}
+
+
 def _number(
-    name: str, value: Measured, evidence: Mapping[str, Evidence], metrics: Mapping[str, Metric]
+    name: str,
+    value: Measured,
+    shared: Mapping[str, Any],
+    evidence: Mapping[str, Evidence],
+    metrics: Mapping[str, Metric],
 ) -> dict[str, Any]:
     metric, split = metrics.get(value.protocol.metric), name.partition("@")[2]
     if metric is None:
         raise NotAvailable(f"no installed plugin offers the metric {value.protocol.metric}")
     if not evidence:
         raise NotAvailable("the run was scored before evidence was kept; run its command again")
-    chosen = evidence[split] if split in evidence else next(iter(evidence.values()))
-    return computed(metric, chosen, lambda: value.protocol.model_dump(mode="json"))
+    any_split = next(iter(evidence.values()))
+    first = min(any_split.config.splits, key=lambda each: each != "test")  # with it what is of no split was kept
+    chosen = evidence.get(split) or evidence.get(first) or any_split
+    seen_by = sorted({need.rpartition("/")[2] for need in metric.needs} & {*EXTRACTORS})
+    told = {**shared, **({"extractor": seen_by[0]} if seen_by else {})}
+    return computed(
+        metric, chosen, lambda: value.protocol.model_dump(mode="json") | told | chosen.protocol(metric.needs)
+    )
 
 
 def differences(value: Measured, now: Mapping[str, Any], tolerance: float = 0.0) -> str:
@@ -185,7 +233,7 @@ def rescore(path: Path, metrics: Mapping[str, Metric], plugins: Sequence[PluginI
         plugins: those that offer them.
 
     Raises:
-        RunFailed, BadRecord: a file of the run is missing or damaged.
+        RunFailed, BadRecord: a file of the run is missing, damaged or not what the record was scored from.
     """
     folder = path if path.is_dir() else path.parent
     if not (held := record_files(folder)):
@@ -194,7 +242,7 @@ def rescore(path: Path, metrics: Mapping[str, Metric], plugins: Sequence[PluginI
     record = read_record(source)
     wanted = {v.protocol.metric for v in record.values.values() if isinstance(v, Measured)}
     used = {name: metric for name, metric in metrics.items() if name in wanted}
-    evidence = evidence_of(record, _files_in(folder), used)
+    evidence = evidence_of(record, _files_in(folder, record.artefacts), used)
     values = again(record, evidence, used)
     changed = {
         name: str(values[name].get("not_available") or differences(value, values[name]))
@@ -207,12 +255,15 @@ def rescore(path: Path, metrics: Mapping[str, Metric], plugins: Sequence[PluginI
     return Rescored(values, changed, _written(source, record, values, used, plugins))
 
 
-def _files_in(folder: Path) -> Files:
+def _files_in(folder: Path, artefacts: Mapping[str, str]) -> Files:
     read: dict[str, Mapping[str, np.ndarray]] = {}
 
     def files(name: str) -> Mapping[str, np.ndarray]:
         if name not in read:
-            read[name] = read_arrays(folder / Path(name).name, "Restore it, or run the run's command again.")
+            path = folder / Path(name).name
+            read[name] = read_arrays(path, "Restore it, or run the run's command again.")
+            if sha256_of_file(path) != artefacts.get(name):
+                raise RunFailed(f"{path} is not what the record was scored from. Restore the file that the run wrote.")
         return read[name]
 
     return files
@@ -247,8 +298,8 @@ def _says(value: Measured | Missing, now: Mapping[str, Any]) -> bool:
     return not differences(value, now)
 
 
-def _config(record: Record) -> EvaluationConfig:
-    """How a record was scored."""
-    table = record.recipe.get("evaluation")
-    settings = {f"evaluation.{name}": value for name, value in (table if isinstance(table, dict) else {}).items()}
-    return fill(EvaluationConfig, "evaluation", settings)
+def _config(record: Record, kind: type[Kind], name: str) -> Kind:
+    """What a record's recipe says in a table; settings of another data set that was scored are not that table's."""
+    table = record.recipe.get(name)
+    settings = {f"{name}.{key}": value for key, value in (table if isinstance(table, dict) else {}).items()}
+    return fill(kind, name, settings, apart="data")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +14,12 @@ from . import lessons
 from .data import Split
 from .errors import BadRecipe, NotAvailable, RunFailed
 from .features import extractor_of, frechet_distance, load_extractor, moments_of, real_moments
-from .files import sha256_of_file
 from .game import Game, Studied, Term, Weighted
 from .layers import Painter
 from .offers import ImageSpec
 from .painting import painted, uint8
 from .recipe import LOOKING, Recipe
-from .record import BadRecord, read_record, record_files
+from .record import altered
 from .runtime import Run, Runtime
 from .stage_configs import SegmentationConfig, TrainingConfig
 from .training import Fitted, Schedule, Stage, fit
@@ -100,27 +98,15 @@ def restore(game: Game, folder: Path, runtime: Runtime) -> None:
     """Give a game's networks the weights that its fit stored in `folder`; they are on eval then, and held fixed.
 
     Raises:
-        RunFailed: a file is missing, damaged, of another network, or not what the run's first record is of.
+        RunFailed: a file is missing, damaged, of another network, or not what the run's records are of.
     """
-    recorded = _recorded(folder.parent)
     for name in game.stored:
         network, path = game.every_network[name], folder / f"{name}.safetensors"
         load_weights(path, network)
-        wanted = recorded.get(f"{folder.name}/{path.name}")
-        if wanted and wanted != sha256_of_file(path):
-            raise RunFailed(
-                f"{path} holds other weights than those that {record_files(folder.parent)[0]} is of. Restore it, or "
-                f"delete {folder.parent} and run its command again to train and score anew."
-            )
+        if altered(path, folder.parent):
+            remedy = f"Restore it, or delete {folder.parent} and run its command again to train and score anew."
+            raise RunFailed(f"{path} holds other weights than those that its run's record is of. {remedy}")
         runtime.place(network).eval().requires_grad_(False)
-
-
-def _recorded(folder: Path) -> Mapping[str, str]:
-    """Hashes of what a run has stored, by its first record; empty where it has none that can be read."""
-    for first in record_files(folder)[:1]:
-        with contextlib.suppress(BadRecord):
-            return read_record(first).artefacts
-    return {}
 
 
 def study(segmenter: Game | None, splits: Mapping[str, Split], run: Run) -> Studied:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +14,16 @@ import numpy as np
 from .capsule import BadCapsule, members, read_npz
 from .contradictions import contradictions
 from .errors import LgbenchError
+from .evaluation.collapse import coverage, flags, prediction_flags, saturated
+from .evaluation.taught import LEARNT
 from .offers import Metric
 from .record import RECORD_FILE, Measured, Record, read_record
-from .rescore import again, differences, evidence_of
+from .rescore import Files, again, differences, evidence_of
 
 __all__ = ["Check", "verify"]
+
+SHARED = ("dataset", "dataset_config", "origin", "crop", "resolution", "dataset_version")
+"""What the protocols of all numbers of a record say alike."""
 
 ROUNDING = 1e-6
 """Relative: eigenvalues and sums come out so differently on another processor; counts of pixels do not."""
@@ -64,6 +69,7 @@ def verify(
             read[name] = read_npz(name, held[name])
         return read[name]
 
+    checks += [*_together(record), *_hidden(record, {*record.artefacts} & {*held}, files)]
     splits = opened(record, held.get("request.json", b"")) if opened else None
     used = {v.protocol.metric for v in record.values.values() if isinstance(v, Measured)}
     chosen = {name: metric for name, metric in metrics.items() if name in used}
@@ -78,11 +84,57 @@ def verify(
 def _check(name: str, value: Measured, now: Mapping[str, Any], metric: Metric | None) -> Check:
     if "not_available" in now:
         return Check(name, "not derived", str(now["not_available"]).removeprefix("not rescored: "))
-    if metric and metric.version != value.protocol.metric_version:
-        told = f"measured by version {value.protocol.metric_version}, installed is version {metric.version}"
-        return Check(name, "not derived", told)
+    version = value.protocol.metric_version
+    if metric and not 1 <= version <= metric.version:
+        return Check(name, "mismatch", f"its metric has no version {version}: installed is {metric.version}")
+    if metric and version < metric.version:
+        told = f"version {version}, which said {value.value:.9g}, is older than the installed {metric.version}"
+        return Check(name, "not derived", f"{told}, which says {now['value']:.9g}")
     told = differences(value, now, ROUNDING)
     return Check(name, "mismatch" if told else "match", told or f"{value.value:.9g}")
+
+
+def _together(record: Record) -> Iterator[Check]:
+    """Where a record's numbers say that they are of different pictures, or go by the name of another metric."""
+    told = {name: value.protocol for name, value in record.values.items() if isinstance(value, Measured)}
+    for name, protocol in told.items():
+        if name.partition("@")[0] != protocol.metric:
+            yield Check(name, "mismatch", f"is called by another name than its metric, {protocol.metric}")
+        if "@" in name and name.partition("@")[2] != protocol.split:
+            yield Check(name, "mismatch", f"is called by another split than it is of, {protocol.split}")
+    for field in SHARED:
+        said = [getattr(protocol, field) for protocol in told.values()]
+        if differing := [each for each in said if each != said[0]]:
+            yield Check("record", "mismatch", f"its numbers are of {field} {said[0]!s} and {differing[0]!s}")
+
+
+def _hidden(record: Record, names: set[str], files: Files) -> Iterator[Check]:
+    """Flags that what is stored shows, and a finished run's record does not have."""
+    if record.status != "done":
+        return
+    for name in sorted(names):
+        try:
+            shown = _flags(name, record, files)
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            shown = []
+            yield Check(name, "mismatch", f"does not hold what a run stores ({type(error).__name__}: {error})")
+        for flag in sorted({*shown} - {*record.training.flags}):
+            yield Check("flags", "mismatch", f"{name} shows {flag}, and the record does not say so")
+
+
+def _flags(name: str, record: Record, files: Files) -> list[str]:
+    """The collapses that a stored file shows (`lgbench.evaluation.collapse`)."""
+    kind = name.rpartition("-")[0]
+    arrays = files(name) if kind in ("samples", "predictions", "taught") else {}
+    if "alphas" in arrays:
+        covered = coverage(arrays["alphas"])
+        return flags(float(covered.mean()), *saturated(covered), float(arrays["difference"].mean()))
+    if "bits" in arrays:
+        side = min(int(arrays["side"]), arrays["bits"].shape[-1] * 8)  # what its maker says may be vast
+        masks = np.unpackbits(arrays["bits"], axis=-1, count=side)
+        return prediction_flags(*saturated(masks.mean(axis=(1, 2))))
+    taught = kind == "taught" and record.segmentation is not None and record.segmentation.steps > 0
+    return ["untaught"] if taught and float(arrays["iou"].mean()) < LEARNT else []
 
 
 def _record(content: bytes) -> Record:

@@ -134,6 +134,13 @@ def test_a_seed_that_no_run_can_have_is_refused(root: Path, seed: int):
         add(root, written(root / "run", record | {"id": record_id(record)}).parent)
 
 
+@pytest.mark.parametrize(("metric", "version"), [("iou", 0), ("iou", 99), ("iou", -1), ("somebodys", 0)])
+def test_a_version_that_no_metric_has_is_refused(root: Path, metric: str, version: int):
+    value = measured(0.5, PROTOCOL | {"metric": metric, "metric_version": version})
+    with pytest.raises(BadRecord, match=rf"{metric} has no version {version} here"):
+        commit(root, a_record({metric: value}))
+
+
 def test_a_metric_that_is_not_installed_has_no_range(root: Path):
     other = PROTOCOL | {"metric": "somebodys", "aggregation": None}
     assert len(commit(root, a_record({"somebodys": measured(1e9, other)}))) == 1

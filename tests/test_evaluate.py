@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from finished import finished, lgbench
+from finished import altered, finished, lgbench
 
 from lgbench.errors import RunFailed, UnknownName
 from lgbench.files import read_json, write_json
@@ -81,6 +81,19 @@ def test_no_names_of_metrics_are_refused_with_those_that_there_are(run: Path, na
     assert isinstance(error, UnknownName)
     assert all(told in str(error) for told in ("`default`", "`all`", "`lgbench list metrics`"))
     assert len(record_files(run)) == 1
+
+
+@pytest.mark.parametrize("kind", ["predictions", "samples", "taught"])
+def test_a_stored_file_that_is_another_is_told_of_and_made_again(run: Path, kind: str):
+    (path,) = run.glob(f"{kind}-*.npz")
+    content = path.read_bytes()
+    altered(path)
+    result = lgbench("evaluate", run, "--metrics", "dice,coverage", "--device", "cpu")
+    assert result.exception is None
+    assert f"{path.name} is not what the run's record was scored from" in " ".join(result.output.split())
+    assert path.read_bytes() == content
+    first, further = map(read_record, record_files(run))
+    assert further.artefacts[path.name] == first.artefacts[path.name]
 
 
 def test_an_unknown_metric_and_an_empty_folder_are_told(run: Path, tmp_path: Path):

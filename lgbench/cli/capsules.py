@@ -85,7 +85,8 @@ def capsule(run: Path, out: Path | None) -> None:
 def verify(context: click.Context, capsule: Path, data: bool) -> None:
     """Derive every number of a capsule again, and say whether it is the record's.
 
-    Fails where one is not. A number whose evidence was too large to be stored is told as not derived.
+    Fails where one is not, or where there are numbers and none could be derived. A number whose evidence was too large
+    to be stored is told as not derived.
     """
     from rich.console import Console
 
@@ -101,7 +102,9 @@ def verify(context: click.Context, capsule: Path, data: bool) -> None:
     counts = Counter(check.outcome for check in checks)
     told = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("match", "mismatch", "not derived"))
     say(console, told if checks else "The record holds no number.")
-    if counts["mismatch"]:
+    if checks and not counts["match"]:
+        say(console, "Nothing in the record was found to be so.", "red")
+    if counts["mismatch"] or (checks and not counts["match"]):
         context.exit(1)
 
 

@@ -16,6 +16,7 @@ from lgbench.files import atomic, read_arrays, sha256_of_json
 from lgbench.game import Game
 from lgbench.nn import weights_hash
 from lgbench.offers import Part
+from lgbench.record import altered
 from lgbench.runtime import Run
 from lgbench.stage_configs import ELSEWHERE, EvaluationConfig
 
@@ -149,15 +150,18 @@ class Evidence:
     def kept(self, name: str, inputs: Sequence[Any], make: Callable[[], Arrays]) -> Arrays:
         """Arrays from the run's folder if they were made from the same inputs, else made and kept there.
 
+        A file that is damaged, or another than a record says that read it, is told of and made again.
+
         Args:
             inputs: plain values that tell everything the arrays depend on.
 
         Raises:
             RunFailed: the disk is full.
         """
-        path = self.run.folder / f"{name}-{sha256_of_json(inputs)[:8]}.npz"
-        arrays = None
+        path, arrays = self.run.folder / f"{name}-{sha256_of_json(inputs)[:8]}.npz", None
         try:
+            if path.exists() and altered(path, self.run.folder):
+                raise RunFailed(f"{path} is not what the run's record was scored from. It is made again.")
             arrays = read_arrays(path, "It is made again.") if path.exists() else None
         except RunFailed as damaged:
             self.run.reporter.note(str(damaged))

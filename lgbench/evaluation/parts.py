@@ -173,9 +173,9 @@ def _predicted_probabilities(evidence: Evidence) -> np.ndarray:
 
 def _scored_on(evidence: Evidence) -> dict[str, object]:
     """The other data set that masks are predicted on, as it is set and read, and which of its pictures are left out."""
-    other, shown = evidence.run.recipe.elsewhere, evidence.shown
-    if other is None:
+    if (other := evidence.run.recipe.elsewhere) is None:
         return {}
+    shown = evidence.shown
     settings = [f"{name} = {value}" for name, value in sorted(plain(other.config).items())]
     version = [f"version {other.dataset.version}"] if other.dataset.version != 1 else []
     words = [*settings, *version, f"{shown.origin} copy", f"crop {shown.crop}"]
