@@ -153,8 +153,7 @@ class Game:
         predict: for segmenters, images (N, 3, H, W) in [-1, 1] -> foreground probability (N, 1, H, W), or the
             probabilities of K + 1 parts, (N, K + 1, H, W), of which the first is the background.
         background: False where the parts are all of an image and nobody knows which of them is the background.
-        cut: for segmenters that learn masks cut elsewhere than at 0.5, the painted alpha above which a pixel is
-            foreground to them.
+        cut: for segmenters that learn hard masks, the painted alpha above which a pixel is foreground to them.
         border: for segmenters whose polarity a rule decided, the share of painted pictures' outermost pixels that
             foregrounds cover; above 0.5, `predict` tells the painted background.
         cluster: for code networks, images -> class scores (N, classes).
@@ -188,7 +187,7 @@ class Game:
     batches: Callable[[int], int] | None = None
     terms: Sequence[Weighted] = ()
     segment: Callable[[Tensor], Tensor] | None = None
-    cut: float | None = None
+    cut: float = 0.5
     border: float | None = None
 
     @property

@@ -48,13 +48,12 @@ def _taught(evidence: Evidence) -> np.ndarray:
 @torch.no_grad()
 def _compared(evidence: Evidence, segmenter: Game) -> dict[str, np.ndarray]:
     agreement: list[Tensor] = []
-    cut = 0.5 if segmenter.cut is None else segmenter.cut
     evidence.run.reporter.stage("taught", FRESH)
     for images, alpha in _pairs(evidence, segmenter):
         with evidence.run.runtime.autocast():
             found = segmenter.segmented(images)
         found = found if found.shape[1] == 1 else 1 - found[:, :1]
-        mask, own = found >= evidence.config.threshold, (alpha > cut) != segmenter.flipped
+        mask, own = found >= evidence.config.threshold, (alpha > segmenter.cut) != segmenter.flipped
         both, either = ((op(mask, own)).sum(dim=(1, 2, 3)) for op in (torch.logical_and, torch.logical_or))
         agreement.append(torch.where(either > 0, both / either.clamp(min=1), 1.0).cpu())
         evidence.run.reporter.advance(min(sum(map(len, agreement)), FRESH))
@@ -75,8 +74,8 @@ def _pairs(evidence: Evidence, segmenter: Game) -> Iterator[tuple[Tensor, Tensor
 
 
 def _protocol(evidence: Evidence) -> dict[str, object]:
-    cut = evidence.segmenter and evidence.segmenter.cut
-    return {"samples": FRESH, "threshold": evidence.config.threshold, "cut": cut}
+    cut = evidence.segmenter.cut if evidence.segmenter else 0.5
+    return {"samples": FRESH, "threshold": evidence.config.threshold, "cut": None if cut == 0.5 else cut}
 
 
 TAUGHT = Part("taught", _taught, _protocol)

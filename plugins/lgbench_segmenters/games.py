@@ -47,8 +47,7 @@ class UNetGame:
     def game(self) -> Game:
         """The U-Net alone."""
         game = taught(self.network, self.config, self.painter, self.segmenter_loss, self.predict)
-        elsewhere = self.config.target == "hard" and self.config.cut != 0.5
-        return replace(game, cut=self.config.cut) if elsewhere else game
+        return replace(game, cut=self.config.cut) if self.config.target == "hard" else game
 
 
 def taught(

@@ -69,7 +69,7 @@ class Rimmed(Bright):
         return Layers.compose(layers.background, layers.foregrounds, alphas, codes=dict(codes))
 
 
-@pytest.mark.parametrize(("cut", "expected"), [(None, 1.0), (0.4, 64 / 80), (0.6, 1.0), (0.0, 64 / 80)])
+@pytest.mark.parametrize(("cut", "expected"), [(0.5, 1.0), (0.4, 64 / 80), (0.6, 1.0), (0.0, 64 / 80)])
 @pytest.mark.parametrize("border", [None, 0.9])
 def test_the_generators_masks_are_cut_where_those_that_taught_were(tmp_path: Path, cut, expected: float, border):
     def build(config, painter, spec) -> Game:
@@ -86,13 +86,11 @@ def test_the_generators_masks_are_cut_where_those_that_taught_were(tmp_path: Pat
     value = carry_out(chosen, tmp_path / "run")["values"]["taught"]
     outside = {1.0: 1.0, 64 / 80: (256 - 80) / (256 - 64)}[expected]  # of what the square leaves
     assert value["value"] == pytest.approx(expected if border is None else outside)
-    assert value["protocol"]["cut"] == cut
+    assert value["protocol"]["cut"] == (None if cut == 0.5 else cut)
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"), [({"cut": 0.6}, 0.6), ({}, None), ({"cut": 0.6, "target": "soft"}, None)]
-)
-def test_a_u_net_says_where_its_masks_are_cut_unless_that_is_the_middle(given: dict, expected: float | None):
+@pytest.mark.parametrize(("given", "expected"), [({"cut": 0.6}, 0.6), ({}, 0.5), ({"cut": 0.6, "target": "soft"}, 0.5)])
+def test_a_u_net_says_where_its_masks_are_cut(given: dict, expected: float):
     painter = ToyPainter(ToyConfig(), ImageSpec(SIDE))
     assert unet_s(UNetConfig(width=4, **given), painter, ImageSpec(SIDE)).cut == expected
 
