@@ -119,7 +119,6 @@ SIZES = {
         "training.batch": 32,
         "training.crop": 0.8,
         "training.select": "fid",
-        "training.precision": "fp32",
         "regularizers.equivariance.ramp": 124_800,
         "regularizers.equivariance.distance": "rotnet_vgg16",
         "segmentation.steps": 12_000,

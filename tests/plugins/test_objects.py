@@ -120,7 +120,7 @@ def test_lr_gan_of_three_layers_teaches_a_u_net_of_three_classes():
     assert step.play(0, Batch(torch.zeros(4, 3, 32, 32)), looking=False)["segmenter"].isfinite()
     p = game.predict(torch.rand(2, 3, 32, 32))
     assert p.shape == (2, 3, 32, 32)
-    assert_close(p.sum(dim=1), torch.ones(2, 32, 32))
+    assert_close(p.sum(dim=1), torch.ones(2, 32, 32).double())
     assert game.background
 
 
