@@ -16,11 +16,10 @@ __all__ = ["latex", "over_seeds", "summary"]
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """A `frame` with seeds averaged: `mean`, its 95 % Student-t interval `low` and `high` within what the
-    metric can be, and how many `seeds`.
+    """A `frame` with seeds averaged: `mean`, its 95 % Student-t interval `low` and `high`, and how many `seeds`.
 
     Runs that differ in a setting, and values of different protocols, are never averaged. Several values of one seed are
-    averaged first. Where there is one seed, `low` and `high` are NaN.
+    averaged first. An interval ends where the metric does; where there is one seed, `low` and `high` are NaN.
     """
     settings = [name for name in table if name not in COLUMNS and not name.startswith("details.")]
     alike = ["method", "dataset", "preset", "resolution", "variant", *settings, "metric", "protocol", "recipe"]
