@@ -7,10 +7,9 @@ import math
 import pandas as pd
 
 from lgbench.frames import COLUMNS
-from lgbench.intervals import interval, within
+from lgbench.leaderboard.columns import interval_of
 from lgbench.leaderboard.lines import Cell
 from lgbench.leaderboard.pages import mean_in_words
-from lgbench.plugins import registry
 
 __all__ = ["latex", "over_seeds", "summary"]
 
@@ -27,15 +26,10 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     means = values.groupby(alike, dropna=False, sort=False).agg(["mean", "count"]).rename(columns={"count": "seeds"})
     spread = values.groupby(alike, dropna=False, sort=False).agg(list)
     ends = [
-        within(interval(seeds), _range_of(metric)) if len(seeds) > 1 else (math.nan, math.nan)
+        interval_of(metric, seeds) if len(seeds) > 1 else (math.nan, math.nan)
         for seeds, metric in zip(spread, spread.index.get_level_values("metric"), strict=True)
     ]
     return means.assign(low=[low for low, _ in ends], high=[high for _, high in ends]).reset_index()
-
-
-def _range_of(metric: str) -> tuple[float, float]:
-    known = registry().metrics.get(metric.partition("@")[0])
-    return known.range if known else (-math.inf, math.inf)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -84,7 +84,7 @@ class MomentStream:
         return Moments(self.mean.copy(), self.scatter / (self.count - 1), self.count)
 
 
-def moments_of(images: np.ndarray, extractor: Extractor, batch: int = 100) -> Moments:
+def moments_of(images: np.ndarray, extractor: Extractor, batch: int = 0) -> Moments:
     """Mean and covariance of the features of images, streamed in float64.
 
     Args:

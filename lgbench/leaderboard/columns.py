@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lgbench.benchmark import Benchmark, Column
+from lgbench.intervals import interval, within
+from lgbench.plugins import registry
 from lgbench.record import Measured, Missing, Record, protocol_id
 
-__all__ = ["as_columns", "key_of", "wanted_splits"]
+__all__ = ["as_columns", "interval_of", "key_of", "wanted_splits"]
 
 
 def wanted_splits(board: Benchmark, column: Column) -> list[str]:
@@ -41,6 +45,12 @@ def as_columns(board: Benchmark, record: Record) -> Record:
         for mask, scores in record.baselines.items()
     }
     return record.model_copy(update={"values": record.values | values, "baselines": baselines})
+
+
+def interval_of(metric: str, means: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval of two seeds or more, which ends where the metric does."""
+    known = registry().metrics.get(metric.partition("@")[0])
+    return within(interval(means), known.range) if known else interval(means)
 
 
 def _committed(value: Measured | Missing) -> Measured | Missing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,13 +10,12 @@ from typing import Any, Literal
 
 from lgbench.benchmark import Benchmark, Column
 from lgbench.files import canonical_json
-from lgbench.intervals import interval, within
 from lgbench.plugins import registry
 from lgbench.record import Measured, Missing, Record
 from lgbench.settings import dotted
 from lgbench.variant import Variant
 
-from .columns import as_columns
+from .columns import as_columns, interval_of
 from .presets import changed_since, unlike_preset
 
 __all__ = ["FACTS", "SEEDS_FOR_A_RANK", "Beside", "Cell", "Line", "Table", "distinct_seeds", "saw_others", "tables"]
@@ -205,8 +203,7 @@ def _measured(records: Runs, metric: str) -> list[Measured]:
 
 def _alike(record: Record) -> str:
     """The recipe without its seed and the metrics asked for: what `evaluate` adds is of the same run."""
-    told = {name: value for name, value in dotted(record.recipe) if name not in ("seed", "evaluation.metrics")}
-    return canonical_json(told)
+    return canonical_json({k: v for k, v in dotted(record.recipe) if k not in ("seed", "evaluation.metrics")})
 
 
 def _groups(records: Runs) -> list[dict[str, Record]]:
@@ -324,9 +321,7 @@ def _cell(runs: Sequence[Record], metric: str, protocol: str | None, seed_of: Ma
     # A repeated seed is one seed: its runs are averaged first, so that running again cannot buy certainty.
     means = [statistics.fmean(value.value for value in by_seed[seed]) for seed in sorted(by_seed)]
     gaps = [v.details["gap"] for seed in sorted(by_seed) for v in by_seed[seed] if "gap" in v.details]
-    known = registry().metrics.get(metric.partition("@")[0])
-    limits = known.range if known else (-math.inf, math.inf)
-    low, high = within(interval(means), limits) if len(means) > 1 else (None, None)
+    low, high = interval_of(metric, means) if len(means) > 1 else (None, None)
     return Cell(statistics.fmean(means), low, high, statistics.fmean(gaps) if gaps else None, untold, tuple(means))
 
 

@@ -230,11 +230,11 @@ def _reported(board: Benchmark, rows: Sequence[ReportedRow], notes: Notes) -> Gr
     head = ("Method", "Supervision", *(escape(metric.head) for metric in metrics), "Resolution", "Split", "Source")
     lines = []
     for paper in rows:
-        told = [(paper.values.get(metric.name), metric) for metric in metrics]
-        cells = [
-            (_printed(*value, metric.digits) if value else "-") + notes.mark(paper.notes.get(metric.name, ""))
-            for value, metric in told
-        ]
+        cells = []
+        for metric in metrics:
+            value = paper.values.get(metric.name)
+            note = notes.mark(paper.notes.get(metric.name, ""))
+            cells.append((_printed(*value, metric.digits) if value else "-") + note)
         where = f"{paper.resolution} px" if paper.resolution else "not stated"
         known = [escape(text) for text in (paper.method, paper.supervision)]
         lines.append([*known, *cells, where, escape(paper.split or "not stated"), escape(paper.source)])

@@ -127,8 +127,8 @@ def _asked_for(line: Line, metric: Column) -> bool:
     """Whether a row has the metric at all, as far as it says: rows of one method may share out a paper's columns."""
     said = str(line.variant.settings.get("evaluation.metrics") or "") if line.variant else ""
     known, names = registry().metrics.get(metric.name), {name.strip() for name in said.split(",")}
-    by_default = "default" in names and not (known and known.on_request)
-    return not said or metric.name in names or "all" in names or by_default
+    on_request = known is not None and known.on_request
+    return not said or metric.name in names or "all" in names or ("default" in names and not on_request)
 
 
 def _beside(board: Benchmark, table: Table, metric: Column, line: Line, paper: ReportedRow) -> Beside:
@@ -178,9 +178,8 @@ def _shortcomings(line: Line, cell: Cell, paper: ReportedRow) -> list[str]:
     """What our runs lack for a verdict."""
     reasons = []
     if line.preset not in paper.asked.presets:
-        reasons.append(
-            f"preset {line.preset} here, the paper's settings are those of {' or '.join(paper.asked.presets)}"
-        )
+        its = " or ".join(paper.asked.presets)
+        reasons.append(f"preset {line.preset} here, the paper's settings are those of {its}")
     if cell.seeds < SEEDS_FOR_A_RANK:
         reasons.append(f"{cell.seeds} of the {SEEDS_FOR_A_RANK} seeds that a verdict needs")
     if line.unlike:

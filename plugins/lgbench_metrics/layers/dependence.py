@@ -15,7 +15,7 @@ from lgbench.layers import Layers, paint_over
 from lgbench.nn import weights_hash
 from lgbench.score import Score
 
-__all__ = ["dependence", "explained", "pooled_layers", "score_dependence"]
+__all__ = ["dependence", "explained", "pooled_layers", "regions", "score_dependence", "two_layers"]
 
 POOLED = 8  # pixels along a side
 STRENGTHS = np.logspace(-3, 5, 9)
@@ -36,16 +36,22 @@ def pooled_layers(evidence: Evidence) -> dict[str, np.ndarray]:
 def _take(evidence: Evidence) -> dict[str, np.ndarray]:
     rows: dict[str, list[np.ndarray]] = {}
     for where, layers in sampled(evidence, evidence.config.samples):
-        for name, x in _parts(layers).items():
+        x_f, x_b, pi = two_layers(layers)
+        for name, x in {**regions(x_f, x_b, pi), "pi": pi}.items():
             small = F.adaptive_avg_pool2d(x, POOLED).flatten(1).half().cpu().numpy()
             rows.setdefault(name, []).append(small[: where.stop - where.start])
     return {name: np.concatenate(each) for name, each in rows.items()}
 
 
-def _parts(layers: Layers) -> dict[str, Tensor]:
+def two_layers(layers: Layers) -> tuple[Tensor, Tensor, Tensor]:
+    """The last foreground, what lies beneath it, (N, 3, H, W) each, and its alpha, (N, 1, H, W); float32."""
     beneath = paint_over(layers.background, layers.foregrounds[:, :-1], layers.alphas[:, :-1])
-    x_f, x_b, pi = layers.foregrounds[:, -1].float(), beneath.float(), layers.alphas[:, -1].float()
-    return {"v_f": pi * x_f, "h_b": pi * x_b, "v_b": (1 - pi) * x_b, "h_f": (1 - pi) * x_f, "pi": pi}
+    return layers.foregrounds[:, -1].float(), beneath.float(), layers.alphas[:, -1].float()
+
+
+def regions(x_f: Tensor, x_b: Tensor, pi: Tensor) -> dict[str, Tensor]:
+    """What is visible, v, and hidden, h, of foreground and background, images of their own."""
+    return {"v_f": pi * x_f, "h_b": pi * x_b, "v_b": (1 - pi) * x_b, "h_f": (1 - pi) * x_f}
 
 
 def explained(given: np.ndarray, wanted: np.ndarray) -> float:

@@ -14,10 +14,11 @@ from torch.nn import functional as F
 from lgbench import NotAvailable
 from lgbench.evaluation import Evidence
 from lgbench.evaluation.parts import sampled
-from lgbench.layers import Layers, paint_over
 from lgbench.nn import weights_hash
 from lgbench.painting import uint8
 from lgbench.score import Score
+
+from .dependence import regions, two_layers
 
 __all__ = ["bound", "information", "layer_mine", "score_mine"]
 
@@ -26,6 +27,9 @@ HIDDEN, STEPS, BATCH, RATE = 3000, 100_000, 64, 2e-4
 EVERY, SHOWN, LAST = 400, 128, 20
 SLOW = frozenset({"cpu"})
 """Devices on which nobody would wait for it."""
+
+PAIRS = {"background": ("h_b", "v_f"), "foreground": ("h_f", "v_b"), "whole": ("x_b", "x_f")}
+"""What is hidden, and what is visible, by what it is called."""
 
 Pairs = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -48,7 +52,7 @@ def layer_mine(evidence: Evidence) -> dict[str, np.ndarray]:
 def _estimates(evidence: Evidence) -> dict[str, np.ndarray]:
     run, stored = evidence.run, _stored(evidence)
     told = {}
-    for number, name in enumerate(("background", "foreground", "whole")):
+    for number, name in enumerate(PAIRS):
         run.reporter.stage(f"MINE, {name}", STEPS)
         pairs = partial(_pair, stored, name, run.runtime.device)
         told[name] = information(pairs, len(stored), run.recipe.seed + number, run.reporter.advance)
@@ -56,32 +60,24 @@ def _estimates(evidence: Evidence) -> dict[str, np.ndarray]:
 
 
 def _stored(evidence: Evidence) -> Tensor:
-    """What lies beneath the last foreground, it and its alpha, of all samples, (M, 7, side, side) uint8, 255 for 1."""
+    """The last foreground, what lies beneath it, and its alpha, of all samples, (M, 7, side, side) uint8, 255 for 1."""
     rows = []
     for where, layers in sampled(evidence, evidence.config.samples):
-        x = _seven(layers)
+        x_f, x_b, pi = two_layers(layers)
+        x = torch.cat([(x_f + 1) / 2, (x_b + 1) / 2, pi], dim=1)
         if x.shape[-1] > SIDE:
             x = F.adaptive_avg_pool2d(x, SIDE)
         rows.append(torch.from_numpy(uint8(x))[: where.stop - where.start])
     return torch.cat(rows)
 
 
-def _seven(layers: Layers) -> Tensor:
-    beneath = paint_over(layers.background, layers.foregrounds[:, :-1], layers.alphas[:, :-1])
-    colours = torch.cat([beneath, layers.foregrounds[:, -1]], dim=1).float()
-    return torch.cat([(colours + 1) / 2, layers.alphas[:, -1].float()], dim=1)
-
-
 def _pair(stored: Tensor, name: str, device: torch.device, which: Tensor) -> tuple[Tensor, Tensor]:
     """What is hidden and what is visible of some samples, (n, 3 side^2) each; of "whole", both layers."""
     x = stored[which].to(device).float() / 255
-    x_b, x_f, pi = 2 * x[:, :3] - 1, 2 * x[:, 3:6] - 1, x[:, 6:]
-    hidden, visible = {
-        "background": (pi * x_b, pi * x_f),
-        "foreground": ((1 - pi) * x_f, (1 - pi) * x_b),
-        "whole": (x_b, x_f),
-    }[name]
-    return hidden.flatten(1), visible.flatten(1)
+    x_f, x_b, pi = 2 * x[:, :3] - 1, 2 * x[:, 3:6] - 1, x[:, 6:]
+    seen = {**regions(x_f, x_b, pi), "x_f": x_f, "x_b": x_b}
+    hidden, visible = PAIRS[name]
+    return seen[hidden].flatten(1), seen[visible].flatten(1)
 
 
 def bound(together: Tensor, apart: Tensor) -> Tensor:
