@@ -1,0 +1,113 @@
+"""Numbers computed again from what a run has stored."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from finished import altered, lgbench
+from forged import DERIVED
+
+from lgbench.capsule import pack
+from lgbench.errors import RunFailed
+from lgbench.plugins import registry
+from lgbench.record import BadRecord, Measured, read_record, record_files
+from lgbench.rescore import rescore
+from lgbench.score import Score
+
+
+def numbers(path: Path) -> dict[str, Measured]:
+    return {name: value for name, value in read_record(path).values.items() if isinstance(value, Measured)}
+
+
+def test_every_number_is_computed_again_bit_for_bit_from_what_is_stored(run: Path):
+    (path,) = record_files(run)
+    assert numbers(path).keys() >= DERIVED
+    found = rescore(run, registry().metrics, registry().plugins)
+    assert not {*found.changed} & DERIVED
+    assert found.path is None
+    for name in DERIVED:
+        kept = json.loads(path.read_text())["values"][name]
+        again = {key: found.values[name].get(key, {}) for key in kept}
+        assert {**again, "protocol": None} == {**kept, "protocol": None}
+
+
+def test_what_cannot_be_computed_again_says_why(run: Path):
+    reads_network = replace(registry().metrics["1nn"], compute=lambda evidence: evidence.game.features)
+    found = rescore(run, registry().metrics | {"1nn": reads_network}, registry().plugins)
+    assert {*found.changed} == {"1nn"}
+    assert re.search("not .* the run's networks or its data set", found.changed["1nn"])
+    assert len(record_files(run)) == 1
+
+
+def test_rescoring_tells_that_all_is_the_same(run: Path):
+    result = lgbench("rescore", run)
+    assert result.exception is None
+    assert "20 of 20 numbers are the same" in result.output
+
+
+@pytest.mark.parametrize("command", ["rescore", "results"])
+def test_capsules_among_runs_are_passed_over_and_one_alone_is_told_what_reads_it(
+    run: Path, capsule: Path, command: str
+):
+    both = lgbench(command, run, capsule)
+    assert both.exception is None
+    assert f"{capsule} is a capsule, and no run: passed over." in both.stderr
+    alone = lgbench(command, capsule)
+    assert isinstance(alone.exception, BadRecord)
+    assert f"`lgbench verify {capsule}`" in str(alone.exception)
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "predictions-*.npz"])
+@pytest.mark.parametrize("command", ["rescore", "results"])
+def test_a_runs_other_files_are_told_to_be_no_records(run: Path, command: str, name: str):
+    (file,) = run.glob(name)
+    error = lgbench(command, file).exception
+    assert isinstance(error, BadRecord)
+    assert "name a run, or a record" in str(error)
+    assert "delete" not in str(error)
+
+
+def test_a_new_version_of_a_metric_makes_a_further_record_once(run: Path):
+    def halved(evidence) -> Score:
+        score = registry().metrics["coverage"].compute(evidence)
+        return replace(score, value=score.value / 2, per_image=None)
+
+    changed = replace(registry().metrics["coverage"], version=7, compute=halved)
+    metrics = registry().metrics | {"coverage": changed}
+    before = numbers(run / "record.json")
+    first = rescore(run, metrics, registry().plugins)
+    assert first.path is not None
+    after, record = numbers(first.path), read_record(first.path)
+    assert record.adds_to == read_record(run / "record.json").id
+    assert after["coverage"].value == before["coverage"].value / 2
+    assert after["coverage"].protocol.metric_version == 7
+    assert after["iou"] == before["iou"]
+    assert rescore(run, metrics, registry().plugins).path == first.path
+    assert len(record_files(run)) == 2
+
+
+def test_a_run_without_evidence_and_a_damaged_one_are_told(run: Path):
+    (evidence,) = run.glob("evidence-*.npz")
+    evidence.write_bytes(evidence.read_bytes()[:100])
+    with pytest.raises(RunFailed, match="is damaged"):
+        rescore(run, registry().metrics, [])
+    with pytest.raises(RunFailed, match="not what the record was scored from"):
+        pack(run)
+    evidence.unlink()
+    with pytest.raises(RunFailed, match="is missing"):
+        rescore(run, registry().metrics, [])
+    with pytest.raises(RunFailed, match="holds no record"):
+        rescore(run / "train", registry().metrics, [])
+
+
+@pytest.mark.parametrize("kind", ["predictions", "samples", "probabilities", "evidence"])
+def test_a_file_that_is_not_what_the_record_was_scored_from_is_not_scored_again(run: Path, kind: str):
+    path = next(run.glob(f"{kind}-*.npz"))
+    altered(path)
+    with pytest.raises(RunFailed, match=f"{path.name} is not what the record was scored from. Restore"):
+        rescore(run, registry().metrics, registry().plugins)
+    assert len(record_files(run)) == 1
