@@ -6,10 +6,10 @@ given as such, or named by `Lazy` where it stands in a module that listing need 
 """
 
 import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from .errors import BadPlugin
 
@@ -87,17 +87,21 @@ class _Offer:
     summary: str
     build: Callable[..., Any]
     config: type | Lazy = NoConfig
+    said: ClassVar = {"name"}
+    """What a recipe says in the same table: no setting may be called so."""
 
     @property
     def config_class(self) -> type[Any]:
         """The dataclass of its settings, imported now where `config` only names it.
 
         Raises:
-            BadPlugin: it cannot be imported, or is none.
+            BadPlugin: it cannot be imported, is none, or has a setting of a name that a recipe's table has taken.
         """
         found = self.config.found if isinstance(self.config, Lazy) else self.config
         if not (isinstance(found, type) and is_dataclass(found)):
             raise BadPlugin(f"The `config` of {self.name} is {found!r}, and has to be a dataclass.")
+        if taken := sorted(self.said & {each.name for each in fields(found)}):
+            raise BadPlugin(f"The `config` of {self.name} has a field {taken[0]!r}, a name of the recipe: rename it.")
         return found
 
 
@@ -160,6 +164,7 @@ class Regularizer(_Offer):
 
     paper: str = ""
     needs: frozenset[str] = frozenset({"layers"})
+    said: ClassVar = {"name", "weight"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +227,7 @@ class Dataset(_Offer):
     thing: str = ""
     regions: Callable[..., Any] | None = None
     walks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    said: ClassVar = {"name", "use_all_images"}
 
     @property
     def fetched(self) -> bool:
@@ -273,6 +279,23 @@ class Metric:
     on_request: bool = False
     reference: str = ""
     deviation: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail only behind a day's training, or on every board that reads the record.
+
+        Raises:
+            BadPlugin: names the metric and the field.
+        """
+        ends = self.range if isinstance(self.range, tuple) else ()
+        sound = {
+            "needs": isinstance(self.needs, Set) and all(isinstance(name, str) for name in self.needs),
+            "parts": isinstance(self.parts, tuple) and all(isinstance(part, Part) for part in self.parts),
+            "direction": self.direction in ("up", "down", "none"),
+            "range": len(ends) == 2 and all(isinstance(end, int | float) for end in ends) and ends[0] < ends[1],
+            "version": isinstance(self.version, int) and self.version >= 1,
+        }
+        if wrong := [name for name, fits in sound.items() if not fits]:
+            raise BadPlugin(f"The metric {self.name} has {wrong[0]}={getattr(self, wrong[0])!r}: see lgbench.Metric.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import ModuleType
@@ -27,6 +28,11 @@ KINDS: dict[str, type] = {
     "methods": Method,
 }
 GROUP = "lgbench"
+
+NAME = re.compile(r"[A-Za-z0-9][\w+-]*", re.ASCII)
+RESERVED = {Metric: {"all", "default"}, Segmenter: {"auto", "none"}}
+TAKES = "choose letters, digits, _, + and -, and no word that asks for several or for none"
+"""What a record may be called: names are parts of settings, of files, of values ("iou@val") and of lists."""
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +103,13 @@ class Registry:
         return [plugin for plugin in self.plugins if plugin.name in owners]
 
     def unreadable(self) -> dict[str, str]:
-        """Plugins in use of whose records one has settings that cannot be read, and why; all are imported to see."""
+        """Plugins in use of whose records one names what cannot be imported, and why; all is imported to see."""
         faults: dict[str, str] = {}
         for (kind, name), owner in self.owners.items():
             for each in _with_own(getattr(self, kind)[name]):
                 try:
                     getattr(each, "config_class", None)
+                    _ = [Lazy(where).found for where in _named_in(each)]
                 except BadPlugin as error:
                     faults.setdefault(owner, f"{kind[:-1]} {each.name}: {error}")
         return faults
@@ -150,9 +157,11 @@ def _named(dist: importlib.metadata.Distribution | None) -> tuple[str, str]:
 def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, found: Registry) -> PluginInfo:
     dist, version = _named(entry.dist)
     name = entry.name if _own(entry) else f"{dist}:{entry.name}"
-    offers, reason = [], ""
+    offers, sources, reason = [], (), ""
     try:
-        offers = _records(entry.load(), name, manager, found)
+        records = _records(entry.load(), name, manager, found)
+        sources = tuple(sorted({where for _, record in records for where in _named_in(record)}))
+        offers = records
     except BadPlugin as error:
         reason = str(error)
     except KeyboardInterrupt:
@@ -167,8 +176,7 @@ def _admit(entry: importlib.metadata.EntryPoint, manager: pluggy.PluginManager, 
         found.owners[kind, record.name] = name
     own = [("segmenters", own) for kind, record in offers if kind == "methods" for own in record.segmenters]
     described = tuple(f"{kind[:-1]} {record.name}" for kind, record in (*offers, *own))
-    sources = (entry.value, *sorted({where for _, record in offers for where in _named_in(record)}))
-    return PluginInfo(name, entry.value, dist, version, described, reason, sources)
+    return PluginInfo(name, entry.value, dist, version, described, reason, (entry.value, *sources))
 
 
 def _named_in(value: Any) -> Iterator[str]:
@@ -177,7 +185,8 @@ def _named_in(value: Any) -> Iterator[str]:
         yield value.where
     if isinstance(value, functools.partial):
         value = (value.func, *value.args, *value.keywords.values())
-    held = [getattr(value, part.name) for part in fields(value)] if is_dataclass(value) else value
+    told = is_dataclass(value) and not isinstance(value, type)  # a class of settings names nothing
+    held = [getattr(value, part.name) for part in fields(value)] if told else value
     for each in held if isinstance(held, list | tuple) else ():
         yield from _named_in(each)
 
@@ -209,6 +218,12 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
             if taken := found.owners.get((kind, record.name)) or own.get((kind, record.name)):
                 raise BadPlugin(f"offers the {kind[:-1]} {record.name!r}, a name that {taken} has taken")
             for each in _with_own(record):
+                if not isinstance(each, expected | Segmenter):
+                    raise BadPlugin(f"its {kind[:-1]} {record.name!r} has {each!r} among its segmenters")
+                if not (isinstance(each.name, str) and NAME.fullmatch(each.name)) or each.name in RESERVED.get(
+                    type(each), ()
+                ):
+                    raise BadPlugin(f"calls a {type(each).__name__.lower()} {each.name!r}: {TAKES}")
                 if not isinstance(getattr(each, "config", None), Lazy | None):
                     _ = each.config_class  # what is given and not only named can be looked at now
             offers.append((kind, record))

@@ -233,6 +233,7 @@ def resolve(
     """
     # Lay what is said over each other, and choose who takes part.
     presets = _presets(method, dataset, request.preset)
+    check_presets(method, presets, regularizers, segmenters, _known_presets(method))
     settings = {**presets, **request.settings}
     training = fill(TrainingConfig, "training", settings)
     segmentation = fill(SegmentationConfig, "segmentation", settings)
@@ -247,7 +248,6 @@ def resolve(
     for name in weights:
         check_sense(regularizers[name], generator, segmenter, training.rounds)
     check_read(request.settings, request.without, segmenter, weights)
-    check_presets(method, presets, regularizers, segmenters, _known_presets(method))
 
     # Fill what each part reads.
     if any("codes" in regularizers[name].needs for name in weights):

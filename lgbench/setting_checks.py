@@ -9,6 +9,7 @@ from contextlib import suppress
 from .errors import BadPlugin, BadRecipe, did_you_mean
 from .offers import Generator, Method, Regularizer, Segmenter
 from .settings import names_of
+from .stage_configs import STAGES
 
 __all__ = ["OTHERS", "WEIGHED", "WEIGHT", "check_presets", "check_read", "check_sense"]
 
@@ -30,8 +31,8 @@ def check_presets(
 ) -> None:
     """Refuse what no part of a recipe would read.
 
-    Fields of other tables are checked where they are filled in. What is said of a segmenter or a regularizer that is
-    not switched on is read as soon as a user switches it on.
+    Fields of method, generator and data are checked where they are filled in. What is said of a segmenter or a
+    regularizer that is not switched on is read as soon as a user switches it on.
 
     Args:
         settings: those that the record gives for a run.
@@ -46,6 +47,7 @@ def check_presets(
     fields = {
         table: {WEIGHT, *names_of(regularizers[name].config_class)} for table, name in tables.items() if table in named
     }
+    fields |= {table: names_of(config) for table, config in STAGES.items()}
     if "segmenter" in named:
         fields["segmenter"] = _of_segmenters([*segmenters.values(), *method.segmenters])
     for name in settings:

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from .errors import BadRecipe
 from .settings import later
 
-__all__ = ["ELSEWHERE", "EvaluationConfig", "SegmentationConfig", "TrainingConfig"]
+__all__ = ["ELSEWHERE", "STAGES", "EvaluationConfig", "SegmentationConfig", "TrainingConfig"]
 
 Count = Annotated[int, Ge(1)]
 SPLITS = ("train", "val", "test")
@@ -201,3 +201,7 @@ class EvaluationConfig:
     def splits(self) -> tuple[str, ...]:
         """The splits that are scored, as they were named."""
         return tuple(name.strip() for name in self.split.split(","))
+
+
+STAGES = {"training": TrainingConfig, "segmentation": SegmentationConfig, "evaluation": EvaluationConfig}
+"""The tables of a recipe that are the same whatever it trains."""

@@ -14,11 +14,10 @@ from .plugins import registry
 from .recipe import parse_with
 from .record import Record
 from .settings import dotted, fill, names_of, plain
-from .stage_configs import EvaluationConfig, SegmentationConfig, TrainingConfig
+from .stage_configs import STAGES
 
 __all__ = ["Variant"]
 
-STAGES = {"training": TrainingConfig, "segmentation": SegmentationConfig, "evaluation": EvaluationConfig}
 OFFERED = {"method": "methods", "generator": "generators", "data": "datasets", "segmenter": "segmenters"}
 UNSAID = object()
 """Stands for a setting that came later and is at its default: recipes do not say it."""

@@ -34,6 +34,20 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
 
 
 REGULARIZER = "Regularizer(name={!r}, summary='', build=lambda *a: None)"
+SETTING = (
+    "from dataclasses import dataclass\n@dataclass\nclass C:\n    {}\n"
+    "@hookimpl\ndef regularizers():\n    return [Regularizer(name='mine', summary='', build=print, config=C)]\n"
+)
+METHOD = (
+    "@hookimpl\ndef methods():\n    return [Method(name='mine', summary='', build=print, paper='', citation='', "
+    "generator=None, {})]\n"
+)
+METRIC = (
+    "@hookimpl\ndef metrics():\n    told = {{'needs': frozenset(), 'direction': 'up'}} | dict({})\n"
+    "    return [Metric(name='mine', summary='', compute=print, **told)]\n"
+)
+SLIPS = ["needs=None", "needs='predicted_masks'", "needs={5}", "direction='better'", "range='0..1'", "range=(1, 0)"]
+SLIPS += ["range=(0, 1, 2)", "version=0", "version='2'", "parts=None", "parts=('x',)"]
 GOOD = f"@hookimpl\ndef regularizers():\n    return [{REGULARIZER.format('mine')}]\n"
 
 
@@ -140,6 +154,15 @@ def test_settings_that_cannot_be_read_cost_nobody_who_does_not_ask_for_them(tmp_
             recipe(settings=asked)
 
 
+def test_a_builder_that_cannot_be_imported_is_told_by_its_plugin(tmp_path, monkeypatch):
+    text = GOOD.replace("lambda *a: None", "Lazy('no_module:Mine')")
+    found = load([*OWN, plugin(tmp_path, monkeypatch, "late_builder", text)])
+    assert found.set_aside == []
+    assert "regularizer mine: 'no_module:Mine'" in found.unreadable()["unknown:late_builder"]
+    with pytest.raises(BadPlugin, match="late_builder"):
+        found.require_all()
+
+
 def test_what_lgbench_offers_can_all_be_read():
     assert registry().unreadable() == {}
     registry().require_all()
@@ -172,6 +195,16 @@ def test_a_third_party_plugin_is_found(tmp_path, monkeypatch):
         (GOOD.replace("[R", f"[{REGULARIZER.format('mine')}, R"), "a name that itself has taken"),
         (GOOD.replace("build", "config=dict, build"), "`config` of mine is <class 'dict'>, and has to be a dataclass"),
         (GOOD.replace("build", "config='mine.config:Mine', build"), "has to be a dataclass"),
+        (SETTING.format("weight: float = 3.0"), "has a field 'weight', a name of the recipe"),
+        (SETTING.format("name: str = 'x'"), "has a field 'name', a name of the recipe"),
+        *(
+            (GOOD.replace("'mine'", repr(name)), f"calls a regularizer {name!r}: choose letters")
+            for name in ("../mine", "a.b", "a@b", "a,b", "", "-a", 5, None)
+        ),
+        (METHOD.format("segmenters=('x',)"), "has 'x' among its segmenters"),
+        (METHOD.format("segmenters=None"), "TypeError"),
+        (METRIC.format("").replace("'mine'", "'all'"), "calls a metric 'all': choose letters"),
+        *((METRIC.format(slip), f"The metric mine has {slip.partition('=')[0]}=") for slip in SLIPS),
     ],
 )
 def test_a_broken_plugin_is_set_aside_with_its_reason_and_all_else_works(tmp_path, monkeypatch, text, reason):
@@ -182,6 +215,13 @@ def test_a_broken_plugin_is_set_aside_with_its_reason_and_all_else_works(tmp_pat
     assert "mine" not in found.regularizers
     with pytest.raises(BadPlugin, match="bad_"):
         found.require_all()
+
+
+def test_settings_without_defaults_cost_nobody_who_does_not_ask_for_them(tmp_path, monkeypatch):
+    """A class of settings has none of its fields' values, and is no record that names others."""
+    found = load([*OWN, plugin(tmp_path, monkeypatch, "without_defaults", SETTING.format("x: int"))])
+    assert found.set_aside == []
+    assert found.regularizers["mine"].config_class
 
 
 def test_ctrl_c_while_a_plugin_is_imported_is_the_users(tmp_path, monkeypatch):

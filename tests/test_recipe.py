@@ -199,6 +199,8 @@ def test_two_resolutions_that_differ_are_refused_and_equal_ones_are_one():
     ("changes", "told"),
     [
         ({"presets": {"smoke": {"trainign.steps": 5}}}, r"sets 'trainign\.steps', which nobody reads: Did you mean"),
+        ({"presets": {"smoke": {"training.stepps": 5}}}, r"sets 'training\.stepps', which nobody reads: Did you mean"),
+        ({"presets": {"smoke": {"evaluation.sample": 5}}}, r"sets 'evaluation\.sample', which nobody reads: Did you"),
         ({"presets": {"smoke": {"steps": 5}}}, "sets 'steps', which nobody reads: tables are"),
         ({"presets": {"smoke": {"training.a.steps": 5}}}, r"sets 'training\.a\.steps', which nobody reads"),
         (
