@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from torch import Tensor, nn
 
 from .errors import NotAvailable
-from .layers import Batch, Layers, Painter
+from .layers import SLACK, Batch, Layers, Painter
 
 __all__ = ["CodeReader", "Game", "Lesson", "Motion", "Phase", "Step", "Studied", "Term", "Weighted"]
 
@@ -199,12 +199,19 @@ class Game:
         """What `predict` says of images.
 
         Raises:
-            NotAvailable: it is not finite. Compared with a threshold, it would be background in silence.
+            NotAvailable: it is no probability of each pixel. Compared with a threshold, what is not finite would be
+                background in silence, and what has another shape may be spread over the images.
         """
         assert self.predict is not None
         probability = self.predict(images)
+        if probability.ndim != 4 or (len(probability), *probability.shape[2:]) != (len(images), *images.shape[2:]):
+            shapes = f"{tuple(images.shape)} {tuple(probability.shape)}, not (N, 1, H, W) or (N, K + 1, H, W)"
+            raise NotAvailable(f"the segmenter's plugin is at fault: its predict makes of {shapes}")
         if not probability.isfinite().all():
             raise NotAvailable("the segmenter's probabilities are not finite: it has diverged")
+        low, high = (end.item() for end in probability.aminmax())
+        if not -SLACK <= low <= high <= 1 + SLACK:
+            raise NotAvailable(f"the segmenter's plugin is at fault: its probabilities are {low:g} to {high:g}")
         return probability
 
     @property

@@ -10,7 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, device, nn
 
-__all__ = ["Batch", "Layers", "Nobody", "Painter", "covered_border", "paint_over"]
+__all__ = ["SLACK", "Batch", "Layers", "Nobody", "Painter", "covered_border", "paint_over"]
+
+SLACK = 1e-2
+"""By how much a share that half precision rounded may leave [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .data import Split
-from .layers import Batch, Layers, Painter
+from .errors import BadPlugin
+from .layers import SLACK, Batch, Layers, Painter
 from .runtime import Runtime
 
 __all__ = ["as_sampled", "conditions", "painted", "real_batch", "real_batches", "uint8"]
@@ -42,6 +43,9 @@ def painted(painter: Painter, count: int, batch: int, reals: Split, seed: int, r
     Args:
         reals: real images; conditional generators are given the conditions of randomly drawn ones, each as often as
             any other.
+
+    Raises:
+        BadPlugin: the painter gives another number of images, or alphas that are none.
     """
     torch.manual_seed(seed)
     draw, order = np.random.default_rng(seed), np.empty(0, int)
@@ -53,6 +57,9 @@ def painted(painter: Painter, count: int, batch: int, reals: Split, seed: int, r
             given = real_batch(reals, order[start : start + n], painter.conditional, runtime)
         with runtime.autocast():
             layers = painter(painter.codes(n, given))
+        if len(layers.image) != n or ((layers.alphas - 0.5).abs() > 0.5 + SLACK).any():  # what is no number is diverged
+            told = f"{n} images were asked for, {len(layers.image)} came; alphas have to lie in [0, 1]"
+            raise BadPlugin(f"{type(painter).__name__} does not paint layers ({told}): mend its plugin.")
         yield layers
 
 

@@ -15,15 +15,13 @@ from .capsule import BadCapsule, members, read_npz
 from .contradictions import contradictions
 from .errors import LgbenchError
 from .evaluation.collapse import coverage, flags, prediction_flags, saturated
+from .evaluation.scores import SHARED
 from .evaluation.taught import LEARNT
 from .offers import Metric
 from .record import RECORD_FILE, Measured, Record, read_record
 from .rescore import Files, again, differences, evidence_of
 
 __all__ = ["Check", "verify"]
-
-SHARED = ("dataset", "dataset_config", "origin", "crop", "resolution", "dataset_version")
-"""What the protocols of all numbers of a record say alike."""
 
 ROUNDING = 1e-6
 """Relative: eigenvalues and sums come out so differently on another processor; counts of pixels do not."""

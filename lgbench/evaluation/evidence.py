@@ -41,6 +41,7 @@ class Evidence:
         files: the files in the run's folder that parts were kept in, and their arrays.
         split: the split that is predicted on; the first that the recipe names where it is not said.
         of_split: what was made from that split, by name; what else was made is of the whole run.
+        reads: what each part that was made read of other parts.
     """
 
     run: Run
@@ -52,6 +53,7 @@ class Evidence:
     files: dict[str, Arrays] = field(default_factory=dict)
     split: str = ""
     of_split: set[str] = field(default_factory=set)
+    reads: dict[str, set[str]] = field(default_factory=dict)
     _making: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -108,6 +110,10 @@ class Evidence:
             NotAvailable: it cannot be had; the reason is the part's own.
             KeyError: nobody offers such a part.
         """
+        if name in self._making:
+            raise NotAvailable(f"parts that read each other: {' -> '.join([*self._making, name])}; mend their plugin")
+        if self._making:
+            self.reads.setdefault(self._making[-1], set()).add(name)
         if name not in self.made:
             with self.noting(name):
                 self.made[name] = _made(self.parts[name], self)
@@ -129,7 +135,8 @@ class Evidence:
     def on(self, split: str) -> Evidence:
         """The same evidence on another split, with all that was made from none."""
         made = {name: value for name, value in self.made.items() if name not in self.of_split}
-        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, made, self.files, split)
+        more = {"made": made, "files": self.files, "split": split, "reads": self.reads}
+        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, **more)
 
     def get(self, name: str) -> Any | None:
         """A part's value, or None where it cannot be had."""
@@ -144,8 +151,11 @@ class Evidence:
             self[name]
 
     def protocol(self, names: Iterable[str]) -> dict[str, Any]:
-        """What the parts add to the protocol of a number that reads them."""
-        return {key: value for name in sorted(names) for key, value in self.parts[name].protocol(self).items()}
+        """What the parts, and those that they read, add to the protocol of a number that reads them."""
+        said = dict[str, Any]()
+        for name in sorted(names):
+            said |= self.protocol(self.reads.get(name, ())) | dict(self.parts[name].protocol(self))
+        return said
 
     def kept(self, name: str, inputs: Sequence[Any], make: Callable[[], Arrays]) -> Arrays:
         """Arrays from the run's folder if they were made from the same inputs, else made and kept there.

@@ -45,9 +45,11 @@ def _painted(evidence: Evidence) -> Mapping[str, np.ndarray]:
 
 
 def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
-    count = evidence.config.samples
+    count, side = evidence.config.samples, evidence.run.recipe.resolution
     samples: dict[str, np.ndarray] = {}
     for where, layers in sampled(evidence, count, "sample"):
+        if (shape := tuple(layers.image.shape[1:])) != (3, side, side):
+            raise NotAvailable(f"the generator's plugin is at fault: it paints {shape} at {side} px")
         for name, row in _rows(layers).items():  # one array a kind: lists of batches would take twice as much
             if name not in samples:
                 samples[name] = np.empty((count, *row.shape[1:]), row.dtype)

@@ -25,12 +25,15 @@ from .evidence import Evidence
 from .parts import PARTS
 from .stored import keep
 
-__all__ = ["Scores", "computed", "evaluate", "number", "parts_of", "shared_protocol", "sound"]
+__all__ = ["SHARED", "Scores", "computed", "evaluate", "number", "parts_of", "shared_protocol", "sound"]
 
 log = logging.getLogger(__name__)
 
 UNSAID = dict.fromkeys(("split", "polarity", "aggregation", "threshold", "samples", "extractor", "weights", "sampling"))
 """What a protocol says nothing of until a part or a metric does."""
+
+SHARED = ("dataset", "dataset_config", "origin", "crop", "resolution", "dataset_version")
+"""What the protocols of all numbers of a run say alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,8 @@ def _measured(metric: Metric, score: Score, known: Mapping[str, Any]) -> dict[st
     Raises:
         BadRecord, ValueError, TypeError: no record can hold it.
     """
+    if said := sorted(score.protocol.keys() & {*SHARED}):
+        raise TypeError(f"its protocol says {said[0]!r}, which is the run's to say")
     protocol = {**known, **score.protocol, "metric": metric.name, "metric_version": metric.version}
     found = {
         "value": float(score.value),
@@ -174,19 +179,19 @@ def sound(score: object) -> Score:
     """What a metric returned, if it can stand in a record.
 
     Raises:
-        TypeError: it is no score of plain numbers.
+        TypeError: it is no score of plain numbers, or its numbers of each image are no list.
         NotAvailable: it is not finite.
     """
     if not isinstance(score, Score):
         raise TypeError(f"it returned {type(score).__name__}, not lgbench.evaluation.Score")
-    numbers = {"value": score.value, **score.details}
-    odd = [name for name, value in numbers.items() if not isinstance(value, int | float | np.number) or value is True]
-    if odd:
-        raise TypeError(f"{odd[0]} is {numbers[odd[0]]!r}, not a number")
-    if not all(math.isfinite(value) for value in numbers.values()):
-        raise NotAvailable(
-            f"not a finite number ({score.value}): a diverged generator (train it with another seed) or a bad metric"
-        )
+    if score.per_image is not None and np.ndim(score.per_image) != 1:
+        raise TypeError(f"per_image has the shape {np.shape(score.per_image)}, not one number an image")
+    for name, value in {"value": score.value, **score.details}.items():
+        if not isinstance(name, str) or not isinstance(value, int | float | np.number) or value is True:
+            raise TypeError(f"{name} is {value!r}, not a number" if isinstance(name, str) else f"{name!r} is no name")
+        if not math.isfinite(value):
+            told = "a diverged generator (train it with another seed) or a bad metric"
+            raise NotAvailable(f"not a finite number ({name} is {value}): {told}")
     return score
 
 
