@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from . import lessons
 from .data import Split
-from .errors import BadRecipe, NotAvailable, RunFailed
+from .errors import BadPlugin, BadRecipe, NotAvailable, RunFailed
 from .features import extractor_of, frechet_distance, load_extractor, moments_of, real_moments
 from .game import Game, Studied, Term, Weighted
 from .layers import Painter
-from .offers import ImageSpec
+from .offers import Generator, ImageSpec, Method, Regularizer, Segmenter
 from .painting import painted, uint8
 from .recipe import LOOKING, Recipe
 from .record import altered
@@ -26,6 +26,8 @@ from .training import Fitted, Schedule, Stage, fit
 from .training.checkpoint import load_weights
 
 __all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "restore", "round_ends", "study"]
+
+Kind = TypeVar("Kind")
 
 ESTIMATED = 100
 """Painted batches from which batch norm is estimated again, where a recipe asks for that."""
@@ -54,8 +56,8 @@ class Learned:
 def build_game(recipe: Recipe, spec: ImageSpec) -> Game:
     """The game of the training stage with the recipe's terms; initial weights depend on the seed alone."""
     torch.manual_seed(recipe.seed)
-    painter = recipe.generator.build(recipe.generator_config, spec)
-    game = recipe.method.build(recipe.method_config, painter, spec)
+    painter = _built(Painter, recipe.generator, recipe.generator_config, spec)
+    game = _built(Game, recipe.method, recipe.method_config, painter, spec)
     needy = [c.record.name for c in recipe.regularizers if "layers" in c.record.needs]
     if needy and not painter.layered:
         raise BadRecipe(f"With these settings {recipe.generator.name} paints no layers, which {needy} need.")
@@ -66,10 +68,20 @@ def build_game(recipe: Recipe, spec: ImageSpec) -> Game:
         )
     if game.begin:
         _grown(game, recipe.training.steps, spec.resolution)
-    terms = [Weighted(c.record.name, c.weight, c.record.build(c.config, painter, spec)) for c in recipe.regularizers]
+    chosen = recipe.regularizers
+    terms = [Weighted(c.record.name, c.weight, _built(Term, c.record, c.config, painter, spec)) for c in chosen]
     for _, weight, term in terms:
         game = term.join(game, weight) if term.join else game
     return replace(game, terms=terms)
+
+
+def _built(kind: type[Kind], offer: Generator | Method | Regularizer | Segmenter, *told: Any) -> Kind:
+    """What a plugin's record builds, if it is of its kind."""
+    if isinstance(found := offer.build(*told), kind):
+        return found
+    raise BadPlugin(
+        f"The builder of {offer.name} returned {type(found).__name__}, not {kind.__name__}: mend its plugin."
+    )
 
 
 def _grown(game: Game, steps: int, resolution: int) -> None:
@@ -91,7 +103,7 @@ def build_segmenter(recipe: Recipe, painter: Any, spec: ImageSpec) -> Game | Non
     if recipe.segmenter is None or not (painter.layered or recipe.method.generator is None):
         return None
     torch.manual_seed(recipe.seed + 1)
-    return recipe.segmenter.build(recipe.segmenter_config, painter, spec)
+    return _built(Game, recipe.segmenter, recipe.segmenter_config, painter, spec)
 
 
 def restore(game: Game, folder: Path, runtime: Runtime) -> None:

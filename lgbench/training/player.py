@@ -173,6 +173,8 @@ class Player:
         self._hold(set(self.trained[phase.name]))
         with self.runtime.autocast():
             losses = phase.loss(step)
+            if not (isinstance(losses, dict) and losses and all(map(_is_scalar, losses.values()))):
+                raise BadPlugin(f"The phase {phase.name} returns no {{name: scalar}} as its loss: mend its plugin.")
             if phase.regularized:
                 added = {name: weight * term.penalty(step) for name, weight, term in self.game.terms if term.penalty}
                 _apart(losses, added, phase.name)
@@ -233,6 +235,9 @@ def _check(game: Game) -> None:
     for kind, each in (("phases", names), ("networks", networks), ("terms", [name for name, _, _ in terms])):
         if twice := sorted({name for name in each if each.count(name) > 1}):
             raise BadPlugin(f"Two {kind} of this run are named {twice[0]!r}: one would replace the other. Rename one.")
+    named = {*game.stored, *(network for phase in phases for network in phase.networks)}
+    if unknown := sorted(named - {*networks}):
+        raise BadPlugin(f"A phase, `result` or `kept` names {unknown[0]!r}: this game has {sorted(networks)}. Mend it.")
     owned = {network for _, _, term in terms for phase in term.phases for network in phase.networks}
     joining = [name for name, _, term in terms if term.penalty or term.networks.keys() - owned]
     if joining and not any(phase.regularized for phase in phases):
@@ -240,6 +245,10 @@ def _check(game: Game) -> None:
             f"No phase of this game is regularized, so {', '.join(joining)} would never be played. The method's plugin "
             "has to name one (`Phase(..., regularized=True)`), or leave the terms out."
         )
+
+
+def _is_scalar(loss: object) -> bool:
+    return isinstance(loss, Tensor) and loss.ndim == 0
 
 
 def _apart(losses: Mapping[str, Tensor], others: Iterable[str], phase: str) -> None:

@@ -73,3 +73,23 @@ def test_terms_need_a_regularized_phase(term: Term):
         play_one(plain, ("size", term))
     play_one(plain)
     play_one(plain, ("moves", Term(compose=lambda layers: layers)))  # it changes what is painted: no phase needed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda game: replace(game, phases=[replace(game.phases[0], networks=["nope"]), *game.phases[1:]]),
+        lambda game: replace(game, result="nope"),
+        lambda game: replace(game, kept=["nope"]),
+    ],
+)
+def test_a_network_that_the_game_does_not_have_is_named(change):
+    with pytest.raises(BadPlugin, match="'nope': this game has"):
+        play_one(change(toy()))
+
+
+@pytest.mark.parametrize("loss", [None, 0.5, {}, torch.ones(()), {"x": 0.5}, {"x": torch.ones(3)}])
+def test_a_loss_that_is_no_scalar_by_name_is_told_with_its_phase(loss: object):
+    game = toy()
+    with pytest.raises(BadPlugin, match=f"The phase {game.phases[0].name} returns no"):
+        play_one(replace(game, phases=[replace(game.phases[0], loss=lambda step: loss), *game.phases[1:]]))
