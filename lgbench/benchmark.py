@@ -168,7 +168,7 @@ class Benchmark(_Part):
     metrics: list[Column] = []
     methods: list[str] = []
     presets: list[str] = []
-    seeds: list[Seed] = [0, 1, 2]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
     floors: list[str] = []
     reported: list[Reported] = []
     variants: list[Variant] = Field(default=[], alias="variant")
@@ -218,7 +218,17 @@ class Benchmark(_Part):
                     raise ValueError(f"{place} says {name}={said!r}, and the board itself {ours!r}: leave one out")
         for claim in self.claims:
             self._stands(claim)
+        for paper in self.reported:
+            self._shown(paper)
         return self
+
+    def _shown(self, paper: Reported) -> None:
+        columns = {column.name for column in self.metrics}
+        for ours in (*paper.metrics.values(), *paper.protocol):
+            if ours not in columns:
+                raise ValueError(f"numbers of {paper.file} go to {ours!r}, which is no column of the board")
+        if odd := sorted({*paper.percent} - paper.metrics.keys()):
+            raise ValueError(f"{paper.file} prints {odd[0]!r} in percent, and its `metrics` do not name that")
 
     def _stands(self, claim: Claim) -> None:
         names = {variant.name for variant in self.variants}
@@ -271,7 +281,7 @@ class Benchmark(_Part):
         rows = self._chosen(others, variants) if self.variants else self._listed(others, variants)
         if methods and not others:
             rows = []
-        grid = [(row, self._presets(row, presets), seeds or self.seeds) for row in rows]
+        grid = [(row, self._presets(row, presets), dict.fromkeys(seeds or self.seeds)) for row in rows]
         first = [seed for seed in self.seeds[:1] if seed in (seeds or [seed])]
         grid += [(_as_row(name), (presets or self.presets)[:1], first) for name in floors]
         found = [

@@ -54,6 +54,24 @@ def test_a_run_that_another_process_is_at_or_that_fails_does_not_cost_the_others
     assert ("1 of 2 runs are not done yet" in result.stderr) == (error is RunBusy)
 
 
+@pytest.mark.parametrize("error", [ValueError("odd"), SystemExit(0)])
+def test_a_plugin_that_fails_in_its_own_way_costs_its_run_alone(tmp_path: Path, monkeypatch, error: BaseException):
+    started = []
+
+    def carry_out(recipe, *_):
+        started.append(recipe.seed)
+        if recipe.seed == 0:
+            raise error
+
+    monkeypatch.setattr(commands, "carry_out", carry_out)
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace("[0]", "[0, 1, 1]"), encoding="utf-8")  # what is named twice is run once
+    result = CliRunner().invoke(commands.sweep, [str(path)])
+    assert started == [0, 1]
+    assert "1 of 2 runs did not finish" in str(result.exception)
+    assert f"A plugin failed ({type(error).__name__}" in result.stderr
+
+
 @pytest.mark.parametrize("joined_by_another", [False, True])
 def test_the_last_of_several_sweeps_joins_the_classes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joined_by_another: bool
@@ -91,6 +109,7 @@ def test_the_last_of_several_sweeps_joins_the_classes(
             (f"seeds = {seeds}", "seeds")
             for seeds in ("[-1]", "[true]", "3", '["0"]', "[0.5]", "[2147483648]", "[[0]]")
         ),
+        ("seeds = []", "seeds"),
         ("dataset = 5", "dataset=5 does not fit"),
         ("dataset_config = [1]", "dataset_config"),
         ("resolution = true", "resolution"),
@@ -108,6 +127,20 @@ def test_a_file_that_is_not_a_benchmark_is_refused_before_any_run(tmp_path: Path
     assert runs == 0
     assert told in said
     assert "mine.toml" in said
+
+
+@pytest.mark.parametrize(
+    ("slip", "told"),
+    [
+        ('metrics = { IoU = "iuo" }', "'iuo', which is no column"),
+        ('metrics = { IoU = "iou" }\npercent = ["IuO"]', "'IuO' in percent, and its `metrics` do not name that"),
+        ('metrics = { IoU = "iou" }\nprotocol.dice = { split = "test" }', "'dice', which is no column"),
+    ],
+)
+def test_a_papers_numbers_go_to_columns_that_there_are(tmp_path: Path, monkeypatch, slip: str, told: str):
+    text = GOOD + '[[metrics]]\nname = "iou"\nbetter = "up"\n[[reported]]\nfile = "p"\ndataset = "d"\n' + slip
+    runs, said = swept(tmp_path, monkeypatch, text)
+    assert (runs, told in said) == (0, True)
 
 
 @pytest.mark.parametrize(

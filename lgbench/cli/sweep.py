@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from lgbench.data import DataHome
 
 __all__ = ["sweep"]
+
+log = logging.getLogger(__name__)
 
 
 class _Jobs(click.IntRange):
@@ -185,11 +188,14 @@ def _check_metrics(recipes: Sequence[Recipe]) -> None:
 
 
 def _tried(attempt: Callable[[], Path]) -> Path | LgbenchError:
-    """What an attempt returns, or why it fails."""
+    """What an attempt returns, or why it fails; one plugin's bug must not cost the other runs."""
     try:
         return attempt()
     except LgbenchError as error:
         return error
+    except (Exception, SystemExit) as error:
+        log.exception("a run failed")
+        return RunFailed(f"A plugin failed ({type(error).__name__}: {error}): its lines stand above. Mend it.")
 
 
 def _tell(text: str, colour: str) -> None:
