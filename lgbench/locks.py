@@ -47,7 +47,7 @@ class Holder:
     noted: bool = False
 
     def __str__(self) -> str:
-        return f"process {self.process} on {self.host}, for {_age(time.time() - self.since)}"
+        return f"process {self.process} on {self.host}, since {time.ctime(self.since)}"
 
     @property
     def gone(self) -> bool:
@@ -227,10 +227,3 @@ def _born(process: int) -> str:
         return fields.rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
-
-
-def _age(seconds: float) -> str:
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} seconds"
