@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
-from lgbench.errors import BadData, BadRecipe, LgbenchError, UnknownName, did_you_mean
+from lgbench.errors import BadData, BadPlugin, BadRecipe, LgbenchError, UnknownName, did_you_mean
 from lgbench.offers import Dataset
 from lgbench.settings import plain
 
@@ -161,7 +161,7 @@ def _open(
 ) -> dict[str, Split]:
     """The splits; notes are logged as `said` puts them."""
     try:
-        raw = replace(record.build(settings, side, home), version=record.version)
+        raw = replace(_built(record, settings, side, home), version=record.version)
         if only:
             chosen = {name: count for name, count in raw.counts.items() if name in only}
             raw = replace(raw, counts=chosen, splits={name: raw.splits[name] for name in chosen})
@@ -176,6 +176,18 @@ def _open(
     if not only:
         _tell(f"{record.name}: {said(note)}" for note in notes_on(splits))
     return splits
+
+
+def _built(record: Dataset, settings: object, side: int, home: DataHome) -> RawDataset:
+    """What a record builds, if it is a data set that can be read."""
+    raw = record.build(settings, side, home)
+    if not isinstance(raw, RawDataset):
+        raise BadPlugin(f"{record.name} is built as a {type(raw).__name__}, not a RawDataset: mend its plugin.")
+    if not isinstance(raw.splits, Mapping) or not all(map(callable, raw.splits.values())):
+        raise BadPlugin(f"The splits of {record.name} are no functions that iterate over samples: mend its plugin.")
+    if not isinstance(raw.origin, str):
+        raise BadPlugin(f"{record.name} does not say which copy it is (origin={raw.origin!r}): mend its plugin.")
+    return raw
 
 
 def _set_by(table: str, settings: Any, text: str) -> str:

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from lgbench.errors import BadData
+from lgbench.errors import BadData, BadPlugin
 from lgbench.offers import PARTS
 
 from .samples import IGNORED, RawDataset, Sample
 from .squares import CROPS
 
-__all__ = ["MOST_PROBLEMS", "report", "sound"]
+__all__ = ["MOST_PROBLEMS", "REPLACE", "report", "sound"]
 
 MOST_PROBLEMS = 10  # one screen
+REPLACE = "Replace or remove these files, then run the command again."
 MAPS: Mapping[str, tuple[type, ...]] = {
     "mask": (np.bool_, np.uint8),
     "ignored": (np.bool_,),
@@ -45,6 +46,8 @@ def sound(
         except BadData as error:
             problems.append(str(error))
             continue
+        if not isinstance(sample, Sample):
+            raise BadPlugin(f"A data set yields a {type(sample).__name__}, not a Sample: mend its plugin.")
         fault = _fault(sample, raw, provides)
         if fault:
             problems.append(f"{sample.name}: {fault}")
@@ -54,6 +57,8 @@ def sound(
 
 def _fault(sample: Sample, raw: RawDataset, provides: frozenset[str]) -> str | None:
     image = sample.image
+    if not isinstance(image, np.ndarray):
+        return f"an image that is a {type(image).__name__}; (H, W) or (H, W, 3) uint8 is needed"
     if image.dtype != np.uint8 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or not image.size:
         return f"an image of shape {image.shape} and type {image.dtype}; (H, W) or (H, W, 3) uint8 is needed"
     if raw.crop not in CROPS and image.shape[0] != image.shape[1]:
@@ -77,6 +82,8 @@ def _fault(sample: Sample, raw: RawDataset, provides: frozenset[str]) -> str | N
 def _misnamed(sample: Sample, raw: RawDataset) -> str | None:
     """What is wrong with the values of what a data set names."""
     classes, segments, attributes = len(raw.classes), len(raw.segment_names), len(raw.attribute_names)
+    if not isinstance(sample.label, int | np.integer | None):
+        return f"label {sample.label!r} is no index"
     if sample.label is not None and (sample.label < 0 or (classes and sample.label >= classes)):
         return f"label {sample.label} is not one of the {classes} classes"
     if sample.segments is not None:
@@ -94,8 +101,8 @@ def _misnamed(sample: Sample, raw: RawDataset) -> str | None:
     return None
 
 
-def report(where: str, problems: list[str]) -> BadData:
-    """One error that names all of `problems`."""
+def report(where: str, problems: list[str], remedy: str = REPLACE) -> BadData:
+    """One error that names all of `problems`, and what to do about them."""
     count = f"{len(problems)} or more" if len(problems) >= MOST_PROBLEMS else str(len(problems))
     lines = "".join(f"\n  - {problem}" for problem in problems)
-    return BadData(f"{count} problem(s) in {where}:{lines}\nReplace or remove these files, then run the command again.")
+    return BadData(f"{count} problem(s) in {where}:{lines}\n{remedy}")

@@ -18,7 +18,7 @@ from lgbench.files import FORBIDDEN, UNWRITABLE, read_json, sha256_of_file, sha2
 from lgbench.permissions import in_the_way, share
 
 from .arrays import ARRAYS, ColourFound, SplitWriter, fingerprint, synced
-from .checks import report, sound
+from .checks import REPLACE, report, sound
 from .download import Progress
 from .locks import alone
 from .samples import RawDataset
@@ -247,7 +247,8 @@ def _write(
             continue
         if len(writer.names) != count:
             raise BadData(
-                f"The data set {name} says that {split!r} has {count:,} pictures, but {len(writer.names):,} came."
+                f"The data set {name} says that {split!r} has {count:,} pictures, but {len(writer.names):,} came: "
+                "mend its plugin."
             )
         drawn = split == "val" and split in raw.drawn
         if constant := writer.truth.check(split, drawn=drawn):
@@ -257,7 +258,8 @@ def _write(
         writer.write_masked()
         _describe(making / split, writer, provides, raw, counts, key)
     if problems:
-        raise report(f"data set {name}", problems)
+        remedy = "No file is behind this: mend the data set's plugin." if raw.origin == "procedural" else REPLACE
+        raise report(f"data set {name}", problems, remedy)
 
 
 def _of_one_class(split: str, classes: set[int], raw: RawDataset) -> str:
