@@ -315,6 +315,31 @@ def test_diversity_is_the_spread_over_latents(home: Path):
     assert "evaluation.repeats=1" in once["not_available"]
 
 
+class Normed(Copyist):
+    """Its latent goes through a batch norm, which has no statistics of one image."""
+
+    def __init__(self, config: Habits, spec: ImageSpec) -> None:
+        super().__init__(config, spec)
+        self.norm = nn.BatchNorm1d(1)
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        return super().forward({**codes, "z": self.norm(codes["z"])})
+
+
+@pytest.mark.parametrize("batch", [1, 4, 19])
+def test_statistics_of_batches_are_another_protocol_and_never_those_of_one_image(home: Path, batch: int):
+    asked = {"evaluation.metrics": "spatial-consistency,attribute-accuracy,diversity,fid-random"}
+    settings = {**asked, "evaluation.batch": batch}  # 20 conditions
+    running = scored(home, Normed, "noisy", **settings)
+    own = scored(home, Normed, "noisy", **settings, **{"evaluation.sample_bn": "batch"})
+    for name in ("spatial-consistency", "attribute-accuracy", "diversity"):
+        assert own[name]["protocol_id"] != running[name]["protocol_id"]
+        assert own[name]["protocol"]["sampling"] == own["fid-random"]["protocol"]["sampling"]
+        assert own[name]["protocol"]["sampling"] == f"statistics of batches of {batch}"
+        assert running[name]["protocol"]["sampling"] is None
+        assert own[name]["n"] == running[name]["n"] == 60
+
+
 def test_methods_that_are_told_more_and_less_of_the_same_pictures_meet_on_boards(home: Path):
     asked = {"evaluation.metrics": "spatial-consistency,attribute-accuracy,diversity,fid-random"}
     more, less = scored(home, **asked), scored(home, Mapped, **asked)

@@ -67,16 +67,17 @@ def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
             for where, batch in _batches(evidence, painter.conditional):
                 with run.runtime.autocast():
                     painted = painter(painter.codes(len(batch), batch)).image
-                images[repeat, where] = uint8((painted.float() + 1) / 2)
+                images[repeat, where] = uint8((painted.float() + 1) / 2)[: where.stop - where.start]
                 run.reporter.advance(repeat * count + where.stop)
     return {"images": images}
 
 
 def conditioned_protocol(evidence: Evidence) -> dict[str, object]:
-    """Whose conditions are painted, and how often."""
+    """Whose conditions are painted, how often, and by which statistics."""
     config, given = evidence.config, " and ".join(conditions(evidence.game.painter, evidence.test))
     samples, split = config.repeats * len(_held_out(evidence)), evidence.split
-    return {"split": split, "samples": samples, "given": f"{given} of {split}, {config.repeats} latents"}
+    told = {"split": split, "samples": samples, "given": f"{given} of {split}, {config.repeats} latents"}
+    return {**evidence.protocol(["painted"]), **told}
 
 
 def _held_out(evidence: Evidence) -> np.ndarray:
@@ -84,11 +85,17 @@ def _held_out(evidence: Evidence) -> np.ndarray:
 
 
 def _batches(evidence: Evidence, parts: frozenset[str]) -> Iterator[tuple[slice, Batch]]:
-    """The held-out images, with where among them each batch lies."""
-    index, size = _held_out(evidence), evidence.config.batch
-    for start in range(0, len(index), size):
-        where = slice(start, min(start + size, len(index)))
-        yield where, real_batch(evidence.test, index[where], parts, evidence.run.runtime)
+    """The held-out images, with where among them each batch lies.
+
+    A batch of one has the first of all besides where it is painted by its own statistics.
+    """
+    index, config = _held_out(evidence), evidence.config
+    for start in range(0, len(index), config.batch):
+        where = slice(start, min(start + config.batch, len(index)))
+        chosen = index[where]
+        if len(chosen) == 1 and config.sample_bn == "batch":  # statistics of one image are none
+            chosen = np.append(chosen, index[0])
+        yield where, real_batch(evidence.test, chosen, parts, evidence.run.runtime)
 
 
 Judge = tuple[nn.Module, str, str]
