@@ -202,13 +202,17 @@ def rows(landmarks: np.ndarray = POINTS, of: slice = slice(None)) -> list[str]:
     return landmark_table(NAMES, landmarks, {}).decode().splitlines()[of]
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize(
     ("table", "said"),
     [
         ([*rows(), *rows(of=slice(3, 4))], "names '000003.jpg' more than once"),
         (rows((POINTS + 0.5) / WIDTH), "'000001.jpg' lie within 2 pixels; are they shares"),
         ([*rows(of=slice(3)), "000003.jpg,,1" + ",2" * 134], "'000003.jpg' are not 68 points"),
-        ([*rows(of=slice(3)), "000003.jpg,inf" + ",2" * 135], "'000003.jpg' are not finite"),
+        *(
+            ([*rows(of=slice(3)), f"000003.jpg,{x}" + ",2" * 135], "'000003.jpg' are not finite")
+            for x in ("inf", "nan", "1e39", "-3e38", "1e400")
+        ),
         ([",".join(reversed(row.split(","))) for row in [*rows(of=slice(3)), "1,2,3"]], "'' are not 68 points"),
     ],
 )
