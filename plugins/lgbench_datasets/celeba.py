@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lgbench.errors import BadData, DataMissing
+from lgbench.errors import BadData, BadRecipe, DataMissing
 
 from .mapped import CELEBA
 from .photographs import check_choice
@@ -41,11 +41,11 @@ class Config:
         split: of the official files. "scgan" holds 2,000 pictures out, by the hash of their names, and trains on all
             others; "official" is list_eval_partition.txt. Archives have the splits that their table says, else ones
             drawn by names.
-        landmarks: table of 68 landmarks, below the data set's own folder; a face that it has not, or with empty cells,
-            is left out and counted.
-        maps: folder of label maps to be taken as they are instead, likewise: 000001.png is that of 000001.jpg, values
-            as regions are numbered, in the picture's size or that of the square in its middle. Scores say that they
-            are from a folder.
+        landmarks: of the official files: table of 68 landmarks, below the data set's own folder; a face that it has
+            not, or with empty cells, is left out and counted. Archives have their own, of every face.
+        maps: of the official files: folder of label maps to be taken as they are instead, likewise: 000001.png is that
+            of 000001.jpg, values as regions are numbered, in the picture's size or that of the square in its middle.
+            Scores say that they are from a folder.
         doubtful: keep faces whose landmarks the table calls doubtful.
     """
 
@@ -60,7 +60,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
 
     Raises:
         BadData: tables and pictures do not fit together.
-        BadRecipe: a setting that is not one of the above.
+        BadRecipe: a setting that is not one of the above, or that nothing here would read.
         DataMissing: neither is here, or the folder of label maps is not.
     """
     check_choice("celeba", "split", config.split, ("scgan", "official"))
@@ -79,6 +79,11 @@ build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lg
 def _archived(path: Path, config: Config, side: int, home: DataHome) -> RawDataset:
     from lgbench.data import open_package, origin_of
 
+    if named := _set_otherwise(config, "split", "landmarks", "maps"):
+        raise BadRecipe(
+            f"data.{named[0]} of celeba is for the official files only: {path} was added, an archive with splits and a "
+            "landmarks.csv of its own. Leave it out."
+        )
     package = open_package(path, COLUMNS)
     if lacking := [name for name in ATTRIBUTES if name not in package.attribute_names]:
         raise BadData(f"labels.csv in {path} has no column of zeros and ones called {lacking[0]}.")
@@ -117,6 +122,10 @@ def _faces(
     config: Config, folder: Path, home: DataHome, attributes: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, Portrait], str, tuple[str, ...]]:
     """Faces by name, which copy this is, and what a user should be told."""
+    if config.maps and (named := _set_otherwise(config, "landmarks", "doubtful")):
+        raise BadRecipe(
+            f"data.{named[0]} of celeba is about landmarks, and with data.maps none are read. Leave one of the two out."
+        )
     table, maps = folder / config.landmarks, folder / Path(config.maps).expanduser()
     found: dict[str, Landmarks] = {}
     origin = "official"
@@ -133,15 +142,16 @@ def _faces(
             for name, bits in attributes.items()
             if Path(name).stem in here
         }
+        without = "label maps"
     elif found:
         good = {name for name, face in found.items() if config.doubtful or not _is_doubtful(face)}
         faces = {n: Portrait(n, found[n].points, bits) for n, bits in attributes.items() if n in good}
+        without = "landmarks, or with doubtful ones,"
     else:
         note = f"celeba has no class maps here: {table} is not there. {CELEBA.by_hand}"
         return {name: Portrait(name, None, bits) for name, bits in attributes.items()}, origin, (note,)
     left_out = len(attributes) - len(faces)
-    what = "label maps" if config.maps else "landmarks, or with doubtful ones,"
-    return faces, origin, (f"{left_out:,} faces of celeba without {what} are left out.",) if left_out else ()
+    return faces, origin, (f"{left_out:,} faces of celeba without {without} are left out.",) if left_out else ()
 
 
 def _pseudo(raw: RawDataset, regions: str = DETECTED) -> dict[str, str]:
@@ -151,6 +161,11 @@ def _pseudo(raw: RawDataset, regions: str = DETECTED) -> dict[str, str]:
         regions: what their class maps were made from.
     """
     return {part: by for part, by in (("landmarks", DETECTED), ("segments", regions)) if part in raw.provides}
+
+
+def _set_otherwise(config: Config, *names: str) -> list[str]:
+    """Which of these settings say something else than they do by default."""
+    return [name for name in names if getattr(config, name) != getattr(Config(), name)]
 
 
 def _is_doubtful(face: Landmarks) -> bool:

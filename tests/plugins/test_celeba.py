@@ -5,6 +5,7 @@ import logging
 import re
 import shutil
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,15 +139,22 @@ def test_without_landmarks_there_are_attributes_alone_and_a_user_is_told_what_to
         train.known(slice(None), ["segments"])
 
 
-def archive(path: Path, columns: tuple[str, ...] = OTHERS, marks: bool = True) -> Path:
+def archive(
+    path: Path,
+    columns: tuple[str, ...] = OTHERS,
+    marks: bool = True,
+    doubtful: Sequence[object] = DOUBTFUL,
+    splits: Sequence[str] = (),
+) -> Path:
     files = [f"images/{name}" for name in NAMES]
-    rows = [",".join([file, *map(str, bits)]) for file, bits in zip(files, BITS, strict=True)]
+    cells = [[file, *map(str, bits)] for file, bits in zip(files, BITS, strict=True)]
+    rows = [",".join([*row, *splits[i : i + 1]]) for i, row in enumerate(cells)]
     with zipfile.ZipFile(path, "w") as file:
         for name, data in pictures(files).items():
             file.writestr(name, data)
-        file.writestr("labels.csv", "\n".join([",".join(["file", *columns]), *rows]))
+        file.writestr("labels.csv", "\n".join([",".join(["file", *columns, *(["split"] if splits else [])]), *rows]))
         if marks:
-            file.writestr("landmarks.csv", landmark_table(files, points(COUNT), {"doubtful": DOUBTFUL}))
+            file.writestr("landmarks.csv", landmark_table(files, points(COUNT), {"doubtful": doubtful}))
     return path
 
 
@@ -163,6 +171,22 @@ def test_an_added_archive_gives_what_its_tables_tell_without_doubtful_faces(tmp_
         assert split.origin.startswith("archive:")
         assert "landmarks" in split.pseudo
     assert sum(map(len, opened(home, doubtful=True).values())) == COUNT
+
+
+@pytest.mark.parametrize(("setting", "value"), [("split", "official"), ("landmarks", "others.csv"), ("maps", "maps")])
+def test_what_an_archive_would_not_read_is_refused(tmp_path: Path, setting: str, value: str):
+    home = DataHome(tmp_path / "home")
+    add_archive(home, "celeba", archive(tmp_path / "faces.zip"))
+    with pytest.raises(
+        BadRecipe, match=rf"data\.{setting} of celeba is for the official files only.*landmarks\.csv of"
+    ):
+        opened(home, **{setting: value})
+
+
+@pytest.mark.parametrize(("setting", "value"), [("doubtful", True), ("landmarks", "others.csv")])
+def test_what_label_maps_would_not_read_is_refused(home: DataHome, setting: str, value: object):
+    with pytest.raises(BadRecipe, match=rf"data\.{setting} of celeba is about landmarks"):
+        opened(home, maps="maps", **{setting: value})
 
 
 def test_a_dry_run_looks_into_an_added_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
