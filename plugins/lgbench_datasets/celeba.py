@@ -89,7 +89,8 @@ def _archived(path: Path, config: Config, side: int, home: DataHome) -> RawDatas
         raise BadData(f"labels.csv in {path} has no column of zeros and ones called {lacking[0]}.")
     columns = [package.attribute_names.index(name) for name in ATTRIBUTES]
     found = landmarks_of(package)
-    kept = [item for item in package.items if config.doubtful or not _is_doubtful(found[item.image])]
+    doubtful = _doubtful(found, f"landmarks.csv in {path}")
+    kept = [item for item in package.items if config.doubtful or item.image not in doubtful]
     splits: dict[str, list[Portrait]] = {split: [] for split in package.counts}
     for item in kept:
         assert item.attributes is not None
@@ -144,7 +145,8 @@ def _faces(
         }
         without = "label maps"
     elif found:
-        good = {name for name, face in found.items() if config.doubtful or not _is_doubtful(face)}
+        doubtful = frozenset() if config.doubtful else _doubtful(found, str(table)) & attributes.keys()
+        good = found.keys() - doubtful
         faces = {n: Portrait(n, found[n].points, bits) for n, bits in attributes.items() if n in good}
         without = "landmarks, or with doubtful ones,"
     else:
@@ -168,8 +170,18 @@ def _set_otherwise(config: Config, *names: str) -> list[str]:
     return [name for name in names if getattr(config, name) != getattr(Config(), name)]
 
 
-def _is_doubtful(face: Landmarks) -> bool:
-    return face.cells.get("doubtful", "").strip() == "1"
+def _doubtful(found: Mapping[str, Landmarks], table: str) -> frozenset[str]:
+    """The faces that a table calls doubtful; an empty cell does not.
+
+    Raises:
+        BadData: a cell is neither empty nor a bit.
+    """
+    from lgbench.data.table import BITS
+
+    cells = {name: face.cells.get("doubtful", "").strip() for name, face in found.items()}
+    if odd := [name for name, cell in cells.items() if cell and cell.casefold() not in BITS]:
+        raise BadData(f"{table} has {cells[odd[0]]!r} as doubtful of {odd[0]!r}; 0, 1 or nothing is needed.")
+    return frozenset(name for name, cell in cells.items() if BITS.get(cell.casefold()))
 
 
 def _attributes(path: Path) -> dict[str, np.ndarray]:

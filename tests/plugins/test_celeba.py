@@ -189,6 +189,27 @@ def test_what_label_maps_would_not_read_is_refused(home: DataHome, setting: str,
         opened(home, maps="maps", **{setting: value})
 
 
+@pytest.mark.parametrize("cell", ["1", "1.0", "True", "true ", "TRUE"])
+def test_a_doubtful_face_is_one_however_its_bit_is_written(home: DataHome, tmp_path: Path, cell: str):
+    doubtful = [cell if bit else clear for bit, clear in zip(DOUBTFUL, COUNT * ["0", "", "0.0", "False"], strict=False)]
+    (home.folder("celeba") / "landmarks.csv").write_bytes(landmark_table(NAMES, POINTS, {"doubtful": doubtful}))
+    assert sum(map(len, opened(home).values())) == COUNT - 1
+    added = DataHome(tmp_path / "added")
+    add_archive(added, "celeba", archive(tmp_path / "faces.zip", doubtful=doubtful))
+    assert sum(map(len, opened(added).values())) == COUNT - 1
+
+
+@pytest.mark.parametrize("cell", ["2", "yes", "0.5", "nan"])
+def test_a_cell_that_does_not_say_whether_a_face_is_doubtful_is_named(home: DataHome, tmp_path: Path, cell: str):
+    doubtful = [cell if bit else "0" for bit in DOUBTFUL]
+    (home.folder("celeba") / "landmarks.csv").write_bytes(landmark_table(NAMES, POINTS, {"doubtful": doubtful}))
+    added = DataHome(tmp_path / "added")
+    add_archive(added, "celeba", archive(tmp_path / "faces.zip", doubtful=doubtful))
+    for of in (home, added):
+        with pytest.raises(BadData, match=rf"landmarks\.csv.* has '{cell}' as doubtful of '(images/)?000005\.jpg'"):
+            opened(of)
+
+
 def test_a_dry_run_looks_into_an_added_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     home = DataHome(tmp_path / "home")
     add_archive(home, "celeba", archive(tmp_path / "faces.zip"))
