@@ -66,10 +66,10 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     check_choice("celeba", "split", config.split, ("scgan", "official"))
     archive = home.archives().get("celeba")
     if locate(home) is None and archive:
-        return _archived(archive, config, resolution, home)
+        return _populated(_archived(archive, config, resolution, home), config)
     if locate(home) is None:
         raise home.missing("celeba", CELEBA.by_hand, _lacking(home))
-    return _official(config, resolution, home)
+    return _populated(_official(config, resolution, home), config)
 
 
 build.archive_columns = COLUMNS  # pyright: ignore[reportFunctionMemberAccess]
@@ -148,7 +148,7 @@ def _faces(
         doubtful = frozenset() if config.doubtful else _doubtful(found, str(table)) & attributes.keys()
         good = found.keys() - doubtful
         faces = {n: Portrait(n, found[n].points, bits) for n, bits in attributes.items() if n in good}
-        without = "landmarks, or with doubtful ones,"
+        without = f"landmarks, or with doubtful ones ({len(doubtful):,}),"
     else:
         note = f"celeba has no class maps here: {table} is not there. {CELEBA.by_hand}"
         return {name: Portrait(name, None, bits) for name, bits in attributes.items()}, origin, (note,)
@@ -168,6 +168,15 @@ def _pseudo(raw: RawDataset, regions: str = DETECTED) -> dict[str, str]:
 def _set_otherwise(config: Config, *names: str) -> list[str]:
     """Which of these settings say something else than they do by default."""
     return [name for name in names if getattr(config, name) != getattr(Config(), name)]
+
+
+def _populated(raw: RawDataset, config: Config) -> RawDataset:
+    """The same data set, with a note where all faces of a split were left out, so that it is gone."""
+    bare = [split for split, count in raw.counts.items() if not count]
+    if not bare:
+        return raw
+    advice = "" if config.doubtful or config.maps else " data.doubtful=true keeps the doubtful ones."
+    return replace(raw, notes=(*raw.notes, f"So celeba has no {' and no '.join(bare)} here.{advice}"))
 
 
 def _doubtful(found: Mapping[str, Landmarks], table: str) -> frozenset[str]:

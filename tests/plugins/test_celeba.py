@@ -210,6 +210,46 @@ def test_a_cell_that_does_not_say_whether_a_face_is_doubtful_is_named(home: Data
             opened(of)
 
 
+GONE = r"and none to train on\. 40 faces .*{why}.* left out\. So celeba has no train and no .*data\.doubtful=true keeps"
+
+
+def test_where_all_faces_are_doubtful_a_user_is_told_so_and_how_to_keep_them(
+    home: DataHome, tmp_path: Path, monkeypatch
+):
+    every = COUNT * [1]
+    (home.folder("celeba") / "landmarks.csv").write_bytes(landmark_table(NAMES, POINTS, {"doubtful": every}))
+    with pytest.raises(BadData, match=GONE.format(why=r"doubtful ones \(40\)")):
+        opened(home)
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "added"))
+    made = archive(tmp_path / "faces.zip", doubtful=every)
+    assert CliRunner().invoke(add, ["celeba", str(made)]).exit_code == 0  # there is a setting that reads it
+    with pytest.raises(BadData, match=GONE.format(why="doubtful landmarks")):
+        opened(DataHome())
+    assert sum(map(len, opened(DataHome(), doubtful=True).values())) == COUNT
+
+
+def test_a_split_whose_faces_are_all_doubtful_does_not_vanish_in_silence(home: DataHome, tmp_path: Path, caplog):
+    last = [int(i >= 30) for i in range(COUNT)]  # the official test split
+    (home.folder("celeba") / "landmarks.csv").write_bytes(landmark_table(NAMES, POINTS, {"doubtful": last}))
+    added = DataHome(tmp_path / "added")
+    splits = ["test" if bit else "train" for bit in last]
+    add_archive(added, "celeba", archive(tmp_path / "faces.zip", doubtful=last, splits=splits))
+    for of, settings in ((home, {"split": "official"}), (added, {})):
+        caplog.clear()
+        assert {*opened(of, **settings)} == {"train", "val"}
+        assert re.search(r"10 faces of .*\n.*So celeba has no test here\. data\.doubtful=true", caplog.text)
+        caplog.clear()
+        assert "test" in opened(of, doubtful=True, **settings)
+        assert "So celeba" not in caplog.text
+
+
+def test_where_no_face_has_landmarks_that_is_said(home: DataHome):
+    table = landmark_table([f"faces/{name}" for name in NAMES], POINTS, {})
+    (home.folder("celeba") / "landmarks.csv").write_bytes(table)
+    with pytest.raises(BadData, match=GONE.format(why="without landmarks")):
+        opened(home)
+
+
 def test_a_dry_run_looks_into_an_added_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     home = DataHome(tmp_path / "home")
     add_archive(home, "celeba", archive(tmp_path / "faces.zip"))
