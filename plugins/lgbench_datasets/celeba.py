@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lgbench.data import DataHome, RawDataset
+    from lgbench.data.package import Package
 
 __all__ = ["ATTRIBUTES", "CELEBA", "Config", "build"]
 
@@ -86,7 +87,7 @@ def _archived(path: Path, config: Config, side: int, home: DataHome) -> RawDatas
         )
     package = open_package(path, COLUMNS)
     if lacking := [name for name in ATTRIBUTES if name not in package.attribute_names]:
-        raise BadData(f"labels.csv in {path} has no column of zeros and ones called {lacking[0]}.")
+        raise BadData(_no_bits(package, lacking[0]))
     columns = [package.attribute_names.index(name) for name in ATTRIBUTES]
     found = landmarks_of(package)
     doubtful = _doubtful(found, f"landmarks.csv in {path}")
@@ -100,6 +101,22 @@ def _archived(path: Path, config: Config, side: int, home: DataHome) -> RawDatas
     left_out = len(package.items) - len(kept)
     notes = (f"{left_out:,} faces of {path} with doubtful landmarks are left out.",) if left_out else ()
     return replace(raw, drawn=package.drawn, pseudo=_pseudo(raw), notes=notes)
+
+
+def _no_bits(package: Package, name: str) -> str:
+    """Why an archive has no attribute of this name: no table has the column, or which of its cells is no bit."""
+    from lgbench.data.names import last
+    from lgbench.data.store import listed, read_file
+    from lgbench.data.table import BITS, TABLES, table_rows
+
+    for table in (file for file in listed(package.root)[1] if last(file).lower() in TABLES):
+        rows = table_rows(read_file(package.root, table), f"{table} in {package.where}")
+        heading = [text.strip() for text in next(rows, [])]
+        for row in rows if name in heading else ():
+            cell = row[heading.index(name)] if len(row) > heading.index(name) else ""
+            if cell.strip().casefold() not in BITS:
+                return f"{table} in {package.where} has {cell!r} as {name} of {row[0]!r}; 0 or 1 is needed."
+    return f"labels.csv in {package.where} has no column of zeros and ones called {name}."
 
 
 def _official(config: Config, side: int, home: DataHome) -> RawDataset:

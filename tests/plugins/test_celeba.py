@@ -145,9 +145,13 @@ def archive(
     marks: bool = True,
     doubtful: Sequence[object] = DOUBTFUL,
     splits: Sequence[str] = (),
+    bad: str | None = None,
 ) -> Path:
+    """Faces with their tables; `bad` is the cell of the fourth picture's attribute `Male`."""
     files = [f"images/{name}" for name in NAMES]
     cells = [[file, *map(str, bits)] for file, bits in zip(files, BITS, strict=True)]
+    if bad is not None:
+        cells[3][1 + OTHERS.index("Male")] = bad
     rows = [",".join([*row, *splits[i : i + 1]]) for i, row in enumerate(cells)]
     with zipfile.ZipFile(path, "w") as file:
         for name, data in pictures(files).items():
@@ -247,6 +251,14 @@ def test_where_no_face_has_landmarks_that_is_said(home: DataHome):
     table = landmark_table([f"faces/{name}" for name in NAMES], POINTS, {})
     (home.folder("celeba") / "landmarks.csv").write_bytes(table)
     with pytest.raises(BadData, match=GONE.format(why="without landmarks")):
+        opened(home)
+
+
+@pytest.mark.parametrize("cell", ["2", "", "?", "0.5"])
+def test_an_attribute_with_one_bad_cell_is_named_with_its_picture(tmp_path: Path, cell: str):
+    home = DataHome(tmp_path / "home")
+    add_archive(home, "celeba", archive(tmp_path / "faces.zip", bad=cell))
+    with pytest.raises(BadData, match=re.escape(f"has {cell!r} as Male of 'images/000004.jpg'")):
         opened(home)
 
 
