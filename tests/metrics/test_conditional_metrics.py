@@ -351,7 +351,7 @@ class Normed(Copyist):
 @pytest.mark.parametrize("batch", [1, 4, 19])
 def test_statistics_of_batches_are_another_protocol_and_never_those_of_one_image(home: Path, batch: int):
     asked = {"evaluation.metrics": "spatial-consistency,attribute-accuracy,diversity,fid-random"}
-    settings = {**asked, "evaluation.batch": batch}  # 20 conditions
+    settings = {**asked, "evaluation.batch": batch, "training.batch": 8}  # of 20 conditions; a run of its own
     running = scored(home, Normed, "noisy", **settings)
     own = scored(home, Normed, "noisy", **settings, **{"evaluation.sample_bn": "batch"})
     for name in ("spatial-consistency", "attribute-accuracy", "diversity"):
