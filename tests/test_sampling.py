@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from lgbench.layers import Batch
 from lgbench.painting import as_sampled, painted, real_batch, uint8
 from lgbench.plugins import registry
 from lgbench.record import Measured, read_record
+from lgbench.trained import Trained
 
 SHORT = {
     "training.steps": 2,
@@ -180,6 +182,22 @@ def test_attributes_are_turned_one_by_one_after_what_was_given(faces: Path):
         codes["c"][:, 1] = 1 - codes["c"][:, 1]
         turned = trained.painter(codes).image
     assert_close(torch.from_numpy(grid[:, 2] / 127.5 - 1).float(), turned, atol=1.1 / 127.5, rtol=0)
+
+
+def test_of_attributes_that_exclude_each_other_each_is_shown_alone(faces: Path, monkeypatch: pytest.MonkeyPatch):
+    trained = load_run(faces, "cpu")
+    splits = trained.splits()
+    colours = np.eye(5, dtype=np.uint8)[np.arange(len(splits["test"])) % 5]
+    splits = {**splits, "test": replace(splits["test"], attributes=colours)}
+    monkeypatch.setattr(Trained, "splits", lambda self: splits)
+    varied = vary(trained, "c", 2, 4)
+    assert varied.columns == ("class map", "as given", *splits["test"].attribute_names)
+    with as_sampled(trained.painter, False, 0), torch.no_grad():
+        given = real_batch(splits["test"], np.arange(2), ("segments", "attributes"), trained.run.runtime)
+        codes = trained.painter.codes(2, given)
+        alone = [trained.painter({**codes, "c": side.expand(2, 5)}).image for side in torch.eye(5)]
+    for column, images in enumerate([trained.painter(codes).image, *alone], start=1):
+        assert_close(torch.from_numpy(varied.images[:, column] / 127.5 - 1).float(), images, atol=1.1 / 127.5, rtol=0)
 
 
 def test_a_generator_that_reads_no_class_map_shows_none(petals: Path):

@@ -95,9 +95,9 @@ def vary(trained: Trained, name: str, rows: int, columns: int, seed: int = 0) ->
     """Paint rows of images in which one code changes from column to column and all others stay.
 
     A latent is drawn anew in each column; class maps are those of other test images, shown in a row above; of
-    attributes, each is turned to the other side once, after a column of images as they are. Where a row is painted from
-    one class map, the first column shows it. Of two codes, one image has the first changed from row to row, and the
-    second from column to column.
+    attributes, each is turned to the other side once, after a column of images as they are, or, where they exclude each
+    other, is the one that is on. Where a row is painted from one class map, the first column shows it. Of two codes,
+    one image has the first changed from row to row, and the second from column to column.
 
     Args:
         name: of the code, say "z", "c" or "s"; "z:1" of one layer's latent where "z" has one for each, 0 the
@@ -195,13 +195,14 @@ def _changed(codes: Mapping[str, Tensor], name: str, layer: int | None, choice: 
 
 def _titles(trained: Trained, codes: Mapping[str, Tensor], name: str, layer: int | None, count: int) -> tuple[str, ...]:
     if _turned(trained, codes, name):
-        return ("as given", *(f"{attribute} turned" for attribute in trained.splits()["test"].attribute_names))
+        test = trained.splits()["test"]
+        return ("as given", *(each if test.exclusive else f"{each} turned" for each in test.attribute_names))
     named = name if layer is None else f"{name}:{layer}"
     return tuple(f"{named} {i + 1}" for i in range(count))
 
 
 def _turned(trained: Trained, codes: Mapping[str, Tensor], name: str) -> bool:
-    """Whether a code is attributes, which are turned one by one."""
+    """Whether a code is attributes, which are turned (or, of one of many, switched on) one by one."""
     return name == "c" and codes[name].ndim == 2 and "attributes" in trained.painter.conditional
 
 
@@ -210,6 +211,8 @@ def _choices(trained: Trained, codes: Mapping[str, Tensor], name: str, columns: 
     code, rows = codes[name], len(codes[name])
     if _turned(trained, codes, name):
         sides = torch.eye(code.shape[1], device=code.device)
+        if trained.splits()["test"].exclusive:  # nobody has two, or none
+            return [code, *(side.expand_as(code) for side in sides)]
         return [code, *((code - side).abs() for side in sides)]
     others = trained.painter.codes(columns, trained.given(columns, skip=rows))[name]
     return [other[None].expand(rows, *other.shape) for other in others]

@@ -233,7 +233,7 @@ def _write(
     counts = {split: raw.counts[split] for split in SPLIT_NAMES if raw.counts.get(split)}
     if "train" not in counts:
         has = " and ".join(counts) or "no"
-        raise BadData(f"The data set {name} has {has} pictures, and none to train on.")
+        raise BadData(" ".join([f"The data set {name} has {has} pictures, and none to train on.", *raw.notes]))
     problems: list[str] = []
     tick = _ticker(name, sum(counts.values()), progress)
     square = Square(raw.crop, key["resolution"], raw.backdrop)

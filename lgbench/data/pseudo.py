@@ -25,6 +25,7 @@ __all__ = ["MODELS", "Detector", "PseudoMaker", "draw_masks", "load_detector", "
 MANIFEST = "pseudo.json"
 SCORE = 0.5  # from which an instance counts
 PIXEL = 0.5  # from which a pixel is the instance's
+FEWEST = 8  # digits of a hash by which a file is known
 
 MODELS: Mapping[str, str] = {"maskrcnn_resnet50_fpn": "bf2d0c1e", "maskrcnn_resnet50_fpn_v2": "73cbd019"}
 """torchvision's networks -> how the SHA-256 of its COCO weights begins, as the names of its files say."""
@@ -57,11 +58,11 @@ def load_detector(
     """Mask R-CNN with weights from a file.
 
     Args:
-        sha256: of the file, or its beginning; "" for torchvision's own.
+        sha256: of the file, or its beginning of 8 digits or more; "" for torchvision's own.
 
     Raises:
         BadData: the file has another hash, or is not this network's.
-        BadRecipe: there is no such model, or COCO has no such thing.
+        BadRecipe: there is no such model, COCO has no such thing, or a shorter beginning is stated.
     """
     from torchvision.models.detection import mask_rcnn
 
@@ -71,7 +72,9 @@ def load_detector(
     if thing not in things or thing in ("__background__", "N/A"):
         raise BadRecipe(f"COCO has no {thing!r} to mask. {did_you_mean(thing, things, 'Say car, dog, person, ...')}")
     found, stated = sha256_of_file(weights), (sha256 or MODELS[model]).lower()
-    if not found.startswith(stated) or len(stated) < 8:
+    if len(stated) < FEWEST:
+        raise BadRecipe(f"--sha256 {stated} has {len(stated)} digits: at least {FEWEST} of the SHA-256 are needed.")
+    if not found.startswith(stated):
         raise BadData(
             f"{weights} has the SHA-256 {found}, not {stated}{'' if len(stated) == 64 else '...'}. Take torchvision's "
             f"{model} weights (download.pytorch.org/models/{model}_coco-{MODELS[model]}.pth), or state the hash of "

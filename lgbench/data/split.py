@@ -95,6 +95,13 @@ class Split:
         return len(self) if self.masked is None else int(np.count_nonzero(self.masked))
 
     @cached_property
+    def exclusive(self) -> bool:
+        """Whether exactly one of two attributes or more is on in every picture: one colour of many, say."""
+        if self.attributes is None or self.attributes.shape[1] < 2:
+            return False
+        return bool((np.asarray(self.attributes).sum(axis=1) == 1).all())
+
+    @cached_property
     def one_sided(self) -> dict[str, int]:
         """How many of those masks show no "object" or no "background", as they did before they were prepared.
 

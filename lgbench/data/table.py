@@ -21,7 +21,17 @@ from lgbench.errors import BadData
 from .layout import SPLITS, Item, Layout, arrange, like_a_split, meaning
 from .names import Index, as_numbers, composed, counted, few, folder_of, in_order, without_ending
 
-__all__ = ["LANDMARKS", "OURS", "TABLES", "add_landmarks", "add_table", "names_pictures", "table_rows"]
+__all__ = [
+    "BITS",
+    "LANDMARKS",
+    "OURS",
+    "TABLES",
+    "add_landmarks",
+    "add_table",
+    "names_pictures",
+    "table_rows",
+    "within_reach",
+]
 
 OURS = ("labels.csv", "index.csv")
 TABLES = (*OURS, "metadata.csv")  # which may be of anything; it is read where it names pictures
@@ -73,6 +83,7 @@ BITS = {"0": 0, "1": 1, "-1": 0, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 MOST_BYTES = 128 << 20  # of a table: the landmarks of 200,000 faces take 110 MB
 MOST_ROWS = 1_000_000
 MOST_COLUMNS = 2_000
+FARTHEST = 1e9  # pixels of a landmark from the first; 32 bits hold them, enlarged, too
 SLACK = 1_000  # rows beyond those of the pictures, which are named one by one
 
 
@@ -170,7 +181,11 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere:
             called.append(row[column].strip())
         except (ValueError, IndexError) as error:
             raise BadData(f"{where} has no numbers for all landmarks of {row[0]!r} ({error}).") from error
-    landmarks = np.array(numbers, dtype=np.float32).reshape(-1, len(points), 2)
+    wide = np.array(numbers, dtype=np.float64).reshape(-1, len(flat))
+    lost = np.flatnonzero(~within_reach(wide).all(axis=1))
+    if len(lost):
+        raise BadData(f"{where}: the landmarks of {called[lost[0]]!r} are not finite, or far beyond any picture.")
+    landmarks = wide.astype(np.float32).reshape(-1, len(points), 2)
     files = _files(called, folder_of(name), [item.image for item in layout.items])
     _check_once(files, where)
     of = dict(zip(files, landmarks, strict=True))
@@ -180,6 +195,11 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere:
         unread.append(f"{name}, which has no landmarks of {counted(len(lacking), 'picture')} ({few(lacking)})")
         return replace(layout, unread=unread)
     return replace(layout, unread=unread, items=[replace(i, landmarks=of[i.image]) for i in layout.items])
+
+
+def within_reach(coordinates: np.ndarray) -> np.ndarray:
+    """Which of these coordinates, float64, a picture may have: not those that are NaN or infinite, or become so."""
+    return np.abs(coordinates) <= FARTHEST
 
 
 def _check_once(files: Sequence[str], where: str) -> None:

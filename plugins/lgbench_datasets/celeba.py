@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lgbench.errors import BadData, DataMissing
+from lgbench.errors import BadData, BadRecipe, DataMissing
 
 from .mapped import CELEBA
 from .photographs import check_choice
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lgbench.data import DataHome, RawDataset
+    from lgbench.data.package import Package
 
 __all__ = ["ATTRIBUTES", "CELEBA", "Config", "build"]
 
@@ -41,11 +42,11 @@ class Config:
         split: of the official files. "scgan" holds 2,000 pictures out, by the hash of their names, and trains on all
             others; "official" is list_eval_partition.txt. Archives have the splits that their table says, else ones
             drawn by names.
-        landmarks: table of 68 landmarks, below the data set's own folder; a face that it has not, or with empty cells,
-            is left out and counted.
-        maps: folder of label maps to be taken as they are instead, likewise: 000001.png is that of 000001.jpg, values
-            as regions are numbered, in the picture's size or that of the square in its middle. Scores say that they
-            are from a folder.
+        landmarks: of the official files: table of 68 landmarks, below the data set's own folder; a face that it has
+            not, or with empty cells, is left out and counted. Archives have their own, of every face.
+        maps: of the official files: folder of label maps to be taken as they are instead, likewise: 000001.png is that
+            of 000001.jpg, values as regions are numbered, in the picture's size or that of the square in its middle.
+            Scores say that they are from a folder.
         doubtful: keep faces whose landmarks the table calls doubtful.
     """
 
@@ -60,16 +61,16 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
 
     Raises:
         BadData: tables and pictures do not fit together.
-        BadRecipe: a setting that is not one of the above.
+        BadRecipe: a setting that is not one of the above, or that nothing here would read.
         DataMissing: neither is here, or the folder of label maps is not.
     """
     check_choice("celeba", "split", config.split, ("scgan", "official"))
     archive = home.archives().get("celeba")
     if locate(home) is None and archive:
-        return _archived(archive, config, resolution, home)
+        return _populated(_archived(archive, config, resolution, home), config)
     if locate(home) is None:
         raise home.missing("celeba", CELEBA.by_hand, _lacking(home))
-    return _official(config, resolution, home)
+    return _populated(_official(config, resolution, home), config)
 
 
 build.archive_columns = COLUMNS  # pyright: ignore[reportFunctionMemberAccess]
@@ -79,12 +80,18 @@ build.accepts_archive = True  # pyright: ignore[reportFunctionMemberAccess]  `lg
 def _archived(path: Path, config: Config, side: int, home: DataHome) -> RawDataset:
     from lgbench.data import open_package, origin_of
 
+    if named := _set_otherwise(config, "split", "landmarks", "maps"):
+        raise BadRecipe(
+            f"data.{named[0]} of celeba is for the official files only: {path} was added, an archive with splits and a "
+            "landmarks.csv of its own. Leave it out."
+        )
     package = open_package(path, COLUMNS)
     if lacking := [name for name in ATTRIBUTES if name not in package.attribute_names]:
-        raise BadData(f"labels.csv in {path} has no column of zeros and ones called {lacking[0]}.")
+        raise BadData(_no_bits(package, lacking[0]))
     columns = [package.attribute_names.index(name) for name in ATTRIBUTES]
     found = landmarks_of(package)
-    kept = [item for item in package.items if config.doubtful or not _is_doubtful(found[item.image])]
+    doubtful = _doubtful(found, f"landmarks.csv in {path}")
+    kept = [item for item in package.items if config.doubtful or item.image not in doubtful]
     splits: dict[str, list[Portrait]] = {split: [] for split in package.counts}
     for item in kept:
         assert item.attributes is not None
@@ -94,6 +101,22 @@ def _archived(path: Path, config: Config, side: int, home: DataHome) -> RawDatas
     left_out = len(package.items) - len(kept)
     notes = (f"{left_out:,} faces of {path} with doubtful landmarks are left out.",) if left_out else ()
     return replace(raw, drawn=package.drawn, pseudo=_pseudo(raw), notes=notes)
+
+
+def _no_bits(package: Package, name: str) -> str:
+    """Why an archive has no attribute of this name: no table has the column, or which of its cells is no bit."""
+    from lgbench.data.names import last
+    from lgbench.data.store import listed, read_file
+    from lgbench.data.table import BITS, TABLES, table_rows
+
+    for table in (file for file in listed(package.root)[1] if last(file).lower() in TABLES):
+        rows = table_rows(read_file(package.root, table), f"{table} in {package.where}")
+        heading = [text.strip() for text in next(rows, [])]
+        for row in rows if name in heading else ():
+            cell = row[heading.index(name)] if len(row) > heading.index(name) else ""
+            if cell.strip().casefold() not in BITS:
+                return f"{table} in {package.where} has {cell!r} as {name} of {row[0]!r}; 0 or 1 is needed."
+    return f"labels.csv in {package.where} has no column of zeros and ones called {name}."
 
 
 def _official(config: Config, side: int, home: DataHome) -> RawDataset:
@@ -117,6 +140,10 @@ def _faces(
     config: Config, folder: Path, home: DataHome, attributes: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, Portrait], str, tuple[str, ...]]:
     """Faces by name, which copy this is, and what a user should be told."""
+    if config.maps and (named := _set_otherwise(config, "landmarks", "doubtful")):
+        raise BadRecipe(
+            f"data.{named[0]} of celeba is about landmarks, and with data.maps none are read. Leave one of the two out."
+        )
     table, maps = folder / config.landmarks, folder / Path(config.maps).expanduser()
     found: dict[str, Landmarks] = {}
     origin = "official"
@@ -133,15 +160,17 @@ def _faces(
             for name, bits in attributes.items()
             if Path(name).stem in here
         }
+        without = "label maps"
     elif found:
-        good = {name for name, face in found.items() if config.doubtful or not _is_doubtful(face)}
+        doubtful = frozenset() if config.doubtful else _doubtful(found, str(table)) & attributes.keys()
+        good = found.keys() - doubtful
         faces = {n: Portrait(n, found[n].points, bits) for n, bits in attributes.items() if n in good}
+        without = f"landmarks, or with doubtful ones ({len(doubtful):,}),"
     else:
         note = f"celeba has no class maps here: {table} is not there. {CELEBA.by_hand}"
         return {name: Portrait(name, None, bits) for name, bits in attributes.items()}, origin, (note,)
     left_out = len(attributes) - len(faces)
-    what = "label maps" if config.maps else "landmarks, or with doubtful ones,"
-    return faces, origin, (f"{left_out:,} faces of celeba without {what} are left out.",) if left_out else ()
+    return faces, origin, (f"{left_out:,} faces of celeba without {without} are left out.",) if left_out else ()
 
 
 def _pseudo(raw: RawDataset, regions: str = DETECTED) -> dict[str, str]:
@@ -153,8 +182,32 @@ def _pseudo(raw: RawDataset, regions: str = DETECTED) -> dict[str, str]:
     return {part: by for part, by in (("landmarks", DETECTED), ("segments", regions)) if part in raw.provides}
 
 
-def _is_doubtful(face: Landmarks) -> bool:
-    return face.cells.get("doubtful", "").strip() == "1"
+def _set_otherwise(config: Config, *names: str) -> list[str]:
+    """Which of these settings say something else than they do by default."""
+    return [name for name in names if getattr(config, name) != getattr(Config(), name)]
+
+
+def _populated(raw: RawDataset, config: Config) -> RawDataset:
+    """The same data set, with a note where all faces of a split were left out, so that it is gone."""
+    bare = [split for split, count in raw.counts.items() if not count]
+    if not bare:
+        return raw
+    advice = "" if config.doubtful or config.maps else " data.doubtful=true keeps the doubtful ones."
+    return replace(raw, notes=(*raw.notes, f"So celeba has no {' and no '.join(bare)} here.{advice}"))
+
+
+def _doubtful(found: Mapping[str, Landmarks], table: str) -> frozenset[str]:
+    """The faces that a table calls doubtful; an empty cell does not.
+
+    Raises:
+        BadData: a cell is neither empty nor a bit.
+    """
+    from lgbench.data.table import BITS
+
+    cells = {name: face.cells.get("doubtful", "").strip() for name, face in found.items()}
+    if odd := [name for name, cell in cells.items() if cell and cell.casefold() not in BITS]:
+        raise BadData(f"{table} has {cells[odd[0]]!r} as doubtful of {odd[0]!r}; 0, 1 or nothing is needed.")
+    return frozenset(name for name, cell in cells.items() if BITS.get(cell.casefold()))
 
 
 def _attributes(path: Path) -> dict[str, np.ndarray]:

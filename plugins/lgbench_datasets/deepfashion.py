@@ -7,9 +7,11 @@ x 128, 0 to 6); `language_original.mat` the colour of what is worn (`color_`, fr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,7 +52,7 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     """The official files; the attributes are the colours that occur, one of which each person wears.
 
     Raises:
-        BadData: a file is truncated, or they do not fit together.
+        BadData: a file is truncated or damaged, or they do not fit together.
         BadRecipe: a setting that is not one of the above.
         DataMissing: a file is not here.
         RunFailed: h5py is not installed.
@@ -64,20 +66,20 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     if folder is None:
         absent = [file for file in FILES if not (home.folder("deepfashion") / file).is_file()]
         raise home.missing("deepfashion", DEEPFASHION.by_hand, absent)
-    (colours,) = matlab(folder / "language_original.mat", "color_")
-    found = np.unique(colours.reshape(-1))
+    colours = _counted(folder / "language_original.mat", "color_")
+    found = np.unique(colours)
     splits = _splits(folder / "ind.mat", colours.size)
     notes = () if len(found) == COLOURS else (f"deepfashion has {len(found)} colours here; SCGAN's code {COLOURS}.",)
     return RawDataset(
         splits={
-            split: partial(_samples, folder / "G2.h5", config.norm, chosen, colours.reshape(-1, 1) == found)
+            split: partial(_samples, folder / "G2.h5", config.norm, chosen, colours[:, None] == found)
             for split, chosen in splits.items()
         },
         counts={split: len(chosen) for split, chosen in splits.items()},
         origin=f"official {home.content(folder, FILES)[:12]}",
         provides=frozenset({"segments", "attributes"}),
         segment_names=REGIONS,
-        attribute_names=tuple(f"colour {colour:.0f}" for colour in found),
+        attribute_names=tuple(f"colour {colour}" for colour in found),
         notes=notes,
     )
 
@@ -89,13 +91,38 @@ def locate(home: DataHome) -> Path | None:
 
 
 def _splits(path: Path, count: int) -> dict[str, list[int]]:
-    """Indices from 0 of each split's pictures."""
-    train, test = matlab(path, "train_ind", "test_ind")
-    splits = {"train": train.reshape(-1).astype(int) - 1, "test": test.reshape(-1).astype(int) - 1}
+    """Indices from 0 of each split's pictures, none of which is named twice."""
+    splits = {split: _counted(path, f"{split}_ind").tolist() for split in ("train", "test")}
     for split, chosen in splits.items():
-        if not len(chosen) or chosen.min() < 0 or chosen.max() >= count:
-            raise BadData(f"{path}: {split}_ind does not name some of the {count:,} pictures; put the official file.")
-    return {split: chosen.tolist() for split, chosen in splits.items()}
+        if not chosen or max(chosen) > count:
+            raise BadData(
+                f"{path}: {split}_ind does not name some of the {count:,} pictures; put the official file there."
+            )
+    if twice := [number for number, times in Counter(chain(*splits.values())).items() if times > 1]:
+        its = " and ".join(f"{split}_ind" for split, chosen in splits.items() if twice[0] in chosen)
+        raise BadData(f"{path}: picture {twice[0]} is named more than once in {its}; put the official file there.")
+    return {split: [number - 1 for number in chosen] for split, chosen in splits.items()}
+
+
+def _counted(path: Path, name: str) -> np.ndarray:
+    """A variable of numbers that count from 1, (N,) int.
+
+    Raises:
+        BadData: it has another value.
+    """
+    import numpy as np
+
+    (found,) = matlab(path, name)
+    try:
+        numbers = found.reshape(-1).astype(float)
+    except (TypeError, ValueError) as error:
+        raise BadData(f"{path}: {name} is not made of numbers ({error}); put the official file there.") from error
+    good = np.isfinite(numbers) & (numbers >= 1) & (numbers == np.floor(numbers))
+    if not good.all():
+        first = int(np.flatnonzero(~good)[0])
+        told = f"entry {first + 1:,} of {name} is {numbers[first]:g}, and they count from 1"
+        raise BadData(f"{path}: {told}; put the official file there.")
+    return numbers.astype(int)
 
 
 def _samples(path: Path, norm: str, chosen: Sequence[int], attributes: np.ndarray) -> Iterator[Sample]:
@@ -110,12 +137,19 @@ def _samples(path: Path, norm: str, chosen: Sequence[int], attributes: np.ndarra
                 f"{path} has {len(images):,} pictures and {len(maps):,} maps, and language_original.mat "
                 f"{len(attributes):,} colours; put the official files there."
             )
-        turned = _turned(np.asarray(maps[:LOOKED_AT]))
+        turned = _turned(np.asarray(maps[:LOOKED_AT]), path)
         whole = np.asarray(mean, dtype=np.float32).reshape(images.shape[1:])
         for index in chosen:
-            picture = _brightness(np.asarray(images[index], dtype=np.float32) + whole, norm)
+            pixels, regions = np.asarray(images[index], dtype=np.float32) + whole, np.asarray(maps[index])
+            if not np.isfinite(pixels).all():
+                raise BadData(f"{path}: pixels of picture {index + 1} are not finite; put the official file there.")
+            if not np.isin(regions, range(len(REGIONS))).all():
+                raise BadData(
+                    f"{path}: the map of picture {index + 1} has another value than 0 to {len(REGIONS) - 1}; put the "
+                    "official file there."
+                )
+            picture, segments = _brightness(pixels, norm), regions.reshape(maps.shape[-2:]).astype(np.uint8)
             axes = (2, 1, 0) if turned else (1, 2, 0)
-            segments = np.asarray(maps[index]).reshape(maps.shape[-2:]).astype(np.uint8)
             yield Sample(
                 image=np.ascontiguousarray(picture.transpose(axes)),
                 name=f"{path.name}/{index}",
@@ -151,11 +185,20 @@ def _brightness(picture: np.ndarray, norm: str) -> np.ndarray:
     return (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _turned(maps: np.ndarray) -> bool:
-    """Whether columns come before rows, as MATLAB writes them: then hair lies left of legs rather than above them."""
+def _turned(maps: np.ndarray, path: Path) -> bool:
+    """Whether columns come before rows, as MATLAB writes them: then hair lies left of legs rather than above them.
+
+    Raises:
+        BadData: there is no hair, or there are no legs.
+    """
     import numpy as np
 
     planes = maps.reshape(-1, *maps.shape[-2:])
+    if bare := [REGIONS[region] for region in (HAIR, LEGS) if not (planes == region).any()]:
+        raise BadData(
+            f"{path}: the first {len(planes)} maps show no {' and no '.join(bare)}, so that nothing tells how persons "
+            "stand; put the official file there."
+        )
     middle = [[np.argwhere(planes == region)[:, axis].mean() for axis in (1, 2)] for region in (HAIR, LEGS)]
     down, right = (legs - hair for hair, legs in zip(*middle, strict=True))
     return bool(right > down)

@@ -92,15 +92,17 @@ def _points(cells: Sequence[str], which: str) -> np.ndarray:
     """A row's landmarks, (68, 2) float32, in pixels."""
     import numpy as np
 
+    from lgbench.data.table import within_reach
+
     try:
-        points = np.array(cells, dtype=np.float32).reshape(POINTS, 2)
+        points = np.array(cells, dtype=np.float64).reshape(POINTS, 2)
     except ValueError as error:
         raise BadData(f"{which} are not {POINTS} points ({error}).") from error
-    if not np.isfinite(points).all():
-        raise BadData(f"{which} are not finite.")
+    if not within_reach(points).all():
+        raise BadData(f"{which} are not finite, or far beyond any picture.")
     if np.ptp(points, axis=0).max() < SMALLEST:
         raise BadData(f"{which} lie within {SMALLEST} pixels; are they shares of the side? Pixels are needed.")
-    return points
+    return points.astype(np.float32)
 
 
 def landmarks_of(package: Package) -> dict[str, Landmarks]:

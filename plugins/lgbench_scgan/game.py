@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lgbench import ImageSpec, LgbenchError
+from lgbench.errors import BadRecipe
 from lgbench.game import Game, Phase, Step
 from lgbench.layers import Batch, Layers, Painter
 from lgbench.losses import multi_label, slope_penalty
@@ -123,9 +124,20 @@ def scgan(config: SCGANMethod, painter: Painter, spec: ImageSpec) -> Game:
 
 
 def classification(config: ACWGANMethod) -> Callable[[Tensor, Tensor], Tensor]:
-    """lambda_cls L_cls, a function of logits (N, A) and attributes (N, A)."""
-    loss = partial(multi_label, form=config.cls_loss)
-    return lambda logits, attributes: config.lambda_cls * loss(logits, attributes)
+    """lambda_cls L_cls, a function of logits (N, A) and attributes (N, A).
+
+    It raises `BadRecipe` where attributes that are said to exclude each other do not.
+    """
+
+    def loss(logits: Tensor, attributes: Tensor) -> Tensor:
+        if config.cls_loss == "ce" and (attributes.sum(dim=1) != 1).any():
+            raise BadRecipe(
+                "method.cls_loss=ce is of attributes of which each picture has exactly one, say a colour, and here one "
+                "has several or none. Take method.cls_loss=bce, which reads each by itself."
+            )
+        return config.lambda_cls * multi_label(logits, attributes, config.cls_loss)
+
+    return loss
 
 
 def shuffled(real: Batch) -> Batch:

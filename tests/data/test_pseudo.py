@@ -109,6 +109,17 @@ def test_weights_are_known_by_their_hash_and_hold_this_network(tmp_path: Path):
         load_detector("maskrcnn_resnet50_fpn", path, "car", sha256_of_file(path)[:12])
 
 
+@pytest.mark.parametrize("digits", [1, 7])
+def test_a_hash_of_too_few_digits_is_refused_though_they_are_right(tmp_path: Path, digits: int):
+    from lgbench.files import sha256_of_file
+
+    path = tmp_path / "weights.pth"
+    torch.save({}, path)
+    stated = sha256_of_file(path)[:digits]
+    with pytest.raises(BadRecipe, match=rf"--sha256 {stated} has {digits} digits: at least 8"):
+        load_detector("maskrcnn_resnet50_fpn", path, "car", stated)
+
+
 def test_a_data_set_that_reads_no_such_masks_is_refused(tmp_path: Path):
     (tmp_path / "w.pth").write_bytes(b"")
     result = CliRunner().invoke(group, ["data", "pseudo-masks", "flora", "--weights", str(tmp_path / "w.pth")])

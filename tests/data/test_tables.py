@@ -221,12 +221,17 @@ def test_landmarks_of_some_pictures_only_are_left_out_and_told(tmp_path: Path):
     assert "landmarks.csv, which has no landmarks of 4 pictures (images/12.png, " in package.notes[0]
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("landmarks.csv", b"file,x,y\na,1,2\n", "x1, y1, x2, y2"),
         ("landmarks.csv", b"file,x1,y1\nimages/0.png,1,\n", "no numbers for all landmarks of 'images/0.png'"),
         ("landmarks.csv", b"file,x1,y1\nimages/0.png,1,2\n0.png,3,4\n", "'images/0.png' more than once"),
+        *(
+            ("landmarks.csv", f"file,x1,y1\n0.png,1,2\n12.png,{x},4\n".encode(), "landmarks of '12.png' are not finite")
+            for x in ("1e39", "-3e38", "1e400", "inf", "nan")
+        ),
         ("labels.csv", b"file,label\nimages/0.png,lily, white\n", "2 headings and 3 cells for 'images/0.png'"),
         ("labels.csv", b"name;label\nx;2\n", "column `file` or `image`"),
         ("labels.csv", b"file,label\nimages/0.png,1\n0.png,2\n", "'images/0.png' more than once"),

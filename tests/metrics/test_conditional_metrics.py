@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lgbench import Dataset, Generator, ImageSpec, Method, NoConfig, Regularizer
 from lgbench.contradictions import contradictions
-from lgbench.data import DataHome
+from lgbench.data import DataHome, Split
 from lgbench.data.samples import RawDataset, Sample
 from lgbench.game import Game, Phase, Term
 from lgbench.layers import Batch, Layers, Painter
@@ -34,7 +34,6 @@ from lgbench_metrics.conditional.judges import (
     attribute_accuracy,
     between,
     confusion,
-    exclusive,
     region_ious,
 )
 
@@ -302,10 +301,33 @@ def test_a_reader_that_always_says_the_same_reads_one_of_so_many(classes: int):
 
 def test_attributes_exclude_each_other_where_every_image_has_exactly_one():
     one = np.eye(3, dtype=np.uint8)
-    assert exclusive(one)
-    assert not exclusive(np.concatenate([one, np.zeros((1, 3), np.uint8)]))
-    assert not exclusive(np.concatenate([one, np.ones((1, 3), np.uint8)]))
-    assert not exclusive(np.ones((4, 1), np.uint8))  # an attribute that all have
+    for attributes, are in (
+        (one, True),
+        (np.concatenate([one, np.zeros((1, 3), np.uint8)]), False),
+        (np.concatenate([one, np.ones((1, 3), np.uint8)]), False),
+        (np.ones((4, 1), np.uint8), False),  # an attribute that all have
+        (None, False),
+    ):
+        assert Split(np.zeros((4, 3, 8, 8), np.uint8), attributes=attributes).exclusive is are
+
+
+def of_two_colours(config: NoConfig, resolution: int, home: object) -> RawDataset:
+    """`cloths`, of which the last one to be scored has all colours on."""
+    raw = cloths(config, resolution, home)
+
+    def test():
+        *others, last = raw.splits["test"]()
+        yield from (*others, replace(last, attributes=np.ones(4, np.uint8)))
+
+    return replace(raw, splits={**raw.splits, "test": test}, origin="procedural, one of all colours")
+
+
+def test_where_one_scored_picture_has_two_attributes_each_is_read_by_itself(home: Path):
+    several = replace(CLOTHS, build=of_two_colours)
+    accuracy = scored(home, Dyer, dataset=several, **ONE_OF_FOUR)["attribute-accuracy"]
+    assert accuracy["protocol"]["extractor"] == "classifier-32, 60 epochs"
+    assert accuracy["value"] == accuracy["details"]["real"] > 0.95
+    assert "normalised" not in accuracy["details"]
 
 
 def test_diversity_is_the_spread_over_latents(home: Path):
@@ -313,6 +335,31 @@ def test_diversity_is_the_spread_over_latents(home: Path):
     assert 0.01 < value < 0.03  # half of 0.05, less where colours end
     once = scored(home, wrong="noisy", **{"evaluation.repeats": 1})["diversity"]
     assert "evaluation.repeats=1" in once["not_available"]
+
+
+class Normed(Copyist):
+    """Its latent goes through a batch norm, which has no statistics of one image."""
+
+    def __init__(self, config: Habits, spec: ImageSpec) -> None:
+        super().__init__(config, spec)
+        self.norm = nn.BatchNorm1d(1)
+
+    def forward(self, codes: Mapping[str, Tensor]) -> Layers:
+        return super().forward({**codes, "z": self.norm(codes["z"])})
+
+
+@pytest.mark.parametrize("batch", [1, 4, 19])
+def test_statistics_of_batches_are_another_protocol_and_never_those_of_one_image(home: Path, batch: int):
+    asked = {"evaluation.metrics": "spatial-consistency,attribute-accuracy,diversity,fid-random"}
+    settings = {**asked, "evaluation.batch": batch, "training.batch": 8}  # of 20 conditions; a run of its own
+    running = scored(home, Normed, "noisy", **settings)
+    own = scored(home, Normed, "noisy", **settings, **{"evaluation.sample_bn": "batch"})
+    for name in ("spatial-consistency", "attribute-accuracy", "diversity"):
+        assert own[name]["protocol_id"] != running[name]["protocol_id"]
+        assert own[name]["protocol"]["sampling"] == own["fid-random"]["protocol"]["sampling"]
+        assert own[name]["protocol"]["sampling"] == f"statistics of batches of {batch}"
+        assert running[name]["protocol"]["sampling"] is None
+        assert own[name]["n"] == running[name]["n"] == 60
 
 
 def test_methods_that_are_told_more_and_less_of_the_same_pictures_meet_on_boards(home: Path):

@@ -5,6 +5,7 @@ import logging
 import re
 import shutil
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,15 +139,26 @@ def test_without_landmarks_there_are_attributes_alone_and_a_user_is_told_what_to
         train.known(slice(None), ["segments"])
 
 
-def archive(path: Path, columns: tuple[str, ...] = OTHERS, marks: bool = True) -> Path:
+def archive(
+    path: Path,
+    columns: tuple[str, ...] = OTHERS,
+    marks: bool = True,
+    doubtful: Sequence[object] = DOUBTFUL,
+    splits: Sequence[str] = (),
+    bad: str | None = None,
+) -> Path:
+    """Faces with their tables; `bad` is the cell of the fourth picture's attribute `Male`."""
     files = [f"images/{name}" for name in NAMES]
-    rows = [",".join([file, *map(str, bits)]) for file, bits in zip(files, BITS, strict=True)]
+    cells = [[file, *map(str, bits)] for file, bits in zip(files, BITS, strict=True)]
+    if bad is not None:
+        cells[3][1 + OTHERS.index("Male")] = bad
+    rows = [",".join([*row, *splits[i : i + 1]]) for i, row in enumerate(cells)]
     with zipfile.ZipFile(path, "w") as file:
         for name, data in pictures(files).items():
             file.writestr(name, data)
-        file.writestr("labels.csv", "\n".join([",".join(["file", *columns]), *rows]))
+        file.writestr("labels.csv", "\n".join([",".join(["file", *columns, *(["split"] if splits else [])]), *rows]))
         if marks:
-            file.writestr("landmarks.csv", landmark_table(files, points(COUNT), {"doubtful": DOUBTFUL}))
+            file.writestr("landmarks.csv", landmark_table(files, points(COUNT), {"doubtful": doubtful}))
     return path
 
 
@@ -163,6 +175,91 @@ def test_an_added_archive_gives_what_its_tables_tell_without_doubtful_faces(tmp_
         assert split.origin.startswith("archive:")
         assert "landmarks" in split.pseudo
     assert sum(map(len, opened(home, doubtful=True).values())) == COUNT
+
+
+@pytest.mark.parametrize(("setting", "value"), [("split", "official"), ("landmarks", "others.csv"), ("maps", "maps")])
+def test_what_an_archive_would_not_read_is_refused(tmp_path: Path, setting: str, value: str):
+    home = DataHome(tmp_path / "home")
+    add_archive(home, "celeba", archive(tmp_path / "faces.zip"))
+    with pytest.raises(
+        BadRecipe, match=rf"data\.{setting} of celeba is for the official files only.*landmarks\.csv of"
+    ):
+        opened(home, **{setting: value})
+
+
+@pytest.mark.parametrize(("setting", "value"), [("doubtful", True), ("landmarks", "others.csv")])
+def test_what_label_maps_would_not_read_is_refused(home: DataHome, setting: str, value: object):
+    with pytest.raises(BadRecipe, match=rf"data\.{setting} of celeba is about landmarks"):
+        opened(home, maps="maps", **{setting: value})
+
+
+@pytest.mark.parametrize("cell", ["1", "1.0", "True", "true ", "TRUE"])
+def test_a_doubtful_face_is_one_however_its_bit_is_written(home: DataHome, tmp_path: Path, cell: str):
+    doubtful = [cell if bit else clear for bit, clear in zip(DOUBTFUL, COUNT * ["0", "", "0.0", "False"], strict=False)]
+    (home.folder("celeba") / "landmarks.csv").write_bytes(landmark_table(NAMES, POINTS, {"doubtful": doubtful}))
+    assert sum(map(len, opened(home).values())) == COUNT - 1
+    added = DataHome(tmp_path / "added")
+    add_archive(added, "celeba", archive(tmp_path / "faces.zip", doubtful=doubtful))
+    assert sum(map(len, opened(added).values())) == COUNT - 1
+
+
+@pytest.mark.parametrize("cell", ["2", "yes", "0.5", "nan"])
+def test_a_cell_that_does_not_say_whether_a_face_is_doubtful_is_named(home: DataHome, tmp_path: Path, cell: str):
+    doubtful = [cell if bit else "0" for bit in DOUBTFUL]
+    (home.folder("celeba") / "landmarks.csv").write_bytes(landmark_table(NAMES, POINTS, {"doubtful": doubtful}))
+    added = DataHome(tmp_path / "added")
+    add_archive(added, "celeba", archive(tmp_path / "faces.zip", doubtful=doubtful))
+    for of in (home, added):
+        with pytest.raises(BadData, match=rf"landmarks\.csv.* has '{cell}' as doubtful of '(images/)?000005\.jpg'"):
+            opened(of)
+
+
+GONE = r"and none to train on\. 40 faces .*{why}.* left out\. So celeba has no train and no .*data\.doubtful=true keeps"
+
+
+def test_where_all_faces_are_doubtful_a_user_is_told_so_and_how_to_keep_them(
+    home: DataHome, tmp_path: Path, monkeypatch
+):
+    every = COUNT * [1]
+    (home.folder("celeba") / "landmarks.csv").write_bytes(landmark_table(NAMES, POINTS, {"doubtful": every}))
+    with pytest.raises(BadData, match=GONE.format(why=r"doubtful ones \(40\)")):
+        opened(home)
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "added"))
+    made = archive(tmp_path / "faces.zip", doubtful=every)
+    assert CliRunner().invoke(add, ["celeba", str(made)]).exit_code == 0  # there is a setting that reads it
+    with pytest.raises(BadData, match=GONE.format(why="doubtful landmarks")):
+        opened(DataHome())
+    assert sum(map(len, opened(DataHome(), doubtful=True).values())) == COUNT
+
+
+def test_a_split_whose_faces_are_all_doubtful_does_not_vanish_in_silence(home: DataHome, tmp_path: Path, caplog):
+    last = [int(i >= 30) for i in range(COUNT)]  # the official test split
+    (home.folder("celeba") / "landmarks.csv").write_bytes(landmark_table(NAMES, POINTS, {"doubtful": last}))
+    added = DataHome(tmp_path / "added")
+    splits = ["test" if bit else "train" for bit in last]
+    add_archive(added, "celeba", archive(tmp_path / "faces.zip", doubtful=last, splits=splits))
+    for of, settings in ((home, {"split": "official"}), (added, {})):
+        caplog.clear()
+        assert {*opened(of, **settings)} == {"train", "val"}
+        assert re.search(r"10 faces of .*\n.*So celeba has no test here\. data\.doubtful=true", caplog.text)
+        caplog.clear()
+        assert "test" in opened(of, doubtful=True, **settings)
+        assert "So celeba" not in caplog.text
+
+
+def test_where_no_face_has_landmarks_that_is_said(home: DataHome):
+    table = landmark_table([f"faces/{name}" for name in NAMES], POINTS, {})
+    (home.folder("celeba") / "landmarks.csv").write_bytes(table)
+    with pytest.raises(BadData, match=GONE.format(why="without landmarks")):
+        opened(home)
+
+
+@pytest.mark.parametrize("cell", ["2", "", "?", "0.5"])
+def test_an_attribute_with_one_bad_cell_is_named_with_its_picture(tmp_path: Path, cell: str):
+    home = DataHome(tmp_path / "home")
+    add_archive(home, "celeba", archive(tmp_path / "faces.zip", bad=cell))
+    with pytest.raises(BadData, match=re.escape(f"has {cell!r} as Male of 'images/000004.jpg'")):
+        opened(home)
 
 
 def test_a_dry_run_looks_into_an_added_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
@@ -202,13 +299,17 @@ def rows(landmarks: np.ndarray = POINTS, of: slice = slice(None)) -> list[str]:
     return landmark_table(NAMES, landmarks, {}).decode().splitlines()[of]
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize(
     ("table", "said"),
     [
         ([*rows(), *rows(of=slice(3, 4))], "names '000003.jpg' more than once"),
         (rows((POINTS + 0.5) / WIDTH), "'000001.jpg' lie within 2 pixels; are they shares"),
         ([*rows(of=slice(3)), "000003.jpg,,1" + ",2" * 134], "'000003.jpg' are not 68 points"),
-        ([*rows(of=slice(3)), "000003.jpg,inf" + ",2" * 135], "'000003.jpg' are not finite"),
+        *(
+            ([*rows(of=slice(3)), f"000003.jpg,{x}" + ",2" * 135], "'000003.jpg' are not finite")
+            for x in ("inf", "nan", "1e39", "-3e38", "1e400")
+        ),
         ([",".join(reversed(row.split(","))) for row in [*rows(of=slice(3)), "1,2,3"]], "'' are not 68 points"),
     ],
 )

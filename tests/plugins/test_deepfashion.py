@@ -1,5 +1,6 @@
 """DeepFashion's synthesis subset from a miniature of its official files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,11 @@ def picture(number: int) -> np.ndarray:
     return np.stack([person(number) * 0.1 + 0.02 * number + 0.05 * channel for channel in range(3)])
 
 
-def write(folder: Path, turned: bool) -> None:
+Arrays = dict[str, np.ndarray]
+
+
+def write(folder: Path, turned: bool, harm: Callable[[Arrays], object] = lambda arrays: None) -> None:
+    """The three files, after `harm` has done something to their arrays in place."""
     from scipy.io import savemat
 
     def stored(array: np.ndarray) -> np.ndarray:
@@ -40,12 +45,20 @@ def write(folder: Path, turned: bool) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     mean = np.full((3, SIDE, SIDE), 0.3, np.float32)
+    arrays = {
+        "ih": np.stack([stored(picture(i)) for i in range(COUNT)]).astype(np.float32) - mean,
+        "ih_mean": mean,
+        "b_": np.stack([stored(person(i))[None] for i in range(COUNT)]).astype(np.float32),
+        "color_": np.array(COLOURS, float)[:, None],
+        "train_ind": np.array(TRAIN, float)[:, None],
+        "test_ind": np.array(TEST, float)[:, None],
+    }
+    harm(arrays)
     with h5py.File(folder / "G2.h5", "w") as file:
-        file["ih"] = np.stack([stored(picture(i)) for i in range(COUNT)]).astype(np.float32) - mean
-        file["ih_mean"] = mean
-        file["b_"] = np.stack([stored(person(i))[None] for i in range(COUNT)]).astype(np.float32)
-    savemat(folder / "language_original.mat", {"color_": np.array(COLOURS, float)[:, None]})
-    savemat(folder / "ind.mat", {"train_ind": np.array(TRAIN)[:, None], "test_ind": np.array(TEST)[:, None]})
+        for name in ("ih", "ih_mean", "b_"):
+            file[name] = arrays[name]
+    savemat(folder / "language_original.mat", {"color_": arrays["color_"]})
+    savemat(folder / "ind.mat", {name: arrays[name] for name in ("train_ind", "test_ind")})
 
 
 @pytest.fixture(params=[True, False], ids=["columns first", "rows first"])
@@ -91,6 +104,35 @@ def test_what_is_missing_or_malformed_is_named(tmp_path: Path):
     (folder / "G2.h5").write_bytes(b"cut short")
     savemat(folder / "ind.mat", {"train_ind": np.array([[1]]), "test_ind": np.array([[2]])})
     with pytest.raises(BadData, match="no HDF5 file"):
+        open_dataset(deepfashion.DEEPFASHION, None, None, home)
+
+
+def put(name: str, where: object, value: float) -> Callable[[Arrays], None]:
+    """Writes `value` into an array."""
+    return lambda arrays: arrays[name].__setitem__(where, value)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        *((put("color_", 3, value), r"language_original\.mat: entry 4 of color_ is") for value in (np.nan, 0, 1.5)),
+        *((put("train_ind", 2, value), r"ind\.mat: entry 3 of train_ind is") for value in (np.nan, np.inf, 0, -1, 2.5)),
+        (put("test_ind", 0, 11), r"ind\.mat: test_ind does not name"),
+        (put("test_ind", 0, 3), r"ind\.mat: picture 3 is named more than once in train_ind and test_ind"),
+        (put("train_ind", 2, 1), r"ind\.mat: picture 1 is named more than once in train_ind;"),
+        *((put("ih", (2, 0, 5, 5), value), r"G2\.h5: pixels of picture 3 are") for value in (np.nan, np.inf)),
+        (put("ih_mean", (0, 5, 5), np.nan), r"G2\.h5: pixels of picture \d are"),
+        *((put("b_", (2, 0, 5, 5), value), r"G2\.h5: the map of picture 3 has") for value in (np.nan, 7, -1, 0.5, 256)),
+        (lambda arrays: put("b_", arrays["b_"] == 1, 0)(arrays), r"G2\.h5: the first 10 maps show no hair, so"),
+        (lambda arrays: put("b_", arrays["b_"] == 5, 0)(arrays), r"G2\.h5: the first 10 maps show no legs, so"),
+        (lambda arrays: put("b_", ..., 0)(arrays), r"G2\.h5: the first 10 maps show no hair and no legs"),
+    ],
+)
+def test_damaged_files_are_named_with_what_is_wrong(tmp_path: Path, harm: Callable[[Arrays], None], said: str):
+    home = DataHome(tmp_path / "home")
+    write(home.folder("deepfashion"), True, harm)
+    with pytest.raises(BadData, match=f"(?s){said}.*put the official file"):
         open_dataset(deepfashion.DEEPFASHION, None, None, home)
 
 

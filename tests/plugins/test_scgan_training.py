@@ -285,6 +285,14 @@ def test_attributes_that_exclude_each_other_are_one_softmax():
     assert_close(loss(logits, attributes), 2 * multi_label(logits, attributes, "ce"))
 
 
+@pytest.mark.parametrize("row", [[1, 1, 0, 0, 0], [0, 0, 0, 0, 0]], ids=["two", "none"])
+def test_one_softmax_of_attributes_that_do_not_exclude_each_other_is_refused(row: list[int]):
+    attributes = torch.cat([torch.eye(5), torch.tensor([row]).float()])
+    with pytest.raises(BadRecipe, match=r"method\.cls_loss=ce.*Take method\.cls_loss=bce"):
+        classification(ACWGANMethod(cls_loss="ce"))(torch.randn(6, 5), attributes)
+    assert classification(ACWGANMethod())(torch.randn(6, 5), attributes).isfinite()
+
+
 # Switches.
 
 

@@ -35,8 +35,8 @@ __all__ = [
     "conditioned_protocol",
     "confusion",
     "diversity",
-    "exclusive",
     "judge",
+    "one_of_many",
     "region_ious",
     "regions_protocol",
     "regions_read",
@@ -67,16 +67,17 @@ def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
             for where, batch in _batches(evidence, painter.conditional):
                 with run.runtime.autocast():
                     painted = painter(painter.codes(len(batch), batch)).image
-                images[repeat, where] = uint8((painted.float() + 1) / 2)
+                images[repeat, where] = uint8((painted.float() + 1) / 2)[: where.stop - where.start]
                 run.reporter.advance(repeat * count + where.stop)
     return {"images": images}
 
 
 def conditioned_protocol(evidence: Evidence) -> dict[str, object]:
-    """Whose conditions are painted, and how often."""
+    """Whose conditions are painted, how often, and by which statistics."""
     config, given = evidence.config, " and ".join(conditions(evidence.game.painter, evidence.test))
     samples, split = config.repeats * len(_held_out(evidence)), evidence.split
-    return {"split": split, "samples": samples, "given": f"{given} of {split}, {config.repeats} latents"}
+    told = {"split": split, "samples": samples, "given": f"{given} of {split}, {config.repeats} latents"}
+    return {**evidence.protocol(["painted"]), **told}
 
 
 def _held_out(evidence: Evidence) -> np.ndarray:
@@ -84,11 +85,17 @@ def _held_out(evidence: Evidence) -> np.ndarray:
 
 
 def _batches(evidence: Evidence, parts: frozenset[str]) -> Iterator[tuple[slice, Batch]]:
-    """The held-out images, with where among them each batch lies."""
-    index, size = _held_out(evidence), evidence.config.batch
-    for start in range(0, len(index), size):
-        where = slice(start, min(start + size, len(index)))
-        yield where, real_batch(evidence.test, index[where], parts, evidence.run.runtime)
+    """The held-out images, with where among them each batch lies.
+
+    A batch of one has the first of all besides where it is painted by its own statistics.
+    """
+    index, config = _held_out(evidence), evidence.config
+    for start in range(0, len(index), config.batch):
+        where = slice(start, min(start + config.batch, len(index)))
+        chosen = index[where]
+        if len(chosen) == 1 and config.sample_bn == "batch":  # statistics of one image are none
+            chosen = np.append(chosen, index[0])
+        yield where, real_batch(evidence.test, chosen, parts, evidence.run.runtime)
 
 
 Judge = tuple[nn.Module, str, str]
@@ -113,14 +120,14 @@ def judge(evidence: Evidence) -> Judge:
 def classifier(evidence: Evidence) -> Judge:
     """A classifier of attributes with SCGAN's critic's convolutions, taught as the judge is.
 
-    Of attributes that exclude each other it learns which one is on, and is called otherwise.
+    Of attributes that exclude each other (`one_of_many`) it learns which one is on, and is called otherwise.
     """
     train, epochs = evidence.splits["train"], evidence.config.judge_epochs
     if train.attributes is None or evidence.test.attributes is None:
         raise NotAvailable("no attributes in this data set")
     side, width = evidence.run.recipe.resolution, judge_width(evidence)
     network = from_seed(0, lambda: AttributeReader(len(train.attribute_names), side, width))
-    form, kind = ("ce", "softmax classifier") if exclusive(train.attributes) else ("bce", "classifier")
+    form, kind = ("ce", "softmax classifier") if one_of_many(evidence) else ("bce", "classifier")
 
     def loss(real: Batch) -> Tensor:
         assert real.attributes is not None
@@ -130,13 +137,12 @@ def classifier(evidence: Evidence) -> Judge:
     return network, f"{kind}-{width}, {epochs} epochs", lessons.teach(lesson, train, evidence.run)
 
 
-def exclusive(attributes: np.ndarray) -> bool:
-    """Whether exactly one of two attributes or more is on in every image: one colour of many, say.
+def one_of_many(evidence: Evidence) -> bool:
+    """Whether attributes exclude each other in the images that teach and in those that are scored.
 
-    Args:
-        attributes: 0 or 1 each, (N, A).
+    Otherwise each is read by itself: of a picture that has two, no one is right.
     """
-    return attributes.shape[1] > 1 and bool((np.asarray(attributes).sum(axis=1) == 1).all())
+    return evidence.splits["train"].exclusive and evidence.test.exclusive
 
 
 def regions_protocol(evidence: Evidence) -> dict[str, object]:
@@ -253,13 +259,12 @@ def attributes_read(evidence: Evidence) -> dict[str, Any]:
     painted = evidence["conditioned"]
     if "attributes" not in evidence.game.painter.conditional:
         raise NotAvailable("the method is not given attributes")
-    network, index, train = evidence["attribute-classifier"][0], _held_out(evidence), evidence.splits["train"]
+    network, index, one = evidence["attribute-classifier"][0], _held_out(evidence), one_of_many(evidence)
     given = np.asarray(evidence.test.known(index, ["attributes"])["attributes"]) > 0
-    one_of_many = train.attributes is not None and exclusive(train.attributes)
-    decide = _largest if one_of_many else _signs
+    decide = _largest if one else _signs
     read = np.stack([_read(network, images, evidence, decide) for images in painted])
     real, names = _read(network, evidence.test.rgb(index), evidence, decide), evidence.test.attribute_names
-    if one_of_many:
+    if one:
         return {"painted": read, "real": real, "given": given.argmax(axis=1).astype(np.uint8), "names": names}
     return {"painted": read == given, "real": real == given, "names": names}
 
