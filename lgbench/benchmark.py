@@ -352,8 +352,10 @@ def _in_words(fault: Any) -> str:
     where = ".".join(map(str, place)) or "benchmark"
     if fault["type"] == "model_type" and where.startswith("metrics."):
         return f'{where}={fault["input"]!r} is no table: write {{ name = "{fault["input"]}", better = "up" }}'
-    if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
-        keys = [field.alias or name for name, field in Benchmark.model_fields.items()]
-        return f"{where}: there is no such key. {did_you_mean(where, keys, 'It may have: ' + ', '.join(keys))}"
+    if fault["type"] == "extra_forbidden":
+        kind = {"variant": Variant, "metrics": Column, "reported": Reported, "claim": Claim}.get(place[0], Benchmark)
+        keys = [field.alias or name for name, field in kind.model_fields.items() if field.alias != SHARED]
+        hint = did_you_mean(str(place[-1]), keys, f"It may have: {', '.join(keys)}")
+        return f"{where}: there is no such key. {hint}"
     whole = isinstance(fault["input"], dict)  # of which the message says what is wrong with it
     return f"{where}: {fault['msg']}" if whole else f"{where}={fault['input']!r} does not fit: {fault['msg']}"

@@ -111,6 +111,12 @@ def test_the_last_of_several_sweeps_joins_the_classes(
         ),
         ("seeds = []", "seeds"),
         ("dataset = 5", "dataset=5 does not fit"),
+        ('metric = "iou"', "metric: there is no such key. Did you mean 'metrics'?"),
+        (
+            '[[variant]]\nname = "a"\nmethod = "lrgan"\nseeds = [1]',
+            "variant.0.seeds: there is no such key. It may",
+        ),
+        ('[[metrics]]\nname = "iou"\nbeter = "up"', "metrics.0.beter: there is no such key. Did you mean 'better'?"),
         ("dataset_config = [1]", "dataset_config"),
         ("resolution = true", "resolution"),
         ('resolution = "16"', "resolution"),
