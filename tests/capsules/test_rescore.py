@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,16 @@ def test_rescoring_tells_that_all_is_the_same(run: Path):
     result = lgbench("rescore", run)
     assert result.exception is None
     assert "20 of 20 numbers are the same" in result.output
+
+
+def test_folders_of_runs_are_rescored_run_by_run(run: Path, tmp_path: Path):
+    shutil.copytree(run, tmp_path / "runs" / "a")
+    shutil.copytree(run, tmp_path / "runs" / "more" / "b")
+    result = lgbench("rescore", tmp_path / "runs", run)
+    assert result.exception is None
+    assert result.output.replace("\n", "").count("20 of 20 numbers are the same") == 3
+    (tmp_path / "empty").mkdir()
+    assert isinstance(lgbench("rescore", tmp_path / "empty").exception, BadRecord)
 
 
 @pytest.mark.parametrize("flowers", [1, 2])
