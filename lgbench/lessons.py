@@ -53,7 +53,7 @@ def teach(lesson: Lesson, reals: Split, run: Run) -> str:
         if not (folder / "done.json").exists():
             run.reporter.note(f"{lesson.name}: is taught once for this data set, and kept in {folder}")
         _learn(lesson, reals, run, folder)
-    load_weights(weights, lesson.network)
+    load_weights(weights, lesson.network, f"Delete {folder} to teach it again.")
     run.runtime.place(lesson.network).eval().requires_grad_(False)
     return sha256_of_file(weights)
 

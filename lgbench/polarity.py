@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ class Border:
     made_from: tuple[str, int, int]
 
 
-def oriented(segmenter: Game | None, reals: Split, run: Run) -> Game | None:
+def oriented(segmenter: Game | None, reals: Callable[[], Split], run: Run) -> Game | None:
     """The segmenter whose foreground is the object by the run's rule; `Game.border` says what the rule saw.
 
     By `segmentation.polarity=border` the object is the painted layer that touches the frame less: where foregrounds
@@ -42,7 +43,7 @@ def oriented(segmenter: Game | None, reals: Split, run: Run) -> Game | None:
 
     Args:
         segmenter: taught, with the trained painter, on eval.
-        reals: training images, for painters that are given some.
+        reals: opens the training images; called where the rule is yet to look, and the painter is given some.
     """
     if segmenter is None or run.recipe.segmentation.polarity == "painted":
         return segmenter
@@ -53,16 +54,17 @@ def oriented(segmenter: Game | None, reals: Split, run: Run) -> Game | None:
     return replace(segmenter, border=share, predict=_complement(segmenter.predict))
 
 
-def _border(segmenter: Game, reals: Split, run: Run) -> float:
+def _border(segmenter: Game, reals: Callable[[], Split], run: Run) -> float:
     """The mean of `covered_border`, kept in the run's folder."""
     path, painter = run.folder / POLARITY, segmenter.painter
     made_from = weights_hash(painter), run.recipe.seed, BORDER_SAMPLES
     if path.exists() and (kept := read_sound(path, Border, "Delete it; it is made again.")).made_from == made_from:
         return kept.border
+    given: Any = reals() if painter.conditional else None
     run.reporter.stage("polarity", BORDER_SAMPLES)
     batch, seed, shares = run.recipe.evaluation.batch, run.recipe.seed + 4, []
     with as_sampled(painter, False, seed):
-        for layers in painted(painter, BORDER_SAMPLES, batch, reals, seed, run.runtime):
+        for layers in painted(painter, BORDER_SAMPLES, batch, given, seed, run.runtime):
             shares.append(covered_border(layers.alpha).cpu())
     share = float(torch.cat(shares)[:BORDER_SAMPLES].double().mean())
     write_json(path, asdict(Border(share, made_from)))

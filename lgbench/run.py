@@ -134,7 +134,7 @@ def run(
         mixed = _mixed(folder, described)
         learned = learn(this, played.game, played.spec, splits, uncropped)
         began = time.monotonic()
-        learned = replace(learned, segmenter=oriented(learned.segmenter, splits["train"], this))
+        learned = replace(learned, segmenter=oriented(learned.segmenter, lambda: splits["train"], this))
         scores = evaluate(this, played.game, learned.segmenter, splits, metrics)
         taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
         facts = {

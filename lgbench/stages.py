@@ -112,11 +112,11 @@ def restore(game: Game, folder: Path, runtime: Runtime) -> None:
     Raises:
         RunFailed: a file is missing, damaged, of another network, or not what the run's records are of.
     """
+    remedy = f"Copy it from where the run was made, or delete {folder.parent} and run its command again to train anew."
     for name in game.stored:
         network, path = game.every_network[name], folder / f"{name}.safetensors"
-        load_weights(path, network)
+        load_weights(path, network, remedy)
         if altered(path, folder.parent):
-            remedy = f"Restore it, or delete {folder.parent} and run its command again to train and score anew."
             raise RunFailed(f"{path} holds other weights than those that its run's record is of. {remedy}")
         runtime.place(network).eval().requires_grad_(False)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +45,13 @@ class Trained:
         game: the trained game, its networks on eval.
         segmenter: the taught game, None where the method has none; `segmenter.predict` maps images (N, 3, H, W) in
             [-1, 1] to the probability of foreground (N, 1, H, W).
+        opened: the data set's splits, none before somebody asks for them.
     """
 
     run: Run
     game: Game
     segmenter: Game | None
+    opened: dict[str, Split] = field(default_factory=dict, repr=False)
 
     @property
     def painter(self) -> Painter:
@@ -77,17 +78,15 @@ class Trained:
         Raises:
             RunFailed: the pictures are others now.
         """
-        return self._splits
-
-    @cached_property
-    def _splits(self) -> Mapping[str, Split]:
-        splits = open_splits(self.run.recipe, self.run.home, self.run.reporter)
-        check_learnt(self.run, self.game, self.segmenter, splits)
-        return splits
+        if not self.opened:
+            splits = open_splits(self.run.recipe, self.run.home, self.run.reporter)
+            check_learnt(self.run, self.game, self.segmenter, splits)
+            self.opened.update(splits)
+        return self.opened
 
 
 def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None = None) -> Trained:
-    """Load what a finished run has learnt.
+    """Load what a finished run has learnt, without its pictures but where its segmenter learns from them anew.
 
     Args:
         path: the run's folder, below `runs/`.
@@ -115,9 +114,7 @@ def load_run(path: str | Path, device: str = "auto", reporter: Reporter | None =
     trained = Trained(Run(recipe, folder, home, runtime, reporter or Quiet()), game, segmenter)
     if segmenter is not None and segmenter.study and not segmenter.phases:
         study(segmenter, trained.splits(), trained.run)  # what it knows lies with the data
-    if recipe.segmentation.polarity != "painted":
-        segmenter = oriented(segmenter, trained.splits()["train"], trained.run)
-    return replace(trained, segmenter=segmenter)
+    return replace(trained, segmenter=oriented(segmenter, lambda: trained.splits()["train"], trained.run))
 
 
 def asked(folder: Path) -> Request:

@@ -40,9 +40,10 @@ def altered(path: Path) -> None:
     np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
 
 
-def finished(runs: Path, metrics: str, dataset: str = "flora") -> Path:
-    """The folder of a run of LR-GAN."""
-    flags = [part for setting in SETTINGS.items() for part in ("--set", "{}={}".format(*setting))]
+def finished(runs: Path, metrics: str, dataset: str = "flora", **data: object) -> Path:
+    """The folder of a run of LR-GAN; `data` are settings of the data set."""
+    settings = SETTINGS | {f"data.{name}": value for name, value in data.items()}
+    flags = [part for setting in settings.items() for part in ("--set", "{}={}".format(*setting))]
     command = ["run", "--method", "lrgan", "--dataset", dataset, "--preset", "smoke", "--resolution", 32]
     result = lgbench(*command, *flags, "--set", f"evaluation.metrics={metrics}", "--device", "cpu", "--runs", runs)
     assert result.exception is None, result.output

@@ -351,3 +351,9 @@ def test_programs_find_one_line_per_number_and_per_claim(root: Path):
     assert (told["against"], told["verdict"], told["difference"]) == ("weak", "agrees", "0.5")
     assert found["not run", "control", "iou"]["value"] == ""
     assert found["baseline", "", "iou"]["value"] == "0.2"
+
+
+def test_a_papers_ablation_stands_in_its_order_and_says_when_a_number_is_within_noise(tmp_path: Path):
+    text = page(make_ablation(tmp_path))
+    assert "Rows stand in the order of the paper's table; nobody is ranked." in text
+    assert "A paper's number is within noise" in text

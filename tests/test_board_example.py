@@ -25,6 +25,19 @@ def test_the_example_is_a_board_whose_runs_there_are(tmp_path: Path):
     assert check(tmp_path) == []
 
 
+def test_an_ablation_of_ones_own_speaks_of_no_paper(tmp_path: Path):
+    """As the example's comment has it, in place of `methods`."""
+    text = EXAMPLE.read_text().replace('methods = ["lrgan"]\n', "")
+    rows = text.partition("# Instead of")[2].partition("\n#\n")[2].partition("\n#\n# and [[claim]]")[0]
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "mine.toml").write_text(text + "\n" + "\n".join(x[1:] for x in rows.splitlines()))
+    build(tmp_path)
+    page = (tmp_path / "leaderboards" / "mine" / "README.md").read_text()
+    assert "Rows stand in the file's order; nobody is ranked. Numbers are means" in page
+    assert "paper" not in page
+    assert "claim" not in page
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -376,6 +376,23 @@ def test_samples_of_batch_statistics_are_told_from_ordinary_ones(root: Path):
     assert "sampled with" not in protocol_in_words(IMAGES)  # of before there was a choice
 
 
+@pytest.mark.parametrize(
+    ("config", "origin", "said"),
+    [
+        ({"count": 64}, "official", "flora with count = 64, official copy, test split"),
+        ({"count": 64, "fit": ""}, "archive:3ac0", "flora with count = 64, archive:3ac0 copy, test split"),
+        (
+            {"foreground": ""},
+            "archive:3ac0, val and test by hash",
+            "flora, copy archive:3ac0, val and test by hash, test",
+        ),
+        ("any", None, "flora with any, test split"),
+    ],
+)
+def test_a_protocol_in_words_says_nothing_empty_and_which_copy_its_splits_were_drawn_of(config, origin, said):
+    assert protocol_in_words({**PROTOCOL, "dataset_config": config, "origin": origin}).startswith(said)
+
+
 def test_seeds_of_one_method_are_not_averaged_over_protocols(root: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(registry().metrics, "iou", replace(registry().metrics["iou"], version=2))
     other = {**PROTOCOL, "metric_version": 2}

@@ -131,6 +131,28 @@ def test_nothing_is_overwritten_and_the_same_again_adds_nothing(run: Path, tmp_p
     assert {path.name for path in (out / "cutouts").glob("plain*")} == {"plain-2.png"}
 
 
+@pytest.mark.parametrize("place", [".", "..", "../photos", "more", "out"])
+def test_pictures_beside_what_is_written_are_all_found_again(run: Path, tmp_path: Path, place: str):
+    folder = photographs(tmp_path / "photos")
+    out = folder / place
+    for _ in range(2):
+        result = lgbench("segment", run, folder, "--out", out, "--device", "cpu")
+        assert result.exception is None, result.output
+        assert "3 photographs" in result.output
+    assert len([*(out / "masks").rglob("*.png")]) == len([*(out / "cutouts").rglob("*.png")]) == 3
+
+
+@pytest.mark.parametrize("kind", ["masks", "cutouts"])
+@pytest.mark.parametrize("below", ["", "more"])
+def test_pictures_that_lie_where_masks_are_to_be_written_are_refused_with_what_to_change(
+    run: Path, tmp_path: Path, kind: str, below: str
+):
+    photographs(tmp_path / kind)
+    refused = lgbench("segment", run, tmp_path / kind / below, "--out", tmp_path, "--device", "cpu").exception
+    assert isinstance(refused, BadData)
+    assert f"where --out {tmp_path} has its {kind}. Name another --out" in str(refused)
+
+
 def test_a_folder_without_a_readable_picture_and_a_run_without_segmenter_are_told(
     run: Path, trained: Trained, tmp_path: Path
 ):

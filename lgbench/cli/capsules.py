@@ -33,13 +33,21 @@ def without_capsules(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path not in capsules]
 
 
+def _runs_of(path: Path) -> list[Path]:
+    """The runs below a folder that is none itself; else what was named."""
+    from lgbench.record import RECORD_FILE, record_files
+
+    below = [] if path.is_file() or record_files(path) else sorted(path.rglob(RECORD_FILE))
+    return [record.parent for record in below] or [path]
+
+
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RUN, metavar="RUN...")
 def rescore(runs: tuple[Path, ...]) -> None:
     """Compute the numbers of finished runs again by the installed metrics, from what is stored with them.
 
-    RUN is a run's folder, or one of its records. No network is run, and the data set is not read. Where a number
-    differs a further record is written; the old one stays. What cannot be computed again is told.
+    RUN is a run's folder, a folder of runs, or a record. No network is run, and the data set is not read. Where a
+    number differs a further record is written; the old one stays. What cannot be computed again is told.
     """
     from rich.console import Console
 
@@ -50,7 +58,7 @@ def rescore(runs: tuple[Path, ...]) -> None:
     from .printing import say
 
     console, installed = Console(), registry()
-    for run in without_capsules(runs):
+    for run in (run for path in without_capsules(runs) for run in _runs_of(path)):
         record = read_record(run / "record.json" if run.is_dir() else run)
         wanted = [v.protocol.metric for v in record.values.values() if isinstance(v, Measured)]
         named = [("methods", record.method), ("datasets", record.dataset), *(("metrics", name) for name in wanted)]

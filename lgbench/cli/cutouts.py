@@ -22,18 +22,21 @@ from lgbench.trained import Trained
 
 __all__ = ["foreground", "holds", "photographs", "read", "save"]
 
+KINDS = ("masks", "cutouts")
+"""Folders below `out`."""
+
 
 def photographs(folder: Path, out: Path) -> list[Path]:
     """The pictures below a folder, by name; neither hidden ones nor what an earlier call wrote to `out`.
 
     Raises:
-        BadData: there are none.
+        BadData: there are none, or they lie where masks or cut-outs are written.
     """
-    found = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in ENDINGS and path.is_file() and not path.resolve().is_relative_to(out.resolve())
-    ]
+    written = [(out / kind).resolve() for kind in KINDS]
+    if holding := [place for place in written if folder.resolve().is_relative_to(place)]:
+        raise BadData(f"{folder} lies where --out {out} has its {holding[0].name}. Name another --out.")
+    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in ENDINGS and path.is_file()]
+    found = [path for path in found if not any(map(path.resolve().is_relative_to, written))]
     found = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     if not found:
         raise BadData(
@@ -133,7 +136,7 @@ def save(out: Path, name: Path, pixels: np.ndarray, mask: np.ndarray) -> Path:
 def _places(out: Path, name: Path) -> Iterator[dict[str, Path]]:
     for number in itertools.count(1):
         file = name.with_suffix("").name + (f"-{number}" if number > 1 else "") + ".png"
-        yield {kind: out / kind / name.parent / file for kind in ("masks", "cutouts")}
+        yield {kind: out / kind / name.parent / file for kind in KINDS}
 
 
 def _free(places: Mapping[str, Path], pictures: Mapping[str, np.ndarray]) -> bool:

@@ -157,11 +157,11 @@ def mean_in_words(cell: Cell, digits: int) -> str:
 def protocol_in_words(protocol: Mapping[str, Any]) -> str:
     """A protocol as a phrase; fields that do not apply are left out."""
     config = protocol["dataset_config"]
-    settings = ", ".join(f"{k} = {v}" for k, v in sorted(config.items())) if isinstance(config, dict) else config
-    words = [(protocol["dataset"] or "any data") + (f" with {settings}" if settings else "")]
+    told = [f"{k} = {v}" for k, v in sorted(config.items()) if v != ""] if isinstance(config, dict) else [config]
+    words = [(protocol["dataset"] or "any data") + (f" with {', '.join(told)}" if any(told) else "")]
     phrases = {
         "dataset_version": "version {}",
-        "origin": "{} copy",
+        "origin": "copy {}" if "," in (protocol.get("origin") or "") else "{} copy",
         "split": "{} split",
         "resolution": "{} px",
         "crop": "crop {}",

@@ -81,8 +81,11 @@ def save_weights(path: Path, network: nn.Module) -> None:
     write_bytes(path, content)
 
 
-def load_weights(path: Path, network: nn.Module) -> None:
+def load_weights(path: Path, network: nn.Module, remedy: str) -> None:
     """Read what `save_weights` wrote into a network of the same build.
+
+    Args:
+        remedy: what to do about a file that is missing or damaged, as a sentence.
 
     Raises:
         RunFailed: the file is missing, damaged, or of another network.
@@ -90,4 +93,5 @@ def load_weights(path: Path, network: nn.Module) -> None:
     try:
         network.load_state_dict(load_file(path))
     except Exception as error:  # safetensors and torch raise many types; all mean the same to a user
-        raise RunFailed(f"{path} does not hold this network's weights: {error}. Delete {path.parent}.") from None
+        why = "is missing" if isinstance(error, FileNotFoundError) else f"does not hold this network's weights: {error}"
+        raise RunFailed(f"{path} {why}. {remedy}") from None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from finished import altered, lgbench
+from finished import altered, finished, lgbench
 from forged import DERIVED
 
 from lgbench.capsule import pack
 from lgbench.errors import RunFailed
+from lgbench.evaluation.stored import restored
 from lgbench.plugins import registry
 from lgbench.record import BadRecord, Measured, read_record, record_files
 from lgbench.rescore import rescore
@@ -47,6 +50,42 @@ def test_rescoring_tells_that_all_is_the_same(run: Path):
     result = lgbench("rescore", run)
     assert result.exception is None
     assert "20 of 20 numbers are the same" in result.output
+
+
+def test_folders_of_runs_are_rescored_run_by_run(run: Path, tmp_path: Path):
+    shutil.copytree(run, tmp_path / "runs" / "a")
+    shutil.copytree(run, tmp_path / "runs" / "more" / "b")
+    result = lgbench("rescore", tmp_path / "runs", run)
+    assert result.exception is None
+    assert result.output.replace("\n", "").count("20 of 20 numbers are the same") == 3
+    (tmp_path / "empty").mkdir()
+    assert isinstance(lgbench("rescore", tmp_path / "empty").exception, BadRecord)
+
+
+@pytest.mark.parametrize("flowers", [1, 2])
+def test_agreement_is_derived_again_where_nothing_else_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flowers: int
+):
+    monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
+    run = finished(tmp_path / "runs", "iou", flowers=flowers)
+    assert lgbench("evaluate", run, "--metrics", "ari,msc", "--device", "cpu").exception is None
+    (further,) = run.glob("record-*.json")
+    assert "2 of 2 numbers are the same" in lgbench("rescore", further).output
+
+
+def test_evidence_that_does_not_tell_what_a_partition_was_compared_with_gives_no_other_number(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def earlier(*kept: Any) -> tuple[str, dict[str, Any]]:
+        split, parts = restored(*kept)
+        return split, {name: value for name, value in parts.items() if name != "true_segments"}
+
+    monkeypatch.setattr("lgbench.rescore.restored", earlier)
+    found = rescore(run, registry().metrics, registry().plugins)
+    assert found.changed == dict.fromkeys(
+        ("ari", "msc"), "not rescored: reads true_segments, which was not kept with the run"
+    )
+    assert found.path is None
 
 
 @pytest.mark.parametrize("command", ["rescore", "results"])

@@ -21,7 +21,11 @@ AGREEMENT = Part(
 )
 """ARI and covering of every image, from one table each."""
 
-COMPARED = frozenset({"agreement", "true_masks", "ignored"})
+SEGMENTS = Part("true_segments", Lazy(f"{HERE}.partitions:true_segments"))
+"""Instance maps where the data set has any, else None."""
+
+COMPARED = frozenset({"agreement", "true_masks", "ignored", "predictions", "true_segments"})
+"""Besides the agreement, all that it is made from: what is kept with a run is what its metrics name."""
 
 
 def _overlap(name: str, summary: str, reference: str) -> Metric:
@@ -50,7 +54,7 @@ MASKS = [
         summary="Adjusted Rand index over all pixels; blind to an inverted mask",
         compute=Lazy(f"{HERE}.partitions:score_ari"),
         needs=COMPARED,
-        parts=(AGREEMENT,),
+        parts=(AGREEMENT, SEGMENTS),
         direction="up",
         range=(-0.5, 1.0),
         reference="sklearn.metrics.adjusted_rand_score",
@@ -71,7 +75,7 @@ MASKS = [
         summary="Mean segmentation covering of the true segments, background included; blind to an inverted mask",
         compute=Lazy(f"{HERE}.partitions:score_msc"),
         needs=COMPARED,
-        parts=(AGREEMENT,),
+        parts=(AGREEMENT, SEGMENTS),
         direction="up",
         reference="best sklearn.metrics.jaccard_score of each true segment, averaged",
         deviation="0 on 20 label maps",

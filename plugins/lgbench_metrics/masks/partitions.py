@@ -27,6 +27,7 @@ __all__ = [
     "score_ari",
     "score_ari_fg",
     "score_msc",
+    "true_segments",
 ]
 
 BLOCK = 256  # images at a time
@@ -192,6 +193,18 @@ def score_msc(evidence: Evidence) -> Score:
 
 def agreement_of(evidence: Evidence) -> Agreement:
     """How predictions, in parts where there are any, agree with instance maps where there are any, else with masks."""
-    true, parts, instances = evidence["true_masks"], evidence.get("predicted_parts"), evidence.get("instances")
+    true, parts, segments = evidence["true_masks"], evidence.get("predicted_parts"), evidence["true_segments"]
     found = evidence["predicted_masks"] if parts is None else parts
-    return agreement(found, true if instances is None else instances, evidence["ignored"])
+    return agreement(found, true if segments is None else segments, evidence["ignored"])
+
+
+def true_segments(evidence: Evidence) -> np.ndarray | None:
+    """Instance maps, (N, R, R); None where the data set has none.
+
+    Raises:
+        NotAvailable: the data set is not here, so that nobody knows.
+    """
+    instances = evidence.get("instances")
+    if instances is None and evidence.shown.instances is not None:  # not to be had is not the same as none
+        return evidence["instances"]
+    return instances
