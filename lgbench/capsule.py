@@ -18,7 +18,7 @@ import numpy as np
 from .errors import LgbenchError, RunFailed
 from .evaluation.stored import EVIDENCE
 from .files import sha256_of_file, write_bytes
-from .record import CAPSULE, RECORD_FILE, read_record, record_files
+from .record import CAPSULE, RECORD_FILE, read_record, record_file
 
 __all__ = ["MANIFEST", "BadCapsule", "members", "pack", "read_npz"]
 
@@ -50,11 +50,8 @@ def pack(path: Path, out: Path | None = None) -> tuple[Path, dict[str, str]]:
     Raises:
         RunFailed: the run has no record, or stored files are missing or were altered; or `out` is another file.
     """
-    folder = path if path.is_dir() else path.parent
-    if not (held := record_files(folder)):
-        raise RunFailed(f"{folder} holds no record. Name the folder of a finished run, or its record.")
-    source = held[0] if path.is_dir() else path
-    record = read_record(source)
+    source = record_file(path)
+    folder, record = source.parent, read_record(source)
     files = {RECORD_FILE: source, **{name: folder / name for name in TOLD if (folder / name).is_file()}}
     for log in sorted(folder.glob("*/log.jsonl")):
         files[log.relative_to(folder).as_posix()] = log

@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic import model_validator as validates
 
-from .errors import LgbenchError
+from .errors import LgbenchError, RunFailed
 from .files import canonical_json, faults_of, read_json, sha256_of_file, sha256_of_json, write_json
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "parsed",
     "protocol_id",
     "read_record",
+    "record_file",
     "record_files",
     "record_id",
     "write_record",
@@ -362,6 +363,19 @@ class Record(_Part):
 def record_files(folder: Path) -> list[Path]:
     """The records of a run, the first one first: further ones score the same weights otherwise."""
     return [path for path in (folder / RECORD_FILE, *sorted(folder.glob("record-*.json"))) if path.exists()]
+
+
+def record_file(path: Path) -> Path:
+    """The record that is named: by itself, or by its run's folder, whose first one is meant.
+
+    Raises:
+        RunFailed: the folder holds none.
+    """
+    if path.is_file():
+        return path
+    if not (held := record_files(path)):
+        raise RunFailed(f"{path} holds no record. Name the folder of a finished run, or its record.")
+    return held[0]
 
 
 def altered(path: Path, folder: Path) -> bool:

@@ -18,9 +18,9 @@ from .evaluation.scores import computed
 from .evaluation.stored import EVIDENCE, restored
 from .features import EXTRACTORS
 from .files import read_arrays, read_json, sha256_of_file
-from .offers import Metric, Part
+from .offers import PARTS, Metric, Part
 from .plugins import PluginInfo
-from .record import Measured, Missing, Record, read_record, record_files, write_record
+from .record import Measured, Missing, Record, read_record, record_file, record_files, write_record
 from .settings import fill
 from .stage_configs import EvaluationConfig, SegmentationConfig
 
@@ -34,18 +34,30 @@ Kind = TypeVar("Kind")
 ABSENT = "reads the run's networks or its data set, and what they gave was not kept"
 
 
+@dataclass(frozen=True)
 class _Absent:
-    """Stands where a run's networks, or its data set, are not."""
+    """Stands where a run's networks, or its data set, are not.
+
+    Attributes:
+        lacks: what of `PARTS` the data set does not have, so that it is known to be None.
+    """
+
+    lacks: frozenset[str] = frozenset()
+
+    def get(self, split: str) -> _Absent:
+        return self
 
     def __getattr__(self, name: str) -> Any:
+        if name in self.lacks:
+            return None
         raise NotAvailable(ABSENT)
 
     def __getitem__(self, name: str) -> Any:
         raise NotAvailable(ABSENT)
 
 
-@dataclass(frozen=True)
-class _Recorded:
+@dataclass(frozen=True, kw_only=True)
+class _Recorded(_Absent):
     """What a record tells of its recipe that a score or its protocol may depend on; also the run that it was.
 
     Another data set that was scored is not known: what a protocol says of it is the record's word.
@@ -61,9 +73,6 @@ class _Recorded:
     @property
     def recipe(self) -> _Recorded:
         return self
-
-    def __getattr__(self, name: str) -> Any:
-        raise NotAvailable(ABSENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +102,12 @@ def evidence_of(record: Record, files: Files, metrics: Mapping[str, Metric], spl
         RunFailed: a file is damaged.
         BadRecipe: this lgbench does not know the record's settings.
     """
-    configs = _config(record, EvaluationConfig, "evaluation"), _config(record, SegmentationConfig, "segmentation")
-    run: Any = _Recorded(*configs, record.seed, record.resolution)
-    absent: Any = _Absent()
+    evaluation = _config(record, EvaluationConfig, "evaluation")
+    segmentation = _config(record, SegmentationConfig, "segmentation")
+    run: Any = _Recorded(
+        evaluation=evaluation, segmentation=segmentation, seed=record.seed, resolution=record.resolution
+    )
+    absent: Any = _Absent(frozenset(PARTS) - {*record.data.provides})
     found = {}
     for file in sorted(name for name in record.artefacts if name.startswith(f"{EVIDENCE}-")):
         try:
@@ -235,11 +247,8 @@ def rescore(path: Path, metrics: Mapping[str, Metric], plugins: Sequence[PluginI
     Raises:
         RunFailed, BadRecord: a file of the run is missing, damaged or not what the record was scored from.
     """
-    folder = path if path.is_dir() else path.parent
-    if not (held := record_files(folder)):
-        raise RunFailed(f"{folder} holds no record. Name the folder of a finished run, or its record.")
-    source = held[0] if path.is_dir() else path
-    record = read_record(source)
+    source = record_file(path)
+    folder, record = source.parent, read_record(source)
     wanted = {v.protocol.metric for v in record.values.values() if isinstance(v, Measured)}
     used = {name: metric for name, metric in metrics.items() if name in wanted}
     evidence = evidence_of(record, _files_in(folder, record.artefacts), used)

@@ -83,10 +83,8 @@ def _check(name: str, value: Measured, now: Mapping[str, Any], metric: Metric | 
     if "not_available" in now:
         return Check(name, "not derived", str(now["not_available"]).removeprefix("not rescored: "))
     version = value.protocol.metric_version
-    if metric and not 1 <= version <= metric.version:
-        return Check(name, "mismatch", f"its metric has no version {version}: installed is {metric.version}")
-    if metric and version < metric.version:
-        told = f"version {version}, which said {value.value:.9g}, is older than the installed {metric.version}"
+    if metric and version != metric.version:
+        told = f"version {version}, which said {value.value:.9g}, is not the installed {metric.version}"
         return Check(name, "not derived", f"{told}, which says {now['value']:.9g}")
     told = differences(value, now, ROUNDING)
     return Check(name, "mismatch" if told else "match", told or f"{value.value:.9g}")

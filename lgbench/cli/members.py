@@ -30,7 +30,7 @@ from lgbench.painting import as_sampled, painted, uint8
 from lgbench.plugins import registry
 from lgbench.progress import Reporter
 from lgbench.recipe import Recipe
-from lgbench.record import Record, Training, read_record, record_files, write_record
+from lgbench.record import Record, Training, read_record, record_file, record_files, write_record
 from lgbench.run import open_splits, runtime_of
 from lgbench.runtime import Run, choose_device
 from lgbench.trained import asked, load_run
@@ -102,11 +102,10 @@ def _members(folders: Sequence[Path], home: DataHome) -> list[Member]:
     members = []
     for folder in folders:
         recipe = look_up(asked(folder), home)
-        if not (records := record_files(folder)):
-            raise RunFailed(f"{folder} is not a finished run: it has no record. Run its command again.")
+        record = record_file(folder)
         if recipe.training.category < 0 or recipe.method.generator is None:
             raise BadRecipe(f"{folder} has no generator of one class: {CATEGORY} says which. Leave it out.")
-        members.append(Member(folder, read_record(records[0]), recipe))
+        members.append(Member(folder, read_record(record), recipe))
     first = members[0]
     for member in members[1:]:
         if shared(member.recipe) != shared(first.recipe):

@@ -11,7 +11,7 @@ import numpy as np
 
 from lgbench.errors import BadRecipe, RunFailed
 from lgbench.files import read_arrays
-from lgbench.record import Measured, Protocol, Record, read_record, record_files
+from lgbench.record import Measured, Protocol, Record, read_record, record_file
 from lgbench.settings import dotted
 from lgbench.training.pictures import enlargement, save_png
 
@@ -104,9 +104,8 @@ def first_samples(folder: Path, samples: int) -> tuple[Record, np.ndarray, Path]
         NothingPainted: the run paints nothing, or is an aggregate of runs.
         RunFailed: the run is not finished, or its samples are gone.
     """
-    if not (files := record_files(folder)):
-        raise RunFailed(f"{folder} is not a finished run: it has no record.")
-    record = read_record(files[0])
+    held = record_file(folder)
+    record = read_record(held)
     if record.recipe["generator"] == {"name": "none"}:
         raise NothingPainted(
             f"{folder} is a run of {record.method}, which paints nothing: there are no samples to pair. Its numbers "
@@ -121,9 +120,9 @@ def first_samples(folder: Path, samples: int) -> tuple[Record, np.ndarray, Path]
     if not stored:
         raise RunFailed(
             f"{folder} has no samples any more (samples-*.npz). `lgbench rescore` needs none; to pair them, delete "
-            f"{files[0].name} and run the run's command again: what is trained stays."
+            f"{held.name} and run the run's command again: what is trained stays."
         )
-    arrays = read_arrays(stored[0], f"Delete it and {files[0].name}, and run the run's command again to sample anew.")
+    arrays = read_arrays(stored[0], f"Delete it and {held.name}, and run the run's command again to sample anew.")
     return record, arrays["images"][:samples], stored[0]
 
 

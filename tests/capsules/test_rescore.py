@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from finished import altered, finished, lgbench
 from forged import DERIVED
+from run_worlds import carry_out, recipe
 
 from lgbench.capsule import pack
 from lgbench.errors import RunFailed
@@ -44,6 +45,22 @@ def test_what_cannot_be_computed_again_says_why(run: Path):
     assert {*found.changed} == {"1nn"}
     assert re.search("not .* the run's networks or its data set", found.changed["1nn"])
     assert len(record_files(run)) == 1
+
+
+def test_evidence_from_before_a_part_was_kept_is_enough_where_the_data_set_has_no_such_thing(
+    run: Path, tmp_path: Path, monkeypatch
+):
+    """Without instance maps in the data set there are none that ARI and MSC could have been of; else who knows."""
+
+    def before(*told):
+        split, kept = restored(*told)
+        return split, {name: part for name, part in kept.items() if name not in ("true_segments", "instances")}
+
+    carry_out(recipe(evaluation__metrics="iou,ari,msc"), tmp_path / "runs")
+    monkeypatch.setattr("lgbench.rescore.restored", before)
+    (squares,) = (tmp_path / "runs").iterdir()
+    assert rescore(squares, registry().metrics, registry().plugins).changed == {}
+    assert {"ari", "msc"} <= {*rescore(run, registry().metrics, registry().plugins).changed}
 
 
 def test_rescoring_tells_that_all_is_the_same(run: Path):
