@@ -306,7 +306,7 @@ def test_a_dry_run_counts_the_segmenters_of_all_rounds(
         (["info", "my-photographs"], "lgbench data list"),
         (["rnu"], "Did you mean 'run'"),
         (["info", "folder:nowhere"], "no such folder"),
-        (["compare", ".", "."], "not a finished run"),
+        (["compare", ".", "."], "holds no record"),
     ],
 )
 def test_a_slip_is_answered_with_what_to_do_and_without_a_traceback(arguments, message, tmp_path):

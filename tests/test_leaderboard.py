@@ -189,7 +189,8 @@ def test_rows_that_are_equal_as_printed_are_ties(root: Path):
 
 def test_lower_is_first_where_lower_is_better(root: Path):
     path = root / "benchmarks/flora-32.toml"
-    path.write_text(BOARD.replace('name = "iou", label = "IoU", better = "up"', 'name = "mae", better = "down"'))
+    ours, _, _ = BOARD.partition("[[reported]]")
+    path.write_text(ours.replace('name = "iou", label = "IoU", better = "up"', 'name = "mae", better = "down"'))
     for method, error in (("high", 0.9), ("low", 0.1)):
         commit(root, a_record({"mae": measured(error, {**PROTOCOL, "metric": "mae"})}, method=method))
     assert [row.method for row in board_tables(root)[0].lines] == ["low", "high"]
@@ -206,7 +207,8 @@ def test_lower_is_first_where_lower_is_better(root: Path):
 )
 def test_a_board_that_contradicts_a_metrics_direction_is_refused(root: Path, column: str, told: str):
     path = root / "benchmarks/flora-32.toml"
-    path.write_text(BOARD.replace('name = "iou", label = "IoU", better = "up"', column))
+    ours, _, _ = BOARD.partition("[[reported]]")
+    path.write_text(ours.replace('name = "iou", label = "IoU", better = "up"', column))
     for read in (build, check):
         with pytest.raises(BadBenchmark, match=told):
             read(root)

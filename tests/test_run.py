@@ -207,7 +207,7 @@ def test_compare_says_each_reason_once_and_refuses_an_extractor_before_it_matche
 
 def test_compare_needs_finished_runs(tmp_path: Path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunFailed, match="not a finished run"):
+    with pytest.raises(RunFailed, match="holds no record"):
         compare(tmp_path / "empty", tmp_path / "empty", tmp_path / "pairs.png")
 
 

@@ -173,12 +173,12 @@ class Player:
         self._hold(set(self.trained[phase.name]))
         with self.runtime.autocast():
             losses = phase.loss(step)
-            if not (isinstance(losses, dict) and losses and all(map(_is_scalar, losses.values()))):
+            terms = self.game.terms if phase.regularized else ()
+            added = {name: weight * term.penalty(step) for name, weight, term in terms if term.penalty}
+            if not (isinstance(losses, dict) and (losses or added) and all(map(_is_scalar, losses.values()))):
                 raise BadPlugin(f"The phase {phase.name} returns no {{name: scalar}} as its loss: mend its plugin.")
-            if phase.regularized:
-                added = {name: weight * term.penalty(step) for name, weight, term in self.game.terms if term.penalty}
-                _apart(losses, added, phase.name)
-                losses |= added
+            _apart(losses, added, phase.name)
+            losses |= added
         (torch.stack(list(losses.values())).sum() / count).backward()
         if alphas is not None:
             alphas.append(step.painted.alphas)
