@@ -220,9 +220,8 @@ def _records(module: ModuleType, name: str, manager: pluggy.PluginManager, found
             for each in _with_own(record):
                 if not isinstance(each, expected | Segmenter):
                     raise BadPlugin(f"its {kind[:-1]} {record.name!r} has {each!r} among its segmenters")
-                if not (isinstance(each.name, str) and NAME.fullmatch(each.name)) or each.name in RESERVED.get(
-                    type(each), ()
-                ):
+                fits = isinstance(each.name, str) and NAME.fullmatch(each.name)
+                if not fits or each.name in RESERVED.get(type(each), ()):
                     raise BadPlugin(f"calls a {type(each).__name__.lower()} {each.name!r}: {TAKES}")
                 if not isinstance(getattr(each, "config", None), Lazy | None):
                     _ = each.config_class  # what is given and not only named can be looked at now
