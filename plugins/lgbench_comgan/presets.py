@@ -1,5 +1,7 @@
 """Presets of the ComGAN family (comgan: Ding et al., NeurIPS 2022)."""
 
+from lgbench_segmenters.teaching import AS_PAINTED, ON_PHOTOGRAPHS
+
 __all__ = ["DS_PRESETS", "PRESETS"]
 
 DIGITS = ("digits-one", "mnist-one", "mnist-two")
@@ -8,14 +10,8 @@ WORLDS = (*FLORA, *DIGITS)  # their pictures are whole as they are: nothing is c
 
 TAUGHT = {  # on photographs, at any size
     "segmentation.name": "unet-s",  # the family's own, as wide as two cores can teach, learn nothing in this time
-    "segmentation.steps": 200,  # longer, or without blur, it learns what only painted pictures have (README)
-    "segmentation.batch": 32,
-    "segmentation.ema": 0.98,
     "segmentation.polarity": "border",  # nothing in the losses tells the layers apart
-    "segmenter.width": 32,
-    "segmenter.colours": True,
-    "segmenter.blur": 3.0,
-    "segmenter.noise": 0.3,
+    **ON_PHOTOGRAPHS,
 }
 
 SMOKE = {  # for photographs; worlds need less
@@ -30,14 +26,7 @@ SMOKE = {  # for photographs; worlds need less
     "evaluation.samples": 2000,
 }
 
-AS_PAINTED = {  # by the family's own segmenters
-    "segmentation.name": "auto",
-    "segmentation.ema": 0.0,
-    "segmentation.polarity": "painted",
-    "segmenter.colours": False,
-    "segmenter.blur": 0.0,
-    "segmenter.noise": 0.0,
-}
+BY_ITS_OWN = {**AS_PAINTED, "segmentation.name": "auto", "segmentation.polarity": "painted"}  # the family's segmenters
 
 IN_WORLDS = {
     "training.channels_last": False,
@@ -46,7 +35,7 @@ IN_WORLDS = {
     "segmentation.steps": 300,
     "segmenter.width": 16,
     "segmenter.dm_width": 16,  # where two-alignment is asked for, or DS-ComGAN's
-    **AS_PAINTED,
+    **BY_ITS_OWN,
 }
 
 # As the public code trains all of them: 450 epochs of CUB's 11,788 images in batches of 90, cut to 256 of 304 pixels
@@ -90,9 +79,9 @@ PRESETS = {
     **{f"@{dataset}": {"resolution": 32} for dataset in FLORA},
     **{f"@{dataset}": {"training.flip": False} for dataset in DIGITS},
     **{f"smoke@{dataset}": IN_WORLDS for dataset in WORLDS},
-    **{f"small@{dataset}": {**AS_PAINTED, "segmentation.steps": 4000, "segmentation.batch": 64} for dataset in WORLDS},
+    **{f"small@{dataset}": {**BY_ITS_OWN, "segmentation.steps": 4000, "segmentation.batch": 64} for dataset in WORLDS},
     **{f"paper@{dataset}": {"training.crop": 1.0} for dataset in (*WORLDS, "clevr6")},  # clevr6's are cut already
-    **{f"cpu@{dataset}": {**AS_PAINTED, "segmentation.steps": 4000} for dataset in WORLDS},
+    **{f"cpu@{dataset}": {**BY_ITS_OWN, "segmentation.steps": 4000} for dataset in WORLDS},
     **PHOTOGRAPHS,
 }
 

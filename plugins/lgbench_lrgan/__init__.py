@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from lgbench import Generator, Lazy, Method, hookimpl
+from lgbench_segmenters.teaching import AS_PAINTED, ON_PHOTOGRAPHS
 
 LGBENCH_API = 2
 
@@ -15,16 +16,6 @@ CITATION = """@inproceedings{yang2017lrgan,
   year={2017}
 }"""
 
-TAUGHT = {  # on photographs, at any size: longer, or without blur, it learns what only painted pictures have (README)
-    "segmentation.steps": 200,
-    "segmentation.batch": 32,
-    "segmentation.ema": 0.98,
-    "segmenter.width": 32,
-    "segmenter.colours": True,
-    "segmenter.blur": 3.0,
-    "segmenter.noise": 0.3,
-}
-
 SMOKE = {
     "generator.ngf": 32,
     "method.ndf": 32,
@@ -32,24 +23,17 @@ SMOKE = {
     "training.ema": 0.99,
     "training.precision": "fp32",
     "training.channels_last": True,
-    **TAUGHT,
+    **ON_PHOTOGRAPHS,
     "evaluation.samples": 2000,
 }
 
 DIGITS = ("digits-one", "mnist-one", "mnist-two")
 WORLDS = ("flora", "flora-wild", *DIGITS)
 
-AS_PAINTED = {  # in worlds, whose pictures are like those that are painted
-    "segmentation.batch": 64,
-    "segmentation.ema": 0.0,
-    "segmenter.colours": False,
-    "segmenter.blur": 0.0,
-    "segmenter.noise": 0.0,
-}
 IN_WORLDS = {
-    "smoke": {**AS_PAINTED, "segmentation.steps": 300, "segmenter.width": 16},
-    "cpu": {**AS_PAINTED, "segmentation.steps": 2500},
-    "small": {**AS_PAINTED, "segmentation.steps": 500},
+    "smoke": {**AS_PAINTED, "segmentation.steps": 300, "segmentation.batch": 64, "segmenter.width": 16},
+    "cpu": {**AS_PAINTED, "segmentation.steps": 2500, "segmentation.batch": 64},
+    "small": {**AS_PAINTED, "segmentation.steps": 500, "segmentation.batch": 64},
 }
 
 PRESETS = {

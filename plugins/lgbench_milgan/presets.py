@@ -6,6 +6,8 @@ sometimes (README). `cpu` is `smoke` at twice the width and more than four times
 values, and `ils` is the recipe of ILSGAN (Zou et al., AAAI 2023) on milgan's networks, critic and optimiser.
 """
 
+from lgbench_segmenters.teaching import AS_PAINTED, ON_PHOTOGRAPHS
+
 __all__ = ["PRESETS"]
 
 DIGITS = ("digits-one", "mnist-one", "mnist-two")
@@ -26,17 +28,9 @@ SMOKE = {  # for photographs; worlds need less
     "regularizers.perturbation.grow": -0.3,
     "regularizers.perturbation.brightness": 0.6,
     "segmentation.perturbed": True,
-    "segmentation.steps": 200,  # longer, or without blur, it learns what only painted pictures have (README)
-    "segmentation.batch": 32,
-    "segmentation.ema": 0.98,
-    "segmenter.width": 32,
-    "segmenter.colours": True,
-    "segmenter.blur": 3.0,
-    "segmenter.noise": 0.3,
+    **ON_PHOTOGRAPHS,
     "evaluation.samples": 2000,
 }
-
-AS_PAINTED = {"segmentation.ema": 0.0, "segmenter.colours": False, "segmenter.blur": 0.0, "segmenter.noise": 0.0}
 
 IN_WORLDS = {
     "training.steps": 2000,

@@ -9,6 +9,8 @@ the full one has four times the paper's learning rate. `cpu`, of the light versi
 and eight times the length. `paper` keeps the paper's perturbation, losses and weights.
 """
 
+from lgbench_segmenters.teaching import AS_PAINTED, ON_PHOTOGRAPHS
+
 __all__ = ["FULL", "LIGHT"]
 
 SHRINKING = {
@@ -48,19 +50,7 @@ GREY_BACKGROUNDS = {
     for dataset in DIGITS
 }
 
-TAUGHT = {  # on photographs, at any size: longer, or without blur, it learns what only painted pictures have (README)
-    "segmentation.steps": 200,
-    "segmentation.batch": 32,
-    "segmentation.ema": 0.98,
-    "segmenter.width": 32,
-    "segmenter.colours": True,
-    "segmenter.blur": 3.0,
-    "segmenter.noise": 0.3,
-}
-
-AS_PAINTED = {"segmentation.ema": 0.0, "segmenter.colours": False, "segmenter.blur": 0.0, "segmenter.noise": 0.0}
-
-IN_WORLDS = {  # whose pictures are like those that are painted
+IN_WORLDS = {
     "smoke": {**AS_PAINTED, "segmentation.steps": 900, "segmenter.width": 16},
     "cpu": {**AS_PAINTED, "segmentation.steps": 4000},
     "small": {**AS_PAINTED, "segmentation.steps": 2000, "segmentation.batch": 64},
@@ -79,7 +69,7 @@ SMOKE = {
     "training.ema": 0.99,
     "training.precision": "fp32",
     "training.channels_last": False,
-    **TAUGHT,
+    **ON_PHOTOGRAPHS,
     "evaluation.samples": 2000,
 }
 
