@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
@@ -207,9 +208,9 @@ class Game:
         if probability.ndim != 4 or (len(probability), *probability.shape[2:]) != (len(images), *images.shape[2:]):
             shapes = f"{tuple(images.shape)} {tuple(probability.shape)}, not (N, 1, H, W) or (N, K + 1, H, W)"
             raise NotAvailable(f"the segmenter's plugin is at fault: its predict makes of {shapes}")
-        if not probability.isfinite().all():
+        low, high = (end.item() for end in probability.aminmax())  # what is not a number is both
+        if not (isfinite(low) and isfinite(high)):
             raise NotAvailable("the segmenter's probabilities are not finite: it has diverged")
-        low, high = (end.item() for end in probability.aminmax())
         if not -SLACK <= low <= high <= 1 + SLACK:
             raise NotAvailable(f"the segmenter's plugin is at fault: its probabilities are {low:g} to {high:g}")
         return probability

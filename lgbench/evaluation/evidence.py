@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -135,8 +135,7 @@ class Evidence:
     def on(self, split: str) -> Evidence:
         """The same evidence on another split, with all that was made from none."""
         made = {name: value for name, value in self.made.items() if name not in self.of_split}
-        more = {"made": made, "files": self.files, "split": split, "reads": self.reads}
-        return Evidence(self.run, self.game, self.segmenter, self.splits, self.parts, **more)
+        return replace(self, made=made, split=split, of_split=set(), _making=[])
 
     def get(self, name: str) -> Any | None:
         """A part's value, or None where it cannot be had."""
