@@ -5,6 +5,8 @@ background, and light terms for code and binary masks: what short trainings in s
 the paper's values.
 """
 
+from lgbench_segmenters.teaching import AS_PAINTED, ON_PHOTOGRAPHS
+
 __all__ = ["PRESETS"]
 
 DIGITS = ("digits-one", "mnist-one", "mnist-two")
@@ -48,6 +50,12 @@ WIDE = {
     "regularizers.equivariance.ramp": 1700,
 }
 
+IN_WORLDS = {
+    "smoke": {**AS_PAINTED, "segmentation.steps": 600, "segmenter.width": 16},
+    "cpu": {**AS_PAINTED, "segmentation.steps": 4000},
+    "small": {**AS_PAINTED, "segmentation.steps": 2000, "segmentation.batch": 64},
+}
+
 RUNGS = ("", *(f"-{letter}" for letter in LADDER))
 
 SMOKE = {
@@ -72,9 +80,7 @@ SMOKE = {
     "regularizers.equivariance.ramp": 1500,
     "regularizers.equivariance.distance": "pixel",  # what the critic sees can be deceived: README
     "segmentation.perturbed": True,
-    "segmentation.steps": 600,
-    "segmentation.batch": 32,
-    "segmenter.width": 16,
+    **ON_PHOTOGRAPHS,
     "evaluation.samples": 2000,
 }
 
@@ -90,8 +96,6 @@ CPU = {
     "training.channels_last": "auto",
     "training.grid_every": 1000,
     "regularizers.equivariance.ramp": 10_000,
-    "segmentation.steps": 4000,
-    "segmenter.width": 32,
 }
 
 SIZES = {
@@ -109,9 +113,6 @@ SIZES = {
         "training.steps": 20_000,
         "training.ema": 0.999,
         "regularizers.equivariance.ramp": 10_000,
-        "segmentation.steps": 2000,
-        "segmentation.batch": 64,
-        "segmenter.width": 32,
         "evaluation.samples": 10_000,
     },
     "paper": {
@@ -131,7 +132,7 @@ SIZES = {
 
 def _in_world(size: str, rung: str, dataset: str) -> dict[str, object]:
     """What `smoke`, `cpu` and `small` have to know of a data set."""
-    settings: dict[str, object] = {}
+    settings: dict[str, object] = {**IN_WORLDS[size]}
     if dataset in DIGITS:
         settings |= {
             "generator.group": 1,  # digits are of one colour, so classes of one super class would look alike
