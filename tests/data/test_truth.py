@@ -61,7 +61,16 @@ def test_pictures_without_masks_train_and_are_not_scored(tmp_path: Path, packed:
     assert {int(Path(name).stem) % 2 for name in scored.names} == {0}
     assert scored.fingerprint != splits["train"].fingerprint
     assert "Masks are known of" in caplog.text
-    assert "are trained on, and scores leave them out" in caplog.text
+    assert "scores leave the others out, and those of train are trained on all the same" in caplog.text
+
+
+def test_of_pictures_without_masks_those_of_train_alone_are_said_to_be_trained_on(tmp_path: Path, caplog):
+    files = pairs(grey, 4, "train/images/{}.png", "train/masks/{}.png")
+    files |= pairs(grey, 4, "test/images/{}.png", "test/masks/{}.png")
+    del files["test/masks/3.png"]
+    opened(placed(tmp_path / "x", files))
+    assert "3 of 4 test pictures; scores leave the others out, and those of test only with data.use_all" in caplog.text
+    assert "trained on" not in caplog.text
 
 
 def test_masks_may_be_there_for_the_test_pictures_only(tmp_path: Path):
