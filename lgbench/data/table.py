@@ -347,8 +347,20 @@ def _labels(table: Table) -> tuple[list[int | None], tuple[str, ...]]:
     order = in_order(cells)
     index = {text: i for i, text in enumerate(order)}
     called = table.cells.get("class_name", cells)
-    names = {text: name or text for text, name in zip(reversed(cells), reversed(called), strict=True)}
-    return [index[text] for text in cells], tuple(names[text] for text in order)
+    if role == "label":
+        names = _names(cells, called, table.where)
+    else:  # 1.0 and 1 are one class, called as it is first
+        names = dict(zip(reversed(cells), reversed(called), strict=True))
+    return [index[text] for text in cells], tuple(names.get(text, text) for text in order)
+
+
+def _names(labels: Sequence[str], called: Sequence[str], where: str) -> dict[str, str]:
+    """The name of each label that has one; raises `BadData` where one has two. An empty cell names nothing."""
+    names: dict[str, str] = {}
+    for label, name in zip(labels, called, strict=True):
+        if name and names.setdefault(label, name) != name:
+            raise BadData(f"{where}: label {label} is {names[label]!r} and {name!r}. Give each label one name.")
+    return names
 
 
 def _unread(table: Table, name: str, none: Sequence[str], used: set[str], names: Sequence[str]) -> list[str]:

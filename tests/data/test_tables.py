@@ -251,3 +251,22 @@ def test_huge_tables_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(f"lgbench.data.table.{limit}", value)
     with pytest.raises(BadData, match="refused"):
         open_package(placed(tmp_path / "x", FILES | {"index.csv": table("image,mask,label", ROWS)}))
+
+
+def classed(names: list[str]) -> bytes:
+    """A table of pictures whose labels are 0 and 1 in turn, and these names."""
+    return table("file,label,class_name", [[f"images/{i}.png", i % 2, name] for i, name in enumerate(names)])
+
+
+@pytest.mark.parametrize("others", [["cow", "dog"], ["cat", "Dog"], ["dog", "cat"]])
+def test_a_table_whose_class_names_contradict_its_labels_is_refused(tmp_path: Path, others: list[str]):
+    files = {f"images/{i}.png": encoded(picture()) for i in range(12)}
+    path = placed(tmp_path / "x", files | {"labels.csv": classed(["cat", "dog"] * 5 + others)})
+    with pytest.raises(BadData, match="label [01] is '(cat|dog)' and '(cow|Dog|dog|cat)'"):
+        open_package(path)
+
+
+def test_a_row_without_a_class_name_contradicts_nothing(tmp_path: Path):
+    files = {f"images/{i}.png": encoded(picture()) for i in range(12)}
+    path = placed(tmp_path / "x", files | {"labels.csv": classed(["", "dog", "cat", ""] + ["cat", "dog"] * 4)})
+    assert open_package(path).classes == ("cat", "dog")
