@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["FACES68", "Config", "build"]
 
 TEST = "helen_test"
+SEVERAL = "afw"
+"""The part whose photographs show several faces: NAME_1.jpg, NAME_2.jpg and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,18 @@ def _splits(package: Package, padded: float) -> tuple[dict[str, list[Portrait]],
     parts = {item.image: found[item.image].cells.get("part", "") for item in kept}
     division = {item.image: item.split for item in kept}
     if TEST in parts.values():
-        train = [name for name, part in parts.items() if part != TEST]
-        val = draw_val(train)
-        division = {name: "test" if part == TEST else "val" if name in val else "train" for name, part in parts.items()}
+        whole = {name: _photograph(name, part) for name, part in parts.items()}
+        val = draw_val([whole[name] for name, part in parts.items() if part != TEST])
+        division = {n: "test" if part == TEST else "val" if whole[n] in val else "train" for n, part in parts.items()}
     splits: dict[str, list[Portrait]] = {split: [] for split in ("train", "val", "test") if split in division.values()}
     for name, split in division.items():
         splits[split].append(Portrait(name, found[name].points))
     return splits, len(package.items) - len(kept)
+
+
+def _photograph(name: str, part: str) -> str:
+    """The photograph that a face is cut from: faces of one are not divided between training and val."""
+    from lgbench.data.names import without_ending
+
+    bare = without_ending(name)
+    return re.sub(r"_\d+$", "", bare) if part == SEVERAL else bare

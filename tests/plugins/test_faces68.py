@@ -1,6 +1,7 @@
 """The faces with 68 landmarks from an added archive."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,11 @@ def opened(home: DataHome, **settings: object) -> dict[str, Split]:
     return open_dataset(FACES68, settings, 32, home)
 
 
-def added(tmp_path: Path, landmarks: np.ndarray, columns: dict) -> DataHome:
+def added(tmp_path: Path, landmarks: np.ndarray, columns: dict, files: Sequence[str] = FILES) -> DataHome:
     with zipfile.ZipFile(tmp_path / "faces.zip", "w") as file:
-        for name, data in pictures(FILES).items():
+        for name, data in pictures(files).items():
             file.writestr(name, data)
-        file.writestr("landmarks.csv", landmark_table(FILES, landmarks, columns))
+        file.writestr("landmarks.csv", landmark_table(files, landmarks, columns))
     home = DataHome(tmp_path / "home")
     add_archive(home, "faces68", tmp_path / "faces.zip")
     return home
@@ -56,6 +57,21 @@ def test_helens_test_part_is_tested_on_and_padded_faces_are_left_out(tmp_path: P
         assert split.segments is not None
         assert (split.segments == rasterise(np.asarray(split.landmarks), 32)).all()
     assert sum(map(len, opened(home, padded=1.0).values())) == COUNT
+
+
+def test_faces_of_one_photograph_are_all_trained_on_or_none(tmp_path: Path):
+    files = [f"images/helen_test_{i}.jpg" for i in range(4)] + [
+        "images/helen_train_7_1.jpg",
+        "images/helen_train_7_2.jpg",
+    ]
+    files += [f"images/afw_{photograph}_{face}.jpg" for photograph in range(14) for face in (1, 2, 3)]
+    parts = [next(part for part in {*PARTS} if part in file) for file in files]
+    splits = opened(added(tmp_path, points(len(files)), {"part": parts}, files))
+    names = {split: {name.rpartition("_")[0] for name in splits[split].names if "afw" in name} for split in splits}
+    assert names["val"]
+    assert names["train"]
+    assert not names["val"] & names["train"]
+    assert FACES68.version == 2
 
 
 def test_without_parts_splits_are_drawn_by_names(tmp_path: Path):
