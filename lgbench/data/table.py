@@ -13,6 +13,7 @@ import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,8 @@ __all__ = [
     "TABLES",
     "add_landmarks",
     "add_table",
+    "files_called",
+    "marked_rows",
     "names_pictures",
     "table_rows",
     "within_reach",
@@ -127,13 +130,13 @@ def add_table(
     table, folder = _parse(data, f"{name} in {where}", len(names)), folder_of(name)
     table.unread = _without(table.unread, elsewhere)
     known = {item.image: item for item in layout.items}
-    found = _files(table.cells["file"], folder, known, names)
+    found = files_called(table.cells["file"], folder, known, names)
     _check_once(found, table.where)
     masks = [known[file].mask if file in known else None for file in found]
     others = {*names} - {*found}
     _find_masks(table, folder, others)
     if "mask" in table.cells:
-        masks = [file or None for file in _files(table.cells["mask"], folder, others)]
+        masks = [file or None for file in files_called(table.cells["mask"], folder, others)]
     none = [mask for mask, valid in zip(masks, _valid(table), strict=True) if mask and not valid]
     masks = [mask if valid else None for mask, valid in zip(masks, _valid(table), strict=True)]
     said = _splits(table)
@@ -165,36 +168,62 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere:
         BadData: it is malformed or names a picture twice.
     """
     where = f"{name} in {where}"
-    rows = table_rows(data, where)
-    heading = [text.strip().casefold() for text in next(rows, [])]
-    column = next((heading.index(word) for word in HEADINGS["file"] if word in heading), None)
-    points: list[list[int]] = []
-    while {f"x{len(points) + 1}", f"y{len(points) + 1}"} <= {*heading}:
-        points.append([heading.index(f"{axis}{len(points) + 1}") for axis in "xy"])
-    if column is None or not points:
-        raise BadData(f"{where} needs a heading with the column `file` or `image`, and x1, y1, x2, y2 and so on.")
-    flat = list(itertools.chain(*points))
-    called, numbers = [], []
-    for row in rows:
+    called, numbers, others = [], [], {}
+    for row in marked_rows(data, where):
         try:
-            numbers.append([float(row[at]) for at in flat])
-            called.append(row[column].strip())
-        except (ValueError, IndexError) as error:
-            raise BadData(f"{where} has no numbers for all landmarks of {row[0]!r} ({error}).") from error
-    wide = np.array(numbers, dtype=np.float64).reshape(-1, len(flat))
+            numbers.append([float(cell) for cell in row.numbers])
+        except ValueError as error:
+            raise BadData(f"{where} has no numbers for all landmarks of {row.called!r} ({error}).") from error
+        called.append(row.called)
+        others = row.others
+    wide = np.array(numbers, dtype=np.float64).reshape(len(called), -1)
     lost = np.flatnonzero(~within_reach(wide).all(axis=1))
     if len(lost):
         raise BadData(f"{where}: the landmarks of {called[lost[0]]!r} are not finite, or far beyond any picture.")
-    landmarks = wide.astype(np.float32).reshape(-1, len(points), 2)
-    files = _files(called, folder_of(name), [item.image for item in layout.items])
+    landmarks = wide.astype(np.float32).reshape(len(called), -1, 2)
+    files = files_called(called, folder_of(name), [item.image for item in layout.items])
     _check_once(files, where)
     of = dict(zip(files, landmarks, strict=True))
-    others = _without([text for i, text in enumerate(heading) if i not in {column, *flat}], elsewhere)
-    unread = [*layout.unread, *_columns(others, name)]
+    unread = [*layout.unread, *_columns(_without([*others], elsewhere), name)]
     if lacking := [item.image for item in layout.items if item.image not in of]:
         unread.append(f"{name}, which has no landmarks of {counted(len(lacking), 'picture')} ({few(lacking)})")
         return replace(layout, unread=unread)
     return replace(layout, unread=unread, items=[replace(i, landmarks=of[i.image]) for i in layout.items])
+
+
+class MarkedRow(NamedTuple):
+    """A row of a table of landmarks: what it calls the picture, the cells of x1, y1, x2, ..., and the other cells."""
+
+    called: str
+    numbers: list[str]
+    others: dict[str, str]
+
+
+def marked_rows(data: bytes, where: str) -> Iterator[MarkedRow]:
+    """Rows of a table of landmarks, their other cells by headings as `_key` has them; stripped, missing ones empty.
+
+    Raises:
+        BadData: it is malformed, or has no row.
+    """
+    rows = table_rows(data, where)
+    heading = [text.strip().casefold() for text in next(rows, [])]
+    keys = [_key(text) for text in heading]
+    column = next((keys.index(word) for word in HEADINGS["file"] if word in keys), None)
+    flat: list[int] = []
+    for point in itertools.count(1):
+        if not {f"x{point}", f"y{point}"} <= {*heading}:
+            break
+        flat += [heading.index(f"{axis}{point}") for axis in "xy"]
+    first = next(rows, None)
+    if column is None or not flat or first is None:
+        raise BadData(
+            f"{where} needs a heading with the column `file` or `image`, and x1, y1, x2, y2 and so on, and a row per "
+            "picture."
+        )
+    others = {key: i for i, key in enumerate(keys) if i not in {column, *flat}}
+    for row in itertools.chain([first], rows):
+        cells = [text.strip() for text in row] + [""] * (len(heading) - len(row))
+        yield MarkedRow(cells[column], [cells[i] for i in flat], {key: cells[i] for key, i in others.items()})
 
 
 def within_reach(coordinates: np.ndarray) -> np.ndarray:
@@ -299,7 +328,7 @@ def _find_masks(table: Table, folder: str, others: Iterable[str]) -> None:
             return
 
 
-def _files(called: Iterable[str], folder: str, *sides: Iterable[str]) -> list[str]:
+def files_called(called: Iterable[str], folder: str, *sides: Iterable[str]) -> list[str]:
     """The files that a table means, of the first side that has one; what it calls them where there is none."""
     indices = [Index(side) for side in sides]
 

@@ -150,7 +150,7 @@ def _faces(
     found: dict[str, Landmarks] = {}
     which: list[str] = []
     if table.is_file():
-        found = read_landmarks(table.read_bytes(), str(table))
+        found = read_landmarks(table.read_bytes(), str(table), attributes)
         which.append(f"landmarks {home.checksum(table, 'sha256')[:12]}")
     if config.maps:
         if not maps.is_dir():

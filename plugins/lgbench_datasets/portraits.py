@@ -6,9 +6,7 @@ regions filled at that side, since class maps lose thin regions when they are re
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Landmarks", "Portrait", "landmarks_of", "portraits", "read_landmarks"]
 
-TABLE = "landmarks.csv"
 POINTS = 68
 SMALLEST = 2  # pixels that a face spans: landmarks as shares of the side span less
 
@@ -38,7 +35,7 @@ class Landmarks:
 
     Attributes:
         points: x and y in pixels of the picture, 0 is the centre of the first, (68, 2) float32.
-        cells: the other columns of the table, by their headings.
+        cells: the other columns of the table, by their headings in lower case, with `_` for blanks.
     """
 
     points: np.ndarray
@@ -62,29 +59,33 @@ class Portrait:
     segments: Path | None = None
 
 
-def read_landmarks(data: bytes, where: str) -> dict[str, Landmarks]:
-    """A table of `file`, x1, y1, ... x68, y68 and perhaps other columns, by file; a face with empty cells has none.
+def read_landmarks(data: bytes, where: str, pictures: Iterable[str], folder: str = "") -> dict[str, Landmarks]:
+    """The landmarks of pictures in a table as archives have it, with 68 of them; a face with empty cells has none.
+
+    Args:
+        data: bytes of the table.
+        where: which it is, for errors.
+        pictures: names of files; what else the table has is passed over.
+        folder: that the table lies in, with "/" behind it, which its names may leave out.
 
     Raises:
         BadData: it is malformed.
     """
-    wanted = [f"{axis}{point}" for point in range(1, POINTS + 1) for axis in "xy"]
-    try:
-        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
-        heading = [name.strip() for name in rows.fieldnames or ()]
-        rows.fieldnames = heading
-        if lacking := [name for name in ("file", *wanted) if name not in heading]:
-            raise BadData(f"{where} has no column {lacking[0]!r}; it needs file, x1, y1, ... x{POINTS}, y{POINTS}.")
-        found = {}
-        for row in rows:
-            cells, file = [row[name] or "" for name in wanted], (row["file"] or "").strip()
-            if any(cells):
-                if file in found:
-                    raise BadData(f"{where} names {file!r} more than once.")
-                others = {name: row[name] or "" for name in heading if name not in wanted and name != "file"}
-                found[file] = Landmarks(_points(cells, f"{where}: the landmarks of {file!r}"), others)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadData(f"{where} is not a table of {POINTS} landmarks a face ({error}).") from error
+    from lgbench.data.table import files_called, marked_rows
+
+    called, faces = [], []
+    for row in marked_rows(data, where):
+        if (count := len(row.numbers) // 2) < POINTS:
+            raise BadData(f"{where} has no column 'x{count + 1}', or no 'y{count + 1}'; x1 to y{POINTS} are needed.")
+        cells = row.numbers[: 2 * POINTS]
+        if any(cells):
+            called.append(row.called)
+            faces.append(Landmarks(_points(cells, f"{where}: the landmarks of {row.called!r}"), row.others))
+    found: dict[str, Landmarks] = {}
+    for name, face in zip(files_called(called, folder, pictures), faces, strict=True):
+        if name in found:
+            raise BadData(f"{where} names {name!r} more than once.")
+        found[name] = face
     return found
 
 
@@ -113,13 +114,14 @@ def landmarks_of(package: Package) -> dict[str, Landmarks]:
     """
     from lgbench.data.names import folder_of, last
     from lgbench.data.store import listed, read_file
+    from lgbench.data.table import LANDMARKS
 
-    tables = [name for name in listed(package.root)[1] if last(name) == TABLE]
+    tables = [name for name in listed(package.root)[1] if last(name).lower() == LANDMARKS]
     if not tables:
-        raise BadData(f"{package.where} has no {TABLE}, so that there are no class maps of its faces.")
+        raise BadData(f"{package.where} has no {LANDMARKS}, so that there are no class maps of its faces.")
     table = min(tables, key=len)
-    read = read_landmarks(read_file(package.root, table), f"{table} in {package.where}")
-    found = {folder_of(table) + file: face for file, face in read.items()}
+    pictures, where = [item.image for item in package.items], f"{table} in {package.where}"
+    found = read_landmarks(read_file(package.root, table), where, pictures, folder_of(table))
     if lacking := [item.image for item in package.items if item.image not in found]:
         raise BadData(f"{table} in {package.where} has no landmarks of {lacking[0]} (and {len(lacking) - 1:,} more).")
     return found

@@ -226,6 +226,8 @@ def test_landmarks_of_some_pictures_only_are_left_out_and_told(tmp_path: Path):
     ("name", "content", "said"),
     [
         ("landmarks.csv", b"file,x,y\na,1,2\n", "x1, y1, x2, y2"),
+        ("landmarks.csv", b"file,x1,y1\n", "and a row per picture"),
+        ("landmarks.csv", b"file,x1,y1\nimages/0.png,1\n", "no numbers for all landmarks of 'images/0.png'"),
         ("landmarks.csv", b"file,x1,y1\nimages/0.png,1,\n", "no numbers for all landmarks of 'images/0.png'"),
         ("landmarks.csv", b"file,x1,y1\nimages/0.png,1,2\n0.png,3,4\n", "'images/0.png' more than once"),
         *(

@@ -260,10 +260,21 @@ def test_a_split_whose_faces_are_all_doubtful_does_not_vanish_in_silence(home: D
 
 
 def test_where_no_face_has_landmarks_that_is_said(home: DataHome):
-    table = landmark_table([f"faces/{name}" for name in NAMES], POINTS, {})
+    table = landmark_table([f"other{name}" for name in NAMES], POINTS, {})
     (home.folder("celeba") / "landmarks.csv").write_bytes(table)
     with pytest.raises(BadData, match=GONE.format(why="without landmarks")):
         opened(home)
+
+
+@pytest.mark.parametrize("called", ["faces/{}.jpg", "./{}.JPG", "{}", "{}.png"])
+def test_a_table_of_landmarks_calls_pictures_as_other_tables_do(home: DataHome, called: str):
+    table = landmark_table([called.format(Path(name).stem) for name in NAMES], POINTS, {"Doubtful": DOUBTFUL})
+    table = table.replace(b"file,", b"\xef\xbb\xbfFile Name,", 1)
+    (home.folder("celeba") / "landmarks.csv").write_bytes(table)
+    splits = opened(home, 64, split="official")
+    assert sum(map(len, splits.values())) == COUNT - sum(DOUBTFUL)
+    for split in splits.values():
+        check(split, 64, points(COUNT))
 
 
 @pytest.mark.parametrize("cell", ["2", "", "?", "0.5"])

@@ -27,10 +27,13 @@ def opened(home: DataHome, **settings: object) -> dict[str, Split]:
 
 
 def added(tmp_path: Path, landmarks: np.ndarray, columns: dict, files: Sequence[str] = FILES) -> DataHome:
+    return added_with(tmp_path, {"landmarks.csv": landmark_table(files, landmarks, columns)}, files)
+
+
+def added_with(tmp_path: Path, tables: dict[str, bytes], files: Sequence[str] = FILES) -> DataHome:
     with zipfile.ZipFile(tmp_path / "faces.zip", "w") as file:
-        for name, data in pictures(files).items():
+        for name, data in (pictures(files) | tables).items():
             file.writestr(name, data)
-        file.writestr("landmarks.csv", landmark_table(files, landmarks, columns))
     home = DataHome(tmp_path / "home")
     add_archive(home, "faces68", tmp_path / "faces.zip")
     return home
@@ -72,6 +75,22 @@ def test_faces_of_one_photograph_are_all_trained_on_or_none(tmp_path: Path):
     assert names["train"]
     assert not names["val"] & names["train"]
     assert FACES68.version == 2
+
+
+@pytest.mark.parametrize("place", ["landmarks.csv", "images/landmarks.csv", "Landmarks.CSV"])
+@pytest.mark.parametrize(
+    ("called", "heading"), [("{}.jpg", "Image"), ("images/{}", "FILE_NAME"), ("{}", "file"), ("{}.JPG", "File name")]
+)
+def test_a_table_that_archives_may_have_is_read(tmp_path: Path, place: str, called: str, heading: str):
+    expected = opened(added(tmp_path, points(COUNT), {"part": PARTS, "padded_fraction": PADDED}))
+    columns = {"Part": PARTS, "Padded fraction": PADDED}
+    table = landmark_table([called.format(Path(file).stem) for file in FILES], points(COUNT), columns)
+    first, _, rows = table.decode().partition("\n")
+    first = first.replace("file", heading).replace("x", " X").replace("y", " Y")
+    found = opened(added_with(tmp_path, {place: f"{first}\n{rows}".replace(",", ";").encode()}))
+    assert {split: data.names for split, data in found.items()} == {s: data.names for s, data in expected.items()}
+    for split, data in found.items():
+        assert np.array_equal(np.asarray(data.landmarks), np.asarray(expected[split].landmarks))
 
 
 def test_without_parts_splits_are_drawn_by_names(tmp_path: Path):
