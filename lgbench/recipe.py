@@ -39,7 +39,7 @@ __all__ = [
 
 PRESETS = ("smoke", "small", "paper")
 
-FOR_CPUS = {"smoke": "minutes", "cpu": "hours"}
+FOR_CPUS = {"smoke": "minutes to an hour", "cpu": "hours"}
 """Presets that are meant for a CPU, and what they take on two cores; not every method has `cpu`."""
 LONGEST_NAME = 120  # bytes of a data set's name in those of folders
 LARGEST_SEED = 2**31 - 1
