@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -138,24 +138,29 @@ class DataHome:
         except OSError as error:
             raise BadData(f"{path} cannot be read ({error.strerror}): {in_the_way(path)}.") from error
 
-    def content(self, folder: Path, names: Sequence[str]) -> str:
+    def content(self, folder: Path, files: Sequence[str] | Mapping[str, str]) -> str:
         """Hex SHA-256 over names and contents of files below a folder, in the order given; remembered likewise.
 
         What is not a readable file counts as being none.
 
+        Args:
+            files: their names, or what each counts as -> its name, where copies that lie otherwise are the same.
+
         Raises:
             BadData: the device fails.
         """
+        paths = {name: folder / (files[name] if isinstance(files, Mapping) else name) for name in files}
 
         def compute() -> str:
             digest = hashlib.sha256()
-            for name in names:
-                path = folder / name
+            for number, (name, path) in enumerate(paths.items(), start=1):
                 digest.update(f"{name}\0{sha256_of_file(path) if is_readable(path) else ''}\0".encode())
+                if self.progress:
+                    self.progress(f"read {folder.name}", number, len(paths))
             return digest.hexdigest()
 
         try:
-            stamps = [[name, stamp_of(folder / name) if is_readable(folder / name) else ""] for name in names]
+            stamps = [[name, stamp_of(path) if is_readable(path) else ""] for name, path in paths.items()]
             return self.remembered(f"folder {folder}", sha256_of_json(stamps), compute)
         except OSError as error:
             raise BadData(f"{error.filename or folder} cannot be read ({error.strerror}).") from error

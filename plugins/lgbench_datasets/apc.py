@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,12 +62,13 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     if config.empty == "drop":
         divided = {split: [scene for scene in scenes if EMPTY not in scene] for split, scenes in divided.items()}
     names = {split: sorted(name for scene in scenes for name in frames[scene]) for split, scenes in divided.items()}
+    used = {f"{split}/{file}": file for split in names for name in names[split] for file in filter(None, _files(name))}
     sample = partial(_sample, root, classes)
     return RawDataset(
         # a map goes on after a file that fails, so all of them are named
         splits={split: partial(map, sample, chosen) for split, chosen in names.items()},
         counts={split: len(chosen) for split, chosen in names.items()},
-        origin=f"folder:{_digest(frames)[:12]}",
+        origin=f"folder:{home.content(root, used)[:12]}",
         provides=frozenset({"masks", "labels"}),
         classes=classes,
     )
@@ -106,10 +106,10 @@ def _object(path: str) -> str:
     return path.split("/")[1]
 
 
-def _digest(frames: Mapping[str, list[str]]) -> str:
-    """SHA-256 over the names of scenes and frames: a part of the data set is divided otherwise, so it is another."""
-    names = [name for scene, inside in frames.items() for name in (scene, *inside)]
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+def _files(name: str) -> tuple[str, str]:
+    """A frame and its mask, "" where it has none because it shows no object."""
+    scene, _, frame = name.rpartition("/")
+    return name, "" if EMPTY in name else f"{scene}/masks/{frame.replace('.color.', '.mask.')}"
 
 
 def _sample(root: Path, classes: tuple[str, ...], name: str) -> Sample:
@@ -117,11 +117,9 @@ def _sample(root: Path, classes: tuple[str, ...], name: str) -> Sample:
 
     from lgbench.data import Sample, decode_image, decode_mask
 
+    _, its = _files(name)
     image = decode_image(read_bytes(root / name, name), name)
-    if EMPTY in name:
-        mask = np.zeros(image.shape[:2], dtype=bool)
-    else:
-        scene, _, frame = name.rpartition("/")
-        its = f"{scene}/masks/{frame.replace('.color.', '.mask.')}"
+    mask = np.zeros(image.shape[:2], dtype=bool)
+    if its:
         mask = decode_mask(read_bytes(root / its, its), its) == 255  # GENESIS divides by 255 and truncates
     return Sample(image=image, mask=mask, label=classes.index(_object(name)), name=name)

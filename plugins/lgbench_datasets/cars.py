@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -63,12 +64,13 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     check_choice("cars", "crop", config.crop, ("center", "bbox"))
     check_choice("cars", "test crop", config.test_crop, ("square", "middle"))
     folder = home.folder("cars")
-    origin = _gather(folder, home)
+    _gather(folder, home)
     (classes,) = matlab(folder / "devkit" / "cars_meta.mat", "class_names")
     splits = {
         "train": _pictures(folder, "cars_train", folder / "devkit" / "cars_train_annos.mat", len(classes)),
         "test": _pictures(folder, "cars_test", _test_annotations(folder), len(classes)),
     }
+    origin = _origin(folder, splits, home)
     masks = folder / Path(config.masks).expanduser()
     if config.masks:
         splits, which = with_masks(splits, masks, home)
@@ -77,8 +79,8 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     return scored(marked(raw, masks) if config.masks else raw, config.test_crop)
 
 
-def _gather(folder: Path, home: DataHome) -> str:
-    """Unpack what is packed; returns the origin, which says whether the official files are all here."""
+def _gather(folder: Path, home: DataHome) -> None:
+    """Verify the official files that are here, and unpack what is packed."""
     if lacking := _lacking(folder):
         named = [f"{source.file} ({source.size:,} bytes, {source.checksum})" for source in lacking]
         raise home.missing("cars", CARS.by_hand, named)
@@ -86,7 +88,18 @@ def _gather(folder: Path, home: DataHome) -> str:
     home.fetch("cars", here)  # nothing to fetch: this verifies the checksums
     for file, (target, pattern) in CONTENTS.items():
         unpacked(folder / file, folder / target, pattern)
-    return "official" if len(here) == len(SOURCES) else "official, unpacked by hand"
+
+
+def _origin(folder: Path, splits: Mapping[str, Sequence[Photograph]], home: DataHome) -> str:
+    """Whether the official files are all here; what was read in place of those that are not, by its content."""
+    read = {
+        "cars_train.tgz": [picture.name for picture in splits["train"]],
+        "cars_test.tgz": [picture.name for picture in splits["test"]],
+        "car_devkit.tgz": ["devkit/cars_meta.mat", "devkit/cars_train_annos.mat"],
+        "cars_test_annos_withlabels.mat": [_test_annotations(folder).relative_to(folder).as_posix()],
+    }
+    unchecked = [name for file, names in read.items() if not (folder / file).is_file() for name in names]
+    return f"official, unpacked by hand {home.content(folder, unchecked)[:12]}" if unchecked else "official"
 
 
 def locate(home: DataHome) -> Path | None:

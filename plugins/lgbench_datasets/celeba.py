@@ -124,37 +124,39 @@ def _official(config: Config, side: int, home: DataHome) -> RawDataset:
 
     folder = home.folder("celeba")
     home.fetch("celeba", [source for source in SOURCES if (folder / source.file).is_file()])  # verifies checksums
-    unpacked = folder / IMAGES
-    root, above = (unpacked, "") if unpacked.is_dir() else (opened_root(folder / f"{IMAGES}.zip"), f"{IMAGES}/")
+    packed, unpacked = folder / f"{IMAGES}.zip", folder / IMAGES
+    checked = packed.is_file()
+    root, above = (opened_root(packed), f"{IMAGES}/") if checked else (unpacked, "")
     attributes = _attributes(folder / "list_attr_celeba.txt")
     division = _division(config.split, folder, attributes)
-    faces, origin, notes = _faces(config, folder, home, attributes)
+    faces, which, notes = _faces(config, folder, home, attributes)
+    origin = "official" if checked else f"official, unpacked by hand {home.content(unpacked, [*faces])[:12]}"
     splits: dict[str, list[Portrait]] = {split: [] for split in dict.fromkeys(division.values())}
     for name, face in faces.items():
         splits[division[name]].append(replace(face, name=above + name))
-    raw = portraits(root, splits, side, origin, ATTRIBUTES)
+    raw = portraits(root, splits, side, ", ".join([origin, *which]), ATTRIBUTES)
     return replace(raw, pseudo=_pseudo(raw, BROUGHT if config.maps else DETECTED), notes=notes)
 
 
 def _faces(
     config: Config, folder: Path, home: DataHome, attributes: Mapping[str, np.ndarray]
-) -> tuple[dict[str, Portrait], str, tuple[str, ...]]:
-    """Faces by name, which copy this is, and what a user should be told."""
+) -> tuple[dict[str, Portrait], list[str], tuple[str, ...]]:
+    """Faces by name, which landmarks and maps they have, and what a user should be told."""
     if config.maps and (named := _set_otherwise(config, "landmarks", "doubtful")):
         raise BadRecipe(
             f"data.{named[0]} of celeba is about landmarks, and with data.maps none are read. Leave one of the two out."
         )
     table, maps = folder / config.landmarks, folder / Path(config.maps).expanduser()
     found: dict[str, Landmarks] = {}
-    origin = "official"
+    which: list[str] = []
     if table.is_file():
         found = read_landmarks(table.read_bytes(), str(table))
-        origin += f", landmarks {home.checksum(table, 'sha256')[:12]}"
+        which.append(f"landmarks {home.checksum(table, 'sha256')[:12]}")
     if config.maps:
         if not maps.is_dir():
             raise DataMissing(f"data.maps of celeba leads to {maps}, which is not a folder. Put 000001.png, ... there.")
         here = {path.stem: path for path in sorted(maps.glob("*.png"))}
-        origin += f", maps {home.content(maps, [path.name for path in here.values()])[:12]}"
+        which.append(f"maps {home.content(maps, [path.name for path in here.values()])[:12]}")
         faces = {
             name: Portrait(name, None, bits, here[Path(name).stem])
             for name, bits in attributes.items()
@@ -168,9 +170,9 @@ def _faces(
         without = f"landmarks, or with doubtful ones ({len(doubtful):,}),"
     else:
         note = f"celeba has no class maps here: {table} is not there. {CELEBA.by_hand}"
-        return {name: Portrait(name, None, bits) for name, bits in attributes.items()}, origin, (note,)
+        return {name: Portrait(name, None, bits) for name, bits in attributes.items()}, which, (note,)
     left_out = len(attributes) - len(faces)
-    return faces, origin, (f"{left_out:,} faces of celeba without {without} are left out.",) if left_out else ()
+    return faces, which, (f"{left_out:,} faces of celeba without {without} are left out.",) if left_out else ()
 
 
 def _pseudo(raw: RawDataset, regions: str = DETECTED) -> dict[str, str]:

@@ -5,10 +5,9 @@ IEM is Savarese et al., Information-theoretic segmentation by inpainting error m
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,13 +73,16 @@ def build(config: Config, resolution: int, home: DataHome) -> RawDataset:
     _compare({split: len(names) for split, names in chosen.items()})
     masked = masks.is_dir()
     maker = pseudo_masks_in(masks) if masked else ""
+    # by their keys: copies that lie flat, and those that do not, are the same
+    used = {f"{split} {Path(name).stem}": f"images/{name}" for split, names in chosen.items() for name in names}
+    used |= {f"mask {Path(name).stem}": str(_mask_of(masks, name)) for name in chosen["test"]}
     return RawDataset(
         splits={
             "train": partial(map, partial(_sample, images, None), chosen["train"]),
             "test": partial(map, partial(_sample, images, masks if masked else None), chosen["test"]),
         },
         counts={split: len(names) for split, names in chosen.items()},
-        origin=f"folder:{_digest(chosen, masks)[:12]}" + (", pseudo masks" if maker else ""),
+        origin=f"folder:{home.content(folder, used)[:12]}" + (", pseudo masks" if maker else ""),
         provides=frozenset({"masks"} if masked else ()),
         lacks={"train": frozenset({"masks"})},
         partial=frozenset({"masks"} if maker else ()),
@@ -125,7 +127,9 @@ def _trained(config: Config, folder: Path, files: Mapping[str, str], test: set[s
     from lgbench.data import alone
 
     candidates = [file for key, file in list(files.items())[: config.first] if key not in test]
-    stamp, memory = sha256_of_json([asdict(config), candidates]), folder / "train.json"
+    states = [(folder / "images" / file).stat() for file in candidates]
+    seen = [(file, state.st_size, state.st_mtime_ns) for file, state in zip(candidates, states, strict=True)]
+    stamp, memory = sha256_of_json([config.tolerance, seen]), folder / "train.json"
     with alone(memory, "the sizes of lsun-car"):
         try:
             known = read_json(memory)
@@ -139,7 +143,8 @@ def _trained(config: Config, folder: Path, files: Mapping[str, str], test: set[s
                 kept.append(file)
             if home.progress:
                 home.progress("sizes of lsun-car", number + 1, len(candidates))
-        write_json(memory, {"stamp": stamp, "files": kept})
+        if kept:  # none is an error, and not to be remembered
+            write_json(memory, {"stamp": stamp, "files": kept})
     return kept
 
 
@@ -160,17 +165,6 @@ def _compare(counts: Mapping[str, int]) -> None:
     for split, count in counts.items():
         if count != PUBLISHED[split]:
             logger.warning("lsun-car has %s %s photographs; IEM tells of %s.", count, split, PUBLISHED[split])
-
-
-def _digest(chosen: Mapping[str, Sequence[str]], masks: Path) -> str:
-    """SHA-256 over the names in each split and the masks: other choices, or other masks, are another benchmark."""
-    digest = hashlib.sha256()
-    for split, names in chosen.items():
-        digest.update("\n".join([split, *(Path(name).stem for name in names)]).encode())
-    for name in chosen["test"]:
-        mask = _mask_of(masks, name)
-        digest.update(mask.read_bytes() if mask.is_file() else b"")
-    return digest.hexdigest()
 
 
 def _mask_of(masks: Path, name: str) -> Path:

@@ -107,6 +107,19 @@ def test_a_part_of_the_data_set_is_another_copy(home: DataHome):
     assert open_dataset(apc.APC, None, 32, home)["test"].origin != whole
 
 
+@pytest.mark.parametrize("file", ["frame-000001.color.png", "masks/frame-000001.mask.png"])
+def test_a_file_that_changes_makes_another_copy(home: DataHome, file: str):
+    before = open_dataset(apc.APC, None, 32, home)["train"]
+    for scene in SCENES[:-1]:
+        path = home.folder("apc") / "training" / scene / file
+        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+        mask[5:20, 25:30] = 255
+        path.write_bytes(encoded(mask if "mask" in file else np.full((HEIGHT, WIDTH, 3), 77, np.uint8), "PNG"))
+    after = open_dataset(apc.APC, None, 32, home)["train"]
+    assert before.origin != after.origin
+    assert before.fingerprint != after.fingerprint
+
+
 def test_frames_that_lack_their_mask_or_are_truncated_are_named(home: DataHome):
     root = home.folder("apc") / "training"
     (root / "tote/book/scene-0001/masks/frame-000001.mask.png").unlink()

@@ -1,6 +1,7 @@
 """Stanford Cars from a miniature of its official files, put by hand as the real ones have to be."""
 
 import hashlib
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -113,7 +114,34 @@ def test_another_file_under_an_official_name_is_refused(tmp_path: Path, monkeypa
 def test_unpacked_folders_serve_too_and_the_origin_says_so(home: DataHome):
     opened = open_dataset(cars.CARS, None, 32, home)
     assert {name: len(split) for name, split in opened.items()} == {"train": 5, "test": 4}
-    assert opened["train"].origin == "official, unpacked by hand"
+    assert opened["train"].origin.startswith("official, unpacked by hand ")
+
+
+@pytest.mark.parametrize("file", ["cars_train/00002.jpg", "cars_test/00003.jpg", "annotations", "classes"])
+def test_an_unpacked_file_that_changes_is_noticed(home: DataHome, file: str):
+    from scipy.io import savemat
+
+    before = open_dataset(cars.CARS, None, 32, home)["train"].origin
+    folder = home.folder("cars")
+    if file == "annotations":
+        annotations(folder / "devkit" / "cars_train_annos.mat", "train", label=1)
+    elif file == "classes":
+        savemat(folder / "devkit" / "cars_meta.mat", {"class_names": np.array([MODELS[::-1]], dtype=object)})
+    else:
+        (folder / file).write_bytes(encoded(np.full((48, 64, 3), 9, np.uint8)))
+    assert open_dataset(cars.CARS, None, 32, home)["train"].origin != before
+
+
+def test_what_a_checked_archive_covers_is_not_hashed_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    home = DataHome(tmp_path / "home")
+    write_packed(home.folder("cars"), monkeypatch)
+    open_dataset(cars.CARS, None, 32, home)
+    (home.folder("cars") / "cars_test.tgz").unlink()  # its folder stays
+    before = open_dataset(cars.CARS, None, 32, home)["test"]
+    (home.folder("cars") / "cars_test" / files("test")[0]).write_bytes(encoded(np.full((48, 64, 3), 9, np.uint8)))
+    after = open_dataset(cars.CARS, None, 32, home)["test"]
+    assert before.origin.startswith("official, unpacked by hand ")
+    assert before.origin != after.origin
 
 
 def test_the_box_crop_counts_from_one_as_matlab_does(home: DataHome):
@@ -141,7 +169,7 @@ def test_other_masks_are_another_origin(home: DataHome):
     before = open_dataset(cars.CARS, {"masks": "masks"}, 32, home)["test"].origin
     (masks / "cars_test" / "00001.png").write_bytes(encoded(~car(), "PNG"))
     after = open_dataset(cars.CARS, {"masks": "masks"}, 32, home)["test"].origin
-    assert before.startswith("official, unpacked by hand, masks ")
+    assert re.match("official, unpacked by hand [0-9a-f]{12}, masks ", before)
     assert before != after
 
 

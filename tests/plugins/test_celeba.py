@@ -113,6 +113,18 @@ def test_packed_pictures_are_read_as_unpacked_ones(home: DataHome, monkeypatch: 
     monkeypatch.setattr(celeba, "SOURCES", (replace(zipped, checksum=checksum), *celeba.SOURCES[1:]))
     packed = opened(home, doubtful=True)["train"]
     assert (packed.images[:3] == unpacked.images[:3]).all()
+    assert packed.origin.startswith("official, landmarks ")
+    (folder / celeba.IMAGES).mkdir()  # beside what was checked, nobody reads it
+    assert opened(home, doubtful=True)["train"].origin == packed.origin
+
+
+def test_an_unpacked_picture_that_changes_is_noticed(home: DataHome):
+    before = opened(home)["train"]
+    for path in (home.folder("celeba") / celeba.IMAGES).iterdir():
+        path.write_bytes(encoded(np.full((HEIGHT, WIDTH, 3), 250, np.uint8)))
+    after = opened(home)["train"]
+    assert before.origin != after.origin
+    assert before.fingerprint != after.fingerprint
 
 
 def test_label_maps_of_a_folder_are_taken_as_they_are(home: DataHome):

@@ -116,6 +116,17 @@ def test_other_masks_are_another_benchmark(home: DataHome):
     assert before.fingerprint != after.fingerprint
 
 
+@pytest.mark.parametrize("key", ["a1", "b0"])
+def test_other_photographs_are_another_benchmark(home: DataHome, key: str):
+    before = open_dataset(lsun_car.LSUN_CAR, None, 32, home)
+    path = next((home.folder("lsun-car") / "images").glob(f"{key}.*"))
+    path.write_bytes(encoded(255 - photograph(key), "JPEG"))
+    after = open_dataset(lsun_car.LSUN_CAR, None, 32, home)
+    assert before["train"].origin != after["train"].origin
+    split = "test" if key in TEST else "train"
+    assert before[split].fingerprint != after[split].fingerprint
+
+
 def test_two_homes_have_the_same_fingerprints_flat_or_not(home: DataHome, tmp_path: Path):
     other = DataHome(tmp_path / "other")
     write(other.folder("lsun-car"), flat=False)
@@ -128,6 +139,15 @@ def test_sizes_are_looked_at_once(home: DataHome, monkeypatch: pytest.MonkeyPatc
     open_dataset(lsun_car.LSUN_CAR, None, 32, home)
     monkeypatch.setattr(lsun_car, "_fits", lambda *_: pytest.fail("looked at again"))
     assert len(open_dataset(lsun_car.LSUN_CAR, None, 48, home)["train"]) == 5
+    assert len(open_dataset(lsun_car.LSUN_CAR, {"masks": "none"}, 48, home)["train"]) == 5  # says nothing of sizes
+
+
+def test_sizes_of_photographs_that_changed_are_looked_at_again(home: DataHome):
+    open_dataset(lsun_car.LSUN_CAR, None, 32, home)
+    for key in ("a2", "a4"):
+        path = home.folder("lsun-car") / "images" / f"{key}.jpg"
+        path.write_bytes(encoded(np.zeros((400, 533, 3), np.uint8), "JPEG"))
+    assert keys(open_dataset(lsun_car.LSUN_CAR, None, 32, home)["train"])[:5] == ["a0", "a1", "a2", "a3", "a4"]
 
 
 def test_a_truncated_photograph_is_named(home: DataHome):
@@ -169,6 +189,9 @@ def test_photographs_that_were_resized_are_refused(home: DataHome):
         path.write_bytes(encoded(np.zeros((256, 256, 3), np.uint8), "JPEG"))
     with pytest.raises(BadData, match="no training photograph of about 533 x 400 pixels"):
         open_dataset(lsun_car.LSUN_CAR, None, 32, home)
+    shutil.rmtree(home.folder("lsun-car") / "masks")
+    write(home.folder("lsun-car"))
+    assert len(open_dataset(lsun_car.LSUN_CAR, None, 32, home)["train"]) == 5
 
 
 def test_other_counts_than_published_are_logged(home: DataHome, caplog: pytest.LogCaptureFixture):
