@@ -376,6 +376,7 @@ def test_samples_of_batch_statistics_are_told_from_ordinary_ones(root: Path):
     assert text.count(", 100 samples, sampled with statistics of batches of 100, features of inception,") == 1
     assert text.count(", 100 samples, features of inception,") == 1
     assert "sampled with" not in protocol_in_words(IMAGES)  # of before there was a choice
+    assert "painted from segments of train" in protocol_in_words({**IMAGES, "given": "segments of train"})
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,7 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
         "cut": "painted masks cut at {}",
         "samples": "{} samples",
         "sampling": "sampled with {}",
+        "given": "painted from {}",
         "extractor": "features of {}",
         "weights": "weights {:.12}",
     }

@@ -61,7 +61,7 @@ def test_pictures_without_masks_train_and_are_not_scored(tmp_path: Path, packed:
     assert {int(Path(name).stem) % 2 for name in scored.names} == {0}
     assert scored.fingerprint != splits["train"].fingerprint
     assert "Masks are known of" in caplog.text
-    assert "are trained on, and scores leave them out" in caplog.text
+    assert "scores leave the others out. Those of train are trained on all the same." in caplog.text
 
 
 def test_masks_may_be_there_for_the_test_pictures_only(tmp_path: Path):
