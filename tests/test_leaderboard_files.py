@@ -269,6 +269,14 @@ def test_the_index_names_the_leader(root: Path):
     assert "| [Flora](flora-32/README.md) | flora, 32 px | IoU ↑ | b smoke\\*: 0.60 | 2 |" in text
 
 
+def test_the_index_names_the_settings_of_a_leader_that_are_not_its_presets(root: Path):
+    overrides = {"training.steps": 7}
+    commit(root, *(a_record({"iou": measured(0.5)}, seed=s, overrides=overrides) for s in range(3)))
+    build(root)
+    text = (root / "leaderboards/README.md").read_text()
+    assert "| lrgan smoke (other settings than the preset's: training.steps 7): 0.50" in text
+
+
 def test_the_command_line_adds_builds_checks_and_shows(root: Path):
     def call(*arguments: str) -> tuple[int, str]:
         result = CliRunner().invoke(leaderboard, [*arguments, "--root", str(root)], terminal_width=200)

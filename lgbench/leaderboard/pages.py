@@ -274,5 +274,8 @@ def _leader(standing: Standing) -> str:
     if not table or not leaders:
         return ""
     first = table.columns[0]
-    names = [f"{escape(f'{line.method} {line.preset}')}{escape('*') if line.provisional else ''}" for line in leaders]
+    names = [
+        escape(f"{line.method} {line.preset}{'*' if line.provisional else ''}{line.unlike and f' ({line.unlike})'}")
+        for line in leaders
+    ]
     return f"{', '.join(names)}: {mean_in_words(leaders[0].cells[first.name], first.digits)}"
