@@ -219,6 +219,8 @@ def test_a_column_may_rank_nobody_or_show_a_metric_that_is_not_installed(root: P
     path = root / "benchmarks/flora-32.toml"
     ours, _, _ = BOARD.partition("[[reported]]")
     path.write_text(ours.replace('name = "iou", label = "IoU", better = "up"', column))
+    name = column.split('"')[1]
+    commit(root, a_record({name: measured(0.5, {**PROTOCOL, "metric": name})}))
     build(root)
     assert check(root) == []
 

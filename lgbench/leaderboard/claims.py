@@ -135,10 +135,8 @@ def _collapsed(blank: Outcome, tables: Sequence[Table]) -> Outcome:
         why = f"{SEEDS_FOR_A_RANK} seeds of each are needed; {why}"
         return replace(blank, verdict="undecided", seeds=seeds, why=why)
     kept, lost = (sum(bool(one.found & {*claim.collapse}) for one in shown) for shown in (better, worse))
-    against, shown = (
-        not lost or _rarer(lost, len(worse), kept, len(better)),
-        _rarer(kept, len(better), lost, len(worse)),
-    )
+    against = not lost or _rarer(lost, len(worse), kept, len(better))
+    shown = _rarer(kept, len(better), lost, len(worse))
     verdict = "disagrees" if against else "agrees" if shown else "undecided"
     return replace(blank, verdict=verdict, seeds=seeds, why=why)
 
