@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, field_validator
 from pydantic import model_validator as validates
 
 from .errors import BadRecipe, LgbenchError, UnknownName, did_you_mean
@@ -99,9 +99,11 @@ class Reported(_Part):
     @field_validator("protocol")
     @classmethod
     def _known(cls, protocol: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
-        unknown = {field for fields in protocol.values() for field in fields} - set(Protocol.model_fields)
-        if unknown:
-            raise ValueError(f"a protocol has no {sorted(unknown)}; it has {sorted(Protocol.model_fields)}")
+        for ours, field, said in [(metric, *pair) for metric in protocol for pair in protocol[metric].items()]:
+            if field not in Protocol.model_fields:
+                raise ValueError(f"a protocol has no {field!r}; it has {sorted(Protocol.model_fields)}")
+            kind: Any = dict[str, Protocol.model_fields[field].annotation]  # pyright: ignore[reportInvalidTypeForm]
+            TypeAdapter(kind).validate_python({f"{ours}.{field}": said}, strict=True)
         return protocol
 
 
@@ -190,15 +192,12 @@ class Benchmark(_Part):
     def _named(cls, floors: object) -> object:
         return floors if not isinstance(floors, bool) else [*FLOORS] if floors else []
 
-    @field_validator("metrics")
-    @classmethod
-    def _unique(cls, metrics: list[Column]) -> list[Column]:
-        if len({metric.name for metric in metrics}) < len(metrics):
-            raise ValueError("a metric is named twice")
-        return metrics
-
     @validates(mode="after")
     def _fits(self) -> Benchmark:
+        if len({metric.name for metric in self.metrics}) < len(self.metrics):
+            raise ValueError("a metric is named twice")
+        if both := {*self.methods, *(variant.method for variant in self.variants)} & {*self.floors}:
+            raise ValueError(f"{min(both)!r} is among its floors and its rows: a floor is not ranked, leave one out")
         if self.variants and self.methods:
             raise ValueError("it lists methods and variants; a benchmark has the one or the other")
         if self.set and not self.variants:
@@ -231,9 +230,8 @@ class Benchmark(_Part):
             raise ValueError(f"{paper.file} prints {odd[0]!r} in percent, and its `metrics` do not name that")
 
     def _stands(self, claim: Claim) -> None:
-        names = {variant.name for variant in self.variants}
         for name in (claim.better, claim.worse):
-            if name not in names:
+            if all(variant.name != name for variant in self.variants):
                 raise ValueError(f"the claim {claim.text!r} names {name!r}, which is no variant")
         if not claim.collapse and not any(m.name == claim.metric and m.better != "none" for m in self.metrics):
             raise ValueError(f"the claim {claim.text!r} needs a metric of the board with a better end")
@@ -357,5 +355,6 @@ def _in_words(fault: Any) -> str:
         keys = [field.alias or name for name, field in kind.model_fields.items() if field.alias != SHARED]
         hint = did_you_mean(str(place[-1]), keys, f"It may have: {', '.join(keys)}")
         return f"{where}: there is no such key. {hint}"
+    told = fault["msg"].removeprefix("Value error, ")
     whole = isinstance(fault["input"], dict)  # of which the message says what is wrong with it
-    return f"{where}: {fault['msg']}" if whole else f"{where}={fault['input']!r} does not fit: {fault['msg']}"
+    return f"{where}: {told}" if whole else f"{where}={fault['input']!r} does not fit: {told}"

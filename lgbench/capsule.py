@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -58,11 +58,9 @@ def pack(path: Path, out: Path | None = None) -> tuple[Path, dict[str, str]]:
     for grid in sorted((folder / "train" / "grids").glob("*.png"))[-1:]:
         files["grid.png"] = grid
     left_out = {name: "weights" for name in record.artefacts if name.endswith(".safetensors")}
-    for name, sha256 in sorted(record.artefacts.items()):
-        if name in left_out:
-            continue
+    for name in sorted(record.artefacts.keys() - left_out.keys()):
         files[name] = folder / name
-        if not files[name].is_file() or sha256_of_file(files[name]) != sha256:
+        if not files[name].is_file() or sha256_of_file(files[name]) != record.artefacts[name]:
             raise RunFailed(f"{files[name]} is missing or not what the record was scored from. Run the command again.")
     if not any(name.startswith(f"{EVIDENCE}-") for name in files):
         left_out[EVIDENCE] = "the run was scored before it was kept: no number can be derived again"
@@ -128,8 +126,9 @@ def _harmless(path: Path, entries: list[zipfile.ZipInfo]) -> None:
         raise BadCapsule(f"{path} holds a file named {odd[0][:80]!r}, as no capsule does: it is not opened.")
     if len({*names}) < len(names):
         raise BadCapsule(f"{path} holds two files of one name, as no capsule does: it is not opened.")
-    if len(names) > MOST_FILES or (size := sum(entry.file_size for entry in entries)) > MOST_BYTES:
-        told = f"{len(names):,} files" if len(names) > MOST_FILES else f"{size:,} bytes"  # pyright: ignore
+    size = sum(entry.file_size for entry in entries)
+    if len(names) > MOST_FILES or size > MOST_BYTES:
+        told = f"{len(names):,} files of {size:,} bytes"
         raise BadCapsule(f"{path} holds {told}, more than a capsule may: it is not opened.")
 
 
@@ -176,20 +175,13 @@ def _arrays(name: str, archive: zipfile.ZipFile) -> Iterator[tuple[str, np.ndarr
         if entry.compress_type != zipfile.ZIP_STORED:
             raise BadCapsule(f"{name} holds a compressed array, as no run writes: it is not read.")
         with archive.open(entry) as file:
-            shape, fortran, dtype = _header(file)
+            np.lib.format.read_magic(file)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)  # as numpy writes such arrays
             if dtype.hasobject or dtype.kind not in "biufSU":
                 raise BadCapsule(f"{name} holds objects (a pickle): it is not read.")
             rest = file.read()
-        count = 1
-        for length in shape:
-            count *= length
+        count = math.prod(shape)
         if count * dtype.itemsize != len(rest):
             raise BadCapsule(f"{name} holds {len(rest):,} bytes of an array of {count * dtype.itemsize:,}.")
         array = np.frombuffer(rest, dtype, count)
         yield entry.filename.removesuffix(".npy"), array.reshape(shape, order="F" if fortran else "C")
-
-
-def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(file)

@@ -228,7 +228,7 @@ def faults_of(error: ValidationError) -> str:
     """What does not fit its type, and where, in one line; of many faults the first four."""
     faults = error.errors(include_url=False, include_input=False)
     told = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}" for fault in faults[:4])
-    return told + (f"; and {len(faults) - 4} more" if len(faults) > 4 else "")
+    return told.replace("Value error, ", "") + (f"; and {len(faults) - 4} more" if len(faults) > 4 else "")
 
 
 def read_sound(path: Path, kind: type[Kind], remedy: str) -> Kind:

@@ -31,6 +31,7 @@ __all__ = [
     "Elsewhere",
     "Recipe",
     "Request",
+    "learnt",
     "parse_setting",
     "parse_with",
     "resolve",
@@ -39,7 +40,7 @@ __all__ = [
 
 PRESETS = ("smoke", "small", "paper")
 
-FOR_CPUS = {"smoke": "minutes", "cpu": "hours"}
+FOR_CPUS = {"smoke": "minutes to an hour", "cpu": "hours"}
 """Presets that are meant for a CPU, and what they take on two cores; not every method has `cpu`."""
 LONGEST_NAME = 120  # bytes of a data set's name in those of folders
 LARGEST_SEED = 2**31 - 1
@@ -166,13 +167,7 @@ class Recipe:
     @property
     def learning(self) -> dict[str, Any]:
         """What of the recipe decides, together with the pictures themselves, how networks turn out."""
-        settings = self.as_dict()
-        for name in ("data", "preset", "evaluation"):
-            del settings[name]
-        for name in LOOKING:
-            del settings["training"][name]
-        settings["segmentation"].pop("polarity", None)
-        return settings
+        return learnt(self.as_dict())
 
     @property
     def label(self) -> str:
@@ -180,6 +175,14 @@ class Recipe:
         data = self.dataset.name.replace(":", "-").replace("/", "-")
         data = data.encode()[:LONGEST_NAME].decode(errors="ignore")  # folders have names of 255 bytes at most
         return f"{self.method.name}-{data}-{self.preset}-{self.resolution}px-s{self.seed}"
+
+
+def learnt(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a recipe in plain values decides how networks turn out: what every scoring of them has alike."""
+    kept = {name: table for name, table in recipe.items() if name not in ("data", "preset", "evaluation")}
+    for name, idle in (("training", LOOKING), ("segmentation", ("polarity",))):
+        kept[name] = {key: value for key, value in kept[name].items() if key not in idle}
+    return kept
 
 
 def parse_setting(text: str) -> tuple[str, object]:

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from .features import EXTRACTORS
 from .files import read_arrays, read_json, sha256_of_file
 from .offers import PARTS, Metric, Part
 from .plugins import PluginInfo
-from .record import Measured, Missing, Record, read_record, record_file, record_files, write_record
+from .record import Measured, Missing, Protocol, Record, read_record, record_file, record_files, write_record
 from .settings import fill
 from .stage_configs import EvaluationConfig, SegmentationConfig
 
@@ -28,8 +28,6 @@ __all__ = ["Files", "Rescored", "again", "differences", "evidence_of", "rescore"
 
 Files = Callable[[str], Mapping[str, np.ndarray]]
 """The arrays of one of a run's stored files, by its name."""
-
-Kind = TypeVar("Kind")
 
 ABSENT = "reads the run's networks or its data set, and what they gave was not kept"
 
@@ -102,11 +100,11 @@ def evidence_of(record: Record, files: Files, metrics: Mapping[str, Metric], spl
         RunFailed: a file is damaged.
         BadRecipe: this lgbench does not know the record's settings.
     """
-    evaluation = _config(record, EvaluationConfig, "evaluation")
-    segmentation = _config(record, SegmentationConfig, "segmentation")
-    run: Any = _Recorded(
-        evaluation=evaluation, segmentation=segmentation, seed=record.seed, resolution=record.resolution
-    )
+    configs: dict[str, Any] = {}
+    for name, kind in (("evaluation", EvaluationConfig), ("segmentation", SegmentationConfig)):
+        settings = {f"{name}.{key}": value for key, value in _table(record, name).items()}
+        configs[name] = fill(kind, name, settings, apart="data")  # another data set that was scored is not its own
+    run: Any = _Recorded(**configs, seed=record.seed, resolution=record.resolution)
     absent: Any = _Absent(frozenset(PARTS) - {*record.data.provides})
     found = {}
     for file in sorted(name for name in record.artefacts if name.startswith(f"{EVIDENCE}-")):
@@ -153,42 +151,42 @@ def _why_not(part: str, error: BaseException) -> str:
 def again(record: Record, evidence: Mapping[str, Evidence], metrics: Mapping[str, Metric]) -> dict[str, dict[str, Any]]:
     """Each of a record's numbers as it is computed from stored evidence, or why it cannot be.
 
-    Protocols say what follows from the recipe and from what is stored; only what does not is the record's word.
+    Protocols say what follows from the recipe and from what is stored; only what does not is the record's word. What
+    the record says it has not may be among them: its metric is in `metrics`, and what that reads was kept.
     """
     values, shared = {}, _shared(record)
     for name, value in record.values.items():
-        if isinstance(value, Measured):
-            try:
-                values[name] = _number(name, value, shared, evidence, metrics)
-            except NotAvailable as reason:
-                values[name] = {"not_available": f"not rescored: {reason}"}
-        else:
-            values[name] = value.model_dump()
+        try:
+            values[name] = _number(name, value, shared, evidence, metrics)
+        except NotAvailable as reason:
+            told = {"not_available": f"not rescored: {reason}"}
+            values[name] = told if isinstance(value, Measured) else value.model_dump()
     return values
 
 
 def _shared(record: Record) -> dict[str, Any]:
     """What the protocols of a record's numbers have in common, as its recipe tells it."""
-    data, training = (
-        {**table} if isinstance(table := record.recipe.get(n), dict) else {} for n in ("data", "training")
-    )
+    data, category = _table(record, "data"), _table(record, "training").get("category", -1)
     data.pop("name", None)
-    if isinstance(category := training.get("category", -1), int) and category >= 0:
+    if isinstance(category, int) and category >= 0:
         data["category"] = category
-    resolution, origin = record.resolution, record.data.origin
-    return {"dataset": record.dataset, "dataset_config": data, "origin": origin, "resolution": resolution}
+    told = {"dataset": record.dataset, "dataset_config": data, "origin": record.data.origin}
+    return {**told, "resolution": record.resolution}
 
 
 def _number(
     name: str,
-    value: Measured,
+    value: Measured | Missing,
     shared: Mapping[str, Any],
     evidence: Mapping[str, Evidence],
     metrics: Mapping[str, Metric],
 ) -> dict[str, Any]:
-    metric, split = metrics.get(value.protocol.metric), name.partition("@")[2]
-    if metric is None:
-        raise NotAvailable(f"no installed plugin offers the metric {value.protocol.metric}")
+    said = (
+        value.protocol.model_dump(mode="json") if isinstance(value, Measured) else dict.fromkeys(Protocol.model_fields)
+    )
+    called, _, split = name.partition("@")
+    if (metric := metrics.get(said["metric"] or called)) is None:
+        raise NotAvailable(f"no installed plugin offers the metric {said['metric']}")
     if not evidence:
         raise NotAvailable("the run was scored before evidence was kept; run its command again")
     any_split = next(iter(evidence.values()))
@@ -196,9 +194,7 @@ def _number(
     chosen = evidence.get(split) or evidence.get(first) or any_split
     seen_by = sorted({need.rpartition("/")[2] for need in metric.needs} & {*EXTRACTORS})
     told = {**shared, **({"extractor": seen_by[0]} if seen_by else {})}
-    return computed(
-        metric, chosen, lambda: value.protocol.model_dump(mode="json") | told | chosen.protocol(metric.needs)
-    )
+    return computed(metric, chosen, lambda: said | told | chosen.protocol(metric.needs))
 
 
 def differences(value: Measured, now: Mapping[str, Any], tolerance: float = 0.0) -> str:
@@ -208,17 +204,11 @@ def differences(value: Measured, now: Mapping[str, Any], tolerance: float = 0.0)
         tolerance: relative difference of two numbers that are one; what another processor rounds otherwise.
     """
     before = value.model_dump(mode="json")
-    told = []
-    for name in ("value", "n", "interval", "details", "intervals"):
-        then, found = before[name], now.get(name, {})
-        if not _alike(then, found, tolerance):
-            told.append(f"{name} was {_shown(then)}, is {_shown(found)}")
-    protocols = before["protocol"], now["protocol"]
-    told += [
-        f"{name} was {protocols[0].get(name)}, is {said}"
-        for name, said in protocols[1].items()
-        if protocols[0].get(name) != said
-    ]
+    numbers = ("value", "n", "interval", "details", "intervals")
+    pairs = [(name, before[name], now.get(name, {}), tolerance) for name in numbers]
+    pairs += [(name, before["protocol"].get(name), said, 0) for name, said in now["protocol"].items()]
+    differing = [pair for pair in pairs if not _alike(*pair[1:])]
+    told = [f"{name} was {_shown(then)}, is {_shown(found)}" for name, then, found, _ in differing]
     return "; ".join(told)
 
 
@@ -254,11 +244,11 @@ def rescore(path: Path, metrics: Mapping[str, Metric], plugins: Sequence[PluginI
     evidence = evidence_of(record, _files_in(folder, record.artefacts), used)
     values = again(record, evidence, used)
     changed = {
-        name: str(values[name].get("not_available") or differences(value, values[name]))
+        name: told
         for name, value in record.values.items()
         if isinstance(value, Measured)
+        and (told := str(values[name].get("not_available") or differences(value, values[name])))
     }
-    changed = {name: told for name, told in changed.items() if told}
     if not any("not_available" not in values[name] for name in changed):
         return Rescored(values, changed, None)
     return Rescored(values, changed, _written(source, record, values, used, plugins))
@@ -307,8 +297,7 @@ def _says(value: Measured | Missing, now: Mapping[str, Any]) -> bool:
     return not differences(value, now)
 
 
-def _config(record: Record, kind: type[Kind], name: str) -> Kind:
-    """What a record's recipe says in a table; settings of another data set that was scored are not that table's."""
+def _table(record: Record, name: str) -> dict[str, Any]:
+    """A table of a record's recipe; {} where it has none."""
     table = record.recipe.get(name)
-    settings = {f"{name}.{key}": value for key, value in (table if isinstance(table, dict) else {}).items()}
-    return fill(kind, name, settings, apart="data")
+    return {**table} if isinstance(table, dict) else {}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,13 +21,18 @@ from .evaluation.collapse import coverage, flags, prediction_flags, saturated
 from .evaluation.scores import SHARED
 from .evaluation.taught import LEARNT
 from .offers import Metric
-from .record import RECORD_FILE, Measured, Record, read_record
+from .recipe import learnt
+from .record import RECORD_FILE, Measured, Missing, Record, read_record
 from .rescore import Files, again, differences, evidence_of
+from .settings import dotted
 
 __all__ = ["Check", "verify"]
 
 ROUNDING = 1e-6
 """Relative: eigenvalues and sums come out so differently on another processor; counts of pixels do not."""
+
+WRITTEN = {"recipe.json": learnt, "identity.json": itemgetter("settings")}
+"""What a run writes of itself, and what of that is what it has learnt by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +62,36 @@ def verify(
     record = _record(held[RECORD_FILE])
     checks = [Check("record", "mismatch", told) for told in contradictions(record)]
     for name, sha256 in sorted(record.artefacts.items()):
-        if name in held and _sha256(held[name]) != sha256:
+        if name in held and hashlib.sha256(held[name]).hexdigest() != sha256:
             checks.append(Check(name, "mismatch", "is not the file that the record was scored from"))
         elif name not in held and not name.endswith(".safetensors"):
             checks.append(Check(name, "mismatch", "is not in the capsule, and the record was scored from it"))
-    read: dict[str, dict[str, np.ndarray]] = {}
 
+    @cache
     def files(name: str) -> dict[str, np.ndarray]:
         if name not in held:
             raise BadCapsule(f"{path} lacks {name}, which its evidence names. Ask for it again.")
-        if name not in read:
-            read[name] = read_npz(name, held[name])
-        return read[name]
+        return read_npz(name, held[name])
 
-    checks += [*_together(record), *_hidden(record, {*record.artefacts} & {*held}, files)]
+    checks += [*_together(record), *_hidden(record, {*record.artefacts} & {*held}, files), *_written(record, held)]
     splits = opened(record, held.get("request.json", b"")) if opened else None
-    used = {v.protocol.metric for v in record.values.values() if isinstance(v, Measured)}
-    chosen = {name: metric for name, metric in metrics.items() if name in used}
+    wanted = {v.protocol.metric if isinstance(v, Measured) else n.partition("@")[0] for n, v in record.values.items()}
+    chosen = {name: metric for name, metric in metrics.items() if name in wanted}
     found = again(record, evidence_of(record, files, chosen, splits), chosen)
     return checks + [
-        _check(name, value, found[name], chosen.get(value.protocol.metric))
+        _check(name, value, found[name], chosen)
         for name, value in record.values.items()
-        if isinstance(value, Measured)
+        if isinstance(value, Measured) or "value" in found[name]
     ]
 
 
-def _check(name: str, value: Measured, now: Mapping[str, Any], metric: Metric | None) -> Check:
+def _check(name: str, value: Measured | Missing, now: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Check:
+    if isinstance(value, Missing):
+        told = f"is said to be not available ({value.not_available}), and by what is stored it is {now['value']:.9g}"
+        return Check(name, "mismatch", told)
     if "not_available" in now:
         return Check(name, "not derived", str(now["not_available"]).removeprefix("not rescored: "))
-    version = value.protocol.metric_version
+    metric, version = metrics.get(value.protocol.metric), value.protocol.metric_version
     if metric and version != metric.version:
         told = f"version {version}, which said {value.value:.9g}, is not the installed {metric.version}"
         return Check(name, "not derived", f"{told}, which says {now['value']:.9g}")
@@ -118,6 +127,22 @@ def _hidden(record: Record, names: set[str], files: Files) -> Iterator[Check]:
             yield Check("flags", "mismatch", f"{name} shows {flag}, and the record does not say so")
 
 
+def _written(record: Record, held: Mapping[str, bytes]) -> Iterator[Check]:
+    """Where what a run wrote of itself says otherwise than its record, but for what a later scoring writes anew."""
+    for name, read in WRITTEN.items():
+        if name not in held:
+            yield Check(name, "not derived", "is not in the capsule: the record's word is taken")
+            continue
+        try:
+            ours, theirs = (dict(dotted(table)) for table in (learnt(record.recipe), read(json.loads(held[name]))))
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            yield Check(name, "mismatch", f"does not hold what a run writes ({type(error).__name__}: {error})")
+            continue
+        for key in sorted(ours.keys() | theirs.keys()):
+            if ours.get(key) != theirs.get(key):
+                yield Check(name, "mismatch", f"has {key}={theirs.get(key)}, and the record's recipe {ours.get(key)}")
+
+
 def _flags(name: str, record: Record, files: Files) -> list[str]:
     """The collapses that a stored file shows (`lgbench.evaluation.collapse`)."""
     kind = name.rpartition("-")[0]
@@ -141,7 +166,3 @@ def _record(content: bytes) -> Record:
             return read_record(place, "Ask for the capsule again.")
         except LgbenchError as error:
             raise BadCapsule(str(error).replace(str(place), RECORD_FILE)) from None
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -312,6 +312,16 @@ def test_a_claim_is_not_decided_over_other_images_recipes_or_protocols(root: Pat
     assert claim(root).why == "measured by several protocols"
 
 
+def test_runs_of_a_preset_that_has_changed_since_leave_a_claim_to_those_of_today(root: Path):
+    recipe = {"method": {"gamma": 1}, "training": {"batch": 7}}
+    before = a_record({"iou": measured(0.3)}, method="milgan", preset="paper", recipe=recipe)
+    commit(root, *runs(0.1, 0.1, 0.11, 0.12), before)
+    assert claim(root).verdict == "undecided"
+    assert "training.batch was 7" in claim(root).why
+    commit(root, *runs(1, 0.6, 0.61, 0.62))
+    assert (claim(root).verdict, claim(root).seeds) == ("agrees", (3, 3))
+
+
 def test_the_index_counts_claims_instead_of_ranking(root: Path):
     commit(root, *runs(0.1, 0.1, 0.11, 0.12), *runs(1, 0.6, 0.61, 0.62))
     build(root)

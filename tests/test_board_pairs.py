@@ -134,7 +134,7 @@ def test_an_altered_pair_and_a_broken_one_are_faults(root: Path):
     write_json(first, read_json(first) | {"distance": 0.0})
     second.write_text("{")
     faults = "\n".join(check(root))
-    assert f"{first} is no pair: Value error, its id is not the hash of its content" in faults
+    assert f"{first} is no pair: its id is not the hash of its content" in faults
     assert f"{second} cannot be read" in faults
 
 

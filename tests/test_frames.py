@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 import lgbench
 from lgbench.cli.results import results
-from lgbench.cli.summaries import over_seeds, summary
-from lgbench.intervals import interval
+from lgbench.cli.summaries import effects, over_seeds, summary
+from lgbench.intervals import difference, interval
 from lgbench.record import BadRecord, read_record, write_record
 
 
@@ -129,6 +129,46 @@ def test_latex_has_a_row_a_method_and_a_column_a_metric(tmp_path: Path):
     assert "a\\_b & 0.500" in text
     assert "lrgan & 0.700" in text
     assert text.startswith("\\begin{tabular}")
+
+
+def test_effects_are_differences_to_one_row_with_welchs_interval(tmp_path: Path):
+    three, two = [0.5, 0.6, 0.7], [0.8, 0.9]
+    written(tmp_path, *seeds("lrgan", *three), *seeds("milgan", *two), *seeds("otsu", 0.4))
+    table = effects(lgbench.frame(tmp_path), "lrgan").set_index("method")
+    between, half = difference(two, three)
+    assert table.loc["milgan", "difference"] == f"{between:+.3f} ± {half:.3f}"
+    assert (table.loc["milgan", "of lrgan"], table.loc["milgan", "value"]) == ("0.600", "0.850")
+    assert (table.loc["milgan", "seeds"], table.loc["otsu", "seeds"]) == ("2, 3", "1, 3")
+    assert table.loc["otsu", "difference"] == "-0.200"
+    assert [*table.index] == ["milgan", "otsu"]
+
+
+def test_effects_compare_an_ablations_rows_with_the_one_that_is_named(tmp_path: Path):
+    root = make_ablation(tmp_path)
+    commit(root, *runs(0.1, 0.2, 0.3), *runs(1, 0.6, 0.65))
+    text = said(root / "leaderboards/weights", "--against", "weak")
+    assert "strong" in text
+    assert "+0.375" in text
+    assert "-0.375" not in text
+    assert "+0.375" in said(root / "leaderboards/weights", "--against", "weak", "--latex")
+    assert "Did you mean 'weak'" in said(root / "leaderboards/weights", "--against", "weka")
+    twice = said(root / "leaderboards/weights", "--against", "milgan")
+    recipes = lgbench.frame(root / "leaderboards/weights").groupby("variant").recipe.first()
+    weak, strong = recipes["weak"], recipes["strong"]
+    assert "Several rows here are 'milgan'. Name one by its variant, or by its recipe" in twice
+    assert weak in twice
+    assert strong in twice
+    assert "+0.375" in said(root / "leaderboards/weights", "--against", weak)
+
+
+def test_effects_never_set_values_of_two_protocols_against_each_other(tmp_path: Path):
+    other = {**PROTOCOL, "threshold": 0.4}
+    written(tmp_path / "a", *seeds("lrgan", 0.5), a_record({"iou": measured(0.9, other)}, method="milgan"))
+    assert "Nothing here can be compared with lrgan" in said(tmp_path / "a", "--against", "lrgan")
+    written(tmp_path / "b", a_record({"iou": measured(0.6, other)}, seed=1))
+    table = effects(lgbench.frame(tmp_path), "lrgan")
+    assert table.difference.tolist() == ["+0.300"]
+    assert table.metric.str.startswith("iou (").all()
 
 
 def test_parquet_names_its_extra_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

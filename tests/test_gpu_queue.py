@@ -60,7 +60,7 @@ def test_each_command_resolves(command: str, asked: list[Recipe]):
 
 def test_commands_were_found_and_stop_in_time():
     assert len(COMMANDS) > 15
-    assert len(LIKEWISE) >= 2
+    assert LIKEWISE
     assert [command for command in COMMANDS if "--dry-run" not in command and "--minutes 8" not in command] == []
 
 

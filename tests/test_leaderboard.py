@@ -219,6 +219,8 @@ def test_a_column_may_rank_nobody_or_show_a_metric_that_is_not_installed(root: P
     path = root / "benchmarks/flora-32.toml"
     ours, _, _ = BOARD.partition("[[reported]]")
     path.write_text(ours.replace('name = "iou", label = "IoU", better = "up"', column))
+    name = column.split('"')[1]
+    commit(root, a_record({name: measured(0.5, {**PROTOCOL, "metric": name})}))
     build(root)
     assert check(root) == []
 
@@ -376,6 +378,7 @@ def test_samples_of_batch_statistics_are_told_from_ordinary_ones(root: Path):
     assert text.count(", 100 samples, sampled with statistics of batches of 100, features of inception,") == 1
     assert text.count(", 100 samples, features of inception,") == 1
     assert "sampled with" not in protocol_in_words(IMAGES)  # of before there was a choice
+    assert "painted from segments of train" in protocol_in_words({**IMAGES, "given": "segments of train"})
 
 
 @pytest.mark.parametrize(

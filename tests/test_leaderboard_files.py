@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -159,13 +160,13 @@ def test_a_run_of_one_split_stands_in_the_column_of_that_split_only(root: Path):
 
 
 def test_a_column_may_show_what_stands_beside_a_number(root: Path):
-    column = '\n  { name = "iou.pooled", better = "up" },\n  { name = "iou.absent", better = "none" },'
+    column = '\n  { name = "iou.pooled", better = "up" },'
     (root / "benchmarks/flora-32.toml").write_text(BOARD.replace(IOU, IOU + column))
-    commit(root, a_record({"iou": measured(0.5, pooled=0.7)}))
+    commit(root, a_record({"iou": measured(0.5, pooled=0.7)}), *seeds("older", 0.4))
     (table,) = board_tables(root)
-    (row,) = table.lines
-    assert [row.cells[name].mean for name in ("iou", "iou.pooled", "iou.absent")] == [0.5, 0.7, None]
-    assert row.cells["iou.absent"].why == ("no absent was noted",)
+    row, older = table.lines
+    assert [row.cells[name].mean for name in ("iou", "iou.pooled")] == [0.5, 0.7]
+    assert older.cells["iou.pooled"].why == ("no pooled was noted",)
     assert table.protocols["iou.pooled"] == table.protocols["iou"]
 
 
@@ -214,6 +215,84 @@ def test_a_malformed_definition_is_named(root: Path, fault: str):
     path.write_text(fault + BOARD)
     with pytest.raises(BadBenchmark, match=r"flora-32\.toml"):
         build(root)
+
+
+SLIPS = [
+    ('name = "iou", label', 'name = "ioo", label', "metric 'ioo'.*Did you mean 'iou'"),
+    ('name = "fid"', 'name = "fit"', "metric 'fit'.*Did you mean 'fid'"),
+    ('name = "fid"', 'name = "fid@tran"', "split 'tran'.*Did you mean 'train'"),
+    ('split = "test"', 'split = "tst"', "split 'tst'.*Did you mean 'test'"),
+    ('"iou", label', '"iou.poled", label', "detail of iou 'poled'.*Did you mean 'pooled'"),
+    ('dataset = "flora"', 'dataset = "florra"', "data set 'florra'.*Did you mean 'flora'"),
+    ('["lrgan"]', '["lrgam"]', "method 'lrgam'.*Did you mean 'lrgan'"),
+    ('["lrgan"]', '["lrgan"]\nfloors = ["emty"]', "method 'emty'.*Did you mean 'empty'"),
+    ('["lrgan"]', '["lrgan"]\npresets = ["smok"]', "preset 'smok'.*Did you mean 'smoke'"),
+    ('methods = ["lrgan"]', '[[variant]]\nname = "a"\nmethod = "lrgam"\npreset = "smoke"', "method 'lrgam'"),
+    ('methods = ["lrgan"]', '[[variant]]\nname = "a"\nmethod = "lrgan"\npreset = "smok"', "preset 'smok'"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "told"), SLIPS)
+def test_a_name_that_stands_for_nothing_is_refused_with_the_nearest(root: Path, right: str, wrong: str, told: str):
+    if "poled" in wrong:
+        commit(root, a_record({"iou": measured(0.5, pooled=0.7)}))
+    ours, _, _ = BOARD.partition("[[reported]]")
+    (root / "benchmarks/flora-32.toml").write_text(ours.replace(right, wrong))
+    with pytest.raises(BadBenchmark, match=f"benchmarks/flora-32.toml: nothing installed offers the {told}"):
+        build(root)
+    assert len([fault for fault in check(root) if re.search(told, fault)]) == 1
+
+
+def test_names_of_a_plugin_that_is_missing_are_those_of_its_records(root: Path):
+    ours, _, _ = BOARD.partition("[[reported]]")
+    theirs = ours.replace('"fid"', '"sharpness"').replace('["lrgan"]', '["sharpgan"]\npresets = ["sharp"]')
+    (root / "benchmarks/flora-32.toml").write_text(theirs)
+    values = {"iou": measured(0.5), "sharpness": measured(1.0, {**PROTOCOL, "metric": "sharpness"})}
+    commit(root, a_record(values, method="sharpgan", preset="sharp"))
+    build(root)
+    assert check(root) == []
+
+
+def test_a_board_on_an_archive_that_somebody_adds_is_built_before_its_first_run(root: Path):
+    ours, _, _ = BOARD.partition("[[reported]]")
+    (root / "benchmarks/flora-32.toml").write_text(ours.replace('dataset = "flora"', 'dataset = "zebras"'))
+    build(root)
+    assert check(root) == []
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'methods = ["lrgan", "otsu"]\nfloors = ["otsu"]',
+        'methods = ["otsu"]\nfloors = true',
+        'floors = ["otsu"]\n[[variant]]\nname = "a"\nmethod = "otsu"\npreset = "smoke"',
+    ],
+)
+def test_a_floor_is_no_row_that_is_ranked(root: Path, rows: str):
+    ours, _, _ = BOARD.partition("[[reported]]")
+    (root / "benchmarks/flora-32.toml").write_text(ours.replace('methods = ["lrgan"]', rows))
+    with pytest.raises(BadBenchmark, match="'otsu' is among its floors and its rows: a floor is not ranked"):
+        build(root)
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ('split = ["test"]', r"iou\.split=\['test'\] does not fit"),
+        ("split = 5", r"iou\.split=5 does not fit"),
+        ('resolution = "32"', r"iou\.resolution='32' does not fit"),
+        ("samples = -1", r"iou\.samples=-1 does not fit"),
+        ("threshold = true", r"iou\.threshold.*=True does not fit"),
+        ('splt = "test"', r"protocol: a protocol has no 'splt'"),
+    ],
+)
+def test_what_a_paper_is_said_to_measure_by_is_a_protocols(root: Path, field: str, told: str):
+    path = root / "benchmarks/flora-32.toml"
+    path.write_text(f"{BOARD}protocol = {{ iou = {{ {field} }} }}\n")
+    with pytest.raises(BadBenchmark, match=told):
+        build(root)
+    path.write_text(f'{BOARD}protocol = {{ iou = {{ split = "test", resolution = 32, threshold = 0.5 }} }}\n')
+    build(root)
 
 
 def test_an_unknown_board_is_told_the_nearest(root: Path):
@@ -267,6 +346,14 @@ def test_the_index_names_the_leader(root: Path):
     build(root)
     text = (root / "leaderboards/README.md").read_text()
     assert "| [Flora](flora-32/README.md) | flora, 32 px | IoU ↑ | b smoke\\*: 0.60 | 2 |" in text
+
+
+def test_the_index_names_the_settings_of_a_leader_that_are_not_its_presets(root: Path):
+    overrides = {"training.steps": 7}
+    commit(root, *(a_record({"iou": measured(0.5)}, seed=s, overrides=overrides) for s in range(3)))
+    build(root)
+    text = (root / "leaderboards/README.md").read_text()
+    assert "| lrgan smoke (other settings than the preset's: training.steps 7): 0.50" in text
 
 
 def test_the_command_line_adds_builds_checks_and_shows(root: Path):

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import flop_registry
 from lgbench import ImageSpec
 from lgbench.data import Split
 from lgbench.game import Game, Phase, Step
-from lgbench.recipe import Recipe
+from lgbench.recipe import FOR_CPUS, Recipe
 from lgbench.runtime import Runtime, fast_precision
 from lgbench.training import Schedule
 from lgbench.training.player import Player
@@ -29,7 +29,7 @@ from lgbench.training.stream import Stream
 
 from .memory import Memory, keeping
 
-__all__ = ["Cost", "ceiling", "cost_of", "emulated", "noise"]
+__all__ = ["Cost", "ceiling", "cost_of", "emulated", "noise", "too_large"]
 
 MEASURED, PATIENCE = 8, 10.0
 SHOWN = 6  # of the slowest operations
@@ -97,6 +97,14 @@ def emulated(recipe: Recipe, device: torch.device) -> str:
         "bf16 takes many times as long here, for this device has no instructions for it: add "
         "--set training.precision=fp32 (a row of its own on a board)."
     )
+
+
+def too_large(recipe: Recipe, device: torch.device) -> str:
+    """Which presets fit a CPU where the recipe's own is meant for a GPU; "" elsewhere."""
+    offered = [f"--preset {name} takes {time}" for name, time in FOR_CPUS.items() if name in recipe.method.presets]
+    if device.type != "cpu" or recipe.preset in FOR_CPUS or not offered:
+        return ""
+    return f"The preset {recipe.preset} is meant for a GPU. On this CPU {', '.join(offered)}."
 
 
 def _kinds(phases: Sequence[Phase]) -> tuple[dict[int, float], int]:

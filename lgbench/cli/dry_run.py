@@ -18,7 +18,7 @@ from lgbench.runtime import Runtime, choose_device
 from lgbench.stages import build_game, build_segmenter
 from lgbench.training import Schedule
 
-from .cost import Cost, ceiling, cost_of, emulated
+from .cost import Cost, ceiling, cost_of, emulated, too_large
 from .printing import print_table, say
 
 __all__ = ["show"]
@@ -50,6 +50,9 @@ def show(recipe: Recipe, home: DataHome, device: str) -> None:
     console = Console()
     console.print_json(json.dumps(recipe.as_dict()))
     runtime = runtime_of(recipe, choose_device(device))
+    if remark := too_large(recipe, runtime.device):
+        say(console, remark)
+    say(console, "A few steps are measured now.")
     found = _estimate(recipe, home, runtime)
     title = f"cost on {runtime.device} in {runtime.arithmetic}, measured over a few steps on noise"
     print_table(console, ("stage", "networks", "steps", "s/step", "about"), found.rows, title)

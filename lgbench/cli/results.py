@@ -19,15 +19,22 @@ FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True, path_type=Path))
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+@click.option("--against", metavar="NAME", help="Show what rows change against this variant, method or recipe.")
 @click.option("--csv", type=FILE, help="Write every value; - prints them.")
 @click.option("--parquet", type=FILE, help="Write every value as Parquet (the extra `parquet`).")
 @click.option("--latex", "as_latex", is_flag=True, help="Print means over seeds as a LaTeX table.")
 def results(
-    paths: Sequence[Path], metrics: Sequence[str], csv: Path | None, parquet: Path | None, as_latex: bool
+    paths: Sequence[Path],
+    metrics: Sequence[str],
+    against: str | None,
+    csv: Path | None,
+    parquet: Path | None,
+    as_latex: bool,
 ) -> None:
     """Show the records of PATH as one table: runs, folders of runs (`runs` by default), boards, files of records.
 
-    Prints means over seeds with their 95 % interval. Files have one row a value, as `lgbench.frame(PATH)` in Python.
+    Prints means over seeds with their 95 % interval, or with --against the differences of means with theirs. Files
+    have one row a value, as `lgbench.frame(PATH)` in Python.
     """
     from lgbench.files import write_bytes
     from lgbench.frames import frame
@@ -41,12 +48,15 @@ def results(
         write_bytes(csv, table.to_csv(index=False).encode())
     if parquet:
         _write_parquet(table, parquet)
-    if as_latex:
-        from .summaries import latex
+    if (csv or parquet) and not (as_latex or against):
+        return
+    from .summaries import effects, latex, summary
 
-        click.echo(latex(table), nl=False)
-    if not (csv or parquet or as_latex):
-        _print_summary(table)
+    shown = effects(table, against) if against else summary(table)
+    if as_latex:
+        click.echo(latex(shown, "difference" if against else "value"), nl=False)
+    else:
+        _print_shown(shown, table)
 
 
 def _runs() -> Path:
@@ -85,18 +95,18 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     write_bytes(path, content.getbuffer())
 
 
-def _print_summary(table: pd.DataFrame) -> None:
-    """Means over seeds; then, once for each reason, what is not available."""
+def _print_shown(shown: pd.DataFrame, table: pd.DataFrame) -> None:
+    """A summary of `table`; then, once for each reason, what is not available."""
     from rich.console import Console
 
     from .printing import print_table, say
-    from .summaries import summary
 
-    console, shown = Console(), summary(table)
+    console = Console()
     same = [str(table[name].iloc[0]) for name in ("dataset", "preset") if len(set(table[name])) == 1]
     title = ", ".join([*same, f"{table.record.nunique()} records"])
     rows = [tuple(map(str, row)) for row in shown.itertuples(index=False)]
-    print_table(console, list(shown.columns), rows, title, right=(len(shown.columns) - 2, len(shown.columns) - 1))
+    numbers = range(list(shown.columns).index("metric") + 1, len(shown.columns))
+    print_table(console, list(shown.columns), rows, title, right=tuple(numbers))
     for why, lacking in table[table.value.isna()].groupby("why", sort=False):
         names = ", ".join(lacking.metric.dropna().unique().tolist())
         names = (

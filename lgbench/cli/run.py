@@ -125,7 +125,7 @@ def carry_out(
     from lgbench.run import run as start
     from lgbench.runtime import choose_device
 
-    from .cost import emulated
+    from .cost import emulated, too_large
     from .progress import reporting
     from .results import show_record
 
@@ -133,12 +133,8 @@ def carry_out(
     metrics = chosen_metrics(recipe.evaluation.metrics, installed.metrics)
     with reporting() as reporter:
         chosen = choose_device(device)
-        offered = [f"--preset {name} takes {time}" for name, time in FOR_CPUS.items() if name in recipe.method.presets]
-        if chosen.type == "cpu" and recipe.preset not in FOR_CPUS and offered:
-            reporter.note(
-                f"The preset {recipe.preset} is meant for a GPU; add --dry-run to see what it takes on this CPU. "
-                f"{', '.join(offered)}."
-            )
+        if remark := too_large(recipe, chosen):
+            reporter.note(f"{remark} Add --dry-run to see what it takes here.")
         if remark := emulated(recipe, chosen):
             reporter.note(remark)
         used = installed.used([*recipe.records, *(("metrics", name) for name in metrics)])

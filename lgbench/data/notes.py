@@ -21,12 +21,8 @@ def notes_on(splits: Mapping[str, Split]) -> list[str]:
     partial = {name: count for name, count in masked.items() if count < len(splits[name])}
     if partial and any(masked.values()):
         counts = ", ".join(f"{count:,} of {len(splits[name]):,} {name}" for name, count in partial.items())
-        others = " and ".join(name for name in partial if name != "train")
-        learnt = [
-            *(["those of train are trained on all the same"] if "train" in partial else []),
-            *([f"those of {others} only with data.use_all_images=true"] if others else []),
-        ]
-        notes.append(f"Masks are known of {counts} pictures; scores leave the others out, and {', '.join(learnt)}.")
+        learnt = " Those of train are trained on all the same." if "train" in partial else ""
+        notes.append(f"Masks are known of {counts} pictures; scores leave the others out.{learnt}")
     if lost := sum((Counter(split.lost) for split in splits.values()), Counter()):
         masks = counted(sum(lost.values()), "mask")
         notes.append(f"{masks} lost the object, or all but it, and cannot be scored: {causes(lost)}.")

@@ -65,13 +65,16 @@ def _printed(claim: Claim, papers: Papers) -> tuple[float, float] | None:
 
 
 Found = list[tuple[int, Line]]
-"""A variant's lines that have runs, and a number of the claim's metric where it has one, each with its table's."""
+"""A variant's lines that have runs, and a number of the claim's metric where it has one, each with its table's.
+
+Runs of today's preset stand for a variant, where it has any: records of before cannot be taken off a board.
+"""
 
 
 def _lines_of(tables: Sequence[Table], name: str, metric: str) -> Found:
-    every = [(number, line) for number, table in enumerate(tables) for line in table.lines]
-    found = [(number, line) for number, line in every if line.runs and line.variant_name == name]
-    return [(number, line) for number, line in found if not metric or line.cells.get(metric, Cell()).by_seed]
+    its = [(n, one) for n, table in enumerate(tables) for one in table.lines if one.runs and one.variant_name == name]
+    found = [(n, line) for n, line in its if not metric or line.cells.get(metric, Cell()).by_seed]
+    return [(n, line) for n, line in found if not line.unlike] or found
 
 
 def _decided(blank: Outcome, tables: Sequence[Table]) -> Outcome:
@@ -132,10 +135,8 @@ def _collapsed(blank: Outcome, tables: Sequence[Table]) -> Outcome:
         why = f"{SEEDS_FOR_A_RANK} seeds of each are needed; {why}"
         return replace(blank, verdict="undecided", seeds=seeds, why=why)
     kept, lost = (sum(bool(one.found & {*claim.collapse}) for one in shown) for shown in (better, worse))
-    against, shown = (
-        not lost or _rarer(lost, len(worse), kept, len(better)),
-        _rarer(kept, len(better), lost, len(worse)),
-    )
+    against = not lost or _rarer(lost, len(worse), kept, len(better))
+    shown = _rarer(kept, len(better), lost, len(worse))
     verdict = "disagrees" if against else "agrees" if shown else "undecided"
     return replace(blank, verdict=verdict, seeds=seeds, why=why)
 
@@ -176,5 +177,4 @@ def _unlike(both: Sequence[Line]) -> str:
         return "not run on the same images"
     if len({line.unlike for line in both}) > 1:
         return "; ".join(f"{line.variant_name} has {line.unlike}" for line in both if line.unlike)
-    barred = any(line.selected_by == "best-on-test" for line in both)
-    return "chosen by its score on the test images" if barred else ""
+    return "chosen by its score on the test images" if any(it.selected_by == "best-on-test" for it in both) else ""

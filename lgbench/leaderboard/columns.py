@@ -26,7 +26,9 @@ def key_of(board: Benchmark, record: Record, column: Column) -> str | None:
     """
     metric, split, _ = column.parts
     names = [f"{metric}@{split}" if split else metric, *(f"{metric}@{name}" for name in wanted_splits(board, column))]
-    if split and _is_of(record, metric, split):
+    value = record.values.get(metric)
+    # without a split in its name it is of this one, or is missing for a reason that holds for all
+    if split and (not isinstance(value, Measured) or value.protocol.split == split):
         names.append(metric)
     return next((name for name in names if name in record.values), None)
 
@@ -69,9 +71,3 @@ def _detail(value: Measured | Missing, name: str) -> Measured | Missing:
         return Missing(not_available=f"no {name} was noted")
     told = {"value": value.details[name], "interval": value.intervals.get(name), "details": {}, "intervals": {}}
     return value.model_copy(update=told)
-
-
-def _is_of(record: Record, metric: str, split: str) -> bool:
-    """Whether a number without a split in its name is of this one, or is missing for a reason that holds for all."""
-    value = record.values.get(metric)
-    return not isinstance(value, Measured) or value.protocol.split == split

@@ -15,7 +15,7 @@ from lgbench.plain import plain
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Grid", "Notes", "escape", "link", "unmarked", "written"]
+__all__ = ["Grid", "Notes", "escape", "unmarked", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,6 @@ def escape(text: str) -> str:
     return re.sub(r"(?i)@(?=\w)|#(?=\d)|://|\bwww\.", lambda found: f"{found[0][0]}<!-- -->{found[0][1:]}", text)
 
 
-def link(text: str, to: str) -> str:
-    """Text that leads somewhere."""
-    return f"[`{text}`]({to})"
-
-
 def written(template: str, **told: object) -> str:
     """A page as a file of `templates` says."""
     return _templates().get_template(template).render(told).rstrip() + "\n"
@@ -80,7 +75,7 @@ def _templates() -> Environment:
 
 
 MARKUP = re.compile(r"\\(.)|<!-- -->|\[`(\w+)`\]\([^)]*\)|\[\^(\d+)\]")
-"""What `escape`, `link` and `Notes.mark` write."""
+"""What `escape`, `Notes.mark` and the links of records write."""
 
 
 def unmarked(text: str) -> str:

@@ -12,7 +12,7 @@ from lgbench.plugins import registry
 from .claims import Outcome
 from .collapse import GREY, VANISHED
 from .lines import FACTS, SEEDS_FOR_A_RANK, Beside, Cell, Line, Table
-from .markdown import Grid, Notes, escape, link, written
+from .markdown import Grid, Notes, escape, written
 from .pairs import pair_grid
 from .papers import ReportedRow
 from .standing import Section, Standing
@@ -97,7 +97,7 @@ def _run(table: Table, line: Line, notes: Notes) -> list[str]:
         named = [_rank(line, notes), escape(line.method) + twin]
     preset = escape(line.preset) + notes.mark(line.unlike.capitalize()) + notes.mark(line.polarity)
     facts = [escape(_in_words(getattr(line, name))) for name in FACTS]
-    records = " ".join(link(record.id[:8], f"records/{name}") for name, record in line.runs.items())
+    records = " ".join(f"[`{record.id[:8]}`](records/{name})" for name, record in line.runs.items())
     return [*named, preset, *numbers, _seeds(line), *facts, records]
 
 
@@ -158,29 +158,7 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
     """A protocol as a phrase; fields that do not apply are left out."""
     config = protocol["dataset_config"]
     told = [f"{k} = {v}" for k, v in sorted(config.items()) if v != ""] if isinstance(config, dict) else [config]
-    words = [(protocol["dataset"] or "any data") + (f" with {', '.join(told)}" if any(told) else "")]
-    phrases = {
-        "dataset_version": "version {}",
-        "origin": "copy {}" if "," in (protocol.get("origin") or "") else "{} copy",
-        "split": "{} split",
-        "resolution": "{} px",
-        "crop": "crop {}",
-        "scored_on": "scored on {}",
-        "copies": "{}",
-        "ignore": "masks' value {} left out",
-        "pseudo": "pseudo truth: {}",
-        "polarity": "{} polarity",
-        "aggregation": "aggregated {}",
-        "threshold": "threshold {}",
-        "cut": "painted masks cut at {}",
-        "samples": "{} samples",
-        "sampling": "sampled with {}",
-        "extractor": "features of {}",
-        "weights": "weights {:.12}",
-    }
-    # older protocols do not know every field
-    said = [phrase.format(protocol[name]) for name, phrase in phrases.items() if protocol.get(name) is not None]
-    return ", ".join([*words, *said, f"{protocol['metric']} version {protocol['metric_version']}"])
+    return written("protocol.md", protocol=protocol, told=told).strip()
 
 
 def _beside(line: Line, metric: Column, paper: Beside, notes: Notes) -> list[str]:
@@ -273,5 +251,8 @@ def _leader(standing: Standing) -> str:
     if not table or not leaders:
         return ""
     first = table.columns[0]
-    names = [f"{escape(f'{line.method} {line.preset}')}{escape('*') if line.provisional else ''}" for line in leaders]
+    names = [
+        escape(f"{line.method} {line.preset}{'*' if line.provisional else ''}{line.unlike and f' ({line.unlike})'}")
+        for line in leaders
+    ]
     return f"{', '.join(names)}: {mean_in_words(leaders[0].cells[first.name], first.digits)}"

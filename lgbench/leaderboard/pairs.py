@@ -92,7 +92,7 @@ def read_pairs(folder: Path, records: Mapping[str, Record]) -> tuple[list[Pair],
         try:
             pair = Pair.model_validate(read_json(path))
         except ValidationError as error:
-            told = f"is no pair: {error.errors(include_url=False)[0]['msg']}"
+            told = f"is no pair: {error.errors(include_url=False)[0]['msg'].removeprefix('Value error, ')}"
         except (OSError, ValueError) as error:
             told = f"cannot be read ({error})"
         else:

@@ -32,8 +32,8 @@ def unlike_preset(board: Benchmark, record: Record) -> str:
     """
     variant = board.variant_of(record)
     expected = {f"data.{key}" for key in board.dataset_config} | (variant.settings if variant else {}).keys()
-    asked = sorted(record.overrides.keys() - expected - HARMLESS)
-    asked = [key for key in asked if not key.startswith("evaluation.")]
+    others = record.overrides.keys() - expected - HARMLESS
+    asked = sorted(key for key in others if not key.startswith("evaluation."))
     had, preset = (dict(dotted(record.recipe)), _today(record, {})) if asked else ({}, {})
     differing = [key for key in asked if key not in preset or preset[key] != had.get(key)]
     told = [f"{key} {canonical_json(record.overrides[key])}" for key in differing]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from lgbench.benchmark import Benchmark
 from lgbench.record import Record
-from lgbench.variant import Variant
 
 from .claims import Outcome, outcomes
 from .lines import Cell, Line, Table, tables
@@ -99,12 +98,8 @@ def _in_order(board: Benchmark, records: Mapping[str, Record]) -> list[Table]:
         for variant in board.variants:
             lines += [line for line in table.lines if line.variant == variant]
             if number == 0 and variant.name not in ran:
-                lines.append(_not_run(variant, table))
+                cells = {metric.name: Cell() for metric in table.columns}
+                lines.append(Line("not run", variant.method, cells, variant, preset=variant.preset))
         floor = [line for line in table.lines if line.kind in ("floor", "ceiling", "baseline")]
         ordered.append(replace(table, lines=(*lines, *floor)))
     return ordered
-
-
-def _not_run(variant: Variant, table: Table) -> Line:
-    cells = {metric.name: Cell() for metric in table.columns}
-    return Line("not run", variant.method, cells, variant, preset=variant.preset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lgbench.benchmark import BadBenchmark, Benchmark, Column, read_benchmark
@@ -12,7 +12,9 @@ from lgbench.errors import LgbenchError, UnknownName, did_you_mean
 from lgbench.files import write_bytes
 from lgbench.lookup import data_settings
 from lgbench.plugins import registry
+from lgbench.recipe import PRESETS
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
+from lgbench.stage_configs import SPLITS
 
 from .columns import key_of, wanted_splits
 from .pages import certificates, index, page
@@ -98,14 +100,10 @@ def _scored_otherwise(board: Benchmark, record: Record) -> str | None:
         if splits and value.protocol.split not in splits:
             return f"its {name} has split {value.protocol.split!r}, the board asks for {' or '.join(map(repr, splits))}"
         aggregation = value.protocol.aggregation
-        if board.aggregation not in (None, aggregation) and not _never_pooled(value):
+        never_pooled = aggregation == "per_image" and "pooled" not in value.details  # as ARI; others say both
+        if board.aggregation not in (None, aggregation) and not never_pooled:
             return f"its {name} has aggregation {aggregation!r}, the board asks for {board.aggregation!r}"
     return None
-
-
-def _never_pooled(value: Measured) -> bool:
-    """Whether its metric is a mean over images whatever a board asks for, as ARI is; others say both."""
-    return value.protocol.aggregation == "per_image" and "pooled" not in value.details
 
 
 def _no_variant_of(board: Benchmark, record: Record) -> str | None:
@@ -145,18 +143,54 @@ def committed(root: Path, board: Benchmark) -> Committed:
     pairs, astray = read_pairs(root / FOLDER / board.name, records)
     pictures, lost = _pictures(root / FOLDER / board.name, records)
     reported = read_reported(root / FOLDER / "reported", board)
-    return Committed(records, reported, [*faults, *astray, *lost], pairs, pictures)
+    faults += [*astray, *lost, *dict.fromkeys(_slips(board, list(records.values())))]
+    return Committed(records, reported, faults, pairs, pictures)
+
+
+def _slips(board: Benchmark, records: Sequence[Record]) -> Iterator[str]:
+    """What is wrong with each name that nothing installed offers and none of the board's records has.
+
+    A board is built where a third party's plugin is missing: what its records name is known.
+    """
+    installed = registry()
+    for kind, name, known in _named(board, records):
+        if name and name not in known:
+            hint = did_you_mean(name, known, f"Correct it, or install what offers it.{installed.hint}")
+            told = f"nothing installed offers the {kind} {name!r}, and no record of the board has it"
+            yield f"benchmarks/{board.name}.toml: {told}. {hint}"
+
+
+def _named(board: Benchmark, records: Sequence[Record]) -> Iterator[tuple[str, str, Iterable[str]]]:
+    """Kind and name of all that a board names, and the names of that kind that are known."""
+    installed = registry()
+    offered = {key.partition("@")[0] for method in installed.methods.values() for key in method.presets}
+    datasets = {*installed.datasets, *(record.dataset for record in records)}
+    methods = {*installed.methods, *(record.method for record in records)}
+    presets = {*PRESETS, *offered, *(record.preset for record in records)}
+    metrics = {*installed.metrics, *(name.partition("@")[0] for record in records for name in record.values)}
+    if did_you_mean(board.dataset, datasets, ""):  # any other may be an archive that somebody adds
+        yield "data set", board.dataset, datasets
+    for method in (*board.methods, *board.floors, *(variant.method for variant in board.variants)):
+        yield "method", method, methods
+    for preset in (*board.presets, *(variant.preset for variant in board.variants)):
+        yield "preset", preset, presets
+    for column in board.metrics:
+        metric, _, detail = column.parts
+        yield "metric", metric, metrics
+        for split in wanted_splits(board, column):
+            yield "split", split, SPLITS
+        values = [record.values[key] for record in records if (key := key_of(board, record, column))]
+        if noted := [value.details for value in values if isinstance(value, Measured)]:
+            yield f"detail of {metric}", detail, {name for details in noted for name in details}
 
 
 def _pictures(folder: Path, records: Iterable[str]) -> tuple[list[str], list[str]]:
     """Names of a board's pictures, and what is wrong with those that are of none of its records."""
     stems = tuple(name.removesuffix(".json") for name in records)
     names = [path.name for path in sorted((folder / "pictures").glob("*.png"))]
-    told = "Name it after one, say {record}-grid.png, or remove it."
-    lost = [
-        f"{folder.name}/pictures/{n} is of no record of this board. {told}" for n in names if not n.startswith(stems)
-    ]
-    return [name for name in names if name.startswith(stems)], lost
+    lost = [name for name in names if not name.startswith(stems)]
+    told = "is of no record of this board. Name it after one, say {record}-grid.png, or remove it."
+    return [name for name in names if name not in lost], [f"{folder.name}/pictures/{name} {told}" for name in lost]
 
 
 def build(root: Path, names: Sequence[str] = ()) -> list[Path]:

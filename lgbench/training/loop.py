@@ -157,7 +157,7 @@ class _Training:
         except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else error
             raise RunFailed(
-                f"The checkpoint is damaged, or of other networks ({reason}). Delete the run's folder."
+                f"{self.stage.folder}/checkpoint.pt is not of these networks ({reason}). Delete it to start it anew."
             ) from None
 
     def save(self) -> None:

@@ -155,7 +155,7 @@ def ac_generator(config: WGANConfig, spec: ImageSpec) -> WGAN:
     """
     if not spec.attributes:
         raise LgbenchError(
-            "ACWGAN paints from attributes, and this data set has none that are here. `lgbench data list` shows which "
-            "sets have attributes; wgan-gp needs none."
+            "ACWGAN paints from attributes, and none of this data set are here. `lgbench data "
+            "list` shows which sets have attributes, and how to fetch or add them; wgan-gp needs none."
         )
     return WGAN(config, spec, spec.attributes)

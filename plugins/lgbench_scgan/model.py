@@ -36,8 +36,8 @@ class SCGAN(Painter):
         super().__init__()
         if not spec.segments:
             raise LgbenchError(
-                "SCGAN paints from class maps, and this data set has none that are here. `lgbench data list` shows "
-                "which sets have segments."
+                "SCGAN paints from class maps, and none of this data set are here. `lgbench "
+                "data list` shows which sets have segments, and how to fetch or add them."
             )
         if spec.resolution < 32:
             raise LgbenchError("SCGAN's maps at a sixteenth of the side need two pixels: set --resolution 32 or more.")

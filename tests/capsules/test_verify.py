@@ -172,6 +172,69 @@ def test_what_is_of_no_split_is_derived_beside_several(tmp_path: Path, monkeypat
     assert [check.outcome for check in found] == ["match"] * 3
 
 
+@pytest.mark.parametrize(
+    ("table", "field", "said"),
+    [
+        ("", "seed", 7),
+        ("", "resolution", 64),
+        ("method", "name", "milgan"),
+        ("generator", "lstm", 9),
+        ("training", "steps", 2000),
+        ("segmentation", "steps", 1),
+        ("regularizers", "binarisation", {"weight": 1.0}),
+    ],
+)
+def test_a_recipe_that_is_not_what_the_run_wrote_is_found(capsule: Path, table: str, field: str, said: object):
+    def change(record: dict) -> None:
+        (record["recipe"][table] if table else record["recipe"])[field] = said
+        if table in ("", "method"):
+            record["method" if table else field] = said
+        if (table, field) == ("training", "steps"):
+            record["training"]["steps"] = said
+        for value in record["values"].values():
+            if field == "resolution" and "protocol" in value:
+                value["protocol"]["resolution"] = said
+
+    found = [check for check in verify(signed(capsule, change), registry().metrics) if check.outcome == "mismatch"]
+    assert {"recipe.json", "identity.json"} <= {check.name for check in found}
+    assert all(f"{table}.{field}".strip(".") in check.told for check in found if check.name.endswith(".json"))
+
+
+def test_what_a_later_scoring_writes_anew_is_no_other_recipe(capsule: Path):
+    def scored_again(held: dict[str, bytes]) -> None:
+        recipe = json.loads(held["recipe.json"])
+        recipe["evaluation"] |= {"metrics": "iou", "threshold": 0.4}
+        recipe["data"]["images"], recipe["preset"] = 9, "small"
+        recipe["training"]["log_every"], recipe["segmentation"]["polarity"] = 1, "border"
+        held["recipe.json"] = json.dumps(recipe).encode()
+
+    found = verify(rewritten(capsule, scored_again), registry().metrics)
+    assert not [check for check in found if check.outcome == "mismatch"]
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "identity.json"])
+def test_a_recipe_that_is_none_is_a_mismatch_and_one_that_was_taken_out_is_told(capsule: Path, name: str):
+    for content in (b"[]", b"{", b'{"settings": 1}', b'{"training": {}, "segmentation": []}'):
+        changed = rewritten(capsule, lambda held, content=content: held.update({name: content}))
+        found = {check.name: check.outcome for check in verify(changed, registry().metrics)}
+        assert found[name] == "mismatch"
+
+    def taken_out(held: dict[str, bytes]) -> None:
+        del held[name]
+
+    taken = rewritten(capsule, taken_out)
+    assert {check.name: check.outcome for check in verify(taken, registry().metrics)}[name] == "not derived"
+
+
+@pytest.mark.parametrize("metric", ["iou", "coverage", "fid-random"])
+def test_a_number_that_is_said_to_be_missing_and_can_be_derived_is_found(capsule: Path, metric: str):
+    was = numbers_of(capsule)[metric]["value"]
+    changed = signed(capsule, lambda record: record["values"].update({metric: {"not_available": "the metric failed"}}))
+    found = [check for check in verify(changed, registry().metrics) if check.outcome == "mismatch"]
+    assert [check.name for check in found] == [metric]
+    assert f"not available (the metric failed), and by what is stored it is {was:.9g}" in found[0].told
+
+
 def test_a_flag_that_was_taken_out_is_found(capsule: Path):
     with zipfile.ZipFile(capsule) as archive:
         flags = json.loads(archive.read("record.json"))["training"]["flags"]

@@ -61,7 +61,7 @@ def test_pictures_without_masks_train_and_are_not_scored(tmp_path: Path, packed:
     assert {int(Path(name).stem) % 2 for name in scored.names} == {0}
     assert scored.fingerprint != splits["train"].fingerprint
     assert "Masks are known of" in caplog.text
-    assert "scores leave the others out, and those of train are trained on all the same" in caplog.text
+    assert "scores leave the others out. Those of train are trained on all the same." in caplog.text
 
 
 def test_of_pictures_without_masks_those_of_train_alone_are_said_to_be_trained_on(tmp_path: Path, caplog):
@@ -69,7 +69,7 @@ def test_of_pictures_without_masks_those_of_train_alone_are_said_to_be_trained_o
     files |= pairs(grey, 4, "test/images/{}.png", "test/masks/{}.png")
     del files["test/masks/3.png"]
     opened(placed(tmp_path / "x", files))
-    assert "3 of 4 test pictures; scores leave the others out, and those of test only with data.use_all" in caplog.text
+    assert "3 of 4 test pictures; scores leave the others out" in caplog.text
     assert "trained on" not in caplog.text
 
 
