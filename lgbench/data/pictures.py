@@ -15,7 +15,7 @@ import numpy as np
 from lgbench.errors import BadData
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 __all__ = [
     "FORMATS",
@@ -98,7 +98,8 @@ def decode_mask(data: bytes, name: str) -> np.ndarray:
     Pascal VOC has them; other colours by brightness; transparency only where the colour says nothing.
 
     Raises:
-        BadData: the file is truncated, unreadable or too large, has values above 255, or colours of one brightness.
+        BadData: the file is truncated, unreadable or too large, has values above 255, colours of more than 8 bits a
+            channel, or colours of one brightness.
     """
     return _values(_decode(data, name), name).values
 
@@ -121,6 +122,8 @@ def _decode(data: bytes, name: str) -> Image.Image:
                 f"{name}: {picture.width:,} x {picture.height:,} pixels; more than {MOST_PIXELS:,} are refused "
                 f"({pixels:,} here). Make it smaller."
             )
+        if _is_narrowed(picture):
+            raise BadData(f"{name}: more than 8 bits a channel, in colour; save it with 8")
         picture.load()
     except Image.DecompressionBombError as error:
         raise BadData(f"{name}: more than {MOST_PIXELS:,} pixels ({error}). Make it smaller.") from error
@@ -132,6 +135,20 @@ def _decode(data: bytes, name: str) -> Image.Image:
     except BROKEN as error:
         raise BadData(f"{name}: truncated or unreadable ({len(data)} bytes; {error})") from error
     return picture
+
+
+def _is_narrowed(picture: ImageFile.ImageFile) -> bool:
+    """Whether Pillow keeps 8 bits of more a channel, as it does of colours without a word; asked before they are read."""
+    from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
+
+    if picture.mode[0] in "IF":  # whose values are all kept
+        return False
+    if isinstance(picture, TiffImageFile):
+        return max(picture.tag_v2.get(BITSPERSAMPLE, (1,))) > 8
+    arguments = [tile.args for tile in picture.tile]
+    if picture.format == "PPM":
+        return any(isinstance(found, tuple) and found[-1] > 255 for found in arguments)  # the highest value
+    return picture.format == "PNG" and any(";16" in (found or "") for found in arguments)
 
 
 def _without_text(data: bytes) -> bytes:
