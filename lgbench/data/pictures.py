@@ -138,7 +138,7 @@ def _decode(data: bytes, name: str) -> Image.Image:
 
 
 def _is_narrowed(picture: ImageFile.ImageFile) -> bool:
-    """Whether Pillow keeps 8 bits of more a channel, as it does of colours without a word; asked before it reads them."""
+    """Whether Pillow keeps 8 bits of more a channel, as it does of colours in silence; asked before it reads them."""
     from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
     if picture.mode[0] in "IF":  # whose values are all kept
