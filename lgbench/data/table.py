@@ -20,7 +20,7 @@ import numpy as np
 from lgbench.errors import BadData
 
 from .layout import SPLITS, Item, Layout, arrange, like_a_split, meaning
-from .names import Index, as_numbers, composed, counted, few, folder_of, in_order, without_ending
+from .names import Index, as_numbers, composed, counted, few, folder_of, in_order, last, without_ending
 
 __all__ = [
     "BITS",
@@ -130,13 +130,13 @@ def add_table(
     table, folder = _parse(data, f"{name} in {where}", len(names)), folder_of(name)
     table.unread = _without(table.unread, elsewhere)
     known = {item.image: item for item in layout.items}
-    found = files_called(table.cells["file"], folder, known, names)
+    found = files_called(table.cells["file"], table.where, folder, known, names)
     _check_once(found, table.where)
     masks = [known[file].mask if file in known else None for file in found]
     others = {*names} - {*found}
     _find_masks(table, folder, others)
     if "mask" in table.cells:
-        masks = [file or None for file in files_called(table.cells["mask"], folder, others)]
+        masks = [file or None for file in files_called(table.cells["mask"], table.where, folder, others)]
     none = [mask for mask, valid in zip(masks, _valid(table), strict=True) if mask and not valid]
     masks = [mask if valid else None for mask, valid in zip(masks, _valid(table), strict=True)]
     said = _splits(table)
@@ -181,7 +181,7 @@ def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere:
     if len(lost):
         raise BadData(f"{where}: the landmarks of {called[lost[0]]!r} are not finite, or far beyond any picture.")
     landmarks = wide.astype(np.float32).reshape(len(called), -1, 2)
-    files = files_called(called, folder_of(name), [item.image for item in layout.items])
+    files = files_called(called, where, folder_of(name), [item.image for item in layout.items])
     _check_once(files, where)
     of = dict(zip(files, landmarks, strict=True))
     unread = [*layout.unread, *_columns(_without([*others], elsewhere), name)]
@@ -328,15 +328,47 @@ def _find_masks(table: Table, folder: str, others: Iterable[str]) -> None:
             return
 
 
-def files_called(called: Iterable[str], folder: str, *sides: Iterable[str]) -> list[str]:
-    """The files that a table means, of the first side that has one; what it calls them where there is none."""
+def files_called(called: Iterable[str], where: str, folder: str, *sides: Iterable[str]) -> list[str]:
+    """The files that a table means, of the first side that has one; what it calls them where there is none.
+
+    Args:
+        called: its cells, stripped; an empty one means no file.
+        where: which table it is, for errors.
+        folder: that it lies in, with "/" behind it, which its cells may leave out.
+        sides: names of files.
+
+    Raises:
+        BadData: zeros were taken from a cell that is a number.
+    """
     indices = [Index(side) for side in sides]
 
-    def file(name: str) -> str:
+    def file(name: str) -> str | None:
         found = (index.find(path) for index in indices for path in dict.fromkeys((folder + name, name)))
-        return next(filter(None, found), name)
+        return next(filter(None, found), None)
 
-    return [file(name) if name else "" for name in called]
+    called = [*called]
+    found = {name: file(name) for name in {*called} if name}
+    lost = [name for name in called if name and not found[name]]
+    _check_zeros(lost, dict.fromkeys(itertools.chain(*(index.names for index in indices))), where)
+    return [found.get(name) or name for name in called]
+
+
+def _check_zeros(lost: Iterable[str], names: Iterable[str], where: str) -> None:
+    """Raise `BadData` where a cell that names no file is a number, and a file is called so with zeros before it."""
+    numbers = {name: number for name in lost for number in as_numbers([name]).values()}
+    if not numbers:
+        return
+    files: dict[str, list[str]] = {}
+    for file in names:
+        bare = last(without_ending(composed(file)))
+        if bare.startswith("0") and bare.isdecimal():
+            files.setdefault(bare.lstrip("0") or "0", []).append(file)
+    for name, number in numbers.items():
+        if meant := [file for file in files.get(number, ()) if last(without_ending(file)) not in (name, number)]:
+            raise BadData(
+                f"{where} has {name!r} where {few(meant)} may be meant: spreadsheets take away the zeros that a number "
+                f"begins with. Write the names with their endings, as {last(meant[0])}, which they leave alone."
+            )
 
 
 def _valid(table: Table) -> list[bool]:

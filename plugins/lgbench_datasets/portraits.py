@@ -82,7 +82,7 @@ def read_landmarks(data: bytes, where: str, pictures: Iterable[str], folder: str
             called.append(row.called)
             faces.append(Landmarks(_points(cells, f"{where}: the landmarks of {row.called!r}"), row.others))
     found: dict[str, Landmarks] = {}
-    for name, face in zip(files_called(called, folder, pictures), faces, strict=True):
+    for name, face in zip(files_called(called, where, folder, pictures), faces, strict=True):
         if name in found:
             raise BadData(f"{where} names {name!r} more than once.")
         found[name] = face

@@ -76,6 +76,42 @@ def test_tables_are_written_by_many_programs(tmp_path: Path, name: str, delimite
     assert (package.classes, package.masked, len(package.items)) == (("a", "b"), True, 16)
 
 
+@pytest.mark.parametrize("cell", ["{}", "{}.0", " {} "])
+@pytest.mark.parametrize(
+    ("name", "heading", "row"),
+    [
+        ("labels.csv", "file,label", "{cell},1"),
+        ("labels.csv", "file,mask", "images/{i:04d}.png,{cell}"),
+        ("landmarks.csv", "file,x1,y1", "{cell},1,2"),
+    ],
+)
+def test_numbers_that_lost_their_zeros_are_told_with_what_to_do(
+    tmp_path: Path, name: str, heading: str, row: str, cell: str
+):
+    files = pairs(grey, image_name="images/{:04d}.png", mask_name="truth/{:04d}.png")
+    rows = [row.format(i=i, cell=cell.format(i)) for i in range(16)]
+    content = "\n".join([heading, *rows]).encode()
+    said = rf"{name} in .* has '0(\.0)?' where .*/0000\.png may be meant: spreadsheets .* as 0000\.png"
+    with pytest.raises(BadData, match=said):
+        open_package(placed(tmp_path / "x", files | {name: content}))
+
+
+def test_of_several_files_that_a_number_without_its_zeros_may_mean_none_is_taken(tmp_path: Path):
+    files = {f"{folder}/{i:0{digits}d}.png": b"" for i in range(16) for folder, digits in (("a", 3), ("b", 4))}
+    rows = table("file,label", [[i, i % 2] for i in range(16)])
+    with pytest.raises(BadData, match=r"has '0' where a/000\.png, b/0000\.png may be meant"):
+        open_package(placed(tmp_path / "x", files | {"labels.csv": rows}))
+
+
+@pytest.mark.parametrize("called", ["{}", "{:04d}", "{:04d}.png"])
+def test_numbers_that_kept_their_zeros_or_had_none_are_names(tmp_path: Path, called: str):
+    kept = called.removesuffix(".png")
+    files = {f"images/{kept.format(i)}.png": encoded(picture()) for i in range(16)}
+    rows = table("file,label", [[called.format(i), i % 2] for i in range(16)])
+    package = open_package(placed(tmp_path / "x", files | {"labels.csv": rows}))
+    assert [item.image for item in package.items] == [*files]
+
+
 def test_blanks_before_quotes_are_none(tmp_path: Path):
     rows = "".join(f'"{image}", "{mask}", "{label}"\n' for image, mask, label in ROWS)
     package = open_package(placed(tmp_path / "x", FILES | {"labels.csv": f'"image", "mask", "label"\n{rows}'.encode()}))
