@@ -29,8 +29,8 @@ Progress = Callable[[str, int, int], None]
 """`(what, done, total)`, called often; `total` is 0 where it is not known."""
 
 TIMEOUT = 30.0  # seconds without a byte
-RETRIES = 3  # attempts at one mirror that answers, but badly
-PATIENCE = 0.5  # seconds before the second attempt, doubled before each further one
+RETRIES = 3  # attempts in a row at one mirror that bring nothing new
+PATIENCE = 0.5  # seconds before the next attempt, doubled after the second that brought nothing new
 CHUNK = 1 << 18
 LASTING = (socket.gaierror, ConnectionRefusedError, ssl.SSLCertVerificationError, str)
 """No such host, refused, not who it says: waiting a second will not change it."""
@@ -90,29 +90,37 @@ def download(source: Source, target: Path, progress: Progress | None = None) -> 
 
 def _from_mirror(url: str, source: Source, part: Path, progress: Progress | None) -> None:
     """Complete and verify `part` from one mirror."""
-    reason = ""
-    for attempt in range(RETRIES):
-        if attempt:
-            time.sleep(PATIENCE * 2 ** (attempt - 1))
-        resumed = part.exists() and part.stat().st_size > 0
+    reason, futile, most = "", 0, _size(part)
+    while futile < RETRIES:
+        resumed = _size(part) > 0
         try:
             _transfer(url, source, part, progress)
         except _Broken as error:
             reason = str(error)
-            continue
-        found = checksum_of_file(part, source.checksum)
-        if found == source.checksum:
-            return
-        part.unlink()
-        if not resumed:  # the mirror has another file; asking again would give the same
-            raise _Dead(f"its checksum is {found}, expected {source.checksum}")
-        reason = f"the resumed file's checksum is {found}, expected {source.checksum}"
+        else:
+            found = checksum_of_file(part, source.checksum)
+            if found == source.checksum:
+                return
+            part.unlink()
+            if not resumed:  # the mirror has another file; asking again would give the same
+                raise _Dead(f"its checksum is {found}, expected {source.checksum}")
+            reason = f"the resumed file's checksum is {found}, expected {source.checksum}"
+        # more than there ever was: what starts anew at each attempt would else never end
+        futile = 0 if _size(part) > most else futile + 1
+        most = max(most, _size(part))
+        if futile < RETRIES:
+            time.sleep(PATIENCE * 2 ** max(futile - 1, 0))
     raise _Dead(reason)
+
+
+def _size(part: Path) -> int:
+    """Bytes that are there."""
+    return part.stat().st_size if part.exists() else 0
 
 
 def _transfer(url: str, source: Source, part: Path, progress: Progress | None) -> None:
     """Append what is missing of `part`, or start it anew where the server ignores the range."""
-    have = part.stat().st_size if part.exists() else 0
+    have = _size(part)
     request = urllib.request.Request(url, headers={"User-Agent": "lgbench", "Accept-Encoding": "identity"})
     if have:
         request.add_header("Range", f"bytes={have}-")

@@ -32,7 +32,10 @@ SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves CONTENT as /good; /cut breaks off once, /ignores knows no ranges, /other has another file."""
+    """Serves CONTENT as /good; /cut breaks off once, /ignores knows no ranges, /other has another file.
+
+    /drops breaks off after each 12,000 bytes, /stops after the first, and so does /restarts, which knows no ranges.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -57,7 +60,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(503)
             return
         content = CONTENT[::-1] if self.path == "/other" else CONTENT
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.path != "/ignores" else 0
+        ranged = self.path not in ("/ignores", "/restarts")
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and ranged else 0
         if start >= len(content):
             self.send_error(416)
             return
@@ -67,7 +71,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         cut = self.path in ("/cut", "/ignores") and len(self.server.asked) == 1
-        self.wfile.write(content[start : 30_000 if cut else None])
+        end = 30_000 if cut else None
+        if self.path == "/drops":
+            end = start + 12_000
+        elif self.path in ("/stops", "/restarts"):
+            end = 12_000
+        self.wfile.write(content[start:end])
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -101,6 +110,20 @@ def test_a_broken_transfer_goes_on_where_it_stopped(server: Server, tmp_path: Pa
     download(Source("a", (server.url("/cut"),), SHA256), tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == CONTENT
     assert server.asked == [("/cut", None), ("/cut", "bytes=30000-")]
+
+
+def test_transfers_that_break_off_go_on_as_long_as_each_brings_something(server: Server, tmp_path: Path):
+    download(Source("a", (server.url("/drops"),), SHA256), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == CONTENT
+    assert len(server.asked) == -(-len(CONTENT) // 12_000) > 2 * module.RETRIES
+
+
+@pytest.mark.parametrize("path", ["/stops", "/restarts"])
+def test_transfers_that_bring_nothing_new_end(server: Server, tmp_path: Path, path: str):
+    with pytest.raises(DataMissing, match="the connection ended after 12,000 of 102,400 bytes"):
+        download(Source("a", (server.url(path),), SHA256), tmp_path / "a")
+    assert len(server.asked) == 1 + module.RETRIES
+    assert (tmp_path / "a.part").stat().st_size == 12_000
 
 
 def test_a_later_call_goes_on_from_what_an_earlier_one_left(server: Server, tmp_path: Path):
