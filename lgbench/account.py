@@ -17,7 +17,7 @@ from .recipe import Recipe
 from .record import Data, Segmentation, Training
 from .runtime import Run
 from .stages import Learned
-from .training import Fitted, log
+from .training import log
 from .training.watch import gradient_history
 
 __all__ = ["Played", "of_artefacts", "of_data", "of_outcome", "of_recipe", "scoring_of"]
@@ -114,6 +114,7 @@ def of_artefacts(folder: Path, stored: Sequence[str]) -> dict[str, str]:
 def _training(this: Run, game: Game, learned: Learned, flags: list[str]) -> Training:
     recipe, fitted = this.recipe, learned.fitted
     judged = None if fitted.best is None else {recipe.training.select: fitted.best}
+    batches = sum(map(game.batches, range(fitted.steps))) if game.batches else fitted.steps
     return Training(
         steps=fitted.steps,
         parameters=_parameters(game),
@@ -123,7 +124,7 @@ def _training(this: Run, game: Game, learned: Learned, flags: list[str]) -> Trai
         selected=fitted.selected if judged else None,
         judged=judged,
         wall_s=round(fitted.seconds, 1),
-        images_per_s=round(_images_seen(recipe, game, fitted) / max(fitted.seconds, 1e-9), 1),
+        images_per_s=round(batches * recipe.training.batch / max(fitted.seconds, 1e-9), 1),
         peak_memory_mb=round(fitted.peak_bytes / 2**20, 1),
         weights={**learned.lessons, **_read_by_losses(game)},
     )
@@ -158,8 +159,3 @@ def _selected_by(recipe: Recipe, learned: Learned) -> str:
 
 def _parameters(game: Game) -> dict[str, int]:
     return {name: count_parameters(network) for name, network in game.networks.items()}
-
-
-def _images_seen(recipe: Recipe, game: Game, fitted: Fitted) -> int:
-    batches = sum(map(game.batches, range(fitted.steps))) if game.batches else fitted.steps
-    return batches * recipe.training.batch

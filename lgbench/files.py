@@ -82,17 +82,15 @@ def _advice(error: OSError, path: Path) -> str | None:
         return f"{in_the_way(path)}; choose another folder, or have this one opened to you,"
     if error.errno in MISPLACED:
         return "choose another folder: a file stands where a folder should be or the other way round, or a name is long"
-    if error.errno == errno.ENOENT and _below(error.filename, path.parent):
+    named = error.errno == errno.ENOENT and isinstance(error.filename, str | os.PathLike)
+    missing = Path(error.filename) if named else None
+    if missing and missing.is_relative_to(path.parent):
         return "its folder was removed meanwhile: leave it where it is,"
-    if error.errno == errno.ENOENT and error.filename and path.is_relative_to(str(error.filename)):
+    if missing and path.is_relative_to(missing):
         return "choose another folder, as none can be made there,"
     if error.errno in (errno.EIO, getattr(errno, "ESTALE", None), errno.EMFILE, errno.ENFILE):
         return "see to the file system (or choose another folder)"
     return None
-
-
-def _below(name: object, folder: Path) -> bool:
-    return isinstance(name, str) and Path(name).is_relative_to(folder)
 
 
 @contextmanager
@@ -105,7 +103,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         RunFailed: the disk is full or the folder cannot be written; nothing is left behind.
     """
     with writing(path):
-        if _is_device(path):  # which must stay one
+        if path.parent == Path("/dev") or (path.exists() and not path.is_file() and not path.is_dir()):  # stays one
             with path.open("wb") as file:
                 yield file
             return
@@ -121,10 +119,6 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-
-
-def _is_device(path: Path) -> bool:
-    return (path.exists() and not path.is_file() and not path.is_dir()) or path.parent == Path("/dev")
 
 
 _told: set[str] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def teach(lesson: Lesson, reals: Split, run: Run) -> str:
 
     What is learnt is kept below the data home's `taught/`, or in the run's folder where that cannot be written. Runs
     that need the same network at the same time wait for the one that teaches it. It is taught in full precision, so
-    that it does not depend on the run's.
+    that it does not depend on the run's. How long that took, or the waiting, is noted in `run.aside`.
 
     Args:
         reals: the images that it learns from, with what the lesson reads of them.
@@ -47,12 +48,13 @@ def teach(lesson: Lesson, reals: Split, run: Run) -> str:
             "version": LESSONS,
         }
     )
-    folder = _place(run) / key[:16]
+    folder, began = _place(run) / key[:16], time.monotonic()
     weights = folder / f"{RESULT}.safetensors"
     with alone_and_whole(folder, f"the {lesson.name}"):
         if not (folder / "done.json").exists():
             run.reporter.note(f"{lesson.name}: is taught once for this data set, and kept in {folder}")
         _learn(lesson, reals, run, folder)
+    run.aside.append(time.monotonic() - began)
     load_weights(weights, lesson.network, f"Delete {folder} to teach it again.")
     run.runtime.place(lesson.network).eval().requires_grad_(False)
     return sha256_of_file(weights)

@@ -14,7 +14,11 @@ from .errors import BadPlugin
 from .layers import SLACK, Batch, Layers, Painter
 from .runtime import Runtime
 
-__all__ = ["as_sampled", "conditions", "painted", "real_batch", "real_batches", "uint8"]
+__all__ = ["AT_A_LOOK", "as_sampled", "conditions", "painted", "real_batch", "real_batches", "uint8"]
+
+AT_A_LOOK = 100
+"""Images that are painted at a time where they decide what a run is, its weights or its object: not a recipe's
+`evaluation.batch`, which other codes would be drawn by."""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from .files import read_sound, write_json
 from .game import Game
 from .layers import covered_border
 from .nn import weights_hash
-from .painting import as_sampled, painted
+from .painting import AT_A_LOOK, as_sampled, painted
 from .runtime import Run
 
 __all__ = ["BORDER_SAMPLES", "oriented"]
@@ -62,9 +62,9 @@ def _border(segmenter: Game, reals: Callable[[], Split], run: Run) -> float:
         return kept.border
     given: Any = reals() if painter.conditional else None
     run.reporter.stage("polarity", BORDER_SAMPLES)
-    batch, seed, shares = run.recipe.evaluation.batch, run.recipe.seed + 4, []
+    seed, shares = run.recipe.seed + 4, []
     with as_sampled(painter, False, seed):
-        for layers in painted(painter, BORDER_SAMPLES, batch, given, seed, run.runtime):
+        for layers in painted(painter, BORDER_SAMPLES, AT_A_LOOK, given, seed, run.runtime):
             shares.append(covered_border(layers.alpha).cpu())
     share = float(torch.cat(shares)[:BORDER_SAMPLES].double().mean())
     write_json(path, asdict(Border(share, made_from)))

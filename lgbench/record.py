@@ -292,9 +292,11 @@ class Record(_Part):
     `supervision` is what was learnt from besides pictures; None in records from before it was noted; `features` names
     the pre-trained networks whose features losses compare (`training.weights` has their hashes). `scoring` is the
     SHA-256 of what it was scored by: settings of the evaluation, pictures and what is known of them,
-    metrics. `adds_to` is the id of the run's first record where this one scores the same weights otherwise.
-    `aggregates` are the ids of the runs' records that an aggregate is of, class by class (`lgbench aggregate`): steps
-    and parameters are those of each, times those of all.
+    metrics. `wall_s`, in seconds, is what training, teaching and this scoring took, all parts of a resumed training
+    among them; what is taught once for a data set (judges, frozen segmentors) is not counted. `adds_to` is the id of
+    the run's first record where this one scores the same weights otherwise. `aggregates` are the ids of the runs'
+    records that an aggregate is of, class by class (`lgbench aggregate`): steps and parameters are those of each, times
+    those of all.
     """
 
     schema_: Literal[1] = Field(alias="schema")

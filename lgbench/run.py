@@ -114,7 +114,10 @@ def run(
     """
     splits = open_splits(recipe, place.home, reporter)
     uncropped = _uncropped(recipe, splits, place.home, reporter)
-    played = _built(recipe, splits["train"])
+    spec = spec_of(recipe, splits["train"])
+    game = build_game(recipe, spec)
+    segmenter = build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after
+    played = Played(game, spec, _reads(recipe, game, segmenter))
     identity = _identity(recipe, played, uncropped, splits)
     folder = _same(place.finished, identity) if place.finished else _folder(recipe, identity, place.runs, reporter)
     runtime = replace(runtime_of(recipe, place.device, folder), deterministic=place.deterministic)
@@ -128,15 +131,15 @@ def run(
     with exclusive(folder, "this run"):
         sweep_parts(folder)
         write_json(folder / "identity.json", identity)
-        write_json(folder / "recipe.json", recipe.as_dict())
         write_json(folder / ARITHMETIC, asdict(Arithmetic(runtime.precision, runtime.channels_last, runtime.compile)))
-        write_json(folder / "request.json", asdict(recipe.request))
+        if not (before := record_files(folder)):
+            _told_what(recipe, folder)
         mixed = _mixed(folder, described)
-        learned = learn(this, played.game, played.spec, splits, uncropped)
-        began = time.monotonic()
+        learned = learn(this, game, spec, splits, uncropped)
+        began = time.monotonic() - sum(this.aside)
         learned = replace(learned, segmenter=oriented(learned.segmenter, lambda: splits["train"], this))
-        scores = evaluate(this, played.game, learned.segmenter, splits, metrics)
-        taken = learned.fitted.seconds + learned.teaching_seconds + time.monotonic() - began
+        scores = evaluate(this, game, learned.segmenter, splits, metrics)
+        scored = time.monotonic() - sum(this.aside) - began
         facts = {
             "schema": 1,
             **of_recipe(recipe),
@@ -145,18 +148,19 @@ def run(
             "data": data,
             "artefacts": of_artefacts(folder, scores.stored),
             "scoring": scoring,
-            "adds_to": next((read_record(first).id for first in record_files(folder)), None),
-            "wall_s": round(taken, 1),
+            "adds_to": read_record(before[0]).id if before else None,
+            "wall_s": round(learned.fitted.seconds + learned.teaching_seconds + scored, 1),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
-        return write_record(folder, facts)
+        path = write_record(folder, facts)
+        _told_what(recipe, folder)  # not before: a scoring that fails leaves what the records are of
+        return path
 
 
-def _built(recipe: Recipe, train: Split) -> Played:
-    spec = spec_of(recipe, train)
-    game = build_game(recipe, spec)
-    segmenter = build_segmenter(recipe, game.painter, spec)  # what cannot be built is better known before than after
-    return Played(game, spec, _reads(recipe, game, segmenter))
+def _told_what(recipe: Recipe, folder: Path) -> None:
+    """Note what was asked for, so that it can be asked for again."""
+    write_json(folder / "recipe.json", recipe.as_dict())
+    write_json(folder / "request.json", asdict(recipe.request))
 
 
 def _reads(recipe: Recipe, game: Game, segmenter: Game | None) -> frozenset[str]:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -164,6 +164,7 @@ class Run:
         home: where data sets live.
         runtime: where and how precisely it computes.
         reporter: is told what is being done.
+        aside: seconds that went to what is taught once for a data set, whatever the run.
     """
 
     recipe: Recipe
@@ -171,3 +172,4 @@ class Run:
     home: DataHome
     runtime: Runtime
     reporter: Reporter
+    aside: list[float] = field(default_factory=list)

@@ -84,6 +84,12 @@ class TrainingConfig:
                 f"training.as_rounds={self.as_rounds} makes one round the control of so many, and here are "
                 f"{self.rounds}: leave it out, or set training.rounds=1."
             )
+        ends = self.round_ends(self.rounds if self.select == "last" else max(self.rounds, self.as_rounds))
+        if len({0, *ends}) <= len(ends):
+            raise BadRecipe(
+                f"training.steps={self.steps} has {len(ends)} rounds end after {ends}, and one of them plays none: set "
+                "more steps, fewer training.rounds (or training.as_rounds), or another training.first_round."
+            )
         if self.batch % self.accumulate or self.batch // self.accumulate < 2:
             fitting = ", ".join(str(k) for k in range(1, self.batch // 2 + 1) if self.batch % k == 0)
             raise BadRecipe(
@@ -95,6 +101,11 @@ class TrainingConfig:
                 "training.ema_statistics=again is for the average of the last weights: set training.ema, and leave "
                 "training.select at last."
             )
+
+    def round_ends(self, rounds: int) -> list[int]:
+        """After which step each of so many rounds ends."""
+        rest = self.steps * (1 - self.first_round)
+        return [self.steps - round(rest * (rounds - k) / max(rounds - 1, 1)) for k in range(1, rounds + 1)]
 
     def prepared_side(self, resolution: int) -> int:
         """Side of the images that crops of `resolution` pixels are cut from; whole pixels for squares."""

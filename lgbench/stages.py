@@ -17,7 +17,7 @@ from .features import extractor_of, frechet_distance, load_extractor, moments_of
 from .game import Game, Studied, Term, Weighted
 from .layers import Painter
 from .offers import Generator, ImageSpec, Method, Regularizer, Segmenter
-from .painting import painted, uint8
+from .painting import AT_A_LOOK, painted, uint8
 from .recipe import LOOKING, Recipe
 from .record import altered
 from .runtime import Run, Runtime
@@ -25,7 +25,7 @@ from .stage_configs import SegmentationConfig, TrainingConfig
 from .training import Fitted, Schedule, Stage, fit
 from .training.checkpoint import load_weights
 
-__all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "restore", "round_ends", "study"]
+__all__ = ["Learned", "build_game", "build_segmenter", "judged_from", "learn", "restore", "study"]
 
 Kind = TypeVar("Kind")
 
@@ -132,16 +132,9 @@ def study(segmenter: Game | None, splits: Mapping[str, Split], run: Run) -> Stud
     return segmenter.study({name: split for name, split in splits.items() if name in ("train", "val")}, run)
 
 
-def round_ends(training: TrainingConfig) -> list[int]:
-    """After which training step each round ends."""
-    rest, rounds = training.steps * (1 - training.first_round), training.rounds
-    return [training.steps - round(rest * (rounds - k) / max(rounds - 1, 1)) for k in range(1, rounds + 1)]
-
-
 def judged_from(training: TrainingConfig) -> int:
     """After which training step a judge looks: in the last round, or in the last of those that the only one is for."""
-    ends = round_ends(replace(training, rounds=max(training.rounds, training.as_rounds), as_rounds=1))
-    return ends[-2] if len(ends) > 1 else 0
+    return [0, *training.round_ends(max(training.rounds, training.as_rounds))][-2]
 
 
 def learn(run: Run, game: Game, spec: ImageSpec, splits: Mapping[str, Split], uncropped: Split) -> Learned:
@@ -165,7 +158,7 @@ def learn(run: Run, game: Game, spec: ImageSpec, splits: Mapping[str, Split], un
     rounds = _Rounds(run, game, spec, splits, uncropped)
     previous: Game | None = None
     before: list[Fitted] = []
-    *middle, _ = round_ends(recipe.training)
+    *middle, _ = recipe.training.round_ends(recipe.training.rounds)
     for number, end in enumerate(middle, start=1):
         name = f"segment-{number}"
         fitted = rounds.train(previous, stop=end)
@@ -259,7 +252,7 @@ def _judge(run: Run, reals: Split) -> Callable[[Painter], float]:
 
     @torch.no_grad()
     def judge(painter: Painter) -> float:
-        looks = painted(painter, t.select_samples, recipe.evaluation.batch, reals, recipe.seed + 3, runtime)
+        looks = painted(painter, t.select_samples, AT_A_LOOK, reals, recipe.seed + 3, runtime)
         images = [uint8((layers.image.float() + 1) / 2) for layers in looks]
         return frechet_distance(real, moments_of(np.concatenate(images), extractor))
 

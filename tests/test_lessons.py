@@ -95,6 +95,13 @@ def test_it_is_taught_once_for_all_runs_whatever_random_numbers_they_have_used(t
     assert weights[0] == weights[1] == weights[2]
 
 
+def test_its_time_is_told_apart_from_the_runs(tmp_path: Path):
+    first, second = run_of(tmp_path, "one"), run_of(tmp_path, "two")
+    for this in (first, second):
+        lessons.teach(brightness(), REALS, this)
+    assert sum(first.aside) > sum(second.aside) > 0
+
+
 @pytest.mark.parametrize(
     "other",
     [

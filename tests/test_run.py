@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,6 +106,43 @@ def test_a_run_that_dies_in_any_stage_goes_on_from_there(tmp_path: Path, monkeyp
             carry_out(recipe(), tmp_path / "run")
     assert not (folder_of(tmp_path / "run") / "record.json").exists()
     assert carry_out(recipe(), tmp_path / "run")["values"] == whole["values"]
+
+
+def test_a_scoring_that_dies_leaves_the_request_that_the_record_is_of(tmp_path: Path, monkeypatch):
+    first, strict = recipe(), recipe(evaluation__threshold=0.9)
+    carry_out(first, tmp_path / "run")
+    folder = folder_of(tmp_path / "run")
+    told = {path: path.read_bytes() for path in (folder / "request.json", folder / "recipe.json")}
+
+    def dies(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    for stage in ("evaluate", "write_record"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"lgbench.run.{stage}", dies)
+            with pytest.raises(KeyboardInterrupt):
+                carry_out(strict, tmp_path / "run")
+        assert told == {path: path.read_bytes() for path in told}
+    carry_out(strict, tmp_path / "run")
+    assert json.loads((folder / "request.json").read_text())["settings"]["evaluation.threshold"] == 0.9
+    assert json.loads((folder / "recipe.json").read_text())["evaluation"]["threshold"] == 0.9
+
+
+def test_what_is_taught_once_for_a_data_set_is_no_time_of_the_run(tmp_path: Path, monkeypatch):
+    gone = [0.0]
+    monkeypatch.setattr("lgbench.run.time", SimpleNamespace(monotonic=lambda: time.monotonic() + gone[0]))
+    for stage, seconds in (("learn", 4000.0), ("evaluate", 7000.0)):
+        real = getattr(sys.modules["lgbench.run"], stage)
+
+        def taught_first(this, *others, real=real, seconds=seconds):
+            gone[0] += seconds
+            this.aside.append(seconds)
+            return real(this, *others)
+
+        monkeypatch.setattr(f"lgbench.run.{stage}", taught_first)
+    record = carry_out(recipe(), tmp_path / "run")
+    assert record["training"]["wall_s"] + record["segmentation"]["wall_s"] <= record["wall_s"] + 0.1
+    assert record["wall_s"] < 2000
 
 
 def test_changed_code_is_told_and_trains_nothing(tmp_path: Path, monkeypatch):

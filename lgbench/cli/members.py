@@ -142,7 +142,7 @@ def _record(
     recipe = run.recipe.as_dict()
     recipe["training"]["category"] = classes
     flags = sorted({flag for record in records for flag in record.training.flags})
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - began - sum(run.aside)
     facts = {
         "schema": 1,
         **of_recipe(run.recipe),

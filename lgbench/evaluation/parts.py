@@ -12,7 +12,7 @@ import torch
 
 from lgbench.data import Split, drawn
 from lgbench.errors import NotAvailable
-from lgbench.features import EXTRACTORS, Extractor, MomentStream, load_extractor, real_moments
+from lgbench.features import EXTRACTORS, MomentStream, load_extractor, real_moments
 from lgbench.files import sha256_of_file
 from lgbench.game import Game
 from lgbench.layers import Layers
@@ -227,10 +227,6 @@ def _instances(evidence: Evidence) -> np.ndarray:
     return known[:]
 
 
-def _extractor(name: str, evidence: Evidence) -> Extractor:
-    return load_extractor(name, device=evidence.run.runtime.device)
-
-
 def _seen(extractor: str, part: str, evidence: Evidence) -> tuple[np.ndarray, np.ndarray | None]:
     """Features (M, D) of the samples, or of another part of them, and class probabilities; in one pass."""
     pictures = evidence[part]  # first: where there are none, that is what is told, and no network is loaded
@@ -278,7 +274,7 @@ def _of_extractor(name: str) -> list[Part]:
         return {**of_samples(evidence), **which_reals(evidence)}
 
     return [
-        Part(f"extractor/{name}", partial(_extractor, name)),
+        Part(f"extractor/{name}", lambda evidence: load_extractor(name, device=evidence.run.runtime.device)),
         Part(f"seen/{name}", partial(_seen, name, "samples"), of_samples),
         Part(f"seen-backgrounds/{name}", partial(_seen, name, "sample_backgrounds"), of_samples),
         Part(f"real-moments/{name}", partial(_real_moments, name), against_reals),

@@ -20,9 +20,15 @@ def append(path: Path, row: Mapping[str, float]) -> None:
 
 
 def read(path: Path) -> list[dict[str, float]]:
-    """All whole lines; one that was cut short or damaged is left out."""
+    """All whole lines; one that was cut short or damaged is left out, and none are those of no file.
+
+    Raises:
+        RunFailed: a folder stands there, or the file cannot be opened.
+    """
     rows = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+    with writing(path):  # what is read here was written here, and will be
+        content = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in content.splitlines():
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
@@ -38,7 +44,6 @@ def _number_or_none(value: object) -> bool:
 
 def truncate(path: Path, step: int) -> None:
     """Forget what was logged at `step` and later, which is about to be played again."""
-    if not path.exists():
-        return
     rows = [row for row in read(path) if row["step"] < step]
-    write_bytes(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    if path.exists():
+        write_bytes(path, "".join(json.dumps(row) + "\n" for row in rows).encode())

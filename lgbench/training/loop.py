@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from lgbench.data import Split
 from lgbench.errors import RunFailed
-from lgbench.files import read_sound, write_bytes, write_json, writing
+from lgbench.files import read_sound, write_json, writing
 from lgbench.game import Game
 from lgbench.permissions import make_folder
 from lgbench.progress import Reporter
@@ -28,6 +29,9 @@ from .signals import interruptible
 from .stream import Stream
 
 __all__ = ["Fitted", "Stage", "fit"]
+
+CHECKPOINT = "checkpoint.pt"
+"""In a fit's folder until it is done: all that goes on, the best look's networks among it."""
 
 
 class _Diverged(Exception):
@@ -88,6 +92,13 @@ class Progress:
     best: float = math.inf
     selected: int = 0
 
+    def check(self, steps: int) -> None:
+        """Refuse, with a `ValueError`, what no fit of so many steps has come to."""
+        typed = all(type(getattr(self, each.name)) is type(each.default) for each in fields(self))
+        looked = typed and (self.best < math.inf if self.selected else self.best == math.inf)
+        if not (looked and 0 <= self.selected <= self.step <= steps and 0 <= self.seconds < math.inf):
+            raise ValueError(f"it is of step {self.step} of {steps}: {self}")
+
 
 def fit(
     game: Game, reals: Split, schedule: Schedule, stage: Stage, judge: Callable[[Any], float] | None = None
@@ -105,14 +116,17 @@ def fit(
     """
     folder, runtime = stage.folder, stage.runtime
     if (folder / "done.json").exists():
-        return _done_before(folder)
+        remedy = f"Delete the folder {folder} and run the same command again to train anew."
+        fitted = read_sound(folder / "done.json", Fitted, remedy)
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # it may have been killed just before
+        return fitted
     with writing(folder):
         make_folder(folder)
     if runtime.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(runtime.device)
     player = Player(game, schedule, runtime)
     training = _Training(player, stage, judge)
-    if (saved := checkpoint.load(folder / "checkpoint.pt")) is not None:
+    if (saved := checkpoint.load(folder / CHECKPOINT)) is not None:
         training.restore(saved)
         stage.reporter.note(f"{stage.name}: resumes at step {training.progress.step:,}")
     if schedule.stop and training.progress.step > schedule.stop:
@@ -140,28 +154,31 @@ def fit(
 
 @dataclass(slots=True)
 class _Training:
-    """One fit: who plays, where, who judges, and how far it has come."""
+    """One fit: who plays, where, who judges, and how far it has come; `kept` are the states of the best look."""
 
     player: Player
     stage: Stage
     judge: Callable[[Any], float] | None
     progress: Progress = field(default_factory=Progress)
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         try:
-            self.player.restore(saved)
             self.progress = Progress(**{each.name: saved[each.name] for each in fields(Progress)})
-            step, steps = self.progress.step, self.player.schedule.steps
-            if type(step) is not int or not 0 <= step <= steps:
-                raise ValueError(f"it is of step {step} of {steps}")
+            self.progress.check(self.player.schedule.steps)
+            if self.progress.selected:
+                self.kept = saved["kept"]
+                self._put_back()  # to see that they fit; the player's own follow
+            self.player.restore(saved)
         except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else error
             raise RunFailed(
-                f"{self.stage.folder}/checkpoint.pt is not of these networks ({reason}). Delete it to start it anew."
+                f"{self.stage.folder / CHECKPOINT} is not of these networks ({reason}). Delete it to start it anew."
             ) from None
 
     def save(self) -> None:
-        checkpoint.save(self.stage.folder / "checkpoint.pt", {**asdict(self.progress), **self.player.state()})
+        state = {**asdict(self.progress), "kept": self.kept, **self.player.state()}
+        checkpoint.save(self.stage.folder / CHECKPOINT, state)
 
     def play(self, stream: Stream, fixed: Mapping[str, Tensor], interrupted: list[int]) -> None:
         player, progress, schedule = self.player, self.progress, self.player.schedule
@@ -185,7 +202,8 @@ class _Training:
                 path = self.stage.folder / "grids" / f"{progress.step:07d}.png"
                 with _unessential(path.name, self.stage.reporter):
                     _paint_grid(player, fixed, path)
-            if self.judge and _due(schedule, progress.step, last):
+            due = schedule.judge_every and (last or progress.step % schedule.judge_every == 0)
+            if self.judge and due and progress.step > schedule.judge_from:
                 self._select(self.judge)
             try:
                 self.stage.reporter.advance(progress.step, numbers)
@@ -209,25 +227,16 @@ class _Training:
         return numbers
 
     def _select(self, judge: Callable[[Any], float]) -> None:
-        """Keep what will be stored where the result is the best so far; looking does not change the run.
-
-        The step is in the files' names: a run that dies before its next checkpoint finds the weights which that one
-        names.
-        """
+        """Keep what will be stored where the result is the best so far; looking does not change the run."""
         player, progress, folder = self.player, self.progress, self.stage.folder
         with torch.random.fork_rng(range(torch.cuda.device_count())):
-            value = judge(player.result.eval())
+            value = float(judge(player.result.eval()))
         player.result.train()
         log.append(folder / "judged.jsonl", {"step": progress.step - 1, "value": value})
         if value < progress.best:
             progress.best, progress.selected = value, progress.step
-            before, kept = {*folder.glob("best-*")}, set()
-            for name in player.game.stored:
-                kept.add(_best(folder, progress.step, name))
-                checkpoint.save_weights(_best(folder, progress.step, name), self._network(name))
+            self.kept = {name: deepcopy(self._network(name).state_dict()) for name in player.game.stored}
             self.save()
-            for stale in before - kept:
-                stale.unlink()
 
     def finish(self, status: str) -> Fitted:
         folder, reporter = self.stage.folder, self.stage.reporter
@@ -238,7 +247,7 @@ class _Training:
         flags = ["diverged"] if status == "diverged" else watch.training_flags(rows)
         done = self.fitted(status, tuple(flags))
         write_json(folder / "done.json", asdict(done))
-        _tidy(folder)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
         return done
 
     def fitted(self, status: str, flags: tuple[str, ...] = ()) -> Fitted:
@@ -249,29 +258,17 @@ class _Training:
 
     def save_networks(self) -> None:
         """The result and what else the game keeps, of the step that the judge chose where there is a judge."""
-        folder, selected = self.stage.folder, self.progress.selected
+        self._put_back()
         for name in self.player.game.stored:
-            path = folder / f"{name}.safetensors"
-            if selected:
-                write_bytes(path, _best(folder, selected, name).read_bytes())
-            else:
-                checkpoint.save_weights(path, self._network(name))
+            checkpoint.save_weights(self.stage.folder / f"{name}.safetensors", self._network(name))
+
+    def _put_back(self) -> None:
+        """Give networks the states of the best look, if there was one."""
+        for name in self.player.game.stored if self.progress.selected else ():
+            self._network(name).load_state_dict(self.kept[name])
 
     def _network(self, name: str) -> nn.Module:
         return self.player.result if name == self.player.game.result else self.player.networks[name]
-
-
-def _done_before(folder: Path) -> Fitted:
-    remedy = f"Delete the folder {folder} and run the same command again to train anew."
-    fitted = read_sound(folder / "done.json", Fitted, remedy)
-    _tidy(folder)  # it may have been killed just before
-    return fitted
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what only an unfinished fit needs; weights of a look are no artefacts of a run."""
-    for leftover in (folder / "checkpoint.pt", *folder.glob("best-*")):
-        leftover.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -311,15 +308,6 @@ def _unessential(picture: str, reporter: Reporter) -> Iterator[None]:
     except Exception as error:
         reason = str(error) or type(error).__name__
         reporter.note(f"{picture} was not drawn: {reason.splitlines()[0]}")
-
-
-def _best(folder: Path, step: int, name: str) -> Path:
-    return folder / f"best-{step:07d}-{name}.safetensors"
-
-
-def _due(schedule: Schedule, step: int, last: bool) -> bool:
-    """Whether the judge looks after so many steps."""
-    return schedule.judge_every > 0 and step > schedule.judge_from and (step % schedule.judge_every == 0 or last)
 
 
 def _fixed_codes(game: Game, stream: Stream, seed: int) -> Mapping[str, Tensor]:

@@ -56,7 +56,8 @@ class Player:
         self.trained = {phase.name: [*phase.networks, *(joining if phase.regularized else [])] for phase in self.phases}
         self.optimizers = {phase.name: self._adam(phase) for phase in self.phases}
         self.rates = {name: [group["lr"] for group in adam.param_groups] for name, adam in self.optimizers.items()}
-        self.average = self._average() if schedule.ema else None
+        mean = get_ema_multi_avg_fn(schedule.ema)  # of the weights; buffers follow the live network
+        self.average = AveragedModel(self.networks[game.result], multi_avg_fn=mean) if schedule.ema else None
 
     def _adam(self, phase: Phase) -> torch.optim.Adam:
         groups: dict[float, list[nn.Parameter]] = {}
@@ -66,10 +67,6 @@ class Player:
                 groups.setdefault(factor, []).append(parameter)
         rates = [{"params": parameters, "lr": factor * phase.lr} for factor, parameters in groups.items()]
         return Adam(rates, betas=phase.betas, fused=True)
-
-    def _average(self) -> AveragedModel:
-        # buffers follow the live network
-        return AveragedModel(self.networks[self.game.result], multi_avg_fn=get_ema_multi_avg_fn(self.schedule.ema))
 
     @property
     def result(self) -> nn.Module:

@@ -64,7 +64,7 @@ class Stream:
         real = self.runtime.batch({name: part[chosen] for name, part in self.parts.items()})
         if self.schedule.flip:
             mirrored = torch.rand(len(real), generator=self._random(1, step)).to(real.images.device) < 0.5
-            real = _each_map(real, lambda x, how: torch.where(_as(mirrored, x), x.flip(-1), x))
+            real = _each_map(real, lambda x, how: torch.where(mirrored.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x))
         return self._cropped(real, self._random(CROPS, step)) if self.schedule.crop < 1 else real
 
     def _cropped(self, real: Batch, random: torch.Generator) -> Batch:
@@ -102,10 +102,6 @@ def _each_map(batch: Batch, change: Callable[[Tensor, str], Tensor]) -> Batch:
     mixed = {"images": "bilinear", "masks": "bilinear", "instances": "nearest", "segments": "nearest"}
     parts = {name: getattr(batch, name) for name in mixed}
     return replace(batch, **{name: change(x, mixed[name]) for name, x in parts.items() if x is not None})
-
-
-def _as(mirrored: Tensor, x: Tensor) -> Tensor:
-    return mirrored.view(-1, *[1] * (x.ndim - 1))
 
 
 def random_crops(n: int, share: float, ratio: float, generator: torch.Generator) -> Tensor:

@@ -9,7 +9,7 @@ from weights import same, state, weights
 from lgbench import ImageSpec
 from lgbench.layers import Batch
 from lgbench.plugins import registry
-from lgbench.stages import build_game, build_segmenter, round_ends
+from lgbench.stages import build_game, build_segmenter
 from lgbench.training.player import Player
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -151,7 +151,7 @@ def test_the_papers_weights_and_the_terms_it_names():
 
 def test_the_papers_schedule_alternates_three_rounds_of_sixty_twenty_and_twenty_percent():
     recipe = recipe_of("milgan", preset="paper")
-    assert round_ends(recipe.training) == [150_000, 200_000, 250_000]
+    assert recipe.training.round_ends(recipe.training.rounds) == [150_000, 200_000, 250_000]
     assert (recipe.training.batch, recipe.training.ema) == (32, 0.999)
     segmentation, segmenter = recipe.segmentation, recipe.segmenter_config
     assert (segmentation.round_steps, segmentation.steps, segmentation.batch) == (0, 12_000, 95)  # a third: 4,000

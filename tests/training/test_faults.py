@@ -147,6 +147,48 @@ def test_a_checkpoint_of_a_step_that_there_is_not_is_refused(tmp_path: Path, ste
         play(tmp_path, steps=30)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seconds": "x"},
+        {"seconds": None},
+        {"seconds": float("nan")},
+        {"seconds": -1.0},
+        {"best": "x"},
+        {"best": float("nan")},
+        {"best": 3.0},
+        {"selected": "x"},
+        {"selected": -1},
+        {"selected": 9},
+        {"selected": 5},
+        {"best": "x", "selected": 5},
+    ],
+    ids=str,
+)
+def test_progress_that_no_fit_has_made_is_refused_as_a_damaged_checkpoint_is(tmp_path: Path, wrong: dict):
+    class Stopping(Quiet):
+        def advance(self, done, values=None):
+            if done == 7:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play(tmp_path, steps=30, reporter=Stopping(), checkpoint_seconds=0)
+    state = checkpoint.load(tmp_path / "checkpoint.pt")
+    assert state is not None
+    checkpoint.save(tmp_path / "checkpoint.pt", {**state, **wrong})
+    with pytest.raises(RunFailed, match=r"checkpoint\.pt is not of these networks .* Delete it"):
+        play(tmp_path, steps=30)
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "judged.jsonl"])
+def test_a_folder_where_a_log_should_be_is_named(tmp_path: Path, name: str):
+    (tmp_path / name).mkdir()
+    with pytest.raises(RunFailed, match=rf"{name}: Is a directory.*a file stands where a folder should be or the"):
+        play(tmp_path)
+    (tmp_path / name).rmdir()
+    assert play(tmp_path)[1].status == "done"
+
+
 @pytest.mark.parametrize("content", ["", "[]", "5", "{}", '{"status": "done"}', '{"flags": [], "x": 1}', "\0"])
 def test_a_damaged_end_is_named_with_what_to_delete(tmp_path: Path, content: str):
     play(tmp_path / "train")

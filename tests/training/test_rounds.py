@@ -26,7 +26,7 @@ from lgbench.recipe import Request, resolve
 from lgbench.run import runtime_of
 from lgbench.runtime import Run
 from lgbench.stage_configs import TrainingConfig
-from lgbench.stages import build_game, judged_from, learn, round_ends
+from lgbench.stages import build_game, judged_from, learn
 from lgbench.training import log
 
 SPEC = ImageSpec(16)
@@ -119,9 +119,28 @@ def logged(folder: Path) -> dict[str, list]:
     ("rounds", "ends"), [(1, [100]), (2, [60, 100]), (3, [60, 80, 100]), (5, [60, 70, 80, 90, 100])]
 )
 def test_the_first_round_takes_its_share_and_the_others_the_rest_in_equal_parts(rounds: int, ends: list[int]):
-    assert round_ends(TrainingConfig(steps=100, rounds=rounds)) == ends
+    assert TrainingConfig(steps=100, rounds=rounds).round_ends(rounds) == ends
     assert judged_from(TrainingConfig(steps=100, rounds=rounds)) == (ends[-2] if rounds > 1 else 0)
     assert judged_from(TrainingConfig(steps=100, as_rounds=rounds)) == (ends[-2] if rounds > 1 else 0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"steps": 4000, "rounds": 3, "first_round": 0.0001},
+        {"steps": 3, "rounds": 6},
+        {"steps": 100, "rounds": 2, "first_round": 0.999},
+        {"steps": 1, "rounds": 2},
+        {"steps": 3, "as_rounds": 6, "select": "fid-random"},
+    ],
+)
+def test_rounds_that_play_no_step_are_refused_with_what_to_set(settings: dict[str, Any]):
+    with pytest.raises(BadRecipe, match=r"training\.steps=.* rounds end after .*more steps, fewer training\.rounds"):
+        TrainingConfig(**settings)
+    enough: dict[str, Any] = {**settings, "steps": 100_000}
+    single: dict[str, Any] = {**settings, "rounds": 1, "select": "last"}
+    assert TrainingConfig(**enough).steps == 100_000
+    assert TrainingConfig(**single).round_ends(1) == [settings["steps"]]
 
 
 @pytest.mark.parametrize("rounds", [2, 3])

@@ -14,12 +14,13 @@ from toy import GENERATOR, METHOD, SQUARES, ToyConfig, ToyPainter, toy_game
 
 from lgbench import ImageSpec
 from lgbench.data import DataHome, Split
+from lgbench.errors import RunFailed
 from lgbench.plugins import registry
 from lgbench.progress import Quiet
 from lgbench.recipe import Request, resolve
 from lgbench.run import Place, run
 from lgbench.runtime import Runtime
-from lgbench.training import Schedule, Stage, fit, log
+from lgbench.training import Schedule, Stage, checkpoint, fit, log
 
 pytestmark = pytest.mark.usefixtures("no_curves")
 
@@ -57,7 +58,6 @@ def test_the_weights_of_the_best_look_are_kept(tmp_path: Path):
     assert weights(tmp_path / "run") != after(tmp_path / "longer", 12)
     looks = [(row["step"], row["value"]) for row in log.read(tmp_path / "run" / "judged.jsonl")]
     assert looks == [(3, 5.0), (7, 3.0), (11, 4.0)]
-    assert not [*(tmp_path / "run").glob("best-*")]
 
 
 def test_of_equal_looks_the_first_is_kept(tmp_path: Path):
@@ -133,14 +133,40 @@ def test_a_judged_run_that_is_killed_ends_as_one_that_was_not(tmp_path, values, 
     assert (cut / "judged.jsonl").read_bytes() == (tmp_path / "whole" / "judged.jsonl").read_bytes()
 
 
-def test_a_fit_that_was_killed_between_its_end_and_its_tidying_leaves_no_weights_of_looks(tmp_path: Path):
+def test_a_fit_that_was_killed_between_its_end_and_its_tidying_leaves_no_checkpoint(tmp_path: Path):
     judge = verdicts(tmp_path / "run", 5.0, 3.0, 4.0)
     play(tmp_path / "run", judge)
     ended = {path.name for path in (tmp_path / "run").iterdir()}
-    for leftover in ("best-0000008-generator.safetensors", "checkpoint.pt"):
-        (tmp_path / "run" / leftover).write_bytes(weights(tmp_path / "run"))
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(weights(tmp_path / "run"))
     play(tmp_path / "run", judge)
     assert {path.name for path in (tmp_path / "run").iterdir()} == ended
+
+
+def test_all_that_a_judged_run_goes_on_from_is_its_checkpoint(tmp_path: Path):
+    play(tmp_path / "whole", verdicts(tmp_path / "whole", 3.0, 1.0, 2.0))
+    cut, other = tmp_path / "cut", tmp_path / "other"
+    with pytest.raises(SystemExit):
+        play(cut, verdicts(cut, 3.0, 1.0, 2.0), Killing(9, "crash"))
+    other.mkdir()
+    (other / "checkpoint.pt").write_bytes((cut / "checkpoint.pt").read_bytes())
+    assert play(other, lambda painter: 2.0).selected == 8
+    assert weights(other) == weights(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("kept", [None, {}, {"generator": {}}, {"generator": {"x": torch.zeros(2)}}, [1], "absent"])
+def test_a_checkpoint_without_the_weights_of_its_best_look_is_told_and_untouched(tmp_path: Path, kept: object):
+    judge = verdicts(tmp_path, 3.0, 1.0, 2.0)
+    with pytest.raises(SystemExit):
+        play(tmp_path, judge, Killing(9, "crash"))
+    state = checkpoint.load(tmp_path / "checkpoint.pt")
+    assert state is not None
+    state = {k: v for k, v in state.items() if k != "kept"} | ({} if kept == "absent" else {"kept": kept})
+    checkpoint.save(tmp_path / "checkpoint.pt", state)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(RunFailed, match=r"(?s)checkpoint\.pt is not of these networks .* Delete it"):
+        play(tmp_path, judge)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert not (tmp_path / "done.json").exists()
 
 
 def test_what_is_done_remembers_what_was_selected(tmp_path: Path):
@@ -203,6 +229,20 @@ def test_a_record_says_which_weights_were_judged_best_and_how_good_they_were(tmp
     assert record["selected_by"] == "best-fid-random-on-train"
     assert record["training"]["selected"] == best["step"] + 1
     assert record["training"]["judged"] == {"fid-random": best["value"]}
+
+
+@pytest.mark.parametrize("rule", ["border", "painted"])
+def test_what_is_learnt_and_called_the_object_does_not_depend_on_the_evaluations_batch(tmp_path: Path, rule: str):
+    select = {"training__select": "fid-random", "training__select_every": 4, "training__select_samples": 120}
+    taught = {"segmentation__name": "unet-s", "segmentation__polarity": rule}
+    few, many = (
+        recorded(tmp_path / str(batch), **select, **taught, evaluation__batch=batch, evaluation__samples=50)
+        for batch in (7, 100)
+    )
+    assert few["training"]["judged"] == many["training"]["judged"]
+    assert few["segmentation"].get("border") == many["segmentation"].get("border")
+    learnt = [{k: v for k, v in r["artefacts"].items() if k.endswith(".safetensors")} for r in (few, many)]
+    assert learnt[0] == learnt[1]
 
 
 def test_without_a_judge_a_record_says_the_last(tmp_path: Path):

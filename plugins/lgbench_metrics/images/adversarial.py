@@ -44,7 +44,7 @@ def class_posteriors(evidence: Evidence) -> dict[str, Any]:
     """
     drawn, run, train = evidence["class-samples"], evidence.run, evidence.splits["train"]
     assert train.labels is not None
-    kept_here, images = replace(run, home=DataHome(run.folder)), train.rgb(slice(None))
+    kept_here, images = replace(run, home=DataHome(run.folder), aside=[]), train.rgb(slice(None))
     found: dict[str, list[np.ndarray]] = {"real": [], "generated": [], "of_samples": []}
     weights, sampled = [], np.empty(0, np.int32)
     for repeat, draw in enumerate(drawn):
