@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,21 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _drawn() -> Iterator[Callable[..., None]]:
+    """Trainings draw no curves of their losses, unless a test asks for `curves`: a plot costs more than a tiny fit."""
+    from lgbench.training import pictures
+
+    drawn = pictures.save_curves
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "save_curves", lambda *_: None)
+        yield drawn
+
+
 @pytest.fixture
-def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings draw no curves of their losses: a plot costs more than a tiny fit."""
-    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
+def curves(_drawn: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings draw curves, as they do for users."""
+    monkeypatch.setattr("lgbench.training.pictures.save_curves", _drawn)
 
 
 @pytest.fixture

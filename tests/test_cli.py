@@ -94,6 +94,7 @@ def record_of(runs: Path) -> dict:
     return json.loads(path.read_text())
 
 
+@pytest.mark.usefixtures("curves")
 @pytest.mark.parametrize("method", TINY)
 def test_every_method_runs_from_the_command_line_to_its_record(tmp_path: Path, method: str):
     done = lgbench_here(*short_run(method, tmp_path))
@@ -269,6 +270,10 @@ def test_a_dry_run_of_a_preset_that_is_too_long_says_which_fits(
     assert asked == ["small", *tried]
 
 
+def stopped(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     ("precision", "native", "told"), [("bf16", False, True), ("bf16", True, False), ("fp32", False, False)]
 )
@@ -278,10 +283,13 @@ def test_a_precision_that_the_processor_has_no_instructions_for_is_told_at_once(
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     asked = [f"training.precision={precision}", *SHORT, *TINY["lrgan"]]
+    monkeypatch.setattr(dry_run, "_estimate", lambda *_: dry_run.Estimate((), {}, 1.0, False))
     dry("lrgan", tmp_path, monkeypatch, *asked)
     assert ("--set training.precision=fp32" in capsys.readouterr().out) == told
     recipe = look_up(Request("lrgan", "flora", "smoke", settings=dict(map(parse_setting, asked))), DataHome(tmp_path))
-    carry_out(recipe, DataHome(tmp_path), "cpu", tmp_path / "runs")
+    monkeypatch.setattr("lgbench.run.learn", stopped)  # told before anything is learnt
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(recipe, DataHome(tmp_path), "cpu", tmp_path / "runs")
     assert ("--set training.precision=fp32" in capsys.readouterr().err) == told
 
 

@@ -22,8 +22,6 @@ from lgbench.nn import from_seed
 from lgbench.progress import Quiet
 from lgbench.runtime import Run, Runtime
 
-pytestmark = pytest.mark.usefixtures("no_curves")
-
 REALS = Split(
     images=np.repeat(np.array([[0], [255]], np.uint8), 3 * 64, axis=1).reshape(2, 3, 8, 8).repeat(10, axis=0),
     attributes=np.array([[0], [1]], np.uint8).repeat(10, axis=0),

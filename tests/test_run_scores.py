@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,36 +73,47 @@ def refuses(evidence):
     raise BadRecipe("set something else")
 
 
-@pytest.mark.parametrize(
-    ("compute", "said"),
-    [
-        (lambda evidence: 1 / 0, "the metric failed: ZeroDivisionError: division by zero"),
-        (lambda evidence: exit("good-bye"), "the metric failed: SystemExit: good-bye"),
-        (refuses, "the metric failed: BadRecipe: set something else"),
-        (lambda evidence: 0.5, "returned float, not lgbench.evaluation.Score"),
-        (lambda evidence: Score(np.zeros(3)), "value is array"),
-        (lambda evidence: Score(0.5, details={"spread": None}), "spread is None"),
-        (lambda evidence: Score(float("nan")), "not a finite number"),
-        (lambda evidence: Score(0.5, details={"spread": float("inf")}), "not a finite number"),
-        (lambda evidence: Score(evidence["no such part"]), "KeyError: 'no such part'"),
-        (lambda evidence: Score(0.5, n="many"), "n: Input should be a valid integer"),
-        (lambda evidence: Score(0.5, n=np.int64(4)), "int64 is not JSON"),
-        (lambda evidence: Score(0.5, per_image=np.array([np.nan, 0.5])), "not JSON compliant"),
-        (lambda evidence: Score(0.5, per_image=np.array(["a", "b"])), "could not convert string"),
-        (lambda evidence: Score(0.5, protocol={"agregation": "pooled"}), "protocol.agregation: Extra inputs"),
-        (lambda evidence: Score(0.5, protocol={"split": {"test"}}), "set is not JSON"),
-        (lambda evidence: Score(0.5, protocol={"threshold": float("nan")}), "not JSON compliant"),
-        (lambda evidence: Score(0.5, intervals={"pooled": (0.7, 0.3)}), "the interval's ends are swapped"),
-        (lambda evidence: Score(0.5, intervals={"pooled": 3}), "not iterable"),
-    ],
-)
-def test_a_metric_that_breaks_costs_its_own_number_only(tmp_path: Path, monkeypatch, compute, said: str):
-    broken = replace(registry().metrics["iou"], compute=compute)
-    monkeypatch.setitem(registry().metrics, "iou", broken)
-    values = carry_out(recipe(), tmp_path / "run")["values"]
-    assert said in values["iou"]["not_available"]
-    assert "not a finite number" in said or compute.__module__ in values["iou"]["not_available"]
-    assert values["fid-random"]["value"] > 0
+BROKEN = [
+    (lambda evidence: 1 / 0, "the metric failed: ZeroDivisionError: division by zero"),
+    (lambda evidence: exit("good-bye"), "the metric failed: SystemExit: good-bye"),
+    (refuses, "the metric failed: BadRecipe: set something else"),
+    (lambda evidence: 0.5, "returned float, not lgbench.evaluation.Score"),
+    (lambda evidence: Score(np.zeros(3)), "value is array"),
+    (lambda evidence: Score(0.5, details={"spread": None}), "spread is None"),
+    (lambda evidence: Score(float("nan")), "not a finite number"),
+    (lambda evidence: Score(0.5, details={"spread": float("inf")}), "not a finite number"),
+    (lambda evidence: Score(evidence["no such part"]), "KeyError: 'no such part'"),
+    (lambda evidence: Score(0.5, n="many"), "n: Input should be a valid integer"),
+    (lambda evidence: Score(0.5, n=np.int64(4)), "int64 is not JSON"),
+    (lambda evidence: Score(0.5, per_image=np.array([np.nan, 0.5])), "not JSON compliant"),
+    (lambda evidence: Score(0.5, per_image=np.array(["a", "b"])), "could not convert string"),
+    (lambda evidence: Score(0.5, protocol={"agregation": "pooled"}), "protocol.agregation: Extra inputs"),
+    (lambda evidence: Score(0.5, protocol={"split": {"test"}}), "set is not JSON"),
+    (lambda evidence: Score(0.5, protocol={"threshold": float("nan")}), "not JSON compliant"),
+    (lambda evidence: Score(0.5, intervals={"pooled": (0.7, 0.3)}), "the interval's ends are swapped"),
+    (lambda evidence: Score(0.5, intervals={"pooled": 3}), "not iterable"),
+]
+"""What a metric computes, and what is said of it."""
+
+
+@pytest.fixture(scope="module")
+def beside_broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The values of a run that asks for `fid-random`, and for all of `BROKEN` as `odd-0`, `odd-1` and so on."""
+    iou = registry().metrics["iou"]
+    odd = {f"odd-{at}": replace(iou, name=f"odd-{at}", compute=compute) for at, (compute, _) in enumerate(BROKEN)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, metric in odd.items():
+            patch.setitem(registry().metrics, name, metric)
+        asked = ",".join([*odd, "fid-random"])
+        return carry_out(recipe(evaluation__metrics=asked), tmp_path_factory.mktemp("broken") / "run")["values"]
+
+
+@pytest.mark.parametrize("at", range(len(BROKEN)))
+def test_a_metric_that_breaks_costs_its_own_number_only(beside_broken: dict[str, Any], at: int):
+    (compute, said), value = BROKEN[at], beside_broken[f"odd-{at}"]
+    assert said in value["not_available"]
+    assert "not a finite number" in said or compute.__module__ in value["not_available"]
+    assert beside_broken["fid-random"]["value"] > 0
 
 
 NAMED = Lazy("test_run_scores:refuses")

@@ -80,7 +80,6 @@ def arithmetic_of(path: Path) -> tuple[str, bool]:
 
 @pytest.mark.parametrize("amx", [True, False], ids=["with", "without"])
 def test_a_run_keeps_what_auto_became_whatever_the_processor_it_is_resumed_on(tmp_path: Path, monkeypatch, amx: bool):
-    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
     place, auto = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU), recipe("auto")
     instructions(monkeypatch, avx512=False, amx=amx)
     first = run(auto, place, {}, registry().plugins, Quiet())
@@ -129,7 +128,6 @@ def broken(*_: object, **__: object) -> None:
 
 
 def test_what_cannot_be_compiled_is_refused_or_where_auto_chose_it_left_out_and_told(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
     monkeypatch.setattr(torch, "compile", broken)
     place, told = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU), Told()
     with pytest.raises(BadRecipe, match=r"compile=on cannot.*No working C\+\+ compiler found Install.*compile=off"):
@@ -141,7 +139,6 @@ def test_what_cannot_be_compiled_is_refused_or_where_auto_chose_it_left_out_and_
 
 
 def test_a_run_that_auto_compiled_goes_on_compiled_or_not_at_all(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
     monkeypatch.setattr("lgbench.run.worth_compiling", lambda *_: True)
     monkeypatch.setattr("lgbench.run.compiler_fault", lambda _: "")
     monkeypatch.setattr(torch.nn.Module, "compile", lambda network: None)  # a test has no minutes
@@ -164,7 +161,6 @@ def test_a_run_that_auto_compiled_goes_on_compiled_or_not_at_all(tmp_path: Path,
 def test_a_compiled_run_that_is_cut_ends_with_the_bits_of_one_that_is_not(tmp_path: Path, monkeypatch):
     if fault := compiler_fault(CPU):
         pytest.skip(fault)
-    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
 
     class Interrupting(Told):
         def advance(self, done, values=None):
@@ -182,7 +178,6 @@ def test_a_compiled_run_that_is_cut_ends_with_the_bits_of_one_that_is_not(tmp_pa
 
 
 def test_a_deterministic_run_says_so_and_leaves_the_next_one_as_it_was(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
     place = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU, deterministic=True)
     record = json.loads(run(recipe("fp32"), place, {}, registry().plugins, Quiet()).read_text())
     assert torch.are_deterministic_algorithms_enabled()
@@ -194,7 +189,6 @@ def test_a_deterministic_run_says_so_and_leaves_the_next_one_as_it_was(tmp_path:
 
 
 def test_a_record_says_which_precision_auto_was(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
     place = Place(tmp_path / "run", DataHome(tmp_path / "home"), CPU)
     record = json.loads(run(recipe("auto"), place, {}, registry().plugins, Quiet()).read_text())
     assert record["recipe"]["training"]["precision"] == "auto"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -95,25 +96,25 @@ def test_pictures_are_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(opened) == 1
 
 
-@pytest.mark.parametrize("stage", ["train", "segment"])
-@pytest.mark.parametrize("damaged", [True, False])
-def test_weights_that_are_missing_or_damaged_are_told_how_to_come_by(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, damaged: bool
-):
+def test_weights_that_are_missing_or_damaged_are_told_how_to_come_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LGBENCH_HOME", str(tmp_path / "home"))
     scenes(tmp_path / "photos", (255, 0, 0), 24)
     run = carried_out(tmp_path, "lrgan")
-    path = next((run / stage).glob("*.safetensors"))
-    whole = path.read_bytes()
-    path.unlink()
-    if damaged:
-        path.write_bytes(whole[:100])
-    with pytest.raises(RunFailed) as refused:
-        load_run(run, "cpu")
-    told = str(refused.value)
-    assert told.startswith(f"{path} does not hold this network's weights" if damaged else f"{path} is missing. Copy")
-    assert "No such file" not in told
-    assert f"Copy it from where the run was made, or delete {run} and run its command again" in told
+    for stage, damaged in itertools.product(("train", "segment"), (True, False)):
+        path = next((run / stage).glob("*.safetensors"))
+        whole = path.read_bytes()
+        path.unlink()
+        if damaged:
+            path.write_bytes(whole[:100])
+        with pytest.raises(RunFailed) as refused:
+            load_run(run, "cpu")
+        told = str(refused.value)
+        assert told.startswith(
+            f"{path} does not hold this network's weights" if damaged else f"{path} is missing. Copy"
+        )
+        assert "No such file" not in told
+        assert f"Copy it from where the run was made, or delete {run} and run its command again" in told
+        path.write_bytes(whole)
     shutil.rmtree(run)  # with less of it gone, the record is found and nothing is trained
     assert carried_out(tmp_path, "lrgan") == run
     assert load_run(run, "cpu").segmenter is not None

@@ -77,9 +77,14 @@ def test_faces_of_one_photograph_are_all_trained_on_or_none(tmp_path: Path):
     assert FACES68.version == 2
 
 
-@pytest.mark.parametrize("place", ["landmarks.csv", "images/landmarks.csv", "Landmarks.CSV"])
 @pytest.mark.parametrize(
-    ("called", "heading"), [("{}.jpg", "Image"), ("images/{}", "FILE_NAME"), ("{}", "file"), ("{}.JPG", "File name")]
+    ("place", "called", "heading"),
+    [
+        ("landmarks.csv", "{}.jpg", "Image"),
+        ("images/landmarks.csv", "images/{}", "FILE_NAME"),
+        ("Landmarks.CSV", "{}", "file"),
+        ("images/landmarks.csv", "{}.JPG", "File name"),
+    ],
 )
 def test_a_table_that_archives_may_have_is_read(tmp_path: Path, place: str, called: str, heading: str):
     expected = opened(added(tmp_path, points(COUNT), {"part": PARTS, "padded_fraction": PADDED}))

@@ -16,8 +16,6 @@ from lgbench.progress import Quiet
 from lgbench.run import Place, chosen_metrics, run
 from lgbench.training import Schedule, Stage, fit, log
 
-pytestmark = pytest.mark.usefixtures("no_curves")
-
 METHODS = ("pix2pix", "cyclegan")
 
 

@@ -24,8 +24,6 @@ from lgbench.runtime import Runtime
 from lgbench.training import Schedule, Stage, fit
 from lgbench.training.player import Player
 
-pytestmark = pytest.mark.usefixtures("no_curves")
-
 CPU = Runtime(torch.device("cpu"), channels_last=False)
 SPEC = ImageSpec(16)
 BATCH = Batch(torch.zeros(4, 3, 16, 16))

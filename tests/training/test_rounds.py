@@ -44,14 +44,6 @@ READING = {"regularizers__background__weight": 1.0}
 LR = 0.01
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _no_curves():
-    """A plot costs more than these fits."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lgbench.training.pictures.save_curves", lambda *args: None)
-        yield
-
-
 class Rounds:
     """Toy parts that write down who did what, in order."""
 

@@ -22,8 +22,6 @@ from lgbench.run import Place, run
 from lgbench.runtime import Runtime
 from lgbench.training import Schedule, Stage, checkpoint, fit, log
 
-pytestmark = pytest.mark.usefixtures("no_curves")
-
 CPU = Runtime(torch.device("cpu"), channels_last=False)
 
 
