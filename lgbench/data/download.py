@@ -131,7 +131,7 @@ def _transfer(url: str, source: Source, part: Path, progress: Progress | None) -
                 have = 0
             _receive(answer, source, part, have, progress)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing follows what we have: the checksum decides
+        if error.code == 416 and have:  # nothing follows what we have: the checksum decides
             return
         if error.code in (408, 425, 429) or error.code >= 500:
             raise _Broken(f"the server answers {error.code} {error.reason}") from error

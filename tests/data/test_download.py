@@ -53,8 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         asked = self.headers["Range"]
         self.server.asked.append((self.path, asked))
         self.server.hold()
-        if self.path == "/absent":
-            self.send_error(404)
+        if self.path in ("/absent", "/refuses"):
+            self.send_error(404 if self.path == "/absent" else 416)
             return
         if self.path == "/busy" and len(self.server.asked) == 1:
             self.send_error(503)
@@ -169,6 +169,12 @@ def test_the_second_mirror_serves_when_the_first_is_dead_or_wrong(server: Server
     download(Source("a", urls, SHA256), tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == CONTENT
     assert [path for path, _ in server.asked] == ["/absent", "/other", "/good"]
+
+
+def test_a_mirror_that_refuses_a_range_nobody_asked_for_is_passed_over(server: Server, tmp_path: Path):
+    download(Source("a", (server.url("/refuses"), server.url("/good")), SHA256), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == CONTENT
+    assert server.asked == [("/refuses", None), ("/good", None)]
 
 
 def test_two_processes_transfer_a_file_once(server: Server, tmp_path: Path):
