@@ -16,6 +16,9 @@ from lgbench.leaderboard.pages import mean_in_words
 
 __all__ = ["effects", "latex", "over_seeds", "summary"]
 
+COMPARABLE = ["dataset", "preset", "resolution", "metric", "protocol"]
+"""What two values must share for their difference to mean anything."""
+
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """A `frame` with seeds averaged: `mean`, its 95 % Student-t interval `low` and `high`, `each` value and how many
@@ -78,10 +81,6 @@ def effects(table: pd.DataFrame, against: str) -> pd.DataFrame:
     for name, source in ((f"of {against}", "mean before"), ("value", "mean")):
         wide[name] = [f"{mean:.3f}" for mean in wide[source]]
     return wide.loc[:, [*told, "metric", f"of {against}", "value", "difference", "seeds"]].reset_index(drop=True)
-
-
-COMPARABLE = ["dataset", "preset", "resolution", "metric", "protocol"]
-"""What two values must share for their difference to mean anything."""
 
 
 def _row_called(means: pd.DataFrame, name: str) -> pd.DataFrame:

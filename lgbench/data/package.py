@@ -21,13 +21,14 @@ from lgbench.offers import Dataset, Lazy
 from .checks import sound
 from .division import draw_splits, draw_val
 from .home import DataHome
+from .landmarks import LANDMARKS, add_landmarks
 from .layout import SPLITS, Item, arrange
 from .masks import VOID, WHITE, MaskConfig, Meaning, Seen, meaning
 from .names import ENDINGS, few, folder_of, last
 from .pictures import decode_picture, decode_values
 from .samples import RawDataset, Sample
 from .store import Root, is_utf8, listed, opened_root, read_file
-from .table import LANDMARKS, OURS, TABLES, add_landmarks, add_table, names_pictures
+from .table import OURS, TABLES, add_table, names_pictures
 
 __all__ = [
     "Package",

@@ -12,8 +12,7 @@ import io
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,21 +23,20 @@ from .names import Index, as_numbers, composed, counted, few, folder_of, in_orde
 
 __all__ = [
     "BITS",
-    "LANDMARKS",
+    "HEADINGS",
     "OURS",
     "TABLES",
-    "add_landmarks",
     "add_table",
+    "check_once",
+    "column_key",
     "files_called",
-    "marked_rows",
     "names_pictures",
     "table_rows",
-    "within_reach",
+    "unread_columns",
 ]
 
 OURS = ("labels.csv", "index.csv")
 TABLES = (*OURS, "metadata.csv")  # which may be of anything; it is read where it names pictures
-LANDMARKS = "landmarks.csv"
 
 HEADINGS: Mapping[str, tuple[str, ...]] = {
     "file": (
@@ -86,7 +84,6 @@ BITS = {"0": 0, "1": 1, "-1": 0, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 MOST_BYTES = 128 << 20  # of a table: the landmarks of 200,000 faces take 110 MB
 MOST_ROWS = 1_000_000
 MOST_COLUMNS = 2_000
-FARTHEST = 1e9  # pixels of a landmark from the first; 32 bits hold them, enlarged, too
 SLACK = 1_000  # rows beyond those of the pictures, which are named one by one
 
 
@@ -131,7 +128,7 @@ def add_table(
     table.unread = _without(table.unread, elsewhere)
     known = {item.image: item for item in layout.items}
     found = files_called(table.cells["file"], table.where, folder, known, names)
-    _check_once(found, table.where)
+    check_once(found, table.where)
     masks = [known[file].mask if file in known else None for file in found]
     others = {*names} - {*found}
     _find_masks(table, folder, others)
@@ -161,77 +158,7 @@ def add_table(
     )
 
 
-def add_landmarks(layout: Layout, data: bytes, name: str, where: str, elsewhere: Collection[str] = ()) -> Layout:
-    """The same pictures with their landmarks, where the table has those of every one of them; see `add_table`.
-
-    Raises:
-        BadData: it is malformed or names a picture twice.
-    """
-    where = f"{name} in {where}"
-    called, numbers, others = [], [], {}
-    for row in marked_rows(data, where):
-        try:
-            numbers.append([float(cell) for cell in row.numbers])
-        except ValueError as error:
-            raise BadData(f"{where} has no numbers for all landmarks of {row.called!r} ({error}).") from error
-        called.append(row.called)
-        others = row.others
-    wide = np.array(numbers, dtype=np.float64).reshape(len(called), -1)
-    lost = np.flatnonzero(~within_reach(wide).all(axis=1))
-    if len(lost):
-        raise BadData(f"{where}: the landmarks of {called[lost[0]]!r} are not finite, or far beyond any picture.")
-    landmarks = wide.astype(np.float32).reshape(len(called), -1, 2)
-    files = files_called(called, where, folder_of(name), [item.image for item in layout.items])
-    _check_once(files, where)
-    of = dict(zip(files, landmarks, strict=True))
-    unread = [*layout.unread, *_columns(_without([*others], elsewhere), name)]
-    if lacking := [item.image for item in layout.items if item.image not in of]:
-        unread.append(f"{name}, which has no landmarks of {counted(len(lacking), 'picture')} ({few(lacking)})")
-        return replace(layout, unread=unread)
-    return replace(layout, unread=unread, items=[replace(i, landmarks=of[i.image]) for i in layout.items])
-
-
-class MarkedRow(NamedTuple):
-    """A row of a table of landmarks: what it calls the picture, the cells of x1, y1, x2, ..., and the other cells."""
-
-    called: str
-    numbers: list[str]
-    others: dict[str, str]
-
-
-def marked_rows(data: bytes, where: str) -> Iterator[MarkedRow]:
-    """Rows of a table of landmarks, their other cells by headings as `_key` has them; stripped, missing ones empty.
-
-    Raises:
-        BadData: it is malformed, or has no row.
-    """
-    rows = table_rows(data, where)
-    heading = [text.strip().casefold() for text in next(rows, [])]
-    keys = [_key(text) for text in heading]
-    column = next((keys.index(word) for word in HEADINGS["file"] if word in keys), None)
-    flat: list[int] = []
-    for point in itertools.count(1):
-        if not {f"x{point}", f"y{point}"} <= {*heading}:
-            break
-        flat += [heading.index(f"{axis}{point}") for axis in "xy"]
-    first = next(rows, None)
-    if column is None or not flat or first is None:
-        raise BadData(
-            f"{where} needs a heading with the column `file` or `image`, and x1, y1, x2, y2 and so on, and a row per "
-            "picture."
-        )
-    others = {key: i for i, key in enumerate(keys) if i not in {column, *flat}}
-    for row in itertools.chain([first], rows):
-        cells = [text.strip() for text in row] + [""] * (len(heading) - len(row))
-        yield MarkedRow(cells[column], [cells[i] for i in flat], {key: cells[i] for key, i in others.items()})
-
-
-def within_reach(coordinates: np.ndarray) -> np.ndarray:
-    """Which of these coordinates, float64, a picture may have: not those that are NaN or infinite, or become so."""
-    return np.abs(coordinates) <= FARTHEST
-
-
-def _check_once(files: Sequence[str], where: str) -> None:
+def check_once(files: Sequence[str], where: str) -> None:
     """Raise `BadData` where a table names a file twice: which of its rows is meant?"""
     if twice := [name for name, times in Counter(files).items() if times > 1]:
         raise BadData(f"{where} names {twice[0]!r} more than once.")
@@ -243,10 +170,10 @@ def names_pictures(data: bytes) -> bool:
         heading = next(table_rows(data, ""), [])
     except BadData:
         return False
-    return bool({*map(_key, heading)} & {*HEADINGS["file"]})
+    return bool({*map(column_key, heading)} & {*HEADINGS["file"]})
 
 
-def _key(heading: str) -> str:
+def column_key(heading: str) -> str:
     """A heading as it is compared: in one case, with one kind of blank."""
     return "_".join(heading.casefold().replace("-", " ").split())
 
@@ -274,7 +201,7 @@ def _parse(data: bytes, where: str, pictures: int) -> Table:
     """What a table says; one of far more pictures than there are is not read to its end."""
     rows = table_rows(data, where)
     heading = [text.strip() for text in next(rows, [])]
-    keys = [_key(text) for text in heading]
+    keys = [column_key(text) for text in heading]
     role_of = {}
     for role, words in HEADINGS.items():
         column = next((keys.index(word) for word in words if word in keys), None)
@@ -376,7 +303,7 @@ def _valid(table: Table) -> list[bool]:
     return [BITS.get(text.casefold()) != 0 for text in table.cells.get("valid", [""] * table.rows)]
 
 
-def _columns(headings: Sequence[str], name: str) -> list[str]:
+def unread_columns(headings: Sequence[str], name: str) -> list[str]:
     """That these columns are not read, if there are any."""
     if not headings:
         return []
@@ -384,7 +311,7 @@ def _columns(headings: Sequence[str], name: str) -> list[str]:
 
 
 def _without(headings: Sequence[str], known: Collection[str]) -> list[str]:
-    return [text for text in headings if _key(text) not in known]
+    return [text for text in headings if column_key(text) not in known]
 
 
 def _splits(table: Table) -> list[str] | None:
@@ -426,7 +353,7 @@ def _names(labels: Sequence[str], called: Sequence[str], where: str) -> dict[str
 
 def _unread(table: Table, name: str, none: Sequence[str], used: set[str], names: Sequence[str]) -> list[str]:
     """Columns and files that nobody reads; `none` are masks that are none."""
-    unread = _columns(table.unread, name)
+    unread = unread_columns(table.unread, name)
     kinds: dict[str, list[str]] = {"mask": [], "picture": []}
     for file in names:
         if file not in used and file not in none:

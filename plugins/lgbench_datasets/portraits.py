@@ -71,7 +71,8 @@ def read_landmarks(data: bytes, where: str, pictures: Iterable[str], folder: str
     Raises:
         BadData: it is malformed.
     """
-    from lgbench.data.table import files_called, marked_rows
+    from lgbench.data.landmarks import marked_rows
+    from lgbench.data.table import check_once, files_called
 
     called, faces = [], []
     for row in marked_rows(data, where):
@@ -81,19 +82,16 @@ def read_landmarks(data: bytes, where: str, pictures: Iterable[str], folder: str
         if any(cells):
             called.append(row.called)
             faces.append(Landmarks(_points(cells, f"{where}: the landmarks of {row.called!r}"), row.others))
-    found: dict[str, Landmarks] = {}
-    for name, face in zip(files_called(called, where, folder, pictures), faces, strict=True):
-        if name in found:
-            raise BadData(f"{where} names {name!r} more than once.")
-        found[name] = face
-    return found
+    files = files_called(called, where, folder, pictures)
+    check_once(files, where)
+    return dict(zip(files, faces, strict=True))
 
 
 def _points(cells: Sequence[str], which: str) -> np.ndarray:
     """A row's landmarks, (68, 2) float32, in pixels."""
     import numpy as np
 
-    from lgbench.data.table import within_reach
+    from lgbench.data.landmarks import within_reach
 
     try:
         points = np.array(cells, dtype=np.float64).reshape(POINTS, 2)
@@ -112,9 +110,9 @@ def landmarks_of(package: Package) -> dict[str, Landmarks]:
     Raises:
         BadData: it has no table of 68 landmarks, or that lacks a picture.
     """
+    from lgbench.data.landmarks import LANDMARKS
     from lgbench.data.names import folder_of, last
     from lgbench.data.store import listed, read_file
-    from lgbench.data.table import LANDMARKS
 
     tables = [name for name in listed(package.root)[1] if last(name).lower() == LANDMARKS]
     if not tables:

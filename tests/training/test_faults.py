@@ -131,18 +131,24 @@ def test_a_bit_of_a_checkpoint_that_is_another_is_not_trained_on(tmp_path: Path)
     assert told > 100
 
 
-@pytest.mark.parametrize("step", [-1, 31, 2.5, "3", None, True])
-def test_a_checkpoint_of_a_step_that_there_is_not_is_refused(tmp_path: Path, step: object):
+def leave_a_checkpoint_with(folder: Path, wrong: dict[str, object]) -> None:
+    """Interrupt a fit of 30 steps at the seventh, and alter its checkpoint."""
+
     class Stopping(Quiet):
         def advance(self, done, values=None):
             if done == 7:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        play(tmp_path, steps=30, reporter=Stopping(), checkpoint_seconds=0)
-    state = checkpoint.load(tmp_path / "checkpoint.pt")
+        play(folder, steps=30, reporter=Stopping(), checkpoint_seconds=0)
+    state = checkpoint.load(folder / "checkpoint.pt")
     assert state is not None
-    checkpoint.save(tmp_path / "checkpoint.pt", {**state, "step": step})
+    checkpoint.save(folder / "checkpoint.pt", {**state, **wrong})
+
+
+@pytest.mark.parametrize("step", [-1, 31, 2.5, "3", None, True])
+def test_a_checkpoint_of_a_step_that_there_is_not_is_refused(tmp_path: Path, step: object):
+    leave_a_checkpoint_with(tmp_path, {"step": step})
     with pytest.raises(RunFailed, match=r"is of step .* of 30"):
         play(tmp_path, steps=30)
 
@@ -166,16 +172,7 @@ def test_a_checkpoint_of_a_step_that_there_is_not_is_refused(tmp_path: Path, ste
     ids=str,
 )
 def test_progress_that_no_fit_has_made_is_refused_as_a_damaged_checkpoint_is(tmp_path: Path, wrong: dict):
-    class Stopping(Quiet):
-        def advance(self, done, values=None):
-            if done == 7:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        play(tmp_path, steps=30, reporter=Stopping(), checkpoint_seconds=0)
-    state = checkpoint.load(tmp_path / "checkpoint.pt")
-    assert state is not None
-    checkpoint.save(tmp_path / "checkpoint.pt", {**state, **wrong})
+    leave_a_checkpoint_with(tmp_path, wrong)
     with pytest.raises(RunFailed, match=r"checkpoint\.pt is not of these networks .* Delete it"):
         play(tmp_path, steps=30)
 
