@@ -66,6 +66,14 @@ def test_floor_and_ceiling_stand_below_the_ranked_with_one_seed_and_are_not_prov
     assert "| ceiling | supervised-unet | smoke | 0.95 |" in markdown(root)
 
 
+def test_floors_then_ceilings_each_from_best_to_worst_below_every_run(tmp_path: Path):
+    root = make_root(tmp_path, "floors = true\n" + BOARD)
+    masks = [floor("empty", 0.0), floor("iem", 0.9), floor("full", 0.4), floor("nearest-mask", 0.3, "full")]
+    commit(root, *seeds("lrgan", 0.1), *masks, floor("supervised-unet", 0.8, "full"), a_record({}, method="milgan"))
+    found = [line.method for line in board_tables(root)[0].lines]
+    assert found == ["lrgan", "milgan", "iem", "full", "empty", "supervised-unet", "nearest-mask"]
+
+
 def test_a_mask_with_a_record_of_its_own_replaces_what_older_records_say_of_it(tmp_path: Path):
     root = make_root(tmp_path, "floors = true\n" + BOARD)
     old = {"otsu": {"iou": 0.88}, "empty": {"iou": 0.0}}

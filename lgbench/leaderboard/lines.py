@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -197,8 +198,7 @@ def tables(board: Benchmark, records: Runs) -> list[Table]:
 
 def _measured(records: Runs, metric: str) -> list[Measured]:
     """What finished runs have of a metric."""
-    values = [record.values.get(metric) for record in records.values() if record.status == "done"]
-    return [value for value in values if isinstance(value, Measured)]
+    return [v for r in records.values() if r.status == "done" and isinstance(v := r.values.get(metric), Measured)]
 
 
 def _alike(record: Record) -> str:
@@ -332,23 +332,28 @@ def _reason(value: Measured | Missing | None) -> str:
 
 
 def _ranked(lines: Sequence[Line], first: Column) -> list[Line]:
-    """Rank by the rounded mean; equal ones share the better rank. Lines without a rank follow, by name."""
-    scores = [_score(line, first) for line in lines]
-    known = [score for score in scores if score is not None]
+    """Rank by the rounded mean; equal ones share the better rank. What has none follows, floors and ceilings last."""
+    lines = sorted(lines, key=lambda line: (_group(line), _score(line, first), line.method, line.preset, [*line.runs]))
+    scores = [math.inf if _group(line) else _score(line, first) for line in lines]
     placed = []
     for line, score in zip(lines, scores, strict=True):
-        rank = None if score is None else 1 + sum(other < score for other in known)
+        rank = 1 + scores.index(score) if score < math.inf else None
         provisional = rank is not None and (line.cells[first.name].seeds < SEEDS_FOR_A_RANK or line.provisional)
         tied = rank is not None and scores.count(score) > 1
         placed.append(replace(line, rank=rank, tied=tied, provisional=provisional))
-    return sorted(placed, key=lambda line: (line.rank is None, line.rank or 0, line.method, line.preset, [*line.runs]))
+    return placed
 
 
-def _score(line: Line, first: Column) -> float | None:
-    """The rounded mean, less for better; None where the line has no rank."""
-    mean, barred = line.cells[first.name].mean, line.kind != "reproduced" or line.selected_by == "best-on-test"
-    if mean is None or barred or first.better == "none":
-        return None
+def _group(line: Line) -> int:
+    """0 of what may have a rank; floors come before ceilings."""
+    return {"floor": 2, "ceiling": 3}.get(line.kind, int(line.selected_by == "best-on-test"))
+
+
+def _score(line: Line, first: Column) -> float:
+    """The rounded mean, less for better; infinite where there is none, or neither end is better."""
+    mean = line.cells[first.name].mean
+    if mean is None or first.better == "none":
+        return math.inf
     return round(-mean if first.better == "up" else mean, first.digits)
 
 

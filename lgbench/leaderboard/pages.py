@@ -239,7 +239,7 @@ def _claims(standing: Standing) -> str:
         return ""
     first = standing.sections[0]
     counts = Counter(outcome.verdict for outcome in first.outcomes)
-    verdicts = [verdict for verdict in ("agrees", "disagrees", "undecided", "not run") if counts[verdict]]
+    verdicts = filter(counts.get, ("agrees", "disagrees", "undecided", "not run"))
     told = ", ".join(f"{counts[verdict]} {verdict.removesuffix('s')}" for verdict in verdicts)
     return f"claims{f' ({escape(first.preset)})' if first.preset else ''}: {told}"
 

@@ -79,10 +79,8 @@ def why_not(board: Benchmark, record: Record) -> str | None:
     if record.resolution != board.resolution:
         return f"its resolution is {record.resolution} px, the board's {board.resolution} px"
     asked = data_settings(board.dataset, board.dataset_config) if board.dataset_config else {}
-    for name, value in sorted(record.values.items()):
-        if not isinstance(value, Measured):
-            continue
-        config = value.protocol.dataset_config
+    measured = [(n, v.protocol.dataset_config) for n, v in sorted(record.values.items()) if isinstance(v, Measured)]
+    for name, config in measured:
         for key, wanted in asked.items():
             if not isinstance(config, dict) or config.get(key) != wanted:
                 return f"its {name} was not measured with the data set's {key} = {board.dataset_config[key]}"
