@@ -348,6 +348,16 @@ def test_the_index_names_the_leader(root: Path):
     assert "| [Flora](flora-32/README.md) | flora, 32 px | IoU ↑ | b smoke\\*: 0.60 | 2 |" in text
 
 
+def test_the_index_lists_boards_without_runs_apart(root: Path):
+    commit(root, *seeds("lrgan", 0.5, 0.6, 0.7))
+    waiting = (root / "benchmarks" / "flora-32.toml").read_text()
+    (root / "benchmarks" / "a-board.toml").write_text(waiting)
+    build(root)
+    ran, waits = (root / "leaderboards" / "README.md").read_text().split("## No runs yet")
+    assert "flora-32/README.md" in ran and "a-board" not in ran
+    assert "a-board/README.md" in waits and "flora-32" not in waits
+
+
 def test_the_index_names_the_settings_of_a_leader_that_are_not_its_presets(root: Path):
     overrides = {"training.steps": 7}
     commit(root, *(a_record({"iou": measured(0.5)}, seed=s, overrides=overrides) for s in range(3)))
