@@ -23,15 +23,16 @@ NAMES = ["birds [raw]", "x[/set]", "[/]", "[red]a[/red]", "[link=x]", "a\\[b]"]
 HEAD, ROWS = ("metric", "value", "95 %"), [("iou", "0.8512", "0.840 .. 0.861"), ("fid-random", "17.28", "")]
 
 
-def printed(width: int, name: str = "iou") -> str:
+def printed(width: int, name: str = "iou", keys: int = 0) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-    print_table(console, HEAD, [(name, *ROWS[0][1:]), ROWS[1]], "a title", right=(1, 2))
+    print_table(console, HEAD, [(name, *ROWS[0][1:]), ROWS[1]], "a title", right=(1, 2), keys=keys)
     return console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-@pytest.mark.parametrize("width", [200, 80, 40, 24, 12, 5, 1])
-def test_no_number_is_lost_at_any_width(width: int):
-    text = printed(width)
+@pytest.mark.parametrize("keys", [0, 1, 2])
+@pytest.mark.parametrize("width", [200, 80, 40, 32, 24, 12, 5, 1])
+def test_no_number_is_lost_at_any_width(width: int, keys: int):
+    text = printed(width, keys=keys)
     for cell in (*HEAD, *(cell for row in ROWS for cell in row if cell), "a title"):
         assert cell in text
     assert "…" not in text
@@ -45,6 +46,16 @@ def test_below_its_width_a_table_is_one_line_a_value():
         "metric: fid-random",
         "  value: 17.28",
     ]
+
+
+def test_below_its_width_a_table_with_keys_is_several_that_begin_with_them():
+    lines = printed(34, keys=1).splitlines()
+    assert [line for line in lines if "fid-random" in line] == [
+        "│ fid-random │  17.28 │",
+        "│ fid-random │                │",
+    ]
+    assert sum("a title" in line for line in lines) == 1
+    assert max(map(len, lines)) <= 34
 
 
 @pytest.mark.parametrize("width", [200, 24])

@@ -86,7 +86,7 @@ def show(name: str, root: Path) -> None:
     for line in page.waiting:
         say(console, line)
     for grid in page.grids:
-        print_table(console, grid.head, grid.rows, grid.title)
+        print_table(console, grid.head, grid.rows, grid.title, keys=2)
     for number, note in enumerate(page.notes, 1):
         say(console, f"[{number}] {note}")
     if others:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lgbench.plain import plain
@@ -33,16 +33,18 @@ def print_table(
     rows: Iterable[Sequence[str]],
     title: str = "",
     *,
-    right: Iterable[int] = (),
+    right: Collection[int] = (),
     framed: bool = True,
+    keys: int = 0,
 ) -> None:
-    """Print a table; where it does not fit, one line a value, in full.
+    """Print a table; where it does not fit, as several that do, or one line a value, in full.
 
     Args:
         head: the columns' headings; the first names a row.
         rows: cells, which may be empty.
         right: columns of numbers.
         framed: draw lines between cells.
+        keys: the first columns, which each of several tables begins with; 0 where rows are read one by one.
     """
     from rich.cells import cell_len
     from rich.table import Table
@@ -50,20 +52,38 @@ def print_table(
 
     head = [plain(text) for text in head]
     lines = [[plain(text) for text in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(head, *lines, strict=True)]
-    needed = max(sum(widths) + 3 * len(widths) + 1, cell_len(plain(title)))
-    if needed > (width := _width(console, needed)):
+    widths = [max(map(cell_len, column)) + 3 for column in zip(head, *lines, strict=True)]
+    needed = max(sum(widths) + 1, cell_len(plain(title)))
+    width = _width(console, needed)
+    bands = [[*range(len(head))]] if needed <= width else _bands(widths, keys, width)
+    if not bands:
         _print_values(console, head, lines, title)
         return
-    table = Table(title=Text(plain(title)) if title else None, title_justify="left", pad_edge=framed)
-    table.box = table.box if framed else None
-    for index, text in enumerate(head):
-        table.add_column(Text(text), justify="right" if index in {*right} else "left", no_wrap=True)
-    for line in lines:
-        table.add_row(*map(Text, line))
+    if len(bands) > 1 and title:
+        say(console, title, "italic")
     before, console.width = console.width, width
-    console.print(table)
+    for band in bands:
+        table = Table(title=Text(plain(title)) if title and len(bands) == 1 else None, title_justify="left")
+        table.box, table.pad_edge = table.box if framed else None, framed
+        for index in band:
+            table.add_column(Text(head[index]), justify="right" if index in right else "left", no_wrap=True)
+        for line in lines:
+            table.add_row(*(Text(line[index]) for index in band))
+        console.print(table)
     console.width = before
+
+
+def _bands(widths: Sequence[int], keys: int, width: int) -> list[list[int]]:
+    """Columns of tables that fit, each with the keys first; none where there are no keys, or one column is too wide."""
+    room = width - 1 - sum(widths[:keys])
+    if not keys or max(widths[keys:], default=0) > room:
+        return []
+    bands: list[list[int]] = []
+    for column in range(keys, len(widths)):
+        if not bands or sum(widths[i] for i in [*bands[-1][keys:], column]) > room:
+            bands.append([*range(keys)])
+        bands[-1].append(column)
+    return bands
 
 
 def _width(console: Console, needed: int) -> int:
