@@ -339,6 +339,11 @@ class Record(_Part):
     created: Annotated[str, AfterValidator(_utc)]
 
     @property
+    def run(self) -> str:
+        """The id of the run's first record, which further ones add to."""
+        return self.adds_to or self.id
+
+    @property
     def recipe_id(self) -> str:
         """First 8 hex digits of the hash of the recipe without its seed: of runs that differ in nothing else.
 

@@ -22,6 +22,8 @@ OFFERED = {"method": "methods", "generator": "generators", "data": "datasets", "
 UNSAID = object()
 """Stands for a setting that came later and is at its default: recipes do not say it."""
 CATEGORY = "training.category"
+OF_ALL: dict[str, JsonValue] = {CATEGORY: -1}
+"""What nothing said of classes means, in rows and in older recipes: a generator of all."""
 SHARED = "benchmark.set"
 """Stands for the benchmark's table `set` in each of its variants."""
 
@@ -87,15 +89,15 @@ class Variant(BaseModel):
         """Whether a run of this method had these settings; presets are the benchmark's business."""
         if record.method != self.method:
             return False
-        on, held = record.recipe.get("regularizers"), dict(dotted(record.recipe))
+        on, held = record.recipe.get("regularizers"), OF_ALL | dict(dotted(record.recipe))
         left_out = not isinstance(on, dict) or on.keys().isdisjoint(self.without)
-        return left_out and all(_holds(held, key, wanted) for key, wanted in self.settings.items())
+        return left_out and all(_holds(held, key, wanted) for key, wanted in (OF_ALL | self.settings).items())
 
     def told_apart(self, other: Variant) -> bool:
         """Whether no record can match both."""
         if self.method != other.method or (self.preset and other.preset and self.preset != other.preset):
             return True
-        mine, theirs = self.settings, other.settings
+        mine, theirs = OF_ALL | self.settings, OF_ALL | other.settings
         if any(not _same(mine[key], theirs[key]) for key in mine.keys() & theirs.keys()):
             return True
         return bool(_on(mine) & set(other.without) or _on(theirs) & set(self.without))

@@ -149,7 +149,7 @@ def test_a_board_that_ranks_takes_no_aggregate(swept: Path, tmp_path: Path):
     (tmp_path / "benchmarks" / "ranked.toml").write_text(text)
     assert add(tmp_path, records(swept)[0]) == []
     result = lgbench("leaderboard", "add", records(swept)[0], "--root", tmp_path)
-    assert "an aggregate of runs of one class each" in result.output
+    assert "of generators of one class each" in result.output
 
 
 def test_a_class_that_is_lacking_or_there_twice_is_told(swept: Path, tmp_path: Path):

@@ -14,7 +14,7 @@ from lgbench.benchmark import BadBenchmark
 from lgbench.files import sha256_of_json
 from lgbench.leaderboard import add, build, check
 from lgbench.leaderboard.markdown import escape
-from lgbench.leaderboard.sheet import csv_safe
+from lgbench.plain import csv_safe
 from lgbench.record import BadRecord, read_record, record_id
 
 

@@ -275,7 +275,7 @@ def test_failed_seeds_are_counted_and_their_numbers_are_not(root: Path):
     assert row.cells["iou"].mean == pytest.approx(0.5)
     assert (row.done, row.attempted) == (3, 5)
     text = markdown(root)
-    assert "| 3 of 5: 1 diverged, 1 killed | diverged x1 |" in text
+    assert "| 3 of 5: 1 diverged, 1 killed (not listed: 3, 4) | diverged x1 |" in text
     assert lines(root)[0]["failed"] == "2"
 
 

@@ -101,6 +101,7 @@ class Line:
         provisional: fewer than `SEEDS_FOR_A_RANK` seeds scored, one that failed, one that no benchmark lists, or a
             preset that has changed since.
         attempted, done: distinct seeds tried, and finished.
+        unlisted: seeds among them that the benchmark does not list.
         statuses: of the runs that did not finish, status -> count.
         unlike: in what the runs were not trained as their preset says, "" where they were or nobody can tell.
         polarity: how often a rule turned the layers over and how often it was right, "" where there was none.
@@ -122,6 +123,7 @@ class Line:
     provisional: bool = False
     attempted: int = 0
     done: int = 0
+    unlisted: tuple[int, ...] = ()
     statuses: Mapping[str, int] = field(default_factory=dict)
     unlike: str = ""
     polarity: str = ""
@@ -188,17 +190,22 @@ def tables(board: Benchmark, records: Runs) -> list[Table]:
     protocols = {name: {v.protocol_id: v.protocol.model_dump() for v in values} for name, values in measured.items()}
     alone = [metric for metric in others if len(protocols[metric.name]) > 1]
     columns = (first, *(metric for metric in others if metric not in alone))
-    made = [_table(board, columns, protocols, ranking, groups) for ranking in sorted(protocols[first.name]) or [None]]
+    made = [_table(board, columns, protocols, ranking, groups) for ranking in _by_use(measured[first.name]) or [None]]
     if len(made) > 1:
         made.append(_table(board, columns, protocols, None, [g for g in groups if not _measured(g, first.name)]))
     for metric in alone:
-        made += [_table(board, (metric,), protocols, ranking, groups) for ranking in sorted(protocols[metric.name])]
+        made += [_table(board, (metric,), protocols, ranking, groups) for ranking in _by_use(measured[metric.name])]
     return [table for table in made if table.lines]
 
 
 def _measured(records: Runs, metric: str) -> list[Measured]:
     """What finished runs have of a metric."""
     return [v for r in records.values() if r.status == "done" and isinstance(v := r.values.get(metric), Measured)]
+
+
+def _by_use(values: Sequence[Measured]) -> list[str]:
+    """Ids of protocols: that of most numbers first, whose table the index reads."""
+    return [protocol for protocol, _ in Counter(sorted(value.protocol_id for value in values)).most_common()]
 
 
 def _alike(record: Record) -> str:
@@ -256,8 +263,9 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
     runs = list(group.values())
     one, seed_of = runs[0], distinct_seeds(runs)
     attempted, done = (len({seed_of[r.id] for r in some}) for some in (runs, [r for r in runs if r.status == "done"]))
-    unlisted, stale = any(record.seed not in board.seeds for record in runs), changed_since(one)
-    flags = Counter(flag for r in runs for flag in {*r.training.flags} | ({r.status} & {"diverged"}))
+    unlisted, stale = sorted({record.seed for record in runs} - {*board.seeds}), changed_since(one)
+    raised = {(r.run, flag) for r in runs for flag in {*r.training.flags} | ({r.status} & {"diverged"})}
+    flags = Counter(flag for _, flag in raised)
     return Line(
         kind=_kind(board, one),
         method=one.method,
@@ -266,9 +274,10 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
         preset=one.preset,
         recipe=one.recipe_id,
         selected_by=one.selected_by,
-        provisional=done < attempted or unlisted or bool(stale),
+        provisional=done < attempted or bool(unlisted or stale),
         attempted=attempted,
         done=done,
+        unlisted=tuple(unlisted),
         statuses=dict(sorted(Counter(r.status for r in runs if r.status != "done").items())),
         unlike="; ".join(filter(None, [unlike_preset(board, one), stale])),
         polarity=_polarity(runs),
@@ -281,14 +290,13 @@ def _line(board: Benchmark, group: Runs, chosen: Chosen) -> Line:
 
 def _polarity(runs: Sequence[Record]) -> str:
     """How often the rule turned the layers over, and, by each run's masks and their complements, was right."""
-    ruled = [record for record in runs if record.segmentation and record.segmentation.flipped is not None]
-    if not ruled:
+    turned = {r.run: r.segmentation.flipped for r in runs if r.segmentation and r.segmentation.flipped is not None}
+    if not turned:
         return ""
-    flipped = sum(record.segmentation.flipped is True for record in ruled if record.segmentation)
-    found = [value for r in ruled if isinstance(value := r.values.get("iou"), Measured)]
-    right = sum(value.details.get("oracle_dataset", value.value) <= value.value for value in found)
-    by_iou = f"; it was right in {right} of {len(found)} (the masks' IoU against their complements')" if found else ""
-    return f"Polarity by the border: turned over in {flipped} of {len(ruled)} runs{by_iou}"
+    ious = {r.run: value for r in runs if r.run in turned and isinstance(value := r.values.get("iou"), Measured)}
+    right = sum(value.details.get("oracle_dataset", value.value) <= value.value for value in ious.values())
+    by_iou = f"; it was right in {right} of {len(ious)} (the masks' IoU against their complements')" if ious else ""
+    return f"Polarity by the border: turned over in {sum(turned.values())} of {len(turned)} runs{by_iou}"
 
 
 def _kind(board: Benchmark, record: Record) -> Literal["reproduced", "floor", "ceiling"]:
@@ -314,7 +322,7 @@ def _cell(runs: Sequence[Record], metric: str, protocol: str | None, seed_of: Ma
         if isinstance(value, Measured) and value.protocol_id == protocol:
             by_seed.setdefault(seed, []).append(value)
         elif value is not None or seed not in why:
-            why[seed] = _reason(value)
+            why[seed] = _reason(record, metric)
     untold = tuple(sorted({reason for seed, reason in why.items() if seed not in by_seed}))
     if not by_seed:
         return Cell(why=untold or ("no run finished",))
@@ -325,10 +333,13 @@ def _cell(runs: Sequence[Record], metric: str, protocol: str | None, seed_of: Ma
     return Cell(statistics.fmean(means), low, high, statistics.fmean(gaps) if gaps else None, untold, tuple(means))
 
 
-def _reason(value: Measured | Missing | None) -> str:
+def _reason(record: Record, metric: str) -> str:
+    value, splits = record.values.get(metric), [name for name in record.values if name.startswith(f"{metric}@")]
     if isinstance(value, Missing):
         return value.not_available
-    return "not evaluated" if value is None else f"scored by protocol {value.protocol_id}, see there"
+    if value is None:
+        return f"scored as {' and '.join(splits)}, and the benchmark names no split" if splits else "not evaluated"
+    return f"scored by protocol {value.protocol_id}, see there"
 
 
 def _ranked(lines: Sequence[Line], first: Column) -> list[Line]:

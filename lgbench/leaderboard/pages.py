@@ -44,7 +44,7 @@ def page(standing: Standing) -> str:
 def _grids(board: Benchmark, section: Section, notes: Notes) -> list[Grid]:
     """A section's tables: the runs, the paper's numbers beside ours, and the claims."""
     of = f": preset {escape(section.preset)}" if section.preset and len(board.presets) > 1 else ""
-    grids = [_runs(table, of, notes) for table in section.tables]
+    grids = [_runs(board, table, of, notes) for table in section.tables]
     beside = [
         _beside(line, metric, paper, notes)
         for table in section.tables
@@ -61,12 +61,11 @@ def _grids(board: Benchmark, section: Section, notes: Notes) -> list[Grid]:
     return grids
 
 
-def _runs(table: Table, of: str, notes: Notes) -> Grid:
+def _runs(board: Benchmark, table: Table, of: str, notes: Notes) -> Grid:
     title = f"Runs{of}" + (f": {escape(table.part)}" if table.part else "")
     title += "".join(map(notes.mark, table.notes))
     numbers = (_head(table, metric, notes) for metric in table.columns)
-    first = "Variant" if _is_ablation(table) else "Rank"
-    head = (first, "Method", "Preset", *numbers, "Seeds", *FACTS.values(), "Records")
+    head = ("Variant" if board.variants else "Rank", "Method", "Preset", *numbers, "Seeds", *FACTS.values(), "Records")
     return Grid(title, head, [_run(table, line, notes) for line in table.lines])
 
 
@@ -88,8 +87,7 @@ def _run(table: Table, line: Line, notes: Notes) -> list[str]:
     else:
         numbers = [_number(line.cells[metric.name], metric.digits, notes) for metric in table.columns]
     if line.kind == "baseline":
-        named = [f"floor: {escape(line.method)}", "", ""] if _is_ablation(table) else ["floor", escape(line.method), ""]
-        return [*named, *numbers, "", *("" for _ in FACTS), ""]
+        return ["floor", escape(line.method), "", *numbers, "", *("" for _ in FACTS), ""]
     twin = f" (recipe {line.recipe})" if _has_twin(table, line) else ""
     if line.variant:
         named = [escape(line.variant_name) + twin, escape(line.method)]
@@ -99,10 +97,6 @@ def _run(table: Table, line: Line, notes: Notes) -> list[str]:
     facts = [escape(_in_words(getattr(line, name))) for name in FACTS]
     records = " ".join(f"[`{record.id[:8]}`](records/{name})" for name, record in line.runs.items())
     return [*named, preset, *numbers, _seeds(line), *facts, records]
-
-
-def _is_ablation(table: Table) -> bool:
-    return any(line.variant for line in table.lines)
 
 
 def _has_twin(table: Table, line: Line) -> bool:
@@ -127,7 +121,9 @@ def _rank(line: Line, notes: Notes) -> str:
 def _seeds(line: Line) -> str:
     failed = [f"{count} {status}" for status, count in line.statuses.items()]
     text = f"{line.done} of {line.attempted}: {', '.join(failed)}" if failed else str(line.done)
-    return text if len(line.runs) == line.attempted else f"{text} ({len(line.runs)} runs)"
+    text += f" (not listed: {', '.join(map(str, line.unlisted))})" if line.unlisted else ""
+    runs = len({record.run for record in line.runs.values()})
+    return text if runs == line.attempted else f"{text} ({runs} runs)"
 
 
 def _in_words(fact: Any) -> str:
@@ -250,9 +246,9 @@ def _leader(standing: Standing) -> str:
     leaders = [line for line in table.lines if line.rank == 1] if table else []
     if not table or not leaders:
         return ""
-    first = table.columns[0]
+    first, part = table.columns[0], table.part and f" ({escape(table.part)})"
     names = [
         escape(f"{line.method} {line.preset}{'*' if line.provisional else ''}{line.unlike and f' ({line.unlike})'}")
         for line in leaders
     ]
-    return f"{', '.join(names)}: {mean_in_words(leaders[0].cells[first.name], first.digits)}"
+    return f"{', '.join(names)}: {mean_in_words(leaders[0].cells[first.name], first.digits)}{part}"

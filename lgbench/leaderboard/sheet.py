@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lgbench.benchmark import Column
-from lgbench.plain import plain
+from lgbench.plain import csv_safe
 
 from .claims import Outcome
 from .lines import FACTS, Beside, Line, Table
 from .papers import ReportedRow
 from .standing import Standing
 
-__all__ = ["csv_safe", "sheet"]
+__all__ = ["sheet"]
 
 RANKING = (
     "kind,table,rank,tied,provisional,method,preset,recipe,selected_by,metric,better,value,low,high,gap,seeds,"
@@ -122,15 +121,3 @@ def _as_text(value: Any) -> str:
     if isinstance(value, tuple):
         return "; ".join(value)
     return "" if value is None else str(value)
-
-
-LEADS = tuple("=+-@\t\n\uff1d\uff0b\uff0d\uff20")
-"""What a formula begins with; the last four are = + - @ of full width, which some spreadsheets read alike."""
-
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-
-
-def csv_safe(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = plain(text)
-    return f"'{text}" if text[:1] in LEADS and not NUMBER.fullmatch(text) else text
