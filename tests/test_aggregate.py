@@ -85,6 +85,12 @@ def category_of(record: Record) -> Any:
     return training["category"]
 
 
+def test_a_dry_run_names_each_class(swept: Path):
+    asked = ["sweep", swept / "benchmarks" / "mine.toml", "--variant", "a generator a class", "--runs", swept / "runs"]
+    shown = lgbench(*asked, "--device", "cpu", "--dry-run").output
+    assert all(f"s0, class {of}" in shown for of in (0, 1))
+
+
 def records(root: Path) -> tuple[Path, Record, dict[int, tuple[Path, Record]]]:
     """The aggregate's folder and record, and those of the runs by class."""
     (whole,) = root.glob("runs/*-classes-*")

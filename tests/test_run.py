@@ -175,8 +175,9 @@ def test_a_diverged_run_is_recorded_as_such(tmp_path: Path, monkeypatch):
         return real(self, number, images, looking)
 
     monkeypatch.setattr(module.Player, "play", poisoned)
-    record = carry_out(recipe(evaluation__metrics="iou,layer-difference"), tmp_path / "run")
+    record = carry_out(recipe(evaluation__metrics="iou,layer-difference,fid-random,coverage"), tmp_path / "run")
     assert record["status"] == "diverged"
+    assert all("not_available" in value for value in record["values"].values())
     assert record["training"]["flags"] == ["diverged"]
     assert "diverged" in record["values"]["layer-difference"]["not_available"]
     assert "probabilities are not finite" in record["values"]["iou"]["not_available"]

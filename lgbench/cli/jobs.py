@@ -23,6 +23,7 @@ from lgbench.errors import LgbenchError, RunBusy, RunFailed
 from lgbench.plain import plain
 from lgbench.recipe import Recipe, Request
 
+from .plans import told
 from .run import carry_out, data_home
 
 __all__ = ["Jobs", "Outcome", "work"]
@@ -96,7 +97,7 @@ class Jobs:
                         raise KeyboardInterrupt
                     while left and len(self.working) < self.count:
                         number, (recipe, threads) = left.pop(0)
-                        _say(f"[{number}] {recipe.label}: {number} of {len(waiting)}")
+                        _say(f"[{number}] {told(recipe)}: {number} of {len(waiting)}")
                         self._begin(number, recipe, threads)
                     if (ended := self._hear()) is not None:
                         settle(ended.recipe, ended.outcome())

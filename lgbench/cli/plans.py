@@ -12,7 +12,7 @@ from pathlib import Path
 from lgbench.errors import LgbenchError
 from lgbench.recipe import Recipe
 
-__all__ = ["Plan", "Standing", "plan", "show", "standing"]
+__all__ = ["Plan", "Standing", "plan", "show", "standing", "told"]
 
 MEMORY = 1.5 * 2**30
 """Bytes that a process is taken to need, so that a machine of many cores does not begin what it cannot hold."""
@@ -108,6 +108,12 @@ def _memory() -> float:
         return float("inf")
 
 
+def told(recipe: Recipe) -> str:
+    """What a run is called in lists: its label, and its class where it knows one."""
+    of = recipe.training.category
+    return f"{recipe.label}, class {of}" if of >= 0 else recipe.label
+
+
 def show(standings: Sequence[tuple[Recipe, Standing]], variants: Sequence[str], found: Plan) -> None:
     """Print what each run would be, and how far it has come.
 
@@ -121,7 +127,7 @@ def show(standings: Sequence[tuple[Recipe, Standing]], variants: Sequence[str], 
 
     console = Console()
     rows = [
-        (recipe.label, variant, held.words, f"{recipe.training.steps:,}" if recipe.method.generator else "")
+        (told(recipe), variant, held.words, f"{recipe.training.steps:,}" if recipe.method.generator else "")
         for (recipe, held), variant in zip(standings, variants, strict=True)
     ]
     head = ("run", "variant", "is", "steps")

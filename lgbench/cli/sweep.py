@@ -17,7 +17,7 @@ from lgbench.recipe import Recipe, Request
 
 from .aggregate import join
 from .classes import CATEGORY, by_what_they_share
-from .plans import Plan, Standing, plan, show, standing
+from .plans import Plan, Standing, plan, show, standing, told
 from .run import DEVICE, RUNS, SEED, Name, carry_out, data_home, presets
 from .time_limit import MINUTES, time_limit
 
@@ -163,11 +163,11 @@ class _Results:
     def note(self, recipe: Recipe, outcome: Path | LgbenchError, what: str = "") -> None:
         """Keep what came of one, and tell why there is no record: the others may well succeed."""
         if isinstance(outcome, RunBusy):
-            _tell(f"{recipe.label} is left to another process. {outcome}", "yellow")
+            _tell(f"{told(recipe)} is left to another process. {outcome}", "yellow")
             self.busy.append(recipe)
         elif isinstance(outcome, LgbenchError):
-            self.failed.append(f"{recipe.label}{what}")
-            _tell(f"{recipe.label}{what}: {outcome}", "red")
+            self.failed.append(f"{told(recipe)}{what}")
+            _tell(f"{told(recipe)}{what}: {outcome}", "red")
         else:
             self.records[id(recipe)] = outcome
 

@@ -50,6 +50,8 @@ def _paint(evidence: Evidence) -> dict[str, np.ndarray]:
     for where, layers in sampled(evidence, count, "sample"):
         if (shape := tuple(layers.image.shape[1:])) != (3, side, side):
             raise NotAvailable(f"the generator's plugin is at fault: it paints {shape} at {side} px")
+        if not layers.image.isfinite().all():
+            raise NotAvailable("the generator has diverged: it paints what is no number")
         for name, row in _rows(layers).items():  # one array a kind: lists of batches would take twice as much
             if name not in samples:
                 samples[name] = np.empty((count, *row.shape[1:]), row.dtype)
