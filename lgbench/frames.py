@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .benchmark import Benchmark, read_benchmark
+from .leaderboard.lines import by_line, distinct_seeds
+from .leaderboard.store import record_name
 from .record import RECORDS, BadRecord, Measured, Record, Value, read_record, record_files
 from .settings import dotted
 
@@ -18,33 +21,34 @@ __all__ = ["COLUMNS", "frame"]
 TOLD = {"method.name", "data.name", "preset", "seed", "resolution"}
 """Settings of a recipe that have columns of their own."""
 
-COLUMNS = ["method", "dataset", "preset", "seed", "resolution", "variant"]
-COLUMNS += ["metric", "value", "low", "high", "n", "aggregation", "split", "protocol", "why"]
-COLUMNS += ["status", "flags", "supervision", "selected_by", "device", "device_hours", "created"]
-COLUMNS += ["recipe", "record", "adds_to", "path"]
+COLUMNS = ["method", "dataset", "preset", "seed", "resolution", "variant", "metric", "value", "low", "high", "n"]
+COLUMNS += ["aggregation", "split", "protocol", "why", "status", "flags", "supervision", "selected_by", "device"]
+COLUMNS += ["device_hours", "created", "recipe", "line", "counts_as", "record", "adds_to", "path"]
 
 ALIKE = {*COLUMNS} & {*Record.model_fields} - {"recipe"}
 """Columns that are fields of a record."""
-
-Boards = dict[Path, Benchmark | None]
-"""Folder of committed records -> the definition of their board, None where it is not beside them."""
 
 Holders = dict[tuple[str, str, str], str]
 """A run's first record, a metric and what is said of it -> the id of the record that is shown for it."""
 
 
 def frame(records: Record | Path | str | Iterable[Record | Path | str]) -> pd.DataFrame:
-    """One row a value, so that `frame(...).query("metric == 'iou'").groupby("method").value.mean()` is an analysis.
+    """One row a value: `frame(...).query("metric == 'iou' and status == 'done'").groupby("line").value.mean()`.
 
     A number that a run cannot have is NaN, and `why` says why; a run that ended without any value has one row with no
     metric. Behind the fixed columns stand the settings in which runs of one method differ ("method.gamma"), and the
-    values' companions ("details.pooled"). `low` and `high` are the 95 % interval over images, `recipe` is the same for
-    runs that differ only in their seed, and values of different `protocol` must not be compared.
+    values' companions ("details.pooled"). `low` and `high` are the 95 % interval over images, and values of different
+    `protocol` must not be compared.
+
+    Runs that a board shows as one line, for they differ only in their seed and the metrics asked for, share a `line`,
+    the id of its first record, and a `recipe`, which is that record's. `counts_as` is the seed that a record counts as:
+    of records of a line with equal artefacts, which are one result, the least. `variant` is what the line is called by
+    the boards below which its records were met, "" where none has it as a row, or two call it otherwise.
 
     Args:
-        records: records, files of them, folders of runs, or any folder above such: `runs`, or one of `leaderboards`,
-            whose `variant` is then that of its definition. A record that is met twice counts once, and so does a value
-            that several records of one run hold: it is the first record's.
+        records: records, files of them, folders of runs, or any folder above such: `runs`, `leaderboards`, or one of
+            these. A record that is met twice counts once, and so does a value that several records of one run hold: it
+            is the first record's.
 
     Raises:
         BadRecord: a file is no whole, unaltered record, or a folder holds none.
@@ -52,11 +56,11 @@ def frame(records: Record | Path | str | Iterable[Record | Path | str]) -> pd.Da
     import pandas as pd
 
     several = [records] if isinstance(records, Record | Path | str) else list(records)
-    found = {record.id: (record, path) for each in several for record, path in _read(each)}
-    told = _differing(record for record, _ in found.values())
-    boards, holders = Boards(), Holders()
+    read = [pair for each in several for pair in _read(each)]
+    found = {record.id: (record, path) for record, path in read}
+    told, lines, holders = _differing(record for record, _ in read), _lines(read), Holders()
     firsts = sorted(found.values(), key=lambda each: each[0].adds_to is not None)  # before what adds to them
-    rows = [row for record, path in firsts for row in _rows(record, path, told, boards, holders)]
+    rows = [row | lines[record.id] for record, path in firsts for row in _rows(record, path, told, holders)]
     details = sorted({name for row in rows for name in row if name.startswith("details.")})
     return pd.DataFrame(rows, columns=[*COLUMNS, *sorted(told), *details])
 
@@ -73,30 +77,45 @@ def _read(source: Record | Path | str) -> Iterator[tuple[Record, str]]:
             f"{path} holds no record. Give a run's folder, a record's file, or a folder above such; a run writes its "
             "record last: run its command again to finish it."
         )
-    for file in files:
-        yield read_record(file), str(file)
+    yield from ((read_record(file), str(file)) for file in files)
 
 
 def _files(folder: Path) -> list[Path]:
-    """A run's records, or those of all runs and boards below a folder."""
-    return record_files(folder) or [path for path in sorted(folder.rglob("*.json")) if any(map(path.match, RECORDS))]
+    """A run's records, or those of all runs and boards below a folder, which may be one of a board's records."""
+    named = {path: folder.resolve() / path.relative_to(folder) for path in sorted(folder.rglob("*.json"))}
+    return record_files(folder) or [path for path, full in named.items() if any(map(full.match, RECORDS))]
 
 
-def _rows(record: Record, path: str, told: set[str], boards: Boards, holders: Holders) -> Iterator[dict[str, Any]]:
-    settings = {name: value for name, value in dotted(record.recipe) if name in told}
-    fixed = record.model_dump(include=ALIKE) | {
-        "variant": _variant(record, path, boards),
-        "flags": " ".join(record.training.flags),
-        "device": record.environment.device,
-        "recipe": record.recipe_id,
-        "record": record.id,
-        "path": path,
-    }
+def _lines(read: Iterable[tuple[Record, str]]) -> dict[str, dict[str, Any]]:
+    """Record's id -> that, and what the record has from the line in which it would stand on a board."""
+    board_at, called, runs = cache(_board), dict[str, set[str]](), dict[str, Record]()
+    for record, path in read:
+        board = board_at(Path(path).parent.resolve()) if path else None
+        called.setdefault(record.id, set()).add(board.row_of(record) if board else "")
+        runs[record_name(record)] = record  # the first by its file's name gives a line its recipe
+    found = {}
+    for line in by_line(dict(sorted(runs.items()))):
+        first, seed_of = next(iter(line.values())), distinct_seeds([*line.values()])
+        names = set[str]().union(*map(called.__getitem__, seed_of)) - {""}
+        shared = {"line": first.id, "recipe": first.recipe_id, "variant": names.pop() if len(names) == 1 else ""}
+        found |= {name: shared | {"counts_as": seed, "record": name} for name, seed in seed_of.items()}
+    return found
+
+
+def _board(folder: Path) -> Benchmark | None:
+    """The board whose records lie here, None where it is no such folder, or the definition is not beside it."""
+    definition = folder.parent.parent.parent / "benchmarks" / f"{folder.parent.name}.toml"
+    return read_benchmark(definition) if folder.name == "records" and definition.is_file() else None
+
+
+def _rows(record: Record, path: str, told: set[str], holders: Holders) -> Iterator[dict[str, Any]]:
+    fixed = record.model_dump(include=ALIKE) | {name: value for name, value in dotted(record.recipe) if name in told}
+    fixed |= {"flags": " ".join(record.training.flags), "device": record.environment.device, "path": path}
     for name, value in record.values.items():
-        if holders.setdefault((record.adds_to or record.id, name, repr(value)), record.id) == record.id:
-            yield fixed | {"metric": name} | _number(value) | settings
+        if holders.setdefault((record.run, name, repr(value)), record.id) == record.id:
+            yield fixed | {"metric": name} | _number(value)
     if not record.values:
-        yield fixed | {"why": f"the run is {record.status} and has no values"} | settings
+        yield fixed | {"why": f"the run is {record.status} and has no values"}
 
 
 def _number(value: Value) -> dict[str, Any]:
@@ -116,15 +135,3 @@ def _differing(records: Iterable[Record]) -> set[str]:
         groups.setdefault((record.method, record.dataset, record.preset), []).append(settings)
     differing = (set.union(*several) - set.intersection(*several) for several in groups.values())
     return {name for settings in differing for name, _ in settings} - TOLD
-
-
-def _variant(record: Record, path: str, boards: Boards) -> str:
-    """The row of an ablation that a committed record stands in, "" for any other."""
-    folder = Path(path).parent
-    if folder.name != "records":
-        return ""
-    if folder not in boards:
-        definition = folder.parents[2] / "benchmarks" / f"{folder.parent.name}.toml"
-        boards[folder] = read_benchmark(definition) if definition.is_file() else None
-    board = boards[folder]
-    return board.row_of(record) if board else ""

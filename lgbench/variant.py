@@ -104,9 +104,8 @@ class Variant(BaseModel):
 
 
 def _on(settings: Mapping[str, JsonValue]) -> set[str]:
-    return {
-        key.split(".")[1] for key, value in settings.items() if key.startswith("regularizers.") and not _off(key, value)
-    }
+    on = (key for key, value in settings.items() if not _off(key, value))
+    return {key.split(".")[1] for key in on if key.startswith("regularizers.")}
 
 
 def _off(key: str, value: JsonValue) -> bool:

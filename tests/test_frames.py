@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from ablation_records import make_ablation, runs
-from board_records import PROTOCOL, a_record, commit, measured, missing, seeds
+from board_records import PROTOCOL, a_record, board_tables, commit, make_root, measured, missing, seeds
 from click.testing import CliRunner
 
 import lgbench
@@ -86,6 +87,116 @@ def test_seeds_are_averaged_with_students_interval_and_protocols_never(tmp_path:
     assert summary(table).metric.str.startswith("iou (").all()
 
 
+@pytest.mark.parametrize("status", ["diverged", "killed", "timed-out"])
+def test_runs_that_did_not_finish_are_in_no_mean_and_are_told(tmp_path: Path, status: str):
+    failed = [a_record({"iou": measured(0.9)}, seed=2, status=status), a_record({}, seed=3, status=status)]
+    written(tmp_path, *seeds("lrgan", 0.5, 0.6), *failed, *seeds("milgan", 0.7, 0.8))
+    lrgan = summary(lgbench.frame(tmp_path)).set_index("method").loc["lrgan"]
+    assert lrgan.value.startswith("0.550")
+    assert lrgan.seeds == "2 of 4"
+    change = effects(lgbench.frame(tmp_path), "lrgan").iloc[0]
+    assert (change["of lrgan"], change.seeds) == ("0.550", "2, 2 of 4")
+    for way in ([], ["--latex"], ["--against", "lrgan"], ["--metric", "iou"]):
+        assert f"lrgan on flora, smoke: 2 of 4 seeds failed (2 {status}); they are in no mean." in said(tmp_path, *way)
+
+
+def test_a_seed_that_another_run_finished_has_not_failed(tmp_path: Path):
+    written(tmp_path, *seeds("lrgan", 0.5), a_record({"iou": measured(0.9)}, status="diverged"))
+    assert summary(lgbench.frame(tmp_path)).values.tolist() == [["lrgan", "iou", "0.500", "1"]]
+    assert "failed" not in said(tmp_path)
+
+
+def test_records_with_equal_artefacts_are_one_seed(tmp_path: Path):
+    written(tmp_path, *seeds("otsu", 0.4, 0.4, 0.4, artefacts={"masks.npz": "a" * 64}), *seeds("lrgan", 0.5, 0.6))
+    table = lgbench.frame(tmp_path)
+    assert table.query("method == 'otsu'").counts_as.tolist() == [0, 0, 0]
+    assert summary(table).set_index("method").loc["otsu", ["value", "seeds"]].tolist() == ["0.400", "1"]
+    assert effects(table, "otsu").loc[:, ["difference", "seeds"]].values.tolist() == [["+0.150", "2, 1"]]
+
+
+def test_the_metrics_asked_for_do_not_part_the_seeds_of_a_recipe(tmp_path: Path):
+    other = a_record({"iou": measured(0.7)}, seed=2, recipe={"evaluation": {"metrics": ["iou"]}})
+    few = {"recipe": {"evaluation": {"metrics": ["iou", "dice"]}}}
+    written(tmp_path, *seeds("lrgan", 0.5, 0.6, **few), other, *seeds("milgan", 0.9))
+    table = lgbench.frame(tmp_path)
+    assert table.groupby("method").recipe.nunique().tolist() == [1, 1]
+    assert [*summary(table)] == ["method", "metric", "value", "seeds"]
+    assert summary(table).seeds.tolist() == ["3", "1"]
+    assert effects(table, "milgan").seeds.tolist() == ["3, 1"]
+
+
+def test_a_board_and_the_results_say_the_same_of_the_same_records(tmp_path: Path):
+    root = make_root(tmp_path)
+    asked = {"evaluation": {"metrics": ["iou"]}}
+    finished = [*seeds("lrgan", 0.5, 0.6), a_record({"iou": measured(0.9)}, seed=2, status="killed")]
+    same = seeds("lrgan", 0.3, 0.3, artefacts={"masks.npz": "a" * 64}, recipe={"training": {"flip": False}})
+    best = seeds("lrgan", 0.8, selected_by="best-on-val")
+    seen = {"fingerprints": {"test": "d" * 64}, "origin": "procedural", "counts": {"test": 16}, "provides": []}
+    commit(root, *finished, *same, *best, a_record({"iou": measured(0.7)}, seed=3, recipe=asked))
+    commit(root, *seeds("lrgan", 0.1, data=seen))
+    (board,) = board_tables(root)
+    lines = [(line.recipe, line.cells["iou"].mean, line.cells["iou"].seeds, line.attempted) for line in board.lines]
+    means = over_seeds(lgbench.frame(root))
+    assert sorted(zip(means.recipe, means["mean"], means.seeds, means.attempted, strict=True)) == sorted(lines)
+    assert len(lines) == 4
+    assert not summary(lgbench.frame(root)).loc[:, lambda shown: [*shown.columns[:-3]]].duplicated().any()
+
+
+def test_what_the_rows_of_ablations_are_called_does_not_hang_on_the_order_of_paths(tmp_path: Path):
+    root = make_ablation(tmp_path)
+    text = (root / "benchmarks/weights.toml").read_text()
+    (root / "benchmarks/others.toml").write_text(text.replace('"weak"', '"little"'))
+    commit(root, *runs(0.1, 0.2, 0.3), *runs(1, 0.6, 0.7))
+    one, two = root / "leaderboards/weights", root / "leaderboards/others"
+    next(two.glob("records/*-s0-*")).unlink()
+    for paths in ([one, two], [two, one], [root]):
+        rows = summary(lgbench.frame(paths))
+        assert rows.seeds.tolist() == ["2", "2"]
+        assert sorted(rows.variant) == ["", "strong"]
+    assert sorted(summary(lgbench.frame([one, root / "runs"])).variant) == ["strong", "weak"]
+    assert sorted(summary(lgbench.frame([two, root / "runs"])).variant) == ["little", "strong"]
+
+
+@pytest.mark.parametrize("inside", [".", "leaderboards", "leaderboards/weights", "leaderboards/weights/records", "/"])
+def test_a_board_is_read_from_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str):
+    root = make_ablation(tmp_path)
+    (path, *_) = commit(root, *runs(0.1, 0.2), *runs(1, 0.6))
+    monkeypatch.chdir(root / inside)
+    for given in ([] if inside == "/" else ["."]) + [os.path.relpath(path.parent), os.path.relpath(path.parent.parent)]:
+        assert {"weak", "strong"} == {*lgbench.frame(given).variant}
+    assert lgbench.frame(os.path.relpath(path)).variant.tolist() == ["weak"]
+    assert lgbench.frame(read_record(path)).variant.tolist() == [""]
+
+
+def test_a_setting_that_some_rows_do_not_say_is_left_to_the_recipe(tmp_path: Path):
+    older, newer = {"method": {"lr": 1}}, {"method": {"lr": 2, "came": 5}}
+    written(tmp_path, *seeds("lrgan", 0.5, recipe=older), *seeds("lrgan", 0.6, recipe=newer), *seeds("otsu", 0.4))
+    rows = summary(lgbench.frame(tmp_path))
+    assert [*rows] == ["method", "method.lr", "recipe", "metric", "value", "seeds"]
+    assert "nan" not in said(tmp_path) + said(tmp_path, "--latex") + said(tmp_path, "--against", "otsu")
+
+
+def test_a_regularizer_that_is_off_has_the_weight_0(tmp_path: Path):
+    on = {"regularizers": {"binary": {"weight": 2.0, "form": "min"}}}
+    written(tmp_path, *seeds("lrgan", 0.5), *seeds("lrgan", 0.6, recipe=on))
+    assert summary(lgbench.frame(tmp_path))["regularizers.binary.weight"].tolist() == ["0", "2"]
+
+
+@pytest.mark.parametrize("way", ["--latex", "--against", ""])
+def test_where_no_record_has_a_number_the_reason_is_told(tmp_path: Path, way: str):
+    records = [
+        a_record({"nmi": missing("no code"), "iou": measured(0.5)}, method=method) for method in ("otsu", "full")
+    ]
+    written(tmp_path, *records)
+    asked = [way, "lrgan"] if way == "--against" else [way] if way else []
+    text = said(tmp_path, "--metric", "nmi", *("otsu" if each == "lrgan" else each for each in asked))
+    assert "nmi: not available: no code" in text
+    assert "tabular" not in text
+    assert ("otsu has no number of nmi here" in text) == (way == "--against")
+    written(tmp_path / "failed", a_record({}, status="diverged"))
+    assert "1 of 1 seeds failed (1 diverged)" in said(tmp_path / "failed", *asked)
+
+
 @pytest.mark.parametrize("name", [".", "nothing.json"])
 def test_where_there_is_no_record_the_error_says_what_to_give(tmp_path: Path, name: str):
     with pytest.raises(BadRecord, match=r"[Rr]ecord"):
@@ -159,6 +270,13 @@ def test_effects_compare_an_ablations_rows_with_the_one_that_is_named(tmp_path: 
     assert weak in twice
     assert strong in twice
     assert "+0.375" in said(root / "leaderboards/weights", "--against", weak)
+
+
+def test_effects_that_are_wider_than_the_terminal_are_tables_that_begin_with_what_names_the_rows(tmp_path: Path):
+    written(tmp_path, *seeds("lrgan", 0.5, 0.6, 0.8), *seeds("milgan", 0.7, 0.8, 0.8))
+    result = CliRunner().invoke(results, [str(tmp_path), "--against", "lrgan"], env={"COLUMNS": "50"})
+    assert result.output.count("│ milgan │ iou    │") == 2
+    assert max(map(len, result.output.splitlines())) <= 50
 
 
 def test_effects_never_set_values_of_two_protocols_against_each_other(tmp_path: Path):

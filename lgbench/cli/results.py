@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,22 +41,24 @@ def results(
 
     from .capsules import without_capsules
 
-    table = _of_metrics(frame(without_capsules(paths) or [_runs()]), metrics)
+    table = frame(without_capsules(paths) or [_runs()])
+    _check_known(metrics, table)
+    values = table.loc[table.metric.isin(metrics)] if metrics else table
     if csv and str(csv) == "-":
-        click.echo(table.to_csv(index=False), nl=False)
+        click.echo(values.to_csv(index=False), nl=False)
     elif csv:
-        write_bytes(csv, table.to_csv(index=False).encode())
+        write_bytes(csv, values.to_csv(index=False).encode())
     if parquet:
-        _write_parquet(table, parquet)
+        _write_parquet(values, parquet)
     if (csv or parquet) and not (as_latex or against):
         return
-    from .summaries import effects, latex, summary
+    from .summaries import effects, summary
 
-    shown = effects(table, against) if against else summary(table)
+    shown = effects(table, against, metrics) if against else summary(table, metrics)
     if as_latex:
-        click.echo(latex(shown, "difference" if against else "value"), nl=False)
+        _print_latex(shown, table, metrics)
     else:
-        _print_shown(shown, table)
+        _print_shown(shown, table, metrics)
 
 
 def _runs() -> Path:
@@ -67,7 +69,7 @@ def _runs() -> Path:
     return Path("runs")
 
 
-def _of_metrics(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+def _check_known(metrics: Sequence[str], table: pd.DataFrame) -> None:
     from lgbench.errors import UnknownName, did_you_mean
 
     known = list(table.metric.dropna().unique())
@@ -75,7 +77,6 @@ def _of_metrics(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
         if name not in known:
             hint = did_you_mean(name, known, f"They have: {', '.join(known) or 'none'}.")
             raise UnknownName(f"No record here has a metric named {name!r}. {hint}")
-    return table.loc[table.metric.isin(metrics)] if metrics else table
 
 
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
@@ -95,31 +96,39 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     write_bytes(path, content.getbuffer())
 
 
-def _print_shown(shown: pd.DataFrame, table: pd.DataFrame) -> None:
-    """A summary of `table`; then, once for each reason, what is not available."""
+def _print_latex(shown: pd.DataFrame, table: pd.DataFrame, metrics: Sequence[str]) -> None:
+    """Print a table of means or differences; which seeds failed, as comments below it."""
+    from lgbench.errors import LgbenchError
+    from lgbench.plain import plain
+
+    from .summaries import failures, latex, reasons
+
+    if shown.empty:
+        raise LgbenchError(" ".join(["No record here has a number.", *reasons(table, metrics)]))
+    click.echo(latex(shown, "difference" if "difference" in shown else "value"), nl=False)
+    for told in failures(table).values():
+        click.echo(f"% {plain(told)}")
+
+
+def _print_shown(shown: pd.DataFrame, table: pd.DataFrame, metrics: Sequence[str]) -> None:
+    """Print a summary of `table`, or its effects; then, once for each reason, what is not available."""
     from rich.console import Console
 
     from .printing import print_table, say
+    from .summaries import reasons
 
     console = Console()
     same = [str(table[name].iloc[0]) for name in ("dataset", "preset") if len(set(table[name])) == 1]
     title = ", ".join([*same, f"{table.record.nunique()} records"])
     rows = [tuple(map(str, row)) for row in shown.itertuples(index=False)]
-    numbers = range(list(shown.columns).index("metric") + 1, len(shown.columns))
-    print_table(console, list(shown.columns), rows, title, right=tuple(numbers))
-    for why, lacking in table[table.value.isna()].groupby("why", sort=False):
-        names = ", ".join(lacking.metric.dropna().unique().tolist())
-        names = (
-            f"{names} of {_whose(lacking.method, lacking.dataset)}"
-            if names and table.record.nunique() > lacking.record.nunique()
-            else names
-        )
-        say(console, f"{names}: not available: {why}" if names else f"{len(lacking)} records: {why}")
-
-
-def _whose(methods: Iterable[str], datasets: Iterable[str]) -> str:
-    """Which runs these are, by method and data set."""
-    return ", ".join(dict.fromkeys(f"{method} on {data}" for method, data in zip(methods, datasets, strict=True)))
+    keys = list(shown.columns).index("metric") + 1
+    if rows:
+        numbers = range(keys, len(shown.columns))
+        print_table(console, list(shown.columns), rows, title, right=tuple(numbers), keys=keys)
+    else:
+        say(console, f"{title}: no number.")
+    for why in reasons(table, metrics):
+        say(console, why)
 
 
 def show_record(path: Path) -> None:

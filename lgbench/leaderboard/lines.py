@@ -19,7 +19,8 @@ from lgbench.variant import Variant
 from .columns import as_columns, interval_of
 from .presets import changed_since, unlike_preset
 
-__all__ = ["FACTS", "SEEDS_FOR_A_RANK", "Beside", "Cell", "Line", "Table", "distinct_seeds", "saw_others", "tables"]
+__all__ = ["FACTS", "SEEDS_FOR_A_RANK", "Beside", "Cell", "Line", "Table"]
+__all__ += ["by_line", "distinct_seeds", "saw_others", "tables"]
 
 SEEDS_FOR_A_RANK = 3
 """Fewer scored seeds than this, and a rank is provisional."""
@@ -185,7 +186,7 @@ def tables(board: Benchmark, records: Runs) -> list[Table]:
         records: file name -> record; all of the board's data set and resolution.
     """
     records = {name: as_columns(board, record) for name, record in sorted(records.items())}
-    groups, (first, *others) = _groups(records), board.metrics
+    groups, (first, *others) = by_line(records), board.metrics
     measured = {metric.name: _measured(records, metric.name) for metric in board.metrics}
     protocols = {name: {v.protocol_id: v.protocol.model_dump() for v in values} for name, values in measured.items()}
     alone = [metric for metric in others if len(protocols[metric.name]) > 1]
@@ -213,8 +214,8 @@ def _alike(record: Record) -> str:
     return canonical_json({k: v for k, v in dotted(record.recipe) if k not in ("seed", "evaluation.metrics")})
 
 
-def _groups(records: Runs) -> list[dict[str, Record]]:
-    """Runs that differ in nothing but their seeds."""
+def by_line(records: Runs) -> list[dict[str, Record]]:
+    """Runs that differ in nothing but their seeds and the metrics asked for, together."""
     groups: dict[tuple[str, ...], list[dict[str, Record]]] = {}
     for name, record in records.items():
         alike = groups.setdefault((record.method, record.preset, _alike(record), record.selected_by), [])
@@ -307,10 +308,9 @@ def _kind(board: Benchmark, record: Record) -> Literal["reproduced", "floor", "c
 
 def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
     """Record's id -> seed; of records with equal artefacts the least, for one result is one seed, whatever it says."""
-    least: dict[str, int] = {}
     made = {record.id: canonical_json(record.artefacts) if record.artefacts else record.id for record in runs}
-    for record in runs:
-        least[made[record.id]] = min(record.seed, least.get(made[record.id], record.seed))
+    greatest_first = sorted(runs, key=lambda record: -record.seed)
+    least = {made[record.id]: record.seed for record in greatest_first}  # the last one stays
     return {record.id: least[made[record.id]] for record in runs}
 
 
