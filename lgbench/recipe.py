@@ -45,6 +45,8 @@ FOR_CPUS = {"smoke": "minutes to an hour", "cpu": "hours"}
 LONGEST_NAME = 120  # bytes of a data set's name in those of folders
 LARGEST_SEED = 2**31 - 1
 """Seeds lie between 0 and this: generators of random numbers keep 32 bits, and stages add small numbers to it."""
+CATEGORY = "training.category"
+"""The setting of the one class that a run knows; -1 for all."""
 USE_ALL = "use_all_images"
 """The setting of `data` that every data set has."""
 LOOKING = ("log_every", "grid_every", "checkpoint_seconds")

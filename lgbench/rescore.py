@@ -283,7 +283,7 @@ def _written(
     complete = all("not_available" not in values[n] for n, v in record.values.items() if isinstance(v, Measured))
     body = read_json(source) | {
         "values": values,
-        "adds_to": record.adds_to or record.id,
+        "adds_to": record.run,
         "scoring": scoring_of(record.recipe, record.data, metrics) if complete else None,
         **code_of(plugins),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from .errors import BadRecipe
 from .plugins import registry
-from .recipe import parse_with
+from .recipe import CATEGORY, parse_with
 from .record import Record
 from .settings import dotted, fill, names_of, plain
 from .stage_configs import STAGES
@@ -21,7 +21,6 @@ __all__ = ["Variant"]
 OFFERED = {"method": "methods", "generator": "generators", "data": "datasets", "segmenter": "segmenters"}
 UNSAID = object()
 """Stands for a setting that came later and is at its default: recipes do not say it."""
-CATEGORY = "training.category"
 OF_ALL: dict[str, JsonValue] = {CATEGORY: -1}
 """What nothing said of classes means, in rows and in older recipes: a generator of all."""
 SHARED = "benchmark.set"

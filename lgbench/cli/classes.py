@@ -8,9 +8,7 @@ from typing import Any
 from lgbench.files import canonical_json
 from lgbench.recipe import Recipe
 
-__all__ = ["CATEGORY", "by_what_they_share", "shared"]
-
-CATEGORY = "training.category"
+__all__ = ["by_what_they_share", "shared"]
 
 
 def by_what_they_share(recipes: Iterable[Recipe]) -> list[list[Recipe]]:

@@ -23,7 +23,7 @@ from lgbench.errors import LgbenchError, RunBusy, RunFailed
 from lgbench.plain import plain
 from lgbench.recipe import Recipe, Request
 
-from .plans import told
+from .plans import name_of
 from .run import carry_out, data_home
 
 __all__ = ["Jobs", "Outcome", "work"]
@@ -97,7 +97,7 @@ class Jobs:
                         raise KeyboardInterrupt
                     while left and len(self.working) < self.count:
                         number, (recipe, threads) = left.pop(0)
-                        _say(f"[{number}] {told(recipe)}: {number} of {len(waiting)}")
+                        _say(f"[{number}] {name_of(recipe)}: {number} of {len(waiting)}")
                         self._begin(number, recipe, threads)
                     if (ended := self._hear()) is not None:
                         settle(ended.recipe, ended.outcome())

@@ -29,14 +29,14 @@ from lgbench.offers import Metric
 from lgbench.painting import as_sampled, painted, uint8
 from lgbench.plugins import registry
 from lgbench.progress import Reporter
-from lgbench.recipe import Recipe
+from lgbench.recipe import CATEGORY, Recipe
 from lgbench.record import Record, Training, read_record, record_file, record_files, write_record
 from lgbench.run import open_splits, runtime_of
 from lgbench.runtime import Run, choose_device
 from lgbench.trained import asked, load_run
 from lgbench.training.pictures import save_png
 
-from .classes import CATEGORY, shared
+from .classes import shared
 from .pairs import strips
 
 __all__ = ["joined"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from lgbench.errors import LgbenchError
 from lgbench.recipe import Recipe
 
-__all__ = ["Plan", "Standing", "plan", "show", "standing", "told"]
+__all__ = ["Plan", "Standing", "name_of", "plan", "show", "standing"]
 
 MEMORY = 1.5 * 2**30
 """Bytes that a process is taken to need, so that a machine of many cores does not begin what it cannot hold."""
@@ -108,7 +108,7 @@ def _memory() -> float:
         return float("inf")
 
 
-def told(recipe: Recipe) -> str:
+def name_of(recipe: Recipe) -> str:
     """What a run is called in lists: its label, and its class where it knows one."""
     of = recipe.training.category
     return f"{recipe.label}, class {of}" if of >= 0 else recipe.label
@@ -127,7 +127,7 @@ def show(standings: Sequence[tuple[Recipe, Standing]], variants: Sequence[str], 
 
     console = Console()
     rows = [
-        (told(recipe), variant, held.words, f"{recipe.training.steps:,}" if recipe.method.generator else "")
+        (name_of(recipe), variant, held.words, f"{recipe.training.steps:,}" if recipe.method.generator else "")
         for (recipe, held), variant in zip(standings, variants, strict=True)
     ]
     head = ("run", "variant", "is", "steps")

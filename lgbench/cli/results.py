@@ -40,10 +40,11 @@ def results(
     from lgbench.frames import frame
 
     from .capsules import without_capsules
+    from .summaries import effects, of_metrics, summary
 
     table = frame(without_capsules(paths) or [_runs()])
     _check_known(metrics, table)
-    values = table.loc[table.metric.isin(metrics)] if metrics else table
+    values = of_metrics(table, metrics)
     if csv and str(csv) == "-":
         click.echo(values.to_csv(index=False), nl=False)
     elif csv:
@@ -52,8 +53,6 @@ def results(
         _write_parquet(values, parquet)
     if (csv or parquet) and not (as_latex or against):
         return
-    from .summaries import effects, summary
-
     shown = effects(table, against, metrics) if against else summary(table, metrics)
     if as_latex:
         _print_latex(shown, table, metrics)

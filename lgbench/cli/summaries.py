@@ -17,7 +17,7 @@ from lgbench.leaderboard.columns import interval_of
 from lgbench.leaderboard.lines import Cell
 from lgbench.leaderboard.pages import mean_in_words
 
-__all__ = ["effects", "failures", "latex", "over_seeds", "reasons", "summary"]
+__all__ = ["effects", "failures", "latex", "of_metrics", "over_seeds", "reasons", "summary"]
 
 COMPARABLE = ["dataset", "preset", "resolution", "metric", "protocol"]
 """What two values must share for their difference to mean anything."""
@@ -42,7 +42,7 @@ def over_seeds(table: pd.DataFrame, metrics: Collection[str] = ()) -> pd.DataFra
         values of one seed are averaged first, and records with equal artefacts are one seed. An interval ends where
         the metric does; where there is one seed, `low` and `high` are NaN.
     """
-    done = _of_metrics(table.loc[table.status.eq("done")].dropna(subset="value"), metrics)
+    done = of_metrics(table.loc[table.status.eq("done")].dropna(subset="value"), metrics)
     cell = ["line", "metric", "protocol"]
     each = done.groupby([*cell, "counts_as"], sort=False).value.agg(statistics.fmean)
     seeds = each.groupby(cell, sort=False).agg(list)
@@ -59,7 +59,8 @@ def over_seeds(table: pd.DataFrame, metrics: Collection[str] = ()) -> pd.DataFra
     return means.assign(seeds=seeds.map(len)).reset_index().assign(attempted=lambda rows: rows.line.map(attempted))
 
 
-def _of_metrics(table: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
+def of_metrics(table: pd.DataFrame, metrics: Collection[str]) -> pd.DataFrame:
+    """The rows of these metrics; all where none is named."""
     return table.loc[table.metric.isin(metrics)] if metrics else table
 
 

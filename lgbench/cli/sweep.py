@@ -13,11 +13,11 @@ import click
 
 from lgbench.errors import LgbenchError, RunBusy, RunFailed
 from lgbench.lookup import look_up
-from lgbench.recipe import Recipe, Request
+from lgbench.recipe import CATEGORY, Recipe, Request
 
 from .aggregate import join
-from .classes import CATEGORY, by_what_they_share
-from .plans import Plan, Standing, plan, show, standing, told
+from .classes import by_what_they_share
+from .plans import Plan, Standing, name_of, plan, show, standing
 from .run import DEVICE, RUNS, SEED, Name, carry_out, data_home, presets
 from .time_limit import MINUTES, time_limit
 
@@ -163,11 +163,11 @@ class _Results:
     def note(self, recipe: Recipe, outcome: Path | LgbenchError, what: str = "") -> None:
         """Keep what came of one, and tell why there is no record: the others may well succeed."""
         if isinstance(outcome, RunBusy):
-            _tell(f"{told(recipe)} is left to another process. {outcome}", "yellow")
+            _tell(f"{name_of(recipe)} is left to another process. {outcome}", "yellow")
             self.busy.append(recipe)
         elif isinstance(outcome, LgbenchError):
-            self.failed.append(f"{told(recipe)}{what}")
-            _tell(f"{told(recipe)}{what}: {outcome}", "red")
+            self.failed.append(f"{name_of(recipe)}{what}")
+            _tell(f"{name_of(recipe)}{what}: {outcome}", "red")
         else:
             self.records[id(recipe)] = outcome
 

@@ -309,8 +309,8 @@ def _kind(board: Benchmark, record: Record) -> Literal["reproduced", "floor", "c
 def distinct_seeds(runs: Sequence[Record]) -> dict[str, int]:
     """Record's id -> seed; of records with equal artefacts the least, for one result is one seed, whatever it says."""
     made = {record.id: canonical_json(record.artefacts) if record.artefacts else record.id for record in runs}
-    greatest_first = sorted(runs, key=lambda record: -record.seed)
-    least = {made[record.id]: record.seed for record in greatest_first}  # the last one stays
+    by_seed = sorted(runs, key=lambda record: record.seed, reverse=True)
+    least = {made[record.id]: record.seed for record in by_seed}  # of equal keys the last stays
     return {record.id: least[made[record.id]] for record in runs}
 
 

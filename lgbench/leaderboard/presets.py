@@ -9,7 +9,7 @@ from lgbench.benchmark import Benchmark
 from lgbench.errors import LgbenchError
 from lgbench.files import canonical_json
 from lgbench.lookup import look_up
-from lgbench.recipe import LOOKING, Request
+from lgbench.recipe import CATEGORY, LOOKING, Request
 from lgbench.record import Record
 from lgbench.settings import dotted
 
@@ -18,10 +18,10 @@ __all__ = ["changed_since", "unlike_preset"]
 HARMLESS = {f"training.{name}" for name in (*LOOKING, "compile", "channels_last")}
 """Settings that change no number, or none beyond the last digits. Those of `evaluation` are in the protocol."""
 
-ELSEWHERE = ("data.", "evaluation.", "training.category")
+ELSEWHERE = ("data.", "evaluation.", CATEGORY)
 """Settings that stand in the protocol of every number, and tables of them; of an aggregate, the class is a list."""
 
-NOT_ASKED = ("resolution", "training.category")
+NOT_ASKED = ("resolution", CATEGORY)
 """Overrides of a record that are no settings of its request, or are compared elsewhere."""
 
 

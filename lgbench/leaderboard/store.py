@@ -14,8 +14,8 @@ from lgbench.lookup import data_settings
 from lgbench.plugins import registry
 from lgbench.recipe import PRESETS
 from lgbench.record import RECORD_FILE, BadRecord, Measured, Record, read_record
-from lgbench.settings import dotted
 from lgbench.stage_configs import SPLITS
+from lgbench.variant import Variant
 
 from .columns import key_of, wanted_splits
 from .pages import certificates, index, page
@@ -75,7 +75,7 @@ def why_not(board: Benchmark, record: Record) -> str | None:
     """Why a record does not belong to a board, or None where it does."""
     if record.dataset != board.dataset:
         return f"its data set is {record.dataset!r}, the board's {board.dataset!r}"
-    if not board.variants and dict(dotted(record.recipe)).get("training.category", -1) != -1:
+    if not board.variants and not Variant(name=record.method, method=record.method).matches(record):
         return "it is of generators of one class each (training.category), and the board ranks generators of all"
     if record.resolution != board.resolution:
         return f"its resolution is {record.resolution} px, the board's {board.resolution} px"
